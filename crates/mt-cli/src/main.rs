@@ -1,0 +1,2 @@
+//! The `mt` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Data path of multi-task ranking models: schema, CSV reader, batches, normalisation, splits, synthetic data.

@@ -1,0 +1,1 @@
+//! Layers of multi-task ranking models on candle: expert banks, gates, towers, losses, fused operations.

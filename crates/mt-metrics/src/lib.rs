@@ -1,0 +1,1 @@
+//! Metrics of multi-task ranking models: exact and streaming AUC, DeLong tests, log loss, calibration.

@@ -1,0 +1,1 @@
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC and PLE.

@@ -1,0 +1,1 @@
+//! Training of multi-task ranking models: objective, optimizers, loop, checkpoints.
