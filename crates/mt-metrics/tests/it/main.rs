@@ -1,0 +1,5 @@
+//! Tests of the public API.
+
+mod golden;
+mod identities;
+mod undefined;
