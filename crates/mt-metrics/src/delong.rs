@@ -15,10 +15,7 @@
 
 use crate::normal::two_sided_quantile;
 use crate::order::{assert_same_rows, each_twice_wins, is_positive, key};
-use rayon::prelude::*;
-
-/// Below this many rows a class is sorted faster on one thread than shared among several.
-const PARALLEL_ROWS: usize = 1 << 14;
+use crate::radix::sort_by_key;
 
 /// The AUC of one model on one set of rows, with what DeLong's method needs to give it an error or compare it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +26,7 @@ pub struct DeLong {
 }
 
 impl DeLong {
-    /// Ranks the rows, in O(n log n).
+    /// Ranks the rows, by one sort.
     ///
     /// `None` if there is no positive row, no negative row, or a NaN among the scores.
     ///
@@ -51,13 +48,14 @@ impl DeLong {
         if negatives.is_empty() || positives.is_empty() {
             return None;
         }
-        rayon::join(|| sort(&mut negatives), || sort(&mut positives));
-        let ((positive_wins, twice_wins), (negative_wins, _)) =
-            rayon::join(|| shares(&positives, &negatives), || shares(&negatives, &positives));
+        sort_by_key(&mut negatives, key_of);
+        sort_by_key(&mut positives, key_of);
+        let (positive_shares, twice_wins) = shares(&positives, &negatives);
+        let (negative_shares, _) = shares(&negatives, &positives);
         Some(Self {
             auc: twice_wins as f64 / 2.0 / positives.len() as f64 / negatives.len() as f64,
-            positives: positive_wins,
-            negatives: negative_wins.into_iter().map(|share| 1.0 - share).collect(),
+            positives: positive_shares,
+            negatives: negative_shares.into_iter().map(|share| 1.0 - share).collect(),
         })
     }
 
@@ -135,8 +133,9 @@ impl DeLong {
     }
 }
 
-fn sort(ranked: &mut [u64]) {
-    if ranked.len() < PARALLEL_ROWS { ranked.sort_unstable() } else { ranked.par_sort_unstable() }
+/// The upper half of a ranked row.
+fn key_of(item: u64) -> u32 {
+    (item >> 32) as u32
 }
 
 /// For each of `own`, in row order, the share of `other` that it beats; and twice the number of wins in all.
@@ -147,7 +146,7 @@ fn shares(own: &[u64], other: &[u64]) -> (Vec<f64>, u64) {
         shares[item as u32 as usize] = twice as f64 / 2.0 / other.len() as f64;
         sum += twice;
     };
-    each_twice_wins(own, other, |item| (item >> 32) as u32, each);
+    each_twice_wins(own, other, key_of, each);
     (shares, sum)
 }
 

@@ -8,7 +8,7 @@
 //! - A metric that is undefined (no rows, one class only, a NaN among the scores) is `None`, never a
 //!   stand-in such as 0.5.
 //! - Slices that must pair up row by row are checked; a mismatch is a programming error and panics.
-//! - Sums are `f64`, counts are integers; results don't depend on the number of threads.
+//! - Sums are `f64`, counts are integers; everything runs on the caller's thread.
 //!
 //! ```
 //! use mt_metrics::{DeLong, StreamingAuc, auc, binary_summary};
@@ -41,6 +41,7 @@ mod normal;
 mod order;
 mod paddlerec;
 mod paired;
+mod radix;
 mod streaming;
 mod summary;
 

@@ -14,7 +14,8 @@ const THRESHOLDS: f32 = 4095.0;
 /// `None` if a class is absent, where PaddleRec prints 0.0, or if there is a NaN among the probabilities, which it
 /// rejects. It also rejects what is outside `[0, 1]`; here that counts as the nearer end.
 ///
-/// Source: `paddle/metric/metrics.py`, `Auc.update` and `Auc.accumulate`.
+/// Source: Paddle's `python/paddle/metric/metrics.py`, `Auc.update` and `Auc.accumulate`, and the same in its `auc`
+/// kernel, `paddle/phi/kernels/cpu/auc_kernel.cc`.
 ///
 /// # Panics
 /// If `probabilities` and `labels` differ in length.

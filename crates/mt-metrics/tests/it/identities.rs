@@ -161,8 +161,8 @@ fn spread(i: usize) -> f32 {
 }
 
 #[test]
-fn large_inputs_sorted_in_parallel_agree_with_a_smaller_repeat() {
-    // Repeating every row leaves AUC as it is, ties included.
+fn repeating_every_row_leaves_auc_as_it_is() {
+    // The repeat is long enough to be sorted differently.
     let scores: Vec<f32> = (0..1000).map(|i| (spread(i) * 300.0).floor() / 300.0).collect();
     let labels: Vec<f32> = (0..1000).map(|i| f32::from(u8::from(spread(i * 7 + 3) < 0.4))).collect();
     let small = auc(&scores, &labels).unwrap();
