@@ -1,1 +1,41 @@
-//! Layers of multi-task ranking models on candle: expert banks, gates, towers, losses, fused operations.
+//! Layers of multi-task ranking models on candle.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`Input`], [`SparseRows`] | what a model reads: a dense tensor or mostly-zero rows |
+//! | [`Bank`] | expert banks, bottoms and gates: `n` MLPs with stacked weights |
+//! | [`Mixture`] | softmax gates mixing experts |
+//! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
+//! | [`MultiTaskLoss`] | masked mean loss of each task, weighted and summed |
+//! | [`Params`] | ordered, seeded parameter store with gradient slots |
+//! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
+//! | [`simd`] | run-time choice of the vector instruction set for own kernels |
+//!
+//! Every layer works with any candle `VarBuilder` and then takes part in candle's autograd like any other. With
+//! weights from a [`Params`] store, inside [`Params::backward`], and in inference, fused CPU operations run instead.
+
+mod bank;
+mod fused;
+mod gradients;
+mod init;
+mod input;
+mod linear;
+mod loss;
+mod mixture;
+mod params;
+pub mod simd;
+mod symmetry;
+mod tower;
+
+#[doc(hidden)]
+pub use pulp;
+
+pub use bank::{Bank, forward_side_by_side};
+pub use gradients::{Gradient, Slot};
+pub use init::{Initializer, xavier_uniform};
+pub use input::{Input, SparseRows};
+pub use loss::{BinaryLoss, Loss, MultiTaskLoss, TaskLoss};
+pub use mixture::Mixture;
+pub use params::{Param, Params};
+pub use symmetry::symmetric_weights;
+pub use tower::{Mlp, Towers};

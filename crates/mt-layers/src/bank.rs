@@ -1,0 +1,185 @@
+//! Banks: `n` MLPs of equal sizes side by side, their weights stacked. Experts are a bank, a gate or a bottom is a
+//! bank of one.
+
+use std::ops::Range;
+
+use candle_core::{Module, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::fused::affine::{Affine, Piece};
+use crate::fused::{parameters, readable};
+use crate::init::Initializer;
+use crate::input::Input;
+use crate::linear::matmul;
+
+/// `n` multilayer perceptrons of equal sizes; ReLU after each layer, or after all but the last.
+///
+/// # Parameters
+/// Layer `l` has `{l}.weight` of shape `(I, n, O)` and `{l}.bias` of shape `(n, O)`. The input axis comes first so
+/// that a sparse row reads whole weight rows, and so that the first layer of all `n` is one matrix product.
+#[derive(Debug, Clone)]
+pub struct Bank {
+    layers: Vec<Layer>,
+    n: usize,
+    activate_last: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    weight: Tensor,
+    bias: Tensor,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Bank {
+    /// `n` experts reading `inputs` columns, with layers of `units` units and ReLU after each.
+    pub fn experts(
+        inputs: usize,
+        n: usize,
+        units: &[usize],
+        init: Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        Self::new(inputs, n, units, true, init, vb)
+    }
+
+    /// One gate reading `inputs` columns: `hidden` layers with ReLU, then one logit for each of `choices` experts.
+    pub fn gate(
+        inputs: usize,
+        choices: usize,
+        hidden: &[usize],
+        init: Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        Self::new(inputs, 1, &[hidden, &[choices]].concat(), false, init, vb)
+    }
+
+    fn new(
+        inputs: usize,
+        n: usize,
+        units: &[usize],
+        activate_last: bool,
+        init: Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        if n == 0 || units.is_empty() || units.contains(&0) || inputs == 0 {
+            bail!(
+                "a bank needs at least one input, one unit a layer and one layer: {inputs} inputs, {n} x {units:?}"
+            )
+        }
+        let mut layers = Vec::with_capacity(units.len());
+        let mut inputs = inputs;
+        for (l, &outputs) in units.iter().enumerate() {
+            let vb = vb.pp(l);
+            let weight = vb.get_with_hints((inputs, n, outputs), "weight", init.weight(inputs, outputs))?;
+            let bias = vb.get_with_hints((n, outputs), "bias", init.bias())?;
+            layers.push(Layer { weight, bias, inputs, outputs });
+            inputs = outputs;
+        }
+        Ok(Self { layers, n, activate_last })
+    }
+
+    /// Number of MLPs side by side.
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Never true: a bank has at least one member.
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    /// Units of the last layer of each member.
+    pub fn outputs(&self) -> usize {
+        self.layers[self.layers.len() - 1].outputs
+    }
+
+    /// Every member on the same input: `(B, D)` to `(B, n·O)`.
+    pub fn forward(&self, xs: &Input) -> Result<Tensor> {
+        forward_side_by_side(&[(self, 0..xs.width()?)], xs)
+    }
+}
+
+/// Several banks of equal depth, each on its own columns of one input; their outputs are concatenated:
+/// `(B, D)` to `(B, Σ n·O)`.
+pub fn forward_side_by_side(banks: &[(&Bank, Range<usize>)], xs: &Input) -> Result<Tensor> {
+    let Some((first, _)) = banks.first() else { bail!("no bank to run") };
+    let depth = first.layers.len();
+    if banks.iter().any(|(bank, _)| bank.layers.len() != depth || bank.activate_last != first.activate_last) {
+        bail!("banks side by side must be equally deep")
+    }
+    let mut reads: Vec<Range<usize>> = banks.iter().map(|(_, read)| read.clone()).collect();
+    let mut xs = xs.clone();
+    for l in 0..depth {
+        let layers: Vec<&Layer> = banks.iter().map(|(bank, _)| &bank.layers[l]).collect();
+        let (pieces, writes) = pieces(banks, &layers, &reads, l)?;
+        let relu = first.activate_last || l + 1 < depth;
+        let out = match fused(&xs, &layers, &pieces, relu)? {
+            Some(out) => out,
+            None => composed(&xs, &layers, &pieces, relu)?,
+        };
+        (xs, reads) = (Input::Dense(out), writes);
+    }
+    xs.to_dense(first.layers[0].weight.dtype(), first.layers[0].weight.device())
+}
+
+/// The affine maps of layer `l`, and the columns each bank writes. In the first layer all members of a bank read the
+/// same columns, so they are one map; after it each reads its own.
+fn pieces(
+    banks: &[(&Bank, Range<usize>)],
+    layers: &[&Layer],
+    reads: &[Range<usize>],
+    l: usize,
+) -> Result<(Vec<Piece>, Vec<Range<usize>>)> {
+    let (mut pieces, mut writes, mut out) = (Vec::new(), Vec::new(), 0);
+    for (i, (layer, read)) in layers.iter().zip(reads).enumerate() {
+        let (n, stride) = (banks[i].0.n, banks[i].0.n * layer.outputs);
+        let (members, width, step) = if l == 0 { (1, stride, 0) } else { (n, layer.outputs, layer.inputs) };
+        if read.len() != if l == 0 { layer.inputs } else { n * layer.inputs } {
+            bail!("a bank with {} inputs reads {} columns", layer.inputs, read.len())
+        }
+        for m in 0..members {
+            let (at, input) = (m * width, read.start + m * step);
+            pieces.push(Piece { layer: i, at, width, stride, input, inputs: layer.inputs, out: out + at });
+        }
+        writes.push(out..out + stride);
+        out += stride;
+    }
+    Ok((pieces, writes))
+}
+
+fn fused(xs: &Input, layers: &[&Layer], pieces: &[Piece], relu: bool) -> Result<Option<Tensor>> {
+    let Some(parameters) = parameters(layers.iter().flat_map(|layer| [&layer.weight, &layer.bias])) else {
+        return Ok(None);
+    };
+    let width = pieces.iter().map(|piece| piece.width).sum();
+    let anchor = &layers[0].weight;
+    let op = |sparse| Affine { sparse, parameters, pieces: pieces.to_vec(), width, relu };
+    match xs {
+        Input::Sparse(rows) => {
+            // Sparse rows are no tensor; the bias stands in as the unused first argument.
+            let reads_all = pieces.iter().all(|piece| piece.input == 0 && piece.inputs == rows.width());
+            if !reads_all {
+                bail!("sparse rows of {} columns are read as a whole", rows.width())
+            }
+            Ok(Some(layers[0].bias.detach().apply_op2(anchor, op(Some(rows.clone())))?))
+        }
+        Input::Dense(xs) if readable(xs) => Ok(Some(xs.apply_op2(anchor, op(None))?)),
+        Input::Dense(_) => Ok(None),
+    }
+}
+
+fn composed(xs: &Input, layers: &[&Layer], pieces: &[Piece], relu: bool) -> Result<Tensor> {
+    let xs = xs.to_dense(layers[0].weight.dtype(), layers[0].weight.device())?;
+    let mut parts = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let layer = layers[piece.layer];
+        let weight = layer.weight.reshape((piece.inputs, piece.stride))?.narrow(1, piece.at, piece.width)?;
+        let bias = layer.bias.reshape(piece.stride)?.narrow(0, piece.at, piece.width)?;
+        let xs = xs.narrow(1, piece.input, piece.inputs)?;
+        parts.push(matmul(&xs, &weight)?.broadcast_add(&bias)?);
+    }
+    let out = Tensor::cat(&parts, 1)?;
+    if relu { candle_nn::Activation::Relu.forward(&out) } else { Ok(out) }
+}

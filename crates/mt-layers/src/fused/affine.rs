@@ -1,0 +1,324 @@
+//! Several affine maps side by side as one operation: `out[:, p] = act(xs[:, r(p)] · W_p + b_p)`.
+//!
+//! Sparse rows and narrow dense rows go entry by entry, wide dense rows through the matrix product.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::entries::{self, Columns, Dense, Sparse};
+use super::matmul::{Matrix, add_product};
+use super::rows::{Rows, shares};
+use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all, with_values};
+use crate::input::SparseRows;
+use crate::kernel;
+use crate::simd::dot;
+
+/// One affine map: which columns it reads, where its weights lie, which columns it writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// Index of the layer: its weight is parameter `2 * layer`, its bias `2 * layer + 1`.
+    pub layer: usize,
+    /// First column of the weight matrix `(inputs, stride)` and of the bias.
+    pub at: usize,
+    /// Units, that is, columns written.
+    pub width: usize,
+    /// Columns of the weight matrix.
+    pub stride: usize,
+    /// First input column read.
+    pub input: usize,
+    /// Input columns read.
+    pub inputs: usize,
+    /// First output column written.
+    pub out: usize,
+}
+
+impl Piece {
+    fn columns(&self) -> Columns {
+        Columns { at: self.at, width: self.width, stride: self.stride }
+    }
+}
+
+/// The operation. Its second argument is the first weight, which ties it into the graph when the input itself needs
+/// no gradient; the first is the input, or a one-element stand-in beside sparse rows.
+pub(crate) struct Affine {
+    pub sparse: Option<Arc<SparseRows>>,
+    pub parameters: Vec<Parameter>,
+    pub pieces: Vec<Piece>,
+    pub width: usize,
+    pub relu: bool,
+}
+
+kernel! {
+    fn forward_rows(rows: Rows<'_>, piece: &Piece, weight: &[f32], bias: &[f32], out: &mut [f32], stride: usize) {
+        let bias = &bias[piece.at..];
+        for (r, out) in out.chunks_exact_mut(stride).enumerate() {
+            let out = &mut out[piece.out..];
+            match rows {
+                Rows::Sparse { offsets, columns, values } => {
+                    let (from, to) = (offsets[r] as usize, offsets[r + 1] as usize);
+                    entries::forward(Sparse(&columns[from..to], &values[from..to]), weight, piece.columns(), bias, out);
+                }
+                Rows::Dense { values, width } => {
+                    let row = &values[r * width + piece.input..][..piece.inputs];
+                    entries::forward(Dense(row), weight, piece.columns(), bias, out);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    fn relu_rows(out: &mut [f32]) {
+        for x in out {
+            *x = x.max(0.0);
+        }
+    }
+}
+
+kernel! {
+    /// `delta = gradient` where the unit was active (everywhere without ReLU), `bias += Σ_rows delta`.
+    fn mask_rows(gradient: &[f32], result: &[f32], relu: bool, delta: &mut [f32], bias: &mut [f32]) {
+        let width = bias.len();
+        let rows = gradient.chunks_exact(width).zip(result.chunks_exact(width)).zip(delta.chunks_exact_mut(width));
+        for ((gradient, result), delta) in rows {
+            for i in 0..width {
+                delta[i] = if relu && result[i] <= 0.0 { 0.0 } else { gradient[i] };
+                bias[i] += delta[i];
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds the gradient of weight rows `first..first + len` to `gradient`, which holds just those rows.
+    fn weight_rows(rows: Rows<'_>, piece: &Piece, delta: &[f32], stride: usize, first: usize, gradient: &mut [f32]) {
+        let last = first + gradient.len() / piece.stride;
+        for (r, delta) in delta.chunks_exact(stride).enumerate() {
+            let delta = &delta[piece.out..];
+            match rows {
+                Rows::Sparse { offsets, columns, values } => {
+                    let (from, to) = (offsets[r] as usize, offsets[r + 1] as usize);
+                    let (columns, values) = (&columns[from..to], &values[from..to]);
+                    let from = columns.partition_point(|&c| (c as usize) < first);
+                    let to = columns.partition_point(|&c| (c as usize) < last);
+                    let columns = Shifted(Sparse(&columns[from..to], &values[from..to]), first);
+                    entries::backward(columns, delta, piece.columns(), gradient);
+                }
+                Rows::Dense { values, width } => {
+                    let row = &values[r * width + piece.input..][first..last];
+                    entries::backward(Dense(row), delta, piece.columns(), gradient);
+                }
+            }
+        }
+    }
+}
+
+/// Entries with `.1` taken off each column.
+#[derive(Clone, Copy)]
+struct Shifted<'a>(Sparse<'a>, usize);
+
+impl entries::Entries for Shifted<'_> {
+    #[inline(always)]
+    fn for_each(self, mut f: impl FnMut(usize, f32)) {
+        self.0.for_each(|column, value| f(column - self.1, value));
+    }
+}
+
+kernel! {
+    /// `input += delta · Wᵀ` on narrow rows.
+    fn input_rows(piece: &Piece, weight: &[f32], delta: &[f32], stride: usize, input: &mut [f32], width: usize) {
+        for (delta, input) in delta.chunks_exact(stride).zip(input.chunks_exact_mut(width)) {
+            let delta = &delta[piece.out..][..piece.width];
+            for (i, x) in input[piece.input..][..piece.inputs].iter_mut().enumerate() {
+                *x += dot(&weight[i * piece.stride + piece.at..][..piece.width], delta);
+            }
+        }
+    }
+}
+
+impl Affine {
+    fn work(&self, rows: Rows) -> usize {
+        rows.entries() * self.width
+    }
+
+    fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
+        let mut out = buffer(rows.len() * self.width);
+        with_all(&self.parameters, |params| {
+            for piece in &self.pieces {
+                let Some((values, width)) = rows.wide(piece.inputs) else { continue };
+                for out in out.chunks_exact_mut(self.width) {
+                    let bias = &params[2 * piece.layer + 1][piece.at..][..piece.width];
+                    out[piece.out..][..piece.width].copy_from_slice(bias);
+                }
+                let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width);
+                let rhs =
+                    Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
+                add_product(&mut out, piece.out, self.width, lhs, rhs);
+            }
+            let chunk = |(c, out): (usize, &mut [f32])| {
+                let from = c * CHUNK;
+                let rows = rows.range(from, from + out.len() / self.width);
+                for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none()) {
+                    let (weight, bias) = (params[2 * piece.layer], params[2 * piece.layer + 1]);
+                    forward_rows(rows, piece, weight, bias, out, self.width);
+                }
+                if self.relu {
+                    relu_rows(out);
+                }
+            };
+            if self.work(rows) < PARALLEL {
+                out.chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+            } else {
+                out.par_chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// The gradient before the activation, and its column sums.
+    fn mask(&self, gradient: &[f32], result: &[f32], parallel: bool) -> (Vec<f32>, Vec<f32>) {
+        let size = CHUNK * self.width;
+        let (mut delta, mut sums) =
+            (buffer(gradient.len()), buffer(gradient.len().div_ceil(size) * self.width));
+        let chunk = |((delta, (gradient, result)), bias): ((&mut [f32], Pair), &mut [f32])| {
+            mask_rows(gradient, result, self.relu, delta, bias);
+        };
+        if parallel {
+            let inputs =
+                delta.par_chunks_mut(size).zip(gradient.par_chunks(size).zip(result.par_chunks(size)));
+            inputs.zip(sums.par_chunks_mut(self.width)).for_each(chunk);
+        } else {
+            let inputs = delta.chunks_mut(size).zip(gradient.chunks(size).zip(result.chunks(size)));
+            inputs.zip(sums.chunks_mut(self.width)).for_each(chunk);
+        }
+        let (total, rest) = sums.split_at_mut(self.width);
+        for part in rest.chunks_exact(self.width) {
+            total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        }
+        sums.truncate(self.width);
+        (delta, sums)
+    }
+
+    /// Adds the parameters' gradients to their slots.
+    fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
+        let parallel = self.work(rows) >= PARALLEL;
+        let mut slots: Vec<_> =
+            self.parameters.iter().map(|p| p.gradient.as_ref().map(|slot| slot.lock())).collect();
+        let mut tasks = Vec::new();
+        for (i, slot) in slots.iter_mut().enumerate() {
+            let Some(slot) = slot else { continue };
+            slot.touched = true;
+            let of_layer = || self.pieces.iter().filter(|piece| piece.layer == i / 2);
+            if i % 2 == 1 {
+                for piece in of_layer() {
+                    let sums = &mut slot.host[piece.at..][..piece.width];
+                    sums.iter_mut().zip(&bias[piece.out..]).for_each(|(sum, x)| *sum += x);
+                }
+                continue;
+            }
+            let mut narrow = Vec::new();
+            for piece in of_layer() {
+                match rows.wide(piece.inputs) {
+                    None => narrow.push(piece),
+                    Some((values, width)) => {
+                        let lhs =
+                            Matrix::new(values, piece.input, rows.len(), piece.inputs, width).transposed();
+                        let rhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
+                        add_product(&mut slot.host, piece.at, piece.stride, lhs, rhs);
+                    }
+                }
+            }
+            let Some(&stride) = narrow.first().map(|piece| &piece.stride) else { continue };
+            let (mut first, mut rest) = (0, slot.host.as_mut_slice());
+            for count in shares(rows, rest.len() / stride, parallel) {
+                let (share, others) = rest.split_at_mut(count * stride);
+                tasks.push((narrow.clone(), first, share));
+                (first, rest) = (first + count, others);
+            }
+        }
+        let run = |(pieces, first, share): (Vec<&Piece>, usize, &mut [f32])| {
+            for piece in pieces {
+                weight_rows(rows, piece, delta, self.width, first, share);
+            }
+        };
+        if parallel { tasks.into_par_iter().for_each(run) } else { tasks.into_iter().for_each(run) }
+    }
+
+    fn input_gradient(&self, rows: Rows, delta: &[f32], width: usize) -> Result<Vec<f32>> {
+        let mut gradient = buffer(rows.len() * width);
+        with_all(&self.parameters, |params| {
+            for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_some()) {
+                let lhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
+                let rhs =
+                    Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
+                add_product(&mut gradient, piece.input, width, lhs, rhs.transposed());
+            }
+            let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
+                for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none()) {
+                    input_rows(piece, params[2 * piece.layer], delta, self.width, gradient, width);
+                }
+            };
+            let (size, deltas) = (CHUNK * width, CHUNK * self.width);
+            if self.work(rows) < PARALLEL {
+                gradient.chunks_mut(size).zip(delta.chunks(deltas)).for_each(chunk);
+            } else {
+                gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk);
+            }
+            Ok(())
+        })?;
+        Ok(gradient)
+    }
+
+    fn backward(
+        &self,
+        xs: &Tensor,
+        dense: &[f32],
+        result: &[f32],
+        gradient: &[f32],
+    ) -> Result<Option<Tensor>> {
+        let width = if self.sparse.is_some() { 1 } else { xs.dim(1)? };
+        let rows = Rows::of(self.sparse.as_deref(), dense, width);
+        let (delta, bias) = self.mask(gradient, result, self.work(rows) >= PARALLEL);
+        self.add_gradients(rows, &delta, &bias);
+        if self.sparse.is_some() || !xs.track_op() {
+            return Ok(None);
+        }
+        Ok(Some(Tensor::from_vec(self.input_gradient(rows, &delta, width)?, xs.shape(), xs.device())?))
+    }
+}
+
+impl CustomOp2 for Affine {
+    fn name(&self) -> &'static str {
+        "affine"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let dense = slice(s1, l1)?;
+        let width = if self.sparse.is_some() { 1 } else { l1.dims()[1] };
+        let rows = Rows::of(self.sparse.as_deref(), dense, width);
+        Ok((CpuStorage::F32(self.forward(rows)?), Shape::from((rows.len(), self.width))))
+    }
+
+    fn bwd(
+        &self,
+        xs: &Tensor,
+        _: &Tensor,
+        res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let backward = |dense: &[f32], res: &[f32], grad: &[f32]| self.backward(xs, dense, res, grad);
+        let input =
+            with_values(xs, |xs| with_values(res, |res| with_values(&grad, |grad| backward(xs, res, grad))))?;
+        Ok((input, None))
+    }
+}

@@ -1,0 +1,89 @@
+//! Operations on the CPU with hand-written backward passes, and how they reach candle's buffers.
+//!
+//! Each is used when all of its parameters either need no gradient (inference) or have a gradient slot
+//! ([`crate::Params::backward`]); otherwise the plain candle composition beside it runs. Work is split over rows or
+//! over weight rows so that every sum has one fixed order: results do not depend on the number of threads.
+
+pub(crate) mod affine;
+mod entries;
+pub(crate) mod loss;
+mod matmul;
+pub(crate) mod mixture;
+mod rows;
+pub(crate) mod towers;
+
+use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, bail};
+
+use crate::gradients::{Slot, slot_of};
+
+/// Rows a task of a parallel loop handles; fixed, so that partial sums do not depend on the thread count.
+const CHUNK: usize = 128;
+
+/// Multiply-adds below which waking a second thread costs more than it saves.
+const PARALLEL: usize = 1 << 18;
+
+/// A parameter as a fused operation sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameter {
+    pub tensor: Tensor,
+    pub gradient: Option<Slot>,
+}
+
+/// The parameters as fused operations take them, or `None` where the composition has to run.
+pub(crate) fn parameters<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Option<Vec<Parameter>> {
+    tensors
+        .into_iter()
+        .map(|tensor| {
+            let on_cpu = matches!(tensor.device(), Device::Cpu) && tensor.dtype() == DType::F32;
+            if !on_cpu || !tensor.is_contiguous() {
+                return None;
+            }
+            let gradient = if tensor.track_op() { Some(slot_of(tensor)?) } else { None };
+            Some(Parameter { tensor: tensor.clone(), gradient })
+        })
+        .collect()
+}
+
+/// Whether an input can be read in place by a fused operation.
+pub(crate) fn readable(xs: &Tensor) -> bool {
+    matches!(xs.device(), Device::Cpu) && xs.dtype() == DType::F32 && xs.is_contiguous()
+}
+
+/// Runs `f` on a tensor's values without copying them.
+pub(crate) fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => f(slice(storage, layout)?),
+        _ => bail!("expected a tensor on the cpu"),
+    }
+}
+
+/// Runs `f` on the values of several tensors.
+pub(crate) fn with_all<R>(parameters: &[Parameter], f: impl FnOnce(&[&[f32]]) -> Result<R>) -> Result<R> {
+    let guards: Vec<_> = parameters.iter().map(|p| p.tensor.storage_and_layout()).collect();
+    let mut slices = Vec::with_capacity(guards.len());
+    for (storage, layout) in &guards {
+        match &**storage {
+            Storage::Cpu(storage) => slices.push(slice(storage, layout)?),
+            _ => bail!("expected a tensor on the cpu"),
+        }
+    }
+    f(&slices)
+}
+
+/// The values behind a contiguous layout.
+pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let (Some((start, end)), CpuStorage::F32(values)) = (layout.contiguous_offsets(), storage) else {
+        bail!("expected contiguous float32 values")
+    };
+    Ok(&values[start..end])
+}
+
+/// A buffer whose every element is written before it is read. Zeroed pages come free from the allocator; a
+/// hand-made uninitialised buffer would need `unsafe` for nothing measurable.
+pub(crate) fn buffer(len: usize) -> Vec<f32> {
+    vec![0.0; len]
+}
+
+/// Two zipped slices of a chunk of rows, read by one task of a parallel loop.
+pub(crate) type Pair<'a> = (&'a [f32], &'a [f32]);

@@ -1,0 +1,168 @@
+//! The parameter store: ordered by name, seeded per name, with a gradient slot for each parameter.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+
+use crate::gradients::{self, Slot, Slots};
+use crate::init;
+
+/// A named parameter, its tensor and its gradient.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Dotted field path, such as `levels.0.experts.shared.0.weight`.
+    pub name: String,
+    /// The value.
+    pub var: Var,
+    /// The gradient collected by [`Params::backward`].
+    pub gradient: Slot,
+}
+
+/// Trainable parameters in the order of their names.
+///
+/// Each tensor's start values depend on the seed and its name alone, not on the order of construction, so adding a
+/// task does not change how the others start. It hands out candle [`VarBuilder`]s, so any candle layer can use it.
+///
+/// ```
+/// use candle_core::{DType, Device};
+/// let params = mt_layers::Params::new(42);
+/// let linear = candle_nn::linear(3, 2, params.builder(DType::F32, &Device::Cpu).pp("head"))?;
+/// assert_eq!(params.all().iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["head.bias", "head.weight"]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Params {
+    seed: u64,
+    by_name: Arc<Mutex<BTreeMap<String, Param>>>,
+}
+
+impl Params {
+    /// An empty store.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, by_name: Arc::default() }
+    }
+
+    /// A builder that creates the parameters a model asks for.
+    pub fn builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
+        VarBuilder::from_backend(Box::new(self.clone()), dtype, device.clone())
+    }
+
+    /// All parameters in the order of their names.
+    pub fn all(&self) -> Vec<Param> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Total number of trainable values.
+    pub fn count(&self) -> usize {
+        self.lock().values().map(|p| p.var.elem_count()).sum()
+    }
+
+    /// Runs `forward` to a scalar loss and adds its gradients to the parameters' slots.
+    ///
+    /// Returns the loss, detached. Call [`Gradient::clear`](crate::Gradient::clear) after use, as the optimizers do.
+    pub fn backward(&self, forward: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+        let all =
+            self.lock().values().map(|p| (p.var.as_tensor().clone(), p.gradient.clone())).collect::<Vec<_>>();
+        let slots: Slots = all.iter().map(|(tensor, slot)| (tensor.id(), slot.clone())).collect();
+        gradients::collect(&Arc::new(slots), &all, forward)
+    }
+
+    /// Copies values from `tensors` by name.
+    ///
+    /// # Errors
+    /// If a name is missing or superfluous, or a shape differs: the message names the first such parameter.
+    pub fn assign(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        let by_name = self.lock();
+        if let Some(name) = tensors.keys().find(|name| !by_name.contains_key(*name)) {
+            bail!("parameter {name:?} is not in this model")
+        }
+        for (name, param) in by_name.iter() {
+            let Some(tensor) = tensors.get(name) else { bail!("parameter {name:?} is missing") };
+            if tensor.shape() != param.var.shape() {
+                bail!("parameter {name:?} has shape {:?} here, {:?} there", param.var.shape(), tensor.shape())
+            }
+        }
+        for (name, param) in by_name.iter() {
+            param.var.set(&tensors[name].to_device(param.var.device())?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a safetensors file and assigns its tensors, see [`Params::assign`].
+    pub fn load(&self, path: &Path) -> Result<()> {
+        self.assign(&candle_core::safetensors::load(path, &Device::Cpu)?.into_iter().collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Param>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SimpleBackend for Params {
+    fn get(&self, shape: Shape, name: &str, init: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        let mut by_name = self.lock();
+        if let Some(param) = by_name.get(name) {
+            if *param.var.shape() != shape {
+                bail!("parameter {name:?} has shape {:?}, asked for {shape:?}", param.var.shape())
+            }
+            return Ok(param.var.as_tensor().clone());
+        }
+        let values = init::draw(init, &shape, self.seed, name)?;
+        let elements = values.len();
+        let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?.to_dtype(dtype)?)?;
+        let tensor = var.as_tensor().clone();
+        by_name
+            .insert(name.to_owned(), Param { name: name.to_owned(), var, gradient: Slot::zeros(elements) });
+        Ok(tensor)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        match self.lock().get(name) {
+            Some(param) => Ok(param.var.as_tensor().clone()),
+            None => bail!("parameter {name:?} does not exist"),
+        }
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weight(seed: u64, names: &[&str]) -> Result<Vec<f32>> {
+        let params = Params::new(seed);
+        let vb = params.builder(DType::F32, &Device::Cpu);
+        for name in names {
+            vb.get_with_hints((4, 3), name, init::xavier_uniform(4, 3))?;
+        }
+        vb.get((4, 3), "a")?.flatten_all()?.to_vec1()
+    }
+
+    #[test]
+    fn start_values_depend_on_seed_and_name_only() -> Result<()> {
+        assert_eq!(weight(1, &["a", "b"])?, weight(1, &["b", "c", "a"])?);
+        assert_ne!(weight(1, &["a"])?, weight(2, &["a"])?);
+        Ok(())
+    }
+
+    #[test]
+    fn assigning_names_what_does_not_fit() -> Result<()> {
+        let params = Params::new(0);
+        params.builder(DType::F32, &Device::Cpu).get(2, "a")?;
+        let tensor = Tensor::zeros(3, DType::F32, &Device::Cpu)?;
+        let message = |name: &str| {
+            let tensors = BTreeMap::from([(name.to_owned(), tensor.clone())]);
+            params.assign(&tensors).expect_err("must not fit").to_string()
+        };
+        assert!(message("a").contains("\"a\" has shape"), "{}", message("a"));
+        assert!(message("b").contains("\"b\" is not in this model"), "{}", message("b"));
+        Ok(())
+    }
+}

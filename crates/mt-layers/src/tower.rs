@@ -1,0 +1,119 @@
+//! Task towers: one MLP a task from its stream to its logits.
+
+use candle_core::{Module, Result, Tensor, bail};
+use candle_nn::{Linear, VarBuilder};
+
+use crate::fused::towers::FusedTowers;
+use crate::fused::{parameters, readable};
+use crate::init::Initializer;
+
+/// A multilayer perceptron of plain linear layers `(out, in)`: ReLU after all but the last.
+///
+/// # Parameters
+/// `{l}.weight` of shape `(O, I)` and `{l}.bias` of shape `(O)`.
+#[derive(Debug, Clone)]
+pub struct Mlp {
+    pub(crate) layers: Vec<Linear>,
+}
+
+impl Mlp {
+    /// From `inputs` columns through `hidden` layers to `outputs` columns.
+    pub fn new(
+        inputs: usize,
+        hidden: &[usize],
+        outputs: usize,
+        init: Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let mut layers = Vec::with_capacity(hidden.len() + 1);
+        let mut inputs = inputs;
+        for (l, &units) in hidden.iter().chain([&outputs]).enumerate() {
+            if units == 0 || inputs == 0 {
+                bail!("layer {l} has no units or no input")
+            }
+            let vb = vb.pp(l);
+            let weight = vb.get_with_hints((units, inputs), "weight", init.weight(inputs, units))?;
+            layers.push(Linear::new(weight, Some(vb.get_with_hints(units, "bias", init.bias())?)));
+            inputs = units;
+        }
+        Ok(Self { layers })
+    }
+
+    fn outputs(&self) -> Result<usize> {
+        self.layers[self.layers.len() - 1].weight().dim(0)
+    }
+}
+
+impl Module for Mlp {
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        let mut xs = self.layers[0].forward(xs)?;
+        for layer in &self.layers[1..] {
+            xs = layer.forward(&xs.relu()?)?;
+        }
+        Ok(xs)
+    }
+}
+
+/// The towers of all tasks.
+#[derive(Debug, Clone)]
+pub struct Towers {
+    towers: Vec<Mlp>,
+    inputs: usize,
+}
+
+impl Towers {
+    /// One tower for each of `tasks` (its name and number of logits), reading a stream of `inputs` columns.
+    ///
+    /// # Parameters
+    /// Those of [`Mlp`] under the task's name: `{task}.{l}.weight` and `{task}.{l}.bias`.
+    pub fn new<'a>(
+        inputs: usize,
+        hidden: &[usize],
+        tasks: impl IntoIterator<Item = (&'a str, usize)>,
+        init: Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let towers = tasks
+            .into_iter()
+            .map(|(task, logits)| Mlp::new(inputs, hidden, logits, init, vb.pp(task)))
+            .collect::<Result<Vec<_>>>()?;
+        if towers.is_empty() {
+            bail!("a model needs at least one task")
+        }
+        Ok(Self { towers, inputs })
+    }
+
+    /// Streams `(B, S·H)` to logits `(B, L)`, task after task. `S` is the number of tasks, or 1 when all share one.
+    pub fn forward(&self, streams: &Tensor) -> Result<Tensor> {
+        let (_, columns) = streams.dims2()?;
+        let shared = columns == self.inputs;
+        if !shared && columns != self.inputs * self.towers.len() {
+            bail!("{} towers of {} inputs cannot read {columns} columns", self.towers.len(), self.inputs)
+        }
+        let at = |task: usize| if shared { 0 } else { task * self.inputs };
+        let layers = self.towers.iter().flat_map(|tower| &tower.layers);
+        let tensors = layers.flat_map(|layer| [Some(layer.weight()), layer.bias()]).flatten();
+        if let (true, Some(parameters)) = (readable(streams), parameters(tensors)) {
+            let reads = (0..self.towers.len()).map(at).collect();
+            let depth = self.towers[0].layers.len();
+            let anchor = self.towers[0].layers[0].weight();
+            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads)?);
+        }
+        self.composed(streams, at)
+    }
+
+    fn composed(&self, streams: &Tensor, at: impl Fn(usize) -> usize) -> Result<Tensor> {
+        let logits = self
+            .towers
+            .iter()
+            .enumerate()
+            .map(|(task, tower)| tower.forward(&streams.narrow(1, at(task), self.inputs)?.contiguous()?))
+            .collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&logits, 1)
+    }
+
+    /// Number of logits `L` of all tasks.
+    pub fn logits(&self) -> Result<usize> {
+        self.towers.iter().map(Mlp::outputs).sum()
+    }
+}

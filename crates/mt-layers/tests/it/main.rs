@@ -1,0 +1,6 @@
+//! Tests of the public API.
+#![allow(missing_docs)]
+
+mod finite_differences;
+mod fused_equals_composed;
+mod network;

@@ -1,0 +1,80 @@
+//! A small network of every layer: two banks and two gates on the input, a mixture, a second level that reads
+//! streams, towers.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+use mt_layers::{
+    Bank, BinaryLoss, Initializer, Input, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss, Towers,
+    forward_side_by_side,
+};
+
+pub struct Network {
+    inputs: usize,
+    experts: [Bank; 2],
+    gates: [Bank; 2],
+    mixture: Mixture,
+    second: [Bank; 2],
+    towers: Towers,
+}
+
+/// Units of the experts, hidden units of the gates and of the towers.
+pub struct Sizes<'a> {
+    pub inputs: usize,
+    pub experts: &'a [usize],
+    pub gate: &'a [usize],
+    pub tower: &'a [usize],
+}
+
+impl Network {
+    pub fn new(sizes: &Sizes, vb: VarBuilder) -> Result<Self> {
+        let init = Initializer::Xavier;
+        let width = *sizes.experts.last().expect("at least one layer");
+        let bank = |n, name| Bank::experts(sizes.inputs, n, sizes.experts, init, vb.pp(name));
+        let gate = |name| Bank::gate(sizes.inputs, 3, sizes.gate, init, vb.pp(name));
+        let second = |name| Bank::experts(width, 2, &[5], init, vb.pp(name));
+        Ok(Self {
+            inputs: sizes.inputs,
+            experts: [bank(2, "a")?, bank(1, "b")?],
+            gates: [gate("g")?, gate("h")?],
+            mixture: Mixture::new(width, vec![vec![0, 1, 2], vec![2, 0, 1]], 1.5)?,
+            second: [second("c")?, second("d")?],
+            towers: Towers::new(10, sizes.tower, [("like", 1), ("share", 2)], init, vb.pp("towers"))?,
+        })
+    }
+
+    pub fn forward(&self, xs: &Input) -> Result<Tensor> {
+        let all = 0..self.inputs;
+        let side_by_side = |banks: &[Bank; 2]| {
+            forward_side_by_side(&[(&banks[0], all.clone()), (&banks[1], all.clone())], xs)
+        };
+        let streams = self.mixture.forward(&side_by_side(&self.experts)?, &side_by_side(&self.gates)?)?;
+        let width = streams.dim(1)? / 2;
+        let second = [(&self.second[0], 0..width), (&self.second[1], width..2 * width)];
+        self.towers.forward(&forward_side_by_side(&second, &Input::Dense(streams))?)
+    }
+
+    pub fn loss(&self, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Tensor> {
+        let task = |logits| TaskLoss { logits, weight: 0.5 + logits as f32, kind: BinaryLoss::CrossEntropy };
+        let tasks = [task(1), task(2)];
+        Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(&self.forward(xs)?)?.total)
+    }
+}
+
+/// A batch `(rows, inputs)` in which two of three values are zero, with labels and a mask for two tasks.
+pub fn batch(rows: usize, inputs: usize, dtype: DType) -> Result<(Input, Input, Vec<f32>, Vec<f32>)> {
+    let store = Params::new(rows as u64);
+    let draw = |name: &str, shape: (usize, usize)| {
+        store.builder(DType::F32, &Device::Cpu).get_with_hints(
+            shape,
+            name,
+            candle_nn::init::DEFAULT_KAIMING_NORMAL,
+        )
+    };
+    let keep = draw("keep", (rows, inputs))?.gt(&draw("threshold", (rows, inputs))?.abs()?)?;
+    let xs = draw("xs", (rows, inputs))?.mul(&keep.to_dtype(DType::F32)?)?.detach();
+    let positive = |name| -> Result<Vec<f32>> {
+        draw(name, (rows, 2))?.gt(0.0)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+    };
+    let sparse = SparseRows::from_dense(&xs)?;
+    Ok((Input::Dense(xs.to_dtype(dtype)?), sparse.into(), positive("labels")?, positive("mask")?))
+}
