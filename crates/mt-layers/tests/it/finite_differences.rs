@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use mt_layers::Params;
 
-use crate::network::{Network, Sizes, batch};
+use crate::network::{Network, Sizes, batch, move_biases};
 
 #[test]
 fn every_gradient_is_the_slope_of_the_loss() -> Result<()> {
@@ -11,6 +11,7 @@ fn every_gradient_is_the_slope_of_the_loss() -> Result<()> {
     let (xs, _, labels, mask) = batch(5, sizes.inputs, DType::F64)?;
     let params = Params::new(11);
     let network = Network::new(&sizes, params.builder(DType::F64, &Device::Cpu))?;
+    move_biases(&params)?;
     let gradients = network.loss(&xs, &labels, &mask)?.backward()?;
     let step = 1e-6;
     for param in params.all() {

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use mt_layers::{Input, Params};
 
-use crate::network::{Network, Sizes, batch};
+use crate::network::{Network, Sizes, batch, move_biases};
 
 struct Outcome {
     loss: f32,
@@ -18,6 +18,7 @@ struct Outcome {
 fn fused(sizes: &Sizes, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Outcome> {
     let params = Params::new(1);
     let network = Network::new(sizes, params.builder(DType::F32, &Device::Cpu))?;
+    move_biases(&params)?;
     let loss = params.backward(|| network.loss(xs, labels, mask))?.to_scalar()?;
     let all = params.all();
     assert!(all.iter().all(|p| p.gradient.lock().touched), "every parameter gets a gradient");
@@ -29,6 +30,7 @@ fn fused(sizes: &Sizes, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Outc
 fn composed(sizes: &Sizes, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Outcome> {
     let params = Params::new(1);
     Network::new(sizes, params.builder(DType::F32, &Device::Cpu))?;
+    move_biases(&params)?;
     let vars: BTreeMap<String, Var> = params.all().into_iter().map(|p| (p.name, p.var)).collect();
     let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
     let network = Network::new(sizes, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))?;

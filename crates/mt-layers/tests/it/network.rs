@@ -78,3 +78,14 @@ pub fn batch(rows: usize, inputs: usize, dtype: DType) -> Result<(Input, Input, 
     let sparse = SparseRows::from_dense(&xs)?;
     Ok((Input::Dense(xs.to_dtype(dtype)?), sparse.into(), positive("labels")?, positive("mask")?))
 }
+
+/// Moves every bias off zero: a unit whose input is exactly zero sits on ReLU's kink, where slopes are a convention.
+pub fn move_biases(params: &Params) -> Result<()> {
+    for param in params.all().iter().filter(|param| param.name.ends_with("bias")) {
+        let n = param.var.elem_count();
+        let values = (0..n).map(|i| 0.05 + 0.01 * i as f32).collect::<Vec<_>>();
+        let values = Tensor::from_vec(values, param.var.shape(), &Device::Cpu)?;
+        param.var.set(&values.to_dtype(param.var.dtype())?)?;
+    }
+    Ok(())
+}
