@@ -1,1 +1,51 @@
 //! Data path of multi-task ranking models: schema, CSV reader, batches, normalisation, splits, synthetic data.
+//!
+//! In the order in which a row passes through: a [`DataConfig`] says where rows come from; [`TableReader`]
+//! parses text, [`synth`] makes rows up; [`split()`] sets some aside; [`Normalizer`] scales the columns of the
+//! resulting [`Table`]s; [`Dataset::load`] does all of that; [`permutation`] and [`Batches`] then hand out a
+//! [`Batch`] at a time.
+//!
+//! ```
+//! use mt_data::{Batches, ColumnRef, DataConfig, Dataset, TaskConfig, permutation, synth::SynthConfig};
+//!
+//! let data = DataConfig::synthetic(SynthConfig { rows: 1000, ..SynthConfig::default() });
+//! let task = |name: &str| TaskConfig::new(name, ColumnRef::Name(name.to_owned()));
+//! let dataset = Dataset::load(&data, &[task("completion"), task("like")], &|_| ())?;
+//!
+//! let order = permutation(dataset.train.len() as u32, 1, 0);
+//! let rows: usize = Batches::new(&dataset.train, &order, 32).map(|batch| batch.rows()).sum();
+//! assert_eq!(rows, 800); // 100 are set aside for validation, 100 for the test
+//! # Ok::<(), mt_data::Error>(())
+//! ```
+
+mod batch;
+mod batches;
+pub mod census;
+mod choice;
+pub mod config;
+mod dataset;
+pub mod error;
+mod normalize;
+mod reader;
+mod rows;
+mod schema;
+mod shuffle;
+mod split;
+mod stats;
+pub mod synth;
+mod table;
+mod write;
+
+pub use batch::Batch;
+pub use batches::Batches;
+pub use config::{BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Paths, TaskConfig};
+pub use dataset::{Dataset, Progress};
+pub use error::{Error, Result};
+pub use normalize::{Normalize, Normalizer, Scaling};
+pub use reader::{Labels, Skipped, TableReader, expand};
+pub use rows::{DenseRows, Layout, Numeric, SparseRows};
+pub use schema::{Schema, Task, TaskKind, tasks};
+pub use shuffle::permutation;
+pub use split::split;
+pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
+pub use table::Table;

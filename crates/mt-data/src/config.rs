@@ -1,0 +1,212 @@
+//! The `data` and `tasks` sections of a configuration, as written.
+//!
+//! ```yaml
+//! data:
+//!   csv:
+//!     train: data/train.csv      # a file, a list of files, a folder, or a pattern with `*`; .gz is read as well
+//!     valid: data/valid.csv
+//!     test: data/test.csv
+//! tasks:
+//!   - { name: completion, label: 0 }
+//!   - { name: like, label: like }
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::choice::{BadRecords, ColumnRef, Features, Paths};
+use crate::error::{Error, Result};
+use crate::normalize::Normalize;
+use crate::schema::TaskKind;
+use crate::synth::SynthConfig;
+
+/// Where the rows come from and how they are prepared. Exactly one of `csv` and `synth` is needed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Rows from text files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvConfig>,
+    /// Rows from the built-in generator, which needs no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synth: Option<SynthConfig>,
+    /// Share of the training rows set aside for validation where no validation files are given. Default 0.1;
+    /// 0 for none.
+    #[serde(default = "tenth")]
+    pub valid_fraction: f64,
+    /// Share of the rows set aside for the final test where no test files are given. Default 0.1 with `synth`,
+    /// 0 with `csv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// Decides which rows are set aside. Default 1.
+    #[serde(default = "one")]
+    pub split_seed: u64,
+    /// What is done to the numeric columns. Default `standard`.
+    #[serde(default)]
+    pub normalize: Normalize,
+}
+
+/// Rows from text files with one record a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CsvConfig {
+    /// Files to train on.
+    pub train: Paths,
+    /// Files for validation. Default: `valid_fraction` of the training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<Paths>,
+    /// Files for the final test. Default: `test_fraction` of the training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Paths>,
+    /// Whether the first line of each file names the columns. Default true.
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// A file with the column names, one a line, for files without header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<std::path::PathBuf>,
+    /// One character between fields. Default `,`.
+    #[serde(default = "comma")]
+    pub delimiter: char,
+    /// `all`, the default: every column that is no label and not excluded; or a list of columns.
+    #[serde(default)]
+    pub features: Features,
+    /// Columns that are no features. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<ColumnRef>,
+    /// `fail`, the default, at the first bad record; or `{skip: 100}` to leave out up to 100 of them.
+    #[serde(default)]
+    pub on_bad_record: BadRecords,
+}
+
+/// One task and where its label is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    /// Unique name; part of parameter names.
+    pub name: String,
+    /// The label column: its name, or its index from 0.
+    pub label: ColumnRef,
+    /// `binary`, the default, or `binary-softmax`.
+    #[serde(default)]
+    pub kind: TaskKind,
+}
+
+impl DataConfig {
+    /// Rows from files, everything else at its default.
+    pub fn files(csv: CsvConfig) -> Self {
+        DataConfig { csv: Some(csv), ..Self::default() }
+    }
+
+    /// Rows from the generator, everything else at its default.
+    pub fn synthetic(synth: SynthConfig) -> Self {
+        DataConfig { synth: Some(synth), ..Self::default() }
+    }
+
+    /// Checks what no single key shows: one source, fractions that leave something to train on.
+    ///
+    /// # Errors
+    /// [`Error::Source`] or [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        match (&self.csv, &self.synth) {
+            (Some(_), Some(_)) => return Err(Error::Source { found: "both" }),
+            (None, None) => return Err(Error::Source { found: "none" }),
+            (Some(csv), None) => csv.check()?,
+            (None, Some(synth)) => synth.check()?,
+        }
+        let test_fraction = self.test_fraction.unwrap_or(0.0);
+        for (key, fraction) in
+            [("data.valid_fraction", self.valid_fraction), ("data.test_fraction", test_fraction)]
+        {
+            if !(0.0..1.0).contains(&fraction) {
+                let found = fraction.to_string();
+                return Err(Error::Setting { key, expected: "a share from 0 to below 1", found });
+            }
+        }
+        if self.valid_fraction + test_fraction >= 1.0 {
+            let found = (self.valid_fraction + test_fraction).to_string();
+            let expected = "a sum below 1 (something must be left to train on)";
+            return Err(Error::Setting { key: "data.valid_fraction + data.test_fraction", expected, found });
+        }
+        Ok(())
+    }
+}
+
+impl Default for DataConfig {
+    /// No source yet, every other key at its default.
+    fn default() -> Self {
+        DataConfig {
+            csv: None,
+            synth: None,
+            valid_fraction: tenth(),
+            test_fraction: None,
+            split_seed: one(),
+            normalize: Normalize::default(),
+        }
+    }
+}
+
+impl TaskConfig {
+    /// A binary task with its label in `label`.
+    pub fn new(name: impl Into<String>, label: ColumnRef) -> Self {
+        TaskConfig { name: name.into(), label, kind: TaskKind::Binary }
+    }
+}
+
+impl CsvConfig {
+    /// Files to train on, everything else at its default.
+    pub fn new(train: impl Into<Paths>) -> Self {
+        CsvConfig {
+            train: train.into(),
+            valid: None,
+            test: None,
+            header: true,
+            names: None,
+            delimiter: comma(),
+            features: Features::All,
+            exclude: Vec::new(),
+            on_bad_record: BadRecords::Fail,
+        }
+    }
+
+    /// Checks the delimiter and what contradicts `header`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        self.delimiter_byte()?;
+        if let (true, Some(names)) = (self.header, &self.names) {
+            let found = names.display().to_string();
+            let expected = "nothing, as `header: true` takes the names from the files";
+            return Err(Error::Setting { key: "data.csv.names", expected, found });
+        }
+        Ok(())
+    }
+
+    /// The delimiter, which must not be able to occur in a number.
+    pub(crate) fn delimiter_byte(&self) -> Result<u8> {
+        let of_numbers = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '"');
+        match self.delimiter {
+            c if c.is_ascii() && !of_numbers(c) && (c == '\t' || !c.is_ascii_control()) => Ok(c as u8),
+            c => Err(Error::Setting {
+                key: "data.csv.delimiter",
+                expected: "one ASCII character that no number contains",
+                found: format!("{c:?}"),
+            }),
+        }
+    }
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn comma() -> char {
+    ','
+}

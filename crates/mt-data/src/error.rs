@@ -1,0 +1,329 @@
+//! Everything that can be wrong with data, its files or their description, each as its own variant.
+//!
+//! Errors about a cell are clickable: they begin with `path:line:column`.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A position in a text file; prints as `path:line:column`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// Line, from 1; a header is line 1.
+    pub line: u64,
+    /// Byte column within the line, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+    }
+}
+
+/// The text found in a cell; prints quoted, or as `an empty field`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found(pub String);
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Enough to recognise a cell, short enough for one line of a terminal.
+        const SHOWN: usize = 40;
+        if self.0.is_empty() {
+            return f.write_str("an empty field");
+        }
+        match self.0.char_indices().nth(SHOWN) {
+            Some((cut, _)) => write!(f, "{:?}…", &self.0[..cut]),
+            None => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
+/// A proposal in an error message; prints as `; did you mean "x"?`, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nearest(pub Option<String>);
+
+impl Nearest {
+    /// The candidate that a typo most likely meant, if any is near enough.
+    pub fn of<'a>(name: &str, candidates: impl IntoIterator<Item = &'a String>) -> Self {
+        let near = |c: &&String| strsim::damerau_levenshtein(name, c);
+        // A third of the letters wrong is a different word, not a typo.
+        let limit = (name.chars().count() / 3).max(2);
+        let best = candidates.into_iter().min_by_key(near);
+        Nearest(best.filter(|c| near(c) <= limit).cloned())
+    }
+}
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |name| write!(f, "; did you mean \"{name}\"?"))
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be opened or read.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("{}: cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A compressed file ends early or is damaged.
+    #[error("{}: not a complete gzip file", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// A pattern or a folder holds no data file.
+    #[error("no file matches \"{pattern}\"")]
+    NoMatch {
+        /// As written in the configuration.
+        pattern: String,
+    },
+    /// A pattern is no valid glob.
+    #[error("\"{pattern}\" is no valid file pattern")]
+    Pattern {
+        /// As written in the configuration.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// A file holds not a single line.
+    #[error("{}: the file is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing to train on.
+    #[error("{what} has no rows")]
+    NoRows {
+        /// Which part: `train`, `valid` or `test`.
+        what: &'static str,
+    },
+    /// A cell does not hold what its column must hold.
+    #[error("{place}: field \"{field}\": expected {expected}, found {found} (record {record})")]
+    Field {
+        /// Where the cell begins.
+        place: Place,
+        /// The header's name of the column, or `column 17` (from 0, as in the configuration).
+        field: String,
+        /// What would have been right.
+        expected: &'static str,
+        /// What is there.
+        found: Found,
+        /// Data record within the file, from 1.
+        record: u64,
+    },
+    /// A row has more or fewer fields than the first.
+    #[error("{place}: expected {expected} fields, found {found} (record {record})")]
+    Width {
+        /// Where the row ends or its first surplus field begins.
+        place: Place,
+        /// Fields of the first row.
+        expected: usize,
+        /// Fields of this row.
+        found: usize,
+        /// Data record within the file, from 1.
+        record: u64,
+    },
+    /// A line is too long to be a row.
+    #[error("{}:{line}: a line of more than {limit} bytes; is this a text file?", path.display())]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// The longest line accepted, in bytes.
+        limit: usize,
+    },
+    /// The bad records outnumber what `on_bad_record` allows.
+    #[error("more than {limit} bad records (`on_bad_record: {{skip: {limit}}}`); the first one follows")]
+    TooManyBadRecords {
+        /// The allowance.
+        limit: u64,
+        /// The first bad record.
+        #[source]
+        first: Box<Error>,
+    },
+    /// A header where none is declared.
+    #[error("{}:1: the first line looks like a header; set `header: true`", path.display())]
+    LooksLikeHeader {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No header where one is declared.
+    #[error("{}:1: the first line holds only numbers, not names; set `header: false`", path.display())]
+    LooksLikeData {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The header line is not UTF-8 or its quotes do not close.
+    #[error("{}:1: the header cannot be read", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: csv::Error,
+    },
+    /// Two columns have one name.
+    #[error("{}:1: the header names \"{name}\" twice (columns {first} and {second})", path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// Its first column, from 0.
+        first: usize,
+        /// Its second column, from 0.
+        second: usize,
+    },
+    /// A column asked for by name is not in the header.
+    #[error("{key}: no column \"{name}\" in {}{nearest}", path.display())]
+    UnknownColumn {
+        /// The configuration key that asks, for example `tasks.like.label`.
+        key: String,
+        /// The name asked for.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// The most similar column.
+        nearest: Nearest,
+    },
+    /// A column asked for by name in a file without names.
+    #[error("{key}: \"{name}\" needs names, but {} has no header (give an index, or set `names`)", path.display())]
+    Unnamed {
+        /// The configuration key that asks.
+        key: String,
+        /// The name asked for.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column index beyond the last column.
+    #[error("{key}: no column {index} in {}, which has {width} columns, counted from 0", path.display())]
+    ColumnOutOfRange {
+        /// The configuration key that asks.
+        key: String,
+        /// The index asked for.
+        index: usize,
+        /// Columns of the file.
+        width: usize,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A label would also be an input: the model would read the answer.
+    #[error("features: column \"{name}\" is the label of task \"{task}\"; it cannot be a feature")]
+    LabelAmongFeatures {
+        /// The column.
+        name: String,
+        /// The task.
+        task: String,
+    },
+    /// A column is listed twice.
+    #[error("features: column \"{name}\" is listed twice")]
+    DuplicateFeature {
+        /// The column.
+        name: String,
+    },
+    /// Every column is a label or excluded.
+    #[error("{}: no column is left as a feature", path.display())]
+    NoFeatures {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two tasks have the same label column.
+    #[error("tasks \"{first}\" and \"{second}\" have the same label column \"{column}\"")]
+    SharedLabel {
+        /// The first task.
+        first: String,
+        /// The second task.
+        second: String,
+        /// The column.
+        column: String,
+    },
+    /// A file lacks a column that the model was trained on.
+    #[error("{}: the feature column \"{name}\" is missing{nearest}", path.display())]
+    MissingFeature {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        name: String,
+        /// The most similar column.
+        nearest: Nearest,
+    },
+    /// A file without header has not the columns that the model was trained on.
+    #[error("{}: expected {expected} columns, found {found}", path.display())]
+    FileWidth {
+        /// The file.
+        path: PathBuf,
+        /// The widths that would be right, as words.
+        expected: String,
+        /// Columns of the file.
+        found: usize,
+    },
+    /// The task list is empty.
+    #[error("tasks: at least one task is needed")]
+    NoTasks,
+    /// Two tasks have one name.
+    #[error("tasks: two tasks are named \"{name}\"")]
+    DuplicateTask {
+        /// The name.
+        name: String,
+    },
+    /// A task name is reserved or cannot be part of a parameter name.
+    #[error("tasks: \"{name}\" cannot name a task: {reason}")]
+    TaskName {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// `csv` and `synth` are both there, or neither.
+    #[error("data: exactly one of `csv` and `synth` is needed, found {found}")]
+    Source {
+        /// `both` or `none`.
+        found: &'static str,
+    },
+    /// A setting is outside its range.
+    #[error("{key}: expected {expected}, found {found}")]
+    Setting {
+        /// The configuration key.
+        key: &'static str,
+        /// The range.
+        expected: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// Columns handed to a constructor do not fit together.
+    #[error("{what}: expected {expected} values, found {found}")]
+    Shape {
+        /// The column or parameter.
+        what: &'static str,
+        /// The length that would fit.
+        expected: usize,
+        /// Its length.
+        found: usize,
+    },
+    /// More rows or non-zero values than 32-bit positions can count.
+    #[error("the table has more than 4,294,967,295 rows or non-zero values")]
+    TooLarge,
+}

@@ -1,0 +1,92 @@
+//! One file as a sequence of blocks of whole lines.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+
+/// Text a worker parses at once: large enough that handing it over costs nothing, small enough that a few of
+/// them fit the cache and the memory of a small machine.
+pub(super) const BLOCK: usize = 4 << 20;
+/// A line longer than this is no row but a file that is no text.
+pub(super) const LONGEST_LINE: usize = 64 << 20;
+
+/// Counts the bytes that go through, before decompression.
+struct Counted {
+    file: File,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// An open file, possibly compressed (recognised by its first two bytes, whatever its name).
+pub(super) struct Blocks {
+    path: PathBuf,
+    text: Box<dyn Read + Send>,
+    compressed: bool,
+    block: usize,
+    /// What came after the last line end of the block before.
+    rest: Vec<u8>,
+    lines_hint: u64,
+}
+
+impl Blocks {
+    pub fn open(path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read)?;
+        let mut file = BufReader::with_capacity(64 << 10, Counted { file, bytes });
+        let compressed = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
+        let text: Box<dyn Read + Send> =
+            if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        Ok(Blocks { path: path.to_owned(), text, compressed, block, rest: Vec::new(), lines_hint: 1 })
+    }
+
+    /// Puts the next whole lines into `buffer`, the last one ending in `\n` even where the file's does not;
+    /// false at the end of the file.
+    pub fn next_into(&mut self, buffer: &mut Vec<u8>) -> Result<bool> {
+        buffer.clear();
+        buffer.append(&mut self.rest);
+        loop {
+            let searched = buffer.len();
+            // At least one block more, however much is already there.
+            let read = Read::by_ref(&mut self.text).take(self.block as u64).read_to_end(buffer);
+            if read.map_err(|source| self.error(source))? == 0 {
+                if buffer.last().is_some_and(|&b| b != b'\n') {
+                    buffer.push(b'\n');
+                }
+                return Ok(!buffer.is_empty());
+            }
+            if let Some(end) = buffer[searched..].iter().rposition(|&b| b == b'\n') {
+                let end = searched + end + 1;
+                self.rest.extend_from_slice(&buffer[end..]);
+                buffer.truncate(end);
+                self.lines_hint += 1;
+                return Ok(true);
+            }
+            if buffer.len() > LONGEST_LINE {
+                let (path, line) = (self.path.clone(), self.lines_hint);
+                return Err(Error::LongLine { path, line, limit: LONGEST_LINE });
+            }
+        }
+    }
+
+    fn error(&self, source: io::Error) -> Error {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        let path = self.path.clone();
+        match source.kind() {
+            InvalidData | InvalidInput | UnexpectedEof if self.compressed => Error::Gzip { path, source },
+            _ => Error::Read { path, source },
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Reading text files: blocks of lines, parsed in parallel, handed out in input order.
+//!
+//! The order of the rows, the first error and the bad records that are left out do not depend on the number of
+//! threads or the size of a block.
+
+mod blocks;
+mod cell;
+mod files;
+mod header;
+mod layout;
+mod number;
+mod parse;
+mod stream;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+pub use files::expand;
+pub(crate) use layout::Columns;
+pub use layout::Labels;
+
+use crate::config::{BadRecords, CsvConfig, Paths, TaskConfig};
+use crate::dataset::Progress;
+use crate::error::{Error, Found, Place, Result};
+use crate::normalize::Normalizer;
+use crate::rows::{Layout as Form, Numeric};
+use crate::schema::Schema;
+use crate::table::Table;
+use layout::Layout;
+use parse::{Fault, FaultKind, Parsed};
+use stream::{Block, Stream};
+
+/// Messages kept of the bad records that are left out; the rest are only counted.
+const MESSAGES: usize = 10;
+
+/// The bad records that were left out.
+#[derive(Debug, Default)]
+pub struct Skipped {
+    /// How many.
+    pub records: u64,
+    /// What was wrong with the first ten.
+    pub first: Vec<Error>,
+}
+
+/// Reads files as a sequence of tables of some MiB of text each, in input order.
+///
+/// After an error it ends.
+pub struct TableReader {
+    stream: Mutex<Stream>,
+    normalizer: Option<Normalizer>,
+    bad: BadRecords,
+    /// Blocks parsed but not yet handed out.
+    parsed: VecDeque<Result<(Block, Parsed)>>,
+    /// Memory of blocks handed out, to be used again.
+    free: Mutex<Vec<Vec<u8>>>,
+    line: u64,
+    record: u64,
+    rows: u64,
+    bytes_total: u64,
+    skipped: Skipped,
+    ended: bool,
+}
+
+impl TableReader {
+    /// Opens files for a model that exists: columns are those of `schema`, values are normalised.
+    ///
+    /// With a header, columns are found by name, in any order, and others are ignored. Without one, the width
+    /// must be that of the training files, or, with [`Labels::Optional`], that less the label columns.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the configuration or the first file's header.
+    pub fn open(
+        paths: &Paths,
+        csv: &CsvConfig,
+        schema: &Schema,
+        tasks: &[TaskConfig],
+        normalizer: &Normalizer,
+        labels: Labels,
+    ) -> Result<Self> {
+        let mut reader = Self::new(paths, csv, tasks, Some(schema), labels, blocks::BLOCK)?;
+        reader.normalizer = Some(normalizer.clone());
+        Ok(reader)
+    }
+
+    /// As [`open`](Self::open), with values as they are.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_raw(
+        paths: &Paths,
+        csv: &CsvConfig,
+        schema: &Schema,
+        tasks: &[TaskConfig],
+        labels: Labels,
+    ) -> Result<Self> {
+        Self::new(paths, csv, tasks, Some(schema), labels, blocks::BLOCK)
+    }
+
+    /// Opens training files: the first one decides on the schema, values stay as they are.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the configuration or the first file's header.
+    pub fn open_training(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig]) -> Result<Self> {
+        Self::new(paths, csv, tasks, None, Labels::Required, blocks::BLOCK)
+    }
+
+    /// As [`open_training`](Self::open_training), with blocks of about `block` bytes instead of 4 MiB. Results
+    /// do not depend on it.
+    ///
+    /// # Errors
+    /// As [`open_training`](Self::open_training).
+    pub fn open_blocks(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
+        Self::new(paths, csv, tasks, None, Labels::Required, block.max(1))
+    }
+
+    fn new(
+        paths: &Paths,
+        csv: &CsvConfig,
+        tasks: &[TaskConfig],
+        schema: Option<&Schema>,
+        labels: Labels,
+        block: usize,
+    ) -> Result<Self> {
+        crate::schema::tasks(tasks)?;
+        let files = expand(paths)?;
+        let size = |path: &PathBuf| {
+            let metadata = path.metadata().map_err(|source| Error::Read { path: path.clone(), source })?;
+            Ok(metadata.len())
+        };
+        let bytes_total = files.iter().map(size).sum::<Result<u64>>()?;
+        Ok(TableReader {
+            stream: Mutex::new(Stream::new(files, csv, tasks, schema, labels, block)?),
+            normalizer: None,
+            bad: csv.on_bad_record,
+            parsed: VecDeque::new(),
+            free: Mutex::default(),
+            line: 1,
+            record: 1,
+            rows: 0,
+            bytes_total,
+            skipped: Skipped::default(),
+            ended: false,
+        })
+    }
+
+    /// The columns that are read.
+    pub fn schema(&self) -> Schema {
+        lock(&self.stream).schema().clone()
+    }
+
+    /// How far reading has come. Bytes are those of the files, before decompression.
+    pub fn progress(&self) -> Progress {
+        let bytes_done = lock(&self.stream).bytes_done();
+        Progress { bytes_done, bytes_total: Some(self.bytes_total), rows: self.rows }
+    }
+
+    /// The bad records left out so far.
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    /// As [`skipped`](Self::skipped), when reading is over.
+    pub fn into_skipped(self) -> Skipped {
+        self.skipped
+    }
+
+    /// Reads and parses the next blocks, two for each thread. A worker that is free takes the next block from
+    /// the file under the lock, then parses it outside, so reading and parsing overlap.
+    fn parse_more(&mut self) {
+        let allowance = match self.bad {
+            BadRecords::Fail => 0,
+            BadRecords::Skip(limit) => limit,
+        };
+        let (stream, free, normalizer) = (&self.stream, &self.free, self.normalizer.as_ref());
+        let next = Mutex::new(0usize);
+        let work = |_| {
+            let buffer = lock(free).pop().unwrap_or_default();
+            let mut number = lock(&next);
+            let block = lock(stream).next_block(buffer);
+            let here = *number;
+            *number += 1;
+            drop(number);
+            let block = match block {
+                Ok(Some(block)) => block,
+                Ok(None) => return None,
+                Err(error) => return Some((here, Err(error))),
+            };
+            Some((here, parse_block(block, allowance, normalizer)))
+        };
+        let blocks = 2 * rayon::current_num_threads();
+        let mut parsed: Vec<_> = (0..blocks).into_par_iter().with_max_len(1).filter_map(work).collect();
+        parsed.sort_by_key(|&(number, _)| number);
+        self.parsed.extend(parsed.into_iter().map(|(_, result)| result));
+    }
+
+    /// Gives a parsed block its place in the input, and its faults their positions.
+    fn place(&mut self, block: Block, parsed: Parsed) -> Result<Table> {
+        if let Some(line) = block.opens {
+            (self.line, self.record) = (line, 1);
+        }
+        for fault in parsed.faults {
+            let error = locate(fault, &block.layout, self.line, self.record);
+            let BadRecords::Skip(limit) = self.bad else { return Err(error) };
+            self.skipped.records += 1;
+            if self.skipped.first.len() < MESSAGES {
+                self.skipped.first.push(error);
+            }
+            if self.skipped.records > limit {
+                let first = Box::new(self.skipped.first.swap_remove(0));
+                return Err(Error::TooManyBadRecords { limit, first });
+            }
+        }
+        self.line += parsed.lines;
+        self.record += parsed.records;
+        self.rows += parsed.rows.rows() as u64;
+        lock(&self.free).push(block.text);
+        Ok(Table::from_batch(parsed.rows))
+    }
+}
+
+impl Iterator for TableReader {
+    type Item = Result<Table>;
+
+    fn next(&mut self) -> Option<Result<Table>> {
+        if self.ended {
+            return None;
+        }
+        if self.parsed.is_empty() {
+            self.parse_more();
+        }
+        let result = match self.parsed.pop_front() {
+            Some(Ok((block, parsed))) => Some(self.place(block, parsed)),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        };
+        self.ended = !matches!(result, Some(Ok(_)));
+        result
+    }
+}
+
+fn parse_block(block: Block, allowance: u64, normalizer: Option<&Normalizer>) -> Result<(Block, Parsed)> {
+    let mut parsed = parse::parse(&block.text, &block.layout, allowance);
+    match normalizer {
+        Some(normalizer) => {
+            let mut table = Table::from_batch(parsed.rows);
+            normalizer.apply(&mut table)?;
+            parsed.rows = table.into_batch();
+        }
+        None => {
+            // A block of dense data takes half the memory in the dense form, while it waits to be joined.
+            let numeric = &parsed.rows.numeric;
+            let cells = numeric.rows() as u64 * numeric.width() as u64;
+            let form = Form::choose(numeric.non_zeros(), cells);
+            let empty = Numeric::Dense(Default::default());
+            parsed.rows.numeric = std::mem::replace(&mut parsed.rows.numeric, empty).into_layout(form);
+        }
+    }
+    Ok((block, parsed))
+}
+
+fn locate(fault: Fault, layout: &Layout, line: u64, record: u64) -> Error {
+    let column = fault.offset as u64 + 1;
+    let place = Place { path: layout.path.clone(), line: line + fault.line, column };
+    let record = record + fault.record;
+    match fault.kind {
+        FaultKind::Width { found } => Error::Width { place, expected: layout.slots.len(), found, record },
+        FaultKind::Cell { column, expected, found } => {
+            let field = layout.names.get(column).cloned().unwrap_or_default();
+            Error::Field { place, field, expected, found: Found(found), record }
+        }
+    }
+}
+
+/// A worker that panicked left nothing half done that matters: its panic goes up through rayon anyway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,80 @@
+//! From the text of one cell to a number.
+
+/// Reads a number that starts at `start` and ends right before a delimiter or the end of the line, and returns
+/// it with the position behind it. `None` for everything unusual: blanks, quotes, anything that is no number.
+#[inline]
+pub(super) fn scan(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> {
+    // 18 digits fit a u64 whatever they are, and `u64 as f32` rounds as the decimal text would.
+    const MOST_DIGITS: usize = 18;
+    let (mut at, mut whole) = (start, 0u64);
+    while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
+        whole = whole * 10 + u64::from(digit);
+        at += 1;
+        if at - start > MOST_DIGITS {
+            return scan_float(text, start, delimiter);
+        }
+    }
+    match text.get(at) {
+        Some(&b) if at > start && (b == delimiter || b == b'\n') => Some((whole as f32, at)),
+        _ => scan_float(text, start, delimiter),
+    }
+}
+
+fn scan_float(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> {
+    let (value, length) = float(text.get(start..)?)?;
+    let end = start + length;
+    let ended = match *text.get(end)? {
+        b'\r' => text.get(end + 1) == Some(&b'\n'),
+        b => b == delimiter || b == b'\n',
+    };
+    ended.then_some((value, end))
+}
+
+/// The number that is the whole of `text`.
+pub(super) fn whole(text: &[u8]) -> Option<f32> {
+    float(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value)
+}
+
+/// The number at the beginning of `text` and its length: finite, and with a digit or a point first, as
+/// `fast_float2` takes `nan` and `inf` for numbers too.
+fn float(text: &[u8]) -> Option<(f32, usize)> {
+    let unsigned = match text {
+        [b'+' | b'-', rest @ ..] => rest,
+        _ => text,
+    };
+    if !matches!(unsigned, [b'0'..=b'9' | b'.', ..]) {
+        return None;
+    }
+    fast_float2::parse_partial::<f32, _>(text).ok().filter(|(value, _)| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_the_standard_library_reads_them() {
+        let texts = "0 7 42 007 1700.09 -1.5 +2 .5 5. 1e3 1E-3 123456789012345678 1234567890123456789012 -0 \
+                     16777217 1e-50 3.4028235e38 0.1 1053.55";
+        for text in texts.split_whitespace() {
+            let expected: f32 = text.parse().unwrap();
+            assert_eq!(whole(text.as_bytes()), Some(expected), "{text}");
+            for end in [",", "\n", ",1\n", "\r\n"] {
+                let line = format!("{text}{end}");
+                assert_eq!(scan(line.as_bytes(), 0, b','), Some((expected, text.len())), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_finite_decimal_number_is_refused() {
+        for text in
+            ["", "nan", "NaN", "inf", "-inf", "infinity", "n/a", "0x10", "1_000", "1,5", "-", "+", "."]
+        {
+            assert_eq!(whole(text.as_bytes()), None, "{text}");
+        }
+        for text in ["1e39", "-1e400", "1 2", "--1", "+-1", "1e", "1.2.3", "½"] {
+            assert_eq!(whole(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! From a block of text to rows: the hot loop of the crate.
+//!
+//! One-hot data is mostly the text `0,0,0,1,0,0,`. It is read 16 fields (32 bytes) at a time: if every second
+//! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
+//! ones other than zero cost anything. Everything else goes field by field.
+
+use super::cell::{Cell, count};
+use super::layout::{Layout, Slot};
+use super::number;
+use crate::batch::Batch;
+use crate::rows::{Numeric, SparseRows};
+
+/// What a block of text holds.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// Its good rows.
+    pub rows: Batch,
+    /// Its lines, blank ones too.
+    pub lines: u64,
+    /// Its records, good or bad.
+    pub records: u64,
+    /// Its bad records, up to the allowance and one more.
+    pub faults: Vec<Fault>,
+}
+
+/// A record that cannot be read. Positions are relative to the block, as no one knows yet where that begins.
+#[derive(Debug, PartialEq)]
+pub(super) struct Fault {
+    /// Lines before it in the block.
+    pub line: u64,
+    /// Records before it in the block.
+    pub record: u64,
+    /// Bytes before it in the line.
+    pub offset: usize,
+    /// What is wrong.
+    pub kind: FaultKind,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum FaultKind {
+    Width { found: usize },
+    Cell { column: usize, expected: &'static str, found: String },
+}
+
+/// Reads `text`, whole lines each ending in `\n`, and gives up after more than `allowance` bad records.
+pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
+    let width = layout.features;
+    let mut row = Row {
+        layout,
+        stamp: Stamp::new(layout.delimiter),
+        sparse: SparseRows::empty(width),
+        labels: Vec::new(),
+        mask: Vec::new(),
+        pairs: Vec::new(),
+    };
+    let (mut lines, mut records, mut faults) = (0, 0, Vec::new());
+    let mut at = 0;
+    while at < text.len() {
+        let blank = match &text[at..] {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => 0,
+        };
+        if blank > 0 {
+            (at, lines) = (at + blank, lines + 1);
+            continue;
+        }
+        match row.read(text, at) {
+            Some(next) => {
+                row.finish();
+                at = next;
+            }
+            None => {
+                row.drop_unfinished();
+                let (offset, kind) = diagnose(text, at, layout);
+                faults.push(Fault { line: lines, record: records, offset, kind });
+                if faults.len() as u64 > allowance {
+                    break;
+                }
+                at = text[at..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| at + n + 1);
+            }
+        }
+        (lines, records) = (lines + 1, records + 1);
+    }
+    let Row { sparse, labels, mask, .. } = row;
+    let rows = Batch { numeric: Numeric::Sparse(sparse), labels, mask, tasks: layout.tasks };
+    Parsed { rows, lines, records, faults }
+}
+
+/// The text `0,0,0,0,` and what to compare with it.
+#[derive(Clone, Copy)]
+struct Stamp(u64);
+
+impl Stamp {
+    /// Bits that are 0, after the stamp is taken off, where the fields are single digits.
+    const NOT_DIGITS: u64 = 0xFFF0_FFF0_FFF0_FFF0;
+    /// Added to a digit, this carries into bit 4 where the "digit" is one of `:;<=>?`.
+    const CARRY: u64 = 0x0006_0006_0006_0006;
+    const CARRIED: u64 = 0x0010_0010_0010_0010;
+
+    fn new(delimiter: u8) -> Self {
+        Stamp(u64::from_le_bytes([b'0', delimiter, b'0', delimiter, b'0', delimiter, b'0', delimiter]))
+    }
+
+    /// Four fields as 16-bit numbers, if they are single digits.
+    #[inline(always)]
+    fn off(self, bytes: &[u8; 8]) -> u64 {
+        u64::from_le_bytes(*bytes) ^ self.0
+    }
+
+    /// Bits that are set in the fields that are no single digit.
+    #[inline(always)]
+    fn strange(fields: u64) -> u64 {
+        (fields & Self::NOT_DIGITS) | (fields.wrapping_add(Self::CARRY) & Self::CARRIED)
+    }
+}
+
+struct Row<'a> {
+    layout: &'a Layout,
+    stamp: Stamp,
+    sparse: SparseRows,
+    labels: Vec<f32>,
+    mask: Vec<f32>,
+    /// For sorting rows whose features come in another order than the schema's.
+    pairs: Vec<(u32, f32)>,
+}
+
+impl Row<'_> {
+    /// Reads the row that starts at `at` and returns where the next one starts; `None` if anything is wrong.
+    fn read(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        let layout = self.layout;
+        let last = layout.slots.len() - 1;
+        let labelled = self.labels.len();
+        self.labels.resize(labelled + layout.tasks, 0.0);
+        self.mask.resize(labelled + layout.tasks, 0.0);
+        let (mut at, mut column) = (at, 0);
+        loop {
+            (at, column) = self.read_digits(text, at, column);
+            let slot = layout.slots[column];
+            let next = match (slot, number::scan(text, at, layout.delimiter)) {
+                (Slot::Feature(feature), Some((value, next))) => {
+                    self.push(feature, value);
+                    next
+                }
+                (Slot::Label(task), Some((value, next))) => {
+                    self.label(labelled + task as usize, value)?;
+                    next
+                }
+                (Slot::Skip, Some((_, next))) => next,
+                (slot, None) => self.read_cell(text, at, slot, labelled)?,
+            };
+            match text.get(next) {
+                Some(&b) if b == layout.delimiter && column < last => (at, column) = (next + 1, column + 1),
+                Some(b'\n') if column == last => return Some(next + 1),
+                Some(b'\r') if column == last && text.get(next + 1) == Some(&b'\n') => return Some(next + 2),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Reads single digits up to the next label or the last column, and returns how far it came.
+    #[inline(always)]
+    fn read_digits(&mut self, text: &[u8], mut at: usize, mut column: usize) -> (usize, usize) {
+        let stop = self.layout.stops[column] as usize;
+        while column + 16 <= stop {
+            let Some(chunk) = text[at..].first_chunk::<32>() else { break };
+            let (words, _) = chunk.as_chunks::<8>();
+            let fields = [0, 1, 2, 3].map(|i| self.stamp.off(&words[i]));
+            let any = fields[0] | fields[1] | fields[2] | fields[3];
+            if any != 0 {
+                // The carry check needs each word; the cheap one on their union only sends more words there.
+                let strange = fields.iter().fold(0, |bits, &f| bits | Stamp::strange(f));
+                if strange != 0 {
+                    break;
+                }
+                for (i, &four) in fields.iter().enumerate() {
+                    self.push_digits(four, column + 4 * i);
+                }
+            }
+            (at, column) = (at + 32, column + 16);
+        }
+        while column + 4 <= stop {
+            let Some(chunk) = text[at..].first_chunk::<8>() else { break };
+            let fields = self.stamp.off(chunk);
+            let strange = Stamp::strange(fields);
+            if strange != 0 {
+                let good = strange.trailing_zeros() / 16;
+                self.push_digits(fields & !(u64::MAX << (16 * good)), column);
+                return (at + 2 * good as usize, column + good as usize);
+            }
+            self.push_digits(fields, column);
+            (at, column) = (at + 8, column + 4);
+        }
+        (at, column)
+    }
+
+    /// Stores the fields other than zero of four.
+    #[inline(always)]
+    fn push_digits(&mut self, mut fields: u64, column: usize) {
+        while fields != 0 {
+            let field = fields.trailing_zeros() / 16;
+            let digit = fields >> (16 * field) & 0xF;
+            fields &= !(0xFFFF << (16 * field));
+            if let Slot::Feature(feature) = self.layout.slots[column + field as usize] {
+                self.push(feature, digit as f32);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, feature: u32, value: f32) {
+        if value != 0.0 {
+            self.sparse.columns.push(feature);
+            self.sparse.values.push(value);
+        }
+    }
+
+    fn label(&mut self, at: usize, value: f32) -> Option<()> {
+        let binary = value == 0.0 || value == 1.0;
+        (self.labels[at], self.mask[at]) = (value, 1.0);
+        binary.then_some(())
+    }
+
+    /// Reads a cell with quotes or blanks, or an empty one; returns the position behind it.
+    #[cold]
+    fn read_cell(&mut self, text: &[u8], at: usize, slot: Slot, labelled: usize) -> Option<usize> {
+        let cell = Cell::at(text, at, self.layout.delimiter);
+        let content = text[cell.start..cell.end].trim_ascii();
+        match slot {
+            Slot::Skip => {}
+            _ if cell.bad_quotes => return None,
+            Slot::Label(_) if content.is_empty() => {}
+            Slot::Label(task) => self.label(labelled + task as usize, number::whole(content)?)?,
+            Slot::Feature(feature) => self.push(feature, number::whole(content)?),
+        }
+        Some(cell.next)
+    }
+
+    fn finish(&mut self) {
+        let start = *self.sparse.offsets.last().unwrap_or(&0) as usize;
+        if !self.layout.ascending {
+            let Row { sparse, pairs, .. } = self;
+            let stored = sparse.columns[start..].iter().zip(&sparse.values[start..]);
+            pairs.clear();
+            pairs.extend(stored.map(|(&column, &value)| (column, value)));
+            pairs.sort_unstable_by_key(|&(column, _)| column);
+            for (i, &(column, value)) in pairs.iter().enumerate() {
+                (sparse.columns[start + i], sparse.values[start + i]) = (column, value);
+            }
+        }
+        self.sparse.offsets.push(self.sparse.values.len() as u32);
+    }
+
+    fn drop_unfinished(&mut self) {
+        let rows = self.sparse.offsets.len() - 1;
+        let end = *self.sparse.offsets.last().unwrap_or(&0) as usize;
+        self.sparse.columns.truncate(end);
+        self.sparse.values.truncate(end);
+        self.labels.truncate(rows * self.layout.tasks);
+        self.mask.truncate(rows * self.layout.tasks);
+    }
+}
+
+/// What is wrong with the row at `start`, and how many bytes into its line. The width comes first: in a row
+/// with a field too many, every later cell is in the wrong column.
+#[cold]
+fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
+    let expected_width = layout.slots.len();
+    let (found, place) = count(text, start, layout.delimiter, expected_width);
+    if found != expected_width {
+        return (place - start, FaultKind::Width { found });
+    }
+    let mut at = start;
+    for (column, &slot) in layout.slots.iter().enumerate() {
+        let cell = Cell::at(text, at, layout.delimiter);
+        let content = text[cell.start..cell.end].trim_ascii();
+        let value = number::whole(content);
+        let expected = match (slot, value) {
+            (Slot::Skip, _) => None,
+            _ if cell.bad_quotes => Some("a closing quote right before the next field"),
+            (Slot::Label(_), None) if content.is_empty() => None,
+            (Slot::Label(_), Some(0.0 | 1.0)) | (Slot::Feature(_), Some(_)) => None,
+            (Slot::Label(_), _) => Some("0 or 1"),
+            (Slot::Feature(_), None) => Some("a number"),
+        };
+        if let Some(expected) = expected {
+            let shown = if cell.bad_quotes { &text[cell.start..cell.next] } else { content };
+            let found = String::from_utf8_lossy(shown).into_owned();
+            return (cell.start - start, FaultKind::Cell { column, expected, found });
+        }
+        at = cell.next + 1;
+    }
+    // Not reached: a row that cannot be read has a cell that cannot be read.
+    (0, FaultKind::Width { found })
+}

@@ -1,0 +1,162 @@
+//! Several files as one sequence of numbered blocks, each with the layout of its file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::blocks::Blocks;
+use super::header;
+use super::layout::{Columns, Labels, Layout, schema};
+use crate::config::{ColumnRef, CsvConfig, TaskConfig};
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+
+/// A block of whole lines, to be parsed.
+pub(super) struct Block {
+    pub text: Vec<u8>,
+    pub layout: Arc<Layout>,
+    /// At a file's first block, the number of its first data line.
+    pub opens: Option<u64>,
+}
+
+/// The files still to be read and the one being read.
+pub(super) struct Stream {
+    files: std::vec::IntoIter<PathBuf>,
+    csv: CsvConfig,
+    names: Option<Vec<String>>,
+    tasks: Vec<TaskConfig>,
+    schema: Schema,
+    labels: Labels,
+    block: usize,
+    open: Option<Open>,
+    bytes_done: Arc<AtomicU64>,
+}
+
+struct Open {
+    blocks: Blocks,
+    layout: Arc<Layout>,
+    /// The first block, read with the header.
+    first: Option<(Vec<u8>, u64)>,
+}
+
+impl Stream {
+    /// Opens the first file. Without a `schema`, it decides on one.
+    pub fn new(
+        files: Vec<PathBuf>,
+        csv: &CsvConfig,
+        tasks: &[TaskConfig],
+        schema: Option<&Schema>,
+        labels: Labels,
+        block: usize,
+    ) -> Result<Self> {
+        csv.check()?;
+        let names = csv.names.as_deref().map(read_names).transpose()?;
+        let mut stream = Stream {
+            files: files.into_iter(),
+            csv: csv.clone(),
+            names,
+            tasks: tasks.to_vec(),
+            schema: schema.cloned().unwrap_or_default(),
+            labels,
+            block,
+            open: None,
+            bytes_done: Arc::default(),
+        };
+        stream.open_next(schema.is_none())?;
+        Ok(stream)
+    }
+
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Bytes read so far, before decompression.
+    pub fn bytes_done(&self) -> u64 {
+        self.bytes_done.load(Ordering::Relaxed)
+    }
+
+    /// The next block, in the memory of `buffer`; `None` behind the last file.
+    pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
+        loop {
+            let Some(open) = &mut self.open else { return Ok(None) };
+            let layout = open.layout.clone();
+            if let Some((text, line)) = open.first.take() {
+                return Ok(Some(Block { text, layout, opens: Some(line) }));
+            }
+            if open.blocks.next_into(&mut buffer)? {
+                return Ok(Some(Block { text: buffer, layout, opens: None }));
+            }
+            self.open_next(false)?;
+        }
+    }
+
+    fn open_next(&mut self, decide: bool) -> Result<()> {
+        self.open = None;
+        let Some(path) = self.files.next() else { return Ok(()) };
+        let delimiter = self.csv.delimiter_byte()?;
+        let mut blocks = Blocks::open(&path, self.block, self.bytes_done.clone())?;
+        let mut text = Vec::new();
+        blocks.next_into(&mut text)?;
+        let mut skip = header::bom(&text);
+        // The first line that is not blank.
+        let blank_lines = text[skip..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
+        let (mut blank, mut line) = (0, 1);
+        blank_lines.for_each(|&b| (blank, line) = (blank + 1, line + u64::from(b == b'\n')));
+        skip += blank;
+        if skip == text.len() {
+            return Err(Error::Empty { path });
+        }
+        let (names, named) = if self.csv.header {
+            let (names, length) = header::read(&text[skip..], delimiter, &path)?;
+            (skip, line) = (skip + length, line + 1);
+            (names, true)
+        } else {
+            let numbered = header::count(&text[skip..], delimiter, &path)?;
+            match &self.names {
+                None => (numbered, false),
+                Some(names) => (self.given_names(names, numbered.len(), &path)?, true),
+            }
+        };
+        let columns = Columns { path: &path, names: &names, named };
+        if decide {
+            self.schema = schema(columns, &self.csv, &self.tasks)?;
+        }
+        let layout = Layout::new(columns, &self.csv, &self.tasks, &self.schema, self.labels)?;
+        text.drain(..skip);
+        self.open = Some(Open { blocks, layout: Arc::new(layout), first: Some((text, line)) });
+        Ok(())
+    }
+
+    /// The names from the file of names, for a file of `width` columns, with or without the label columns.
+    fn given_names(&self, names: &[String], width: usize, path: &Path) -> Result<Vec<String>> {
+        if names.len() == width {
+            return Ok(names.to_vec());
+        }
+        let is_label = |(i, name): (usize, &String)| {
+            self.tasks.iter().any(|task| match &task.label {
+                ColumnRef::Index(index) => *index == i,
+                ColumnRef::Name(label) => label == name,
+            })
+        };
+        let inputs: Vec<String> =
+            names.iter().enumerate().filter(|&column| !is_label(column)).map(|(_, n)| n.clone()).collect();
+        if self.labels == Labels::Optional && inputs.len() == width {
+            return Ok(inputs);
+        }
+        let expected = format!("{}, as many as `names` has lines", names.len());
+        Err(Error::FileWidth { path: path.to_owned(), expected, found: width })
+    }
+}
+
+fn read_names(path: &Path) -> Result<Vec<String>> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    let mut seen = std::collections::BTreeMap::new();
+    for (second, name) in names.iter().enumerate() {
+        if let Some(first) = seen.insert(name, second) {
+            return Err(Error::DuplicateColumn { path: path.to_owned(), name: name.clone(), first, second });
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,212 @@
+//! What a table holds, column by column: behind normalisation, and shown by `mt data stats`.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::rows::Numeric;
+use crate::schema::Schema;
+use crate::table::Table;
+
+/// Rows a worker takes at once. Fixed, so that sums do not depend on the number of threads.
+const CHUNK: usize = 8192;
+
+/// Moments and extremes of one column.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ColumnStats {
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation over all rows (divided by n).
+    pub sd: f64,
+    /// Share of rows whose value is 0, from 0 to 1.
+    pub zeros: f64,
+    /// Whether every value is 0 or 1, as in one-hot columns and flags.
+    pub indicator: bool,
+}
+
+impl ColumnStats {
+    /// Whether all rows have one value.
+    pub fn is_constant(&self) -> bool {
+        self.min == self.max
+    }
+}
+
+/// A whole table at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// Number of rows.
+    pub rows: usize,
+    /// Share of the feature values that are not 0, from 0 to 1.
+    pub density: f64,
+    /// Bytes in memory.
+    pub memory_bytes: usize,
+    /// The feature columns, in order.
+    pub columns: Vec<NamedColumn>,
+    /// The tasks, in order.
+    pub tasks: Vec<TaskStats>,
+}
+
+/// A feature column and its statistics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NamedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its values.
+    #[serde(flatten)]
+    pub stats: ColumnStats,
+}
+
+/// Labels of one task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskStats {
+    /// Its name.
+    pub name: String,
+    /// Rows with a positive label.
+    pub positives: usize,
+    /// Rows with a label.
+    pub present: usize,
+}
+
+impl Stats {
+    /// Describes `table`, whose columns `schema` names.
+    pub fn new(table: &Table, schema: &Schema) -> Self {
+        let named = schema.numeric.iter().zip(column_stats(table, f64::from));
+        let tasks = schema.tasks.iter().enumerate();
+        Stats {
+            rows: table.len(),
+            density: table.density(),
+            memory_bytes: table.memory_bytes(),
+            columns: named.map(|(name, stats)| NamedColumn { name: name.clone(), stats }).collect(),
+            tasks: tasks
+                .map(|(i, task)| {
+                    let (positives, present) = table.positives(i);
+                    TaskStats { name: task.name.clone(), positives, present }
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Statistics of each column of `f(value)`, where `f(0) = 0`. Sums are in `f64` and in a fixed order.
+pub(crate) fn column_stats(table: &Table, f: impl Fn(f32) -> f64 + Sync) -> Vec<ColumnStats> {
+    let rows = table.len();
+    let first = fold(table, Sums::default(), |sums, value| sums.add(f(value)), Sums::merge);
+    let means: Vec<f64> = first.iter().map(|sums| sums.sum / rows.max(1) as f64).collect();
+    // A second pass around the mean: a sum of squares would cancel in columns of large values.
+    let deviations = fold_with_column(table, 0.0, |sum: &mut f64, column, value| {
+        let deviation = f(value) - means[column];
+        *sum += deviation * deviation;
+    });
+    let finish = |((sums, mean), around): ((&Sums, &f64), f64)| {
+        let zeros = rows as u64 - sums.stored;
+        let (mut min, mut max) = (sums.min, sums.max);
+        if zeros > 0 {
+            (min, max) = (min.min(0.0), max.max(0.0));
+        }
+        let variance = (around + zeros as f64 * mean * mean) / rows.max(1) as f64;
+        let share = zeros as f64 / rows.max(1) as f64;
+        ColumnStats {
+            min,
+            max,
+            mean: *mean,
+            sd: variance.sqrt(),
+            zeros: share,
+            indicator: sums.ones == sums.stored,
+        }
+    };
+    if rows == 0 {
+        let nothing = ColumnStats { min: 0.0, max: 0.0, mean: 0.0, sd: 0.0, zeros: 0.0, indicator: false };
+        return vec![nothing; table.width()];
+    }
+    first.iter().zip(&means).zip(deviations).map(finish).collect()
+}
+
+/// Sums over the values of a column that are not zero.
+#[derive(Clone)]
+struct Sums {
+    stored: u64,
+    ones: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Sums { stored: 0, ones: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, value: f64) {
+        self.stored += 1;
+        self.ones += u64::from(value == 1.0);
+        self.sum += value;
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+
+    fn merge(&mut self, other: &Sums) {
+        self.stored += other.stored;
+        self.ones += other.ones;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+}
+
+fn fold_with_column(table: &Table, zero: f64, add: impl Fn(&mut f64, usize, f32) + Sync) -> Vec<f64> {
+    fold_columns(table, zero, add, |sum, other| *sum += other)
+}
+
+fn fold<S: Clone + Send + Sync>(
+    table: &Table,
+    zero: S,
+    add: impl Fn(&mut S, f32) + Sync,
+    merge: impl Fn(&mut S, &S),
+) -> Vec<S> {
+    fold_columns(table, zero, |state, _, value| add(state, value), merge)
+}
+
+/// Folds every non-zero value into its column's state: chunks of rows in parallel, merged in order.
+fn fold_columns<S: Clone + Send + Sync>(
+    table: &Table,
+    zero: S,
+    add: impl Fn(&mut S, usize, f32) + Sync,
+    merge: impl Fn(&mut S, &S),
+) -> Vec<S> {
+    let (rows, width) = (table.len(), table.width());
+    let chunk = |start: usize| {
+        let mut states = vec![zero.clone(); width];
+        let rows = start..(start + CHUNK).min(rows);
+        match table.numeric() {
+            Numeric::Dense(dense) => {
+                for row in rows {
+                    let values = dense.row(row).iter().enumerate().filter(|&(_, &v)| v != 0.0);
+                    values.for_each(|(column, &value)| add(&mut states[column], column, value));
+                }
+            }
+            Numeric::Sparse(sparse) => {
+                let span = sparse.offsets[rows.start] as usize..sparse.offsets[rows.end] as usize;
+                let stored = sparse.columns[span.clone()].iter().zip(&sparse.values[span]);
+                for (&column, &value) in stored.filter(|&(_, &v)| v != 0.0) {
+                    add(&mut states[column as usize], column as usize, value);
+                }
+            }
+        }
+        states
+    };
+    let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
+    let mut total = vec![zero.clone(); width];
+    // A few chunks at a time: with many columns, all chunks' states together could outweigh the table.
+    for group in starts.chunks(16) {
+        let parts: Vec<Vec<S>> = group.par_iter().map(|&start| chunk(start)).collect();
+        for part in parts {
+            total.iter_mut().zip(&part).for_each(|(into, from)| merge(into, from));
+        }
+    }
+    total
+}
