@@ -1,2 +1,50 @@
-//! Chores of the workspace.
-fn main() {}
+//! Chores of the workspace: `cargo xtask ci | tidy | dataset`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
+
+mod ci;
+mod command;
+mod dataset;
+mod tidy;
+
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  ci                          everything that must pass before a change is merged
+  tidy                        crate edges, file length, module docs, stray paths (part of ci)
+  dataset census [--raw DIR]  downloads the census-income data, or takes them from DIR, and prepares the study";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["ci"] => at_root().and_then(|()| ci::run_all()),
+        ["tidy"] => at_root().and_then(|()| tidy::run()),
+        ["dataset", "census"] => at_root().and_then(|()| dataset::census(None)),
+        // Before changing directory, so that DIR is relative to where the user is.
+        ["dataset", "census", "--raw", raw] => Path::new(raw)
+            .canonicalize()
+            .with_context(|| format!("no such folder: {raw}"))
+            .and_then(|raw| at_root().and_then(|()| dataset::census(Some(&raw)))),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Goes to the root of the workspace, to which all paths in here are relative.
+fn at_root() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    std::env::set_current_dir(root).with_context(|| format!("can't enter {}", root.display()))
+}
