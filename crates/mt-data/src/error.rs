@@ -52,8 +52,9 @@ impl Nearest {
     /// The candidate that a typo most likely meant, if any is near enough.
     pub fn of<'a>(name: &str, candidates: impl IntoIterator<Item = &'a String>) -> Self {
         let near = |c: &&String| strsim::damerau_levenshtein(name, c);
-        // A third of the letters wrong is a different word, not a typo.
-        let limit = (name.chars().count() / 3).max(2);
+        // More than a third of the letters wrong is a different word, not a typo.
+        let letters = name.chars().count();
+        let limit = (letters / 3).max(1).min(letters.saturating_sub(1));
         let best = candidates.into_iter().min_by_key(near);
         Nearest(best.filter(|c| near(c) <= limit).cloned())
     }
@@ -271,12 +272,14 @@ pub enum Error {
         nearest: Nearest,
     },
     /// A file without header has not the columns that the model was trained on.
-    #[error("{}: expected {expected} columns, found {found}", path.display())]
+    #[error("{}: expected {expected} columns{}, found {found}", path.display(), or_without(*without_labels))]
     FileWidth {
         /// The file.
         path: PathBuf,
-        /// The widths that would be right, as words.
-        expected: String,
+        /// Columns with labels.
+        expected: usize,
+        /// Columns without, where that is allowed.
+        without_labels: Option<usize>,
         /// Columns of the file.
         found: usize,
     },
@@ -303,6 +306,14 @@ pub enum Error {
         /// `both` or `none`.
         found: &'static str,
     },
+    /// A feature of the synthetic data is asked for as a label.
+    #[error("{key}: expected completion or like, found {found}")]
+    NoLabel {
+        /// The configuration key that asks.
+        key: String,
+        /// The column.
+        found: String,
+    },
     /// A setting is outside its range.
     #[error("{key}: expected {expected}, found {found}")]
     Setting {
@@ -326,4 +337,8 @@ pub enum Error {
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]
     TooLarge,
+}
+
+fn or_without(labels: Option<usize>) -> String {
+    labels.map_or(String::new(), |width| format!(", or {width} without labels"))
 }

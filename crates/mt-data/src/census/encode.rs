@@ -87,7 +87,7 @@ impl Encoder {
     }
 
     /// Puts the row of `record` into `line`, numbers with the very text of the raw file.
-    pub fn encode(&mut self, record: &Record<'_>, line: &mut Vec<u8>) -> Result<Encoded> {
+    pub fn encode(&self, record: &Record<'_>, line: &mut Vec<u8>) -> Result<Encoded> {
         let completion = record.field(MARITAL) == b"Never married";
         let like = match record.field(INCOME) {
             b"50000+." => true,

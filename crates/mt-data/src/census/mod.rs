@@ -12,7 +12,9 @@
 mod encode;
 mod raw;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,48 +73,54 @@ pub fn convert(
 ) -> Result<Summary> {
     let train = Raw::find(raw_dir, "census-income.data")?;
     let test = Raw::find(raw_dir, "census-income.test")?;
-    // The training file is read twice, for its categories and for its rows: it has 100 MB, its categories 10 kB.
-    let total = 2 * train.bytes()? + test.bytes()?;
-    let (mut bytes_before, mut rows_before) = (0, 0);
-    let report = |before: u64, bytes: u64, rows: u64| {
-        progress(Progress { bytes_done: before + bytes, bytes_total: Some(total), rows });
+    // Each file is read twice, for its categories or its length and for its rows: the text of the training file
+    // has 100 MB, what is kept of the first reading a few kB.
+    let (train_bytes, test_bytes) = (train.bytes()?, test.bytes()?);
+    let total = 2 * (train_bytes + test_bytes);
+    let done = AtomicU64::new(0);
+    let rows = AtomicU64::new(0);
+    let report = |bytes: u64| {
+        let bytes_done = done.load(Ordering::Relaxed) + bytes;
+        progress(Progress { bytes_done, bytes_total: Some(total), rows: rows.load(Ordering::Relaxed) });
     };
 
     let mut encoder = Encoder::new(protocol);
-    train.for_each(&|bytes| report(0, bytes, 0), |record| encoder.learn(record))?;
+    train.for_each(&report, |record| encoder.learn(record))?;
     encoder.finish_learning();
-    bytes_before += train.bytes()?;
+    done.fetch_add(train_bytes, Ordering::Relaxed);
+    let mut test_rows = 0;
+    test.for_each(&report, |_| {
+        test_rows += 1;
+        Ok(())
+    })?;
+    done.fetch_add(test_bytes, Ordering::Relaxed);
 
     let names = encoder.column_names();
     let mut columns = Output::create(&out_dir.join("columns.txt"))?;
-    columns.write(|file| std::io::Write::write_all(file, (names.join("\n") + "\n").as_bytes()))?;
+    columns.write(|file| file.write_all((names.join("\n") + "\n").as_bytes()))?;
+    let create = |name: &str| Writer::create(out_dir.join(name), names.len());
+    let (mut trains, mut valids, mut tests) =
+        (create("train.csv")?, create("valid.csv")?, create("test.csv")?);
+    train.for_each(&report, |record| {
+        rows.fetch_add(1, Ordering::Relaxed);
+        trains.write(&encoder, record)
+    })?;
+    done.fetch_add(train_bytes, Ordering::Relaxed);
 
-    let mut writer = Writer::create(out_dir.join("train.csv"), names.len())?;
-    train.for_each(&|bytes| report(bytes_before, bytes, 0), |record| {
-        rows_before += 1;
-        writer.write(&mut encoder, record)
+    let valid_rows = split(test_rows, &[0.5], seed).swap_remove(0);
+    let mut valid_rows = valid_rows.into_iter().peekable();
+    let mut row = 0;
+    test.for_each(&report, |record| {
+        rows.fetch_add(1, Ordering::Relaxed);
+        let validates = valid_rows.next_if_eq(&row).is_some();
+        row += 1;
+        if validates { valids.write(&encoder, record) } else { tests.write(&encoder, record) }
     })?;
-    bytes_before += train.bytes()?;
-
-    let mut valid = Writer::create(out_dir.join("valid.csv"), names.len())?;
-    let mut tests = Writer::create(out_dir.join("test.csv"), names.len())?;
-    let mut rows = 0u32;
-    test.for_each(&|bytes| report(bytes_before, bytes, rows_before), |_| {
-        rows += 1;
-        Ok(())
-    })?;
-    let mut half = vec![false; rows as usize];
-    split(rows, &[0.5], seed)[0].iter().for_each(|&row| half[row as usize] = true);
-    let mut validates = half.into_iter();
-    test.for_each(&|bytes| report(bytes_before, bytes, rows_before), |record| {
-        let to = if validates.next().unwrap_or(false) { &mut valid } else { &mut tests };
-        to.write(&mut encoder, record)
-    })?;
+    done.fetch_add(test_bytes, Ordering::Relaxed);
 
     columns.finish()?;
-    let files = vec![writer.finish()?, valid.finish()?, tests.finish()?];
-    let rows = files.iter().map(|file| file.rows as u64).sum();
-    progress(Progress { bytes_done: total, bytes_total: Some(total), rows });
+    let files = vec![trains.finish()?, valids.finish()?, tests.finish()?];
+    report(0);
     Ok(Summary { files })
 }
 
@@ -131,14 +139,14 @@ impl Writer {
         Ok(Writer { output, line: Vec::new(), summary, stored: 0 })
     }
 
-    fn write(&mut self, encoder: &mut Encoder, record: &raw::Record<'_>) -> Result<()> {
+    fn write(&mut self, encoder: &Encoder, record: &raw::Record<'_>) -> Result<()> {
         let row = encoder.encode(record, &mut self.line)?;
         self.summary.rows += 1;
         self.summary.positives[0] += usize::from(row.completion);
         self.summary.positives[1] += usize::from(row.like);
         self.stored += row.non_zeros;
         let line = &self.line;
-        self.output.write(|file| std::io::Write::write_all(file, line))
+        self.output.write(|file| file.write_all(line))
     }
 
     fn finish(mut self) -> Result<FileSummary> {

@@ -22,18 +22,17 @@ impl Cell {
             text[from..].iter().position(|&b| !what(b)).map_or(text.len(), |n| from + n)
         };
         let start = skip(at, &blank);
-        if text.get(start) == Some(&b'"') {
-            if let Some(close) = closing_quote(text, start + 1) {
-                let after = skip(close + 1, &blank);
-                let next = skip(after, &|b| !ends(b));
-                let next = before_carriage_return(text, after, next);
-                return Cell { start: start + 1, end: close, next, bad_quotes: next != after };
-            }
+        let quoted = text.get(start) == Some(&b'"');
+        if let Some(close) = quoted.then(|| closing_quote(text, start + 1)).flatten() {
+            let after = skip(close + 1, &blank);
+            let next = skip(after, &|b| !ends(b));
+            let next = before_carriage_return(text, after, next);
+            return Cell { start: start + 1, end: close, next, bad_quotes: next != after };
         }
         let next = skip(start, &|b| !ends(b));
         let next = before_carriage_return(text, start, next);
         let content = text[start..next].iter().rposition(|&b| !blank(b)).map_or(0, |n| n + 1);
-        Cell { start, end: start + content, next, bad_quotes: text.get(start) == Some(&b'"') }
+        Cell { start, end: start + content, next, bad_quotes: quoted }
     }
 }
 

@@ -195,54 +195,55 @@ fn by_position(
     schema: &Schema,
     labels: Labels,
 ) -> Result<Vec<Slot>> {
-    let width = columns.names.len();
+    match (with_labels(columns, csv, tasks, schema), labels) {
+        (Err(error), Labels::Optional) => {
+            without_labels(columns.names.len(), csv, tasks, schema).ok_or(error)
+        }
+        (result, _) => result,
+    }
+    .map_err(|error| match error {
+        Error::FileWidth { path, expected, found, .. } => {
+            let without_labels = (labels == Labels::Optional).then(|| expected - tasks.len());
+            Error::FileWidth { path, expected, without_labels, found }
+        }
+        other => other,
+    })
+}
+
+fn with_labels(
+    columns: Columns<'_>,
+    csv: &CsvConfig,
+    tasks: &[TaskConfig],
+    schema: &Schema,
+) -> Result<Vec<Slot>> {
+    let labels = columns.labels(tasks)?;
+    let features = features(columns, csv, tasks, &labels)?;
+    let names = features.iter().map(|&feature| &columns.names[feature]);
+    if !names.eq(&schema.numeric) {
+        let expected = schema.numeric.len() + tasks.len() + csv.exclude.len();
+        let (path, found) = (columns.path.to_owned(), columns.names.len());
+        return Err(Error::FileWidth { path, expected, without_labels: None, found });
+    }
+    let mut slots = vec![Slot::Skip; columns.names.len()];
+    (0u32..).zip(features).for_each(|(i, column)| slots[column] = Slot::Feature(i));
+    (0u32..).zip(labels).for_each(|(i, column)| slots[column] = Slot::Label(i));
+    Ok(slots)
+}
+
+/// The slots of a file with the training file's columns less the labels, if `width` fits that.
+fn without_labels(width: usize, csv: &CsvConfig, tasks: &[TaskConfig], schema: &Schema) -> Option<Vec<Slot>> {
     let count = schema.numeric.len();
-    let with_labels = || -> Result<Vec<Slot>> {
-        let labels = columns.labels(tasks)?;
-        let features = features(columns, csv, tasks, &labels)?;
-        let names = features.iter().map(|&f| &columns.names[f]);
-        if !names.eq(&schema.numeric) {
-            let expected =
-                format!("{} (features, labels and excluded)", count + tasks.len() + csv.exclude.len());
-            return Err(Error::FileWidth { path: columns.path.to_owned(), expected, found: width });
-        }
-        let mut slots = vec![Slot::Skip; width];
-        (0u32..).zip(features).for_each(|(i, column)| slots[column] = Slot::Feature(i));
-        (0u32..).zip(labels).for_each(|(i, column)| slots[column] = Slot::Label(i));
-        Ok(slots)
-    };
-    let error = match with_labels() {
-        Ok(slots) => return Ok(slots),
-        Err(error) if labels == Labels::Required => return Err(error),
-        Err(error) => error,
-    };
-    // Without its labels, the file has the training file's columns minus those.
-    let mut label_columns = Vec::new();
-    for task in tasks {
-        match task.label {
-            ColumnRef::Index(index) => label_columns.push(index),
-            ColumnRef::Name(_) => return Err(error),
-        }
-    }
     if let Features::List(_) = csv.features {
-        let features = (0..count as u32).map(Slot::Feature).collect();
-        return if width == count { Ok(features) } else { Err(error) };
+        // How many more columns the training file had is not known: exactly the features, in their order.
+        return (width == count).then(|| (0..count as u32).map(Slot::Feature).collect());
     }
-    let excluded = |column: &usize| csv.exclude.contains(&ColumnRef::Index(*column));
-    let columns_then = (0..width + tasks.len()).filter(|c| !label_columns.contains(c)).take(width);
-    let mut next = 0u32..;
-    let slots: Vec<Slot> = columns_then
-        .map(
-            |column| {
-                if excluded(&column) { Slot::Skip } else { next.next().map_or(Slot::Skip, Slot::Feature) }
-            },
-        )
+    let is_label = |column: usize| tasks.iter().any(|task| task.label == ColumnRef::Index(column));
+    let is_excluded = |column: usize| csv.exclude.contains(&ColumnRef::Index(column));
+    let mut features = 0u32..;
+    let slots: Vec<Slot> = (0..width + tasks.len())
+        .filter(|&column| !is_label(column))
+        .map(|column| if is_excluded(column) { None } else { features.next() })
+        .map(|feature| feature.map_or(Slot::Skip, Slot::Feature))
         .collect();
-    let found = slots.iter().filter(|slot| **slot != Slot::Skip).count();
-    if found == count {
-        return Ok(slots);
-    }
-    let others = csv.exclude.len();
-    let expected = format!("{} (with labels) or {} (without)", count + tasks.len() + others, count + others);
-    Err(Error::FileWidth { path: columns.path.to_owned(), expected, found: width })
+    (slots.len() == width && features.start as usize == count).then_some(slots)
 }

@@ -140,11 +140,12 @@ impl Stream {
         };
         let inputs: Vec<String> =
             names.iter().enumerate().filter(|&column| !is_label(column)).map(|(_, n)| n.clone()).collect();
-        if self.labels == Labels::Optional && inputs.len() == width {
+        let optional = self.labels == Labels::Optional;
+        if optional && inputs.len() == width {
             return Ok(inputs);
         }
-        let expected = format!("{}, as many as `names` has lines", names.len());
-        Err(Error::FileWidth { path: path.to_owned(), expected, found: width })
+        let without_labels = optional.then_some(inputs.len());
+        Err(Error::FileWidth { path: path.to_owned(), expected: names.len(), without_labels, found: width })
     }
 }
 

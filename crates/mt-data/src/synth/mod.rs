@@ -123,8 +123,8 @@ impl Synth {
         let columns = Columns { path: "the synthetic data".as_ref(), names: &names, named: true };
         let labels = columns.labels(tasks)?;
         if let Some(task) = labels.iter().position(|&label| label >= TASKS.len()) {
-            let (name, task) = (names[labels[task]].clone(), tasks[task].name.clone());
-            return Err(Error::LabelAmongFeatures { name, task });
+            let key = format!("tasks.{}.label", tasks[task].name);
+            return Err(Error::NoLabel { key, found: names[labels[task]].clone() });
         }
         let pick = |from: &[f32]| -> Vec<f32> {
             from.chunks_exact(TASKS.len()).flat_map(|row| labels.iter().map(|&label| row[label])).collect()

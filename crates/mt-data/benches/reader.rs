@@ -1,0 +1,126 @@
+//! Bytes of text per second through the reader: `cargo bench -p mt-data`.
+//!
+//! Always on text like the census data's (mostly `0,`) and on dense numbers; with `MT_TEST_DATA` set, on the
+//! census training file itself, too. The files are in the page cache, as they are from the second run on.
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use mt_data::census::{Protocol, convert};
+use mt_data::synth::{SynthConfig, generate};
+use mt_data::{
+    BadRecords, Batch, Batches, ColumnRef, CsvConfig, DataConfig, Dataset, TableReader, TaskConfig,
+    permutation,
+};
+
+fn config(path: &Path) -> (CsvConfig, [TaskConfig; 2]) {
+    let csv = CsvConfig {
+        header: false,
+        on_bad_record: BadRecords::Fail,
+        ..CsvConfig::new(path.to_str().unwrap_or_default())
+    };
+    let task = |name: &str, index| TaskConfig::new(name, ColumnRef::Index(index));
+    (csv, [task("completion", 0), task("like", 1)])
+}
+
+/// Rows of 501 columns of which 34 are set.
+fn sparse_text(rows: usize) -> String {
+    let mut text = String::new();
+    for row in 0..rows {
+        text += if row % 2 == 0 { "0,1" } else { "1,0" };
+        for column in 0..499 {
+            let set = (row * 31 + column * 7) % 15 == 0;
+            let _ = match column {
+                0 => write!(text, ",{}", row % 90),
+                5 => write!(text, ",{}.{:02}", row % 3000, row % 100),
+                _ => write!(text, ",{}", u8::from(set)),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Rows of 40 numbers with decimals.
+fn dense_text(rows: usize) -> String {
+    let config = SynthConfig { rows, ..SynthConfig::default() };
+    let Ok(synth) = generate(&config) else { return String::new() };
+    let features = synth.table.numeric().to_dense();
+    let mut text = String::new();
+    for row in 0..rows {
+        let labels = synth.table.labels()[2 * row..][..2].iter();
+        let cells: Vec<String> = labels.chain(features.row(row)).map(f32::to_string).collect();
+        text += &cells.join(",");
+        text.push('\n');
+    }
+    text
+}
+
+fn read(criterion: &mut Criterion, name: &str, path: &Path) {
+    let (csv, tasks) = config(path);
+    let bytes = path.metadata().map_or(0, |m| m.len());
+    let mut group = criterion.benchmark_group("read");
+    group.throughput(Throughput::Bytes(bytes)).sample_size(10);
+    for threads in [1, 2] {
+        let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() else { return };
+        group.bench_function(format!("{name}, {threads} threads"), |bencher| {
+            bencher.iter(|| {
+                pool.install(|| {
+                    let reader = TableReader::open_training(&csv.train, &csv, &tasks);
+                    let rows =
+                        reader.map(|reader| reader.filter_map(Result::ok).map(|t| t.len()).sum::<usize>());
+                    black_box(rows.unwrap_or(0))
+                })
+            });
+        });
+    }
+    group.bench_function(format!("{name}, whole data set"), |bencher| {
+        let data = DataConfig::files(csv.clone());
+        bencher.iter(|| black_box(Dataset::load(&data, &tasks, &|_| ()).map(|d| d.train.len()).unwrap_or(0)));
+    });
+    group.finish();
+}
+
+fn batches(criterion: &mut Criterion, name: &str, path: &Path) {
+    let (csv, tasks) = config(path);
+    let Ok(dataset) = Dataset::load(&DataConfig::files(csv), &tasks, &|_| ()) else { return };
+    let order = permutation(dataset.train.len() as u32, 1, 0);
+    let mut group = criterion.benchmark_group("gather");
+    group.throughput(Throughput::Elements(order.len() as u64)).sample_size(10);
+    for size in [32, 1024] {
+        group.bench_function(format!("{name}, batches of {size}"), |bencher| {
+            let mut batch = Batch::default();
+            bencher.iter(|| {
+                let mut batches = Batches::new(&dataset.train, &order, size);
+                while batches.next_into(&mut batch) {
+                    black_box(&batch);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn reader(criterion: &mut Criterion) {
+    let Ok(folder) = tempfile::tempdir() else { return };
+    for (name, text) in [("sparse text", sparse_text(50_000)), ("dense text", dense_text(100_000))] {
+        let path = folder.path().join("text.csv");
+        if std::fs::write(&path, text).is_ok() {
+            read(criterion, name, &path);
+            batches(criterion, name, &path);
+        }
+    }
+    let raw = std::env::var_os("MT_TEST_DATA").map(|f| PathBuf::from(f).join("datasets/census-income"));
+    if let Some(Ok(_)) = raw.map(|raw| convert(&raw, folder.path(), Protocol::Study, 1, &|_| ())) {
+        read(criterion, "census", &folder.path().join("train.csv"));
+        batches(criterion, "census", &folder.path().join("train.csv"));
+    }
+    criterion.bench_function("generate 100,000 rows", |bencher| {
+        bencher.iter(|| generate(black_box(&SynthConfig::default())).map(|s| s.table.len()).unwrap_or(0));
+    });
+}
+
+criterion_group!(benches, reader);
+criterion_main!(benches);

@@ -1,0 +1,92 @@
+//! From a configuration to normalised tables.
+
+use mt_data::synth::SynthConfig;
+use mt_data::{CsvConfig, DataConfig, Dataset, Layout, Normalize, Progress, Stats};
+
+use crate::support::{Files, headerless, label, label_at, values};
+
+#[test]
+fn synthetic_data_is_split_normalised_and_its_best_auc_known() {
+    let data = DataConfig::synthetic(SynthConfig { rows: 2000, ..SynthConfig::default() });
+    let tasks = [label("completion", "completion"), label("like", "like")];
+    let dataset = Dataset::load(&data, &tasks, &|_| ()).unwrap();
+    let rows = |table: &Option<mt_data::Table>| table.as_ref().unwrap().len();
+    assert_eq!((dataset.train.len(), rows(&dataset.valid), rows(&dataset.test)), (1600, 200, 200));
+    assert_eq!(dataset.schema.tasks.len(), 2);
+    assert!(dataset.bayes_auc.unwrap().iter().all(|auc| auc.unwrap() > 0.7));
+    let stats = Stats::new(&dataset.train, &dataset.schema);
+    let hour = stats.columns.iter().find(|column| column.name == "hour").unwrap().stats;
+    assert!(hour.mean.abs() < 1e-5 && (hour.sd - 1.0).abs() < 1e-5, "{hour:?}");
+    let flag = stats.columns.iter().find(|column| column.name == "is_mobile").unwrap().stats;
+    assert!(flag.indicator);
+}
+
+#[test]
+fn the_normaliser_sees_training_rows_only() {
+    let files = Files::with("train.csv", "l,x\n0,10\n1,30\n");
+    files.write("valid.csv", "l,x\n0,1000\n");
+    let csv =
+        CsvConfig { valid: Some(files.path("valid.csv").into()), ..CsvConfig::new(files.path("train.csv")) };
+    let data = DataConfig { normalize: Normalize::MinMax, ..DataConfig::files(csv) };
+    let dataset = Dataset::load(&data, &[label("l", "l")], &|_| ()).unwrap();
+    assert_eq!(values(&dataset.train), [0.0, 1.0]);
+    assert_eq!(values(&dataset.valid.unwrap()), [49.5]);
+    assert!(dataset.test.is_none() && dataset.bayes_auc.is_none());
+}
+
+#[test]
+fn valid_and_test_rows_are_set_aside_from_training_files() {
+    let text: String = (0..100).map(|i| format!("{},{i}\n", i % 2)).collect();
+    let files = Files::with("a.csv", text);
+    let data = DataConfig {
+        test_fraction: Some(0.2),
+        normalize: Normalize::None,
+        ..DataConfig::files(headerless(files.path("a.csv")))
+    };
+    let load = |seed| {
+        let data = DataConfig { split_seed: seed, ..data.clone() };
+        let d = Dataset::load(&data, &[label_at("l", 0)], &|_| ()).unwrap();
+        [values(&d.train), values(&d.valid.unwrap()), values(&d.test.unwrap())]
+    };
+    let parts = load(1);
+    assert_eq!(parts.each_ref().map(Vec::len), [70, 10, 20]);
+    assert!(parts.iter().all(|part| part.is_sorted()));
+    let mut all = parts.concat();
+    all.sort_by(f32::total_cmp);
+    assert!(all.into_iter().eq((0..100).map(|i| i as f32)));
+    assert_eq!(load(1), parts);
+    assert_ne!(load(2), parts);
+}
+
+#[test]
+fn progress_ends_at_the_whole() {
+    let text: String = (0..1000).map(|i| format!("{},{i}\n", i % 2)).collect();
+    let files = Files::with("a.csv", &text);
+    let last = std::sync::Mutex::new(Progress::default());
+    let data = DataConfig::files(headerless(files.path("a.csv")));
+    Dataset::load(&data, &[label_at("l", 0)], &|p| *last.lock().unwrap() = p).unwrap();
+    let bytes = text.len() as u64;
+    assert_eq!(*last.lock().unwrap(), Progress { bytes_done: bytes, bytes_total: Some(bytes), rows: 1000 });
+}
+
+#[test]
+fn a_sparse_table_stays_sparse_after_normalisation_and_splits_alike() {
+    let row = |i: usize| {
+        let cells: Vec<String> = (0..50).map(|c| u8::from(c == i % 50).to_string()).collect();
+        format!("{},{},{}\n", i % 2, i, cells.join(","))
+    };
+    let files = Files::with("a.csv", (0..500).map(row).collect::<String>());
+    let data = DataConfig::files(headerless(files.path("a.csv")));
+    let dataset = Dataset::load(&data, &[label_at("l", 0)], &|_| ()).unwrap();
+    let valid = dataset.valid.unwrap();
+    assert_eq!(dataset.normalizer.layout, Layout::Sparse);
+    assert_eq!(
+        (dataset.train.numeric().layout(), valid.numeric().layout()),
+        (Layout::Sparse, Layout::Sparse)
+    );
+    // The count is standardised, so present in every row, and one flag is set.
+    let batch = valid.slice(10..12);
+    let mt_data::Numeric::Sparse(rows) = batch.numeric else { panic!() };
+    assert_eq!(rows.offsets, [0, 2, 4]);
+    assert_eq!(rows.columns[0], 0);
+}

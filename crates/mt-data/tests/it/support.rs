@@ -1,0 +1,78 @@
+//! Files and configurations the tests share.
+
+use std::path::PathBuf;
+
+use mt_data::{ColumnRef, CsvConfig, Error, Paths, Result, Table, TableReader, TaskConfig};
+use tempfile::TempDir;
+
+/// A folder with files in it, gone when dropped.
+pub struct Files(pub TempDir);
+
+impl Files {
+    pub fn new() -> Self {
+        Files(tempfile::tempdir().unwrap())
+    }
+
+    /// A folder with one file.
+    pub fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let files = Files::new();
+        files.write(name, content);
+        files
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// `error` with the folder left out, so that messages can be compared whole.
+    pub fn message(&self, error: &Error) -> String {
+        let folder = format!("{}{}", self.0.path().display(), std::path::MAIN_SEPARATOR);
+        error.to_string().replace(&folder, "")
+    }
+}
+
+pub fn label(name: &str, column: &str) -> TaskConfig {
+    TaskConfig::new(name, ColumnRef::Name(column.to_owned()))
+}
+
+pub fn label_at(name: &str, index: usize) -> TaskConfig {
+    TaskConfig::new(name, ColumnRef::Index(index))
+}
+
+pub fn headerless(path: impl Into<Paths>) -> CsvConfig {
+    CsvConfig { header: false, ..CsvConfig::new(path) }
+}
+
+/// All rows of training files, as one table.
+pub fn read(csv: &CsvConfig, tasks: &[TaskConfig]) -> Result<Table> {
+    join(TableReader::open_training(&csv.train, csv, tasks)?)
+}
+
+pub fn join(reader: TableReader) -> Result<Table> {
+    let schema = reader.schema();
+    let mut table = Table::empty(schema.numeric.len(), schema.tasks.len());
+    for block in reader {
+        table.append(block?)?;
+    }
+    Ok(table)
+}
+
+/// Features of a table, row-major.
+pub fn values(table: &Table) -> Vec<f32> {
+    table.numeric().to_dense().values
+}
+
+/// The folder of real data sets, or `None` after saying that the test skips.
+pub fn real_data(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("MT_TEST_DATA").map(|f| PathBuf::from(f).join("datasets/census-income"));
+    let folder = folder.filter(|f| f.join("census-income.data.gz").exists());
+    if folder.is_none() {
+        println!("{test}: skipped, as MT_TEST_DATA names no folder with datasets/census-income");
+    }
+    folder
+}
