@@ -99,6 +99,15 @@ impl Input {
         }
     }
 
+    /// The input where a model on `device` wants it: sparse rows stay as they are on the CPU and become dense elsewhere.
+    pub fn to_device(self, device: &Device) -> Result<Self> {
+        match (self, device) {
+            (Self::Dense(xs), _) => Ok(Self::Dense(xs.to_device(device)?)),
+            (sparse, Device::Cpu) => Ok(sparse),
+            (Self::Sparse(rows), _) => Ok(Self::Dense(rows.to_dense(DType::F32, device)?)),
+        }
+    }
+
     /// The input as a dense tensor on a device.
     pub fn to_dense(&self, dtype: DType, device: &Device) -> Result<Tensor> {
         match self {

@@ -1,1 +1,49 @@
-//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC and PLE.
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, and a single-task baseline.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`] |
+//! | [`Model`], [`MultiTask`] | a trunk with one tower a task |
+//! | [`ModelConfig`], [`build`] | a model from its configuration |
+//! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
+//! | [`Predictor`] | a trained model: batch in, probabilities out |
+//!
+//! Models return logits; [`probabilities`] holds the only sigmoid.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use mt_layers::{Initializer, Input, Params};
+//! use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
+//!
+//! let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init: Initializer::Xavier };
+//! let sizes = Sizes { inputs: 10, tasks: &["like", "completion"] };
+//! let params = Params::new(42);
+//! let mmoe = Mmoe::new(&cfg, sizes, params.builder(DType::F32, &Device::Cpu))?;
+//! let xs = Tensor::ones((3, 10), DType::F32, &Device::Cpu)?;
+//! assert_eq!(mmoe.forward(&Input::from(xs))?.dims(), [3, 2 * 16]);
+//! # Ok::<(), candle_core::Error>(())
+//! ```
+
+mod cgc;
+mod config;
+mod error;
+mod inventory;
+mod mmoe;
+mod model;
+mod ple;
+mod predictor;
+mod shared_bottom;
+mod single_task;
+mod trunk;
+
+pub use cgc::{Cgc, CgcConfig};
+pub use config::{Architecture, LevelConfig, Levels, ModelConfig, ModelKind};
+pub use error::{Error, Result};
+pub use inventory::{Inventory, count, fit_budget, inventory};
+pub use mmoe::{Mmoe, MmoeConfig};
+pub use model::{Model, MultiTask, build, input, probabilities};
+pub use ple::{Ple, PleConfig};
+pub use predictor::{Predictor, Signature};
+pub use shared_bottom::{SharedBottom, SharedBottomConfig};
+pub use single_task::{SingleTask, SingleTaskConfig};
+pub use trunk::{Sizes, Trunk};

@@ -1,0 +1,110 @@
+//! CGC: customized gate control. H. Tang et al., *Progressive Layered Extraction (PLE): A Novel Multi-Task Learning
+//! Model for Personalized Recommendations*, RecSys 2020, eq. 1-3.
+//!
+//! `y_t = tower_t(g_t(x) · [f_t,1(x), …, f_t,m(x), f_s,1(x), …, f_s,n(x)])`, `g_t(x) = softmax(W_t x)`
+//!
+//! | symbol | code | shape | parameter |
+//! |---|---|---|---|
+//! | x | `xs` | `(B, D)` | |
+//! | f_t,k | `own[t]` | `(B, D) → (B, m·H)` | `experts.{task}.{l}.weight` `(I, m, O)`, `….bias` `(m, O)` |
+//! | f_s,k | `shared` | `(B, D) → (B, n·H)` | `experts.shared.{l}.weight` `(I, n, O)`, `….bias` `(n, O)` |
+//! | W_t | `gates[t]` | `(B, D) → (B, m + n)` | `gates.{task}.{l}.weight` `(I, 1, O)`, `….bias` `(1, O)` |
+//!
+//! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
+
+use std::ops::Range;
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side};
+
+use crate::trunk::{Sizes, Trunk};
+
+/// Sizes of a [`Cgc`], and of one level of a [`Ple`](crate::Ple).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CgcConfig {
+    /// Experts `m` of each task; 0 makes it an MMoE.
+    pub experts_per_task: usize,
+    /// Experts `n` shared by all tasks.
+    pub shared_experts: usize,
+    /// Units of each layer of an expert; the last is the stream's width `H`.
+    pub expert: Vec<usize>,
+    /// Hidden units of each gate; empty for the paper's linear gate.
+    pub gate: Vec<usize>,
+    /// Divides the gates' logits; 1 for the paper's softmax.
+    pub temperature: f64,
+    /// Start values.
+    pub init: Initializer,
+}
+
+/// The trunk of task experts, shared experts and one gate a task; also a level of [`Ple`](crate::Ple), then with
+/// inputs of its own for each task and for the shared part, and a gate for the shared stream.
+#[derive(Debug, Clone)]
+pub struct Cgc {
+    experts: Vec<Read>,
+    gates: Vec<Read>,
+    mixture: Mixture,
+}
+
+/// A bank and the input columns it reads.
+type Read = (Bank, Range<usize>);
+
+impl Cgc {
+    /// Builds the trunk.
+    pub fn new(cfg: &CgcConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
+        sizes.check()?;
+        Self::level(cfg, sizes.tasks, &vec![0..sizes.inputs; sizes.tasks.len() + 1], false, vb)
+    }
+
+    /// Builds a level. `streams` are the columns that each task, and last the shared part, read.
+    pub(crate) fn level(
+        cfg: &CgcConfig,
+        tasks: &[&str],
+        streams: &[Range<usize>],
+        shared_gate: bool,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let (m, n) = (cfg.experts_per_task, cfg.shared_experts);
+        let (own, shared) = (|t: usize| t * m..(t + 1) * m, tasks.len() * m..tasks.len() * m + n);
+        let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
+        let bank = |n, name: &str, inputs| {
+            Bank::experts(inputs, n, &cfg.expert, cfg.init, vb.pp("experts").pp(name))
+        };
+        let gate = |choices, name: &str, inputs| {
+            Bank::gate(inputs, choices, &cfg.gate, cfg.init, vb.pp("gates").pp(name))
+        };
+        let mut experts = Vec::new();
+        for (i, (name, read)) in names().enumerate() {
+            let members = if i == tasks.len() { n } else { m };
+            if members > 0 {
+                experts.push((bank(members, name, read.len())?, read.clone()));
+            }
+        }
+        let (mut gates, mut choices) = (Vec::new(), Vec::new());
+        for (i, (name, read)) in names().enumerate() {
+            let chosen: Vec<usize> = match i < tasks.len() {
+                true => own(i).chain(shared.clone()).collect(),
+                false if shared_gate => (0..shared.end).collect(),
+                false => break,
+            };
+            gates.push((gate(chosen.len(), name, read.len())?, read.clone()));
+            choices.push(chosen);
+        }
+        let width = cfg.expert.last().copied().unwrap_or(0);
+        Ok(Self { experts, gates, mixture: Mixture::new(width, choices, cfg.temperature)? })
+    }
+}
+
+impl Trunk for Cgc {
+    fn forward(&self, xs: &Input) -> Result<Tensor> {
+        let side_by_side = |reads: &[Read]| {
+            let reads: Vec<_> = reads.iter().map(|(bank, read)| (bank, read.clone())).collect();
+            forward_side_by_side(&reads, xs)
+        };
+        self.mixture.forward(&side_by_side(&self.experts)?, &side_by_side(&self.gates)?)
+    }
+
+    fn width(&self) -> usize {
+        self.experts[0].0.outputs()
+    }
+}

@@ -1,0 +1,285 @@
+//! The model section of a configuration: as written, and resolved.
+
+use std::fmt;
+
+use mt_layers::Initializer;
+use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::{Error, Result};
+use crate::{CgcConfig, MmoeConfig, PleConfig, SharedBottomConfig, SingleTaskConfig};
+
+/// The model section as written. Which keys apply depends on `kind`; [`ModelConfig::resolve`] checks that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The network.
+    pub kind: ModelKind,
+    /// Units of each layer of the bottom (`shared-bottom`, `single-task`). Default `[128]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bottom: Option<Vec<usize>>,
+    /// Number of experts (`mmoe`). Default 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<usize>,
+    /// Experts of each task (`cgc`, `ple`). Default 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts_per_task: Option<usize>,
+    /// Experts shared by all tasks (`cgc`, `ple`). Default 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_experts: Option<usize>,
+    /// Units of each layer of an expert (`mmoe`, `cgc`, `ple`). Default `[16]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert: Option<Vec<usize>>,
+    /// Hidden units of each gate (`mmoe`, `cgc`, `ple`). Default `[]`, a linear gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Vec<usize>>,
+    /// Divides the gates' logits (`mmoe`, `cgc`, `ple`). Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Levels (`ple`): their number, or one entry a level that overrides the sizes above. Default 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
+    /// Hidden units of each task's tower. Default `[8]`.
+    #[serde(default = "default_tower")]
+    pub tower: Vec<usize>,
+    /// Start values. Default `xavier`.
+    #[serde(default)]
+    pub init: Initializer,
+    /// Scale the units of `bottom` or `expert` so that the model has at most this many parameters. Default: as
+    /// written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<usize>,
+}
+
+fn default_tower() -> Vec<usize> {
+    vec![8]
+}
+
+/// The networks there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// [`SharedBottom`](crate::SharedBottom).
+    SharedBottom,
+    /// [`SingleTask`](crate::SingleTask).
+    SingleTask,
+    /// [`Mmoe`](crate::Mmoe).
+    Mmoe,
+    /// [`Cgc`](crate::Cgc).
+    Cgc,
+    /// [`Ple`](crate::Ple).
+    Ple,
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SharedBottom => "shared-bottom",
+            Self::SingleTask => "single-task",
+            Self::Mmoe => "mmoe",
+            Self::Cgc => "cgc",
+            Self::Ple => "ple",
+        })
+    }
+}
+
+/// The levels of a PLE, as written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Levels {
+    /// So many equal levels.
+    Equal(usize),
+    /// One entry a level, from the input up.
+    Each(Vec<LevelConfig>),
+}
+
+/// One level of a PLE; what it leaves out is taken from the model section.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelConfig {
+    /// Experts of each task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts_per_task: Option<usize>,
+    /// Experts shared by all tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_experts: Option<usize>,
+    /// Units of each layer of an expert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert: Option<Vec<usize>>,
+    /// Hidden units of each gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Vec<usize>>,
+}
+
+impl<'de> Deserialize<'de> for Levels {
+    // By hand: serde's untagged enums lose the position and the reason of an error.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Levels;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a number of levels or a list of levels")
+            }
+
+            fn visit_u64<E>(self, n: u64) -> std::result::Result<Levels, E> {
+                Ok(Levels::Equal(n as usize))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> std::result::Result<Levels, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Levels::Each)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// A network with all its sizes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Architecture {
+    /// One bottom for all tasks.
+    SharedBottom(SharedBottomConfig),
+    /// One bottom a task.
+    SingleTask(SingleTaskConfig),
+    /// Shared experts, one gate a task.
+    Mmoe(MmoeConfig),
+    /// Task and shared experts, one gate a task.
+    Cgc(CgcConfig),
+    /// Stacked levels of task and shared experts.
+    Ple(PleConfig),
+}
+
+fn error(key: &str, problem: impl Into<String>) -> Error {
+    Error::Config { key: format!("model.{key}"), problem: problem.into() }
+}
+
+impl ModelConfig {
+    /// A model of this kind with all defaults.
+    pub fn new(kind: ModelKind) -> Self {
+        Self {
+            kind,
+            bottom: None,
+            experts: None,
+            experts_per_task: None,
+            shared_experts: None,
+            expert: None,
+            gate: None,
+            temperature: None,
+            levels: None,
+            tower: default_tower(),
+            init: Initializer::default(),
+            budget: None,
+        }
+    }
+
+    /// Fills in defaults and checks every value and that every key applies to this kind of model.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the key.
+    pub fn resolve(&self) -> Result<Architecture> {
+        self.check_keys()?;
+        positive("tower", &self.tower)?;
+        let bottom = self.bottom.clone().unwrap_or_else(|| vec![128]);
+        layers("bottom", &bottom)?;
+        let (gate, init) = (self.gate.clone().unwrap_or_default(), self.init);
+        positive("gate", &gate)?;
+        let temperature = self.temperature.unwrap_or(1.0);
+        if !(temperature.is_finite() && temperature > 0.0) {
+            return Err(error("temperature", format!("expected a number above 0, found {temperature}")));
+        }
+        let expert = self.expert.clone().unwrap_or_else(|| vec![16]);
+        layers("expert", &expert)?;
+        Ok(match self.kind {
+            ModelKind::SharedBottom => Architecture::SharedBottom(SharedBottomConfig { bottom, init }),
+            ModelKind::SingleTask => Architecture::SingleTask(SingleTaskConfig { bottom, init }),
+            ModelKind::Mmoe => {
+                let experts = self.experts.unwrap_or(8);
+                if experts == 0 {
+                    return Err(error("experts", "expected at least 1, found 0"));
+                }
+                Architecture::Mmoe(MmoeConfig { experts, expert, gate, temperature, init })
+            }
+            ModelKind::Cgc => Architecture::Cgc(self.level(&LevelConfig::default(), "")?),
+            ModelKind::Ple => {
+                let levels = match self.levels.clone().unwrap_or(Levels::Equal(2)) {
+                    Levels::Equal(n) => vec![LevelConfig::default(); n],
+                    Levels::Each(levels) => levels,
+                };
+                if levels.is_empty() {
+                    return Err(error("levels", "expected at least 1, found 0"));
+                }
+                let level = |(l, level)| self.level(level, &format!("levels[{l}]."));
+                Architecture::Ple(PleConfig {
+                    levels: levels.iter().enumerate().map(level).collect::<Result<_>>()?,
+                })
+            }
+        })
+    }
+
+    fn level(&self, level: &LevelConfig, at: &str) -> Result<CgcConfig> {
+        let cfg = CgcConfig {
+            experts_per_task: level.experts_per_task.or(self.experts_per_task).unwrap_or(2),
+            shared_experts: level.shared_experts.or(self.shared_experts).unwrap_or(2),
+            expert: level.expert.clone().or(self.expert.clone()).unwrap_or_else(|| vec![16]),
+            gate: level.gate.clone().or(self.gate.clone()).unwrap_or_default(),
+            temperature: self.temperature.unwrap_or(1.0),
+            init: self.init,
+        };
+        layers(&format!("{at}expert"), &cfg.expert)?;
+        positive(&format!("{at}gate"), &cfg.gate)?;
+        if cfg.experts_per_task + cfg.shared_experts == 0 {
+            return Err(error(
+                &format!("{at}experts_per_task"),
+                "expected at least one expert of a task or shared",
+            ));
+        }
+        Ok(cfg)
+    }
+
+    /// Refuses keys that this kind of model would silently ignore.
+    fn check_keys(&self) -> Result<()> {
+        use ModelKind::{Cgc, Mmoe, Ple, SharedBottom, SingleTask};
+        let bottoms: &[ModelKind] = &[SharedBottom, SingleTask];
+        let experts: &[ModelKind] = &[Mmoe, Cgc, Ple];
+        let keys = [
+            ("bottom", self.bottom.is_some(), bottoms),
+            ("experts", self.experts.is_some(), &[Mmoe]),
+            ("experts_per_task", self.experts_per_task.is_some(), &[Cgc, Ple]),
+            ("shared_experts", self.shared_experts.is_some(), &[Cgc, Ple]),
+            ("expert", self.expert.is_some(), experts),
+            ("gate", self.gate.is_some(), experts),
+            ("temperature", self.temperature.is_some(), experts),
+            ("levels", self.levels.is_some(), &[Ple]),
+        ];
+        let applies = |kinds: &[ModelKind]| kinds.contains(&self.kind);
+        for (key, present, kinds) in keys {
+            if present && !applies(kinds) {
+                let own: Vec<_> =
+                    keys.iter().filter(|(_, _, kinds)| applies(kinds)).map(|(key, ..)| *key).collect();
+                let own = own.join(", ");
+                return Err(error(
+                    key,
+                    format!("a {} has none; it takes {own}, tower, init, budget", self.kind),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn positive(key: &str, units: &[usize]) -> Result<()> {
+    match units.iter().position(|&u| u == 0 || u > MAX_UNITS) {
+        Some(i) => Err(error(key, format!("expected 1 to {MAX_UNITS} units, found {}", units[i]))),
+        None => Ok(()),
+    }
+}
+
+fn layers(key: &str, units: &[usize]) -> Result<()> {
+    if units.is_empty() {
+        return Err(error(key, "expected at least one layer, found an empty list"));
+    }
+    positive(key, units)
+}
+
+/// More units in a layer than this is a typing mistake, and would exhaust memory before anything is said.
+const MAX_UNITS: usize = 65_536;

@@ -1,0 +1,47 @@
+//! What can go wrong in this crate.
+
+use std::path::PathBuf;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A key of the model's configuration has a value that cannot be.
+    #[error("{key}: {problem}")]
+    Config {
+        /// Dotted path of the key, such as `model.experts`.
+        key: String,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// Logits that belong to other tasks.
+    #[error("the model gives {found} logits a row, its tasks take {expected}")]
+    Logits {
+        /// Columns found.
+        found: usize,
+        /// Columns expected.
+        expected: usize,
+    },
+    /// Data with another number of columns than the model was trained on.
+    #[error("the data has {found} feature columns, the model was trained on {expected}")]
+    Width {
+        /// Columns found.
+        found: usize,
+        /// Columns expected.
+        expected: usize,
+    },
+    /// A file of a bundle or checkpoint that is missing or damaged.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,106 @@
+//! Names, shapes and counts of a model's parameters without allocating them, and widths for a parameter budget.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Device, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use mt_data::Task;
+
+use crate::config::{Architecture, Levels, ModelConfig};
+use crate::error::{Error, Result};
+use crate::model::build;
+
+/// The parameters of a model, by name.
+pub type Inventory = BTreeMap<String, Shape>;
+
+/// Number of values of all parameters.
+pub fn count(inventory: &Inventory) -> usize {
+    inventory.values().map(Shape::elem_count).sum()
+}
+
+/// Lists the parameters the configured model will have.
+///
+/// # Errors
+/// If the configuration does not hold together.
+pub fn inventory(cfg: &ModelConfig, inputs: usize, tasks: &[Task]) -> Result<Inventory> {
+    let recorder = Recorder::default();
+    build(cfg, inputs, tasks, VarBuilder::from_backend(Box::new(recorder.clone()), DType::F32, Device::Cpu))?;
+    Ok(std::mem::take(&mut *recorder.0.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// Scales the units of the bottom or the experts so that the model has at most `cfg.budget` parameters; returns the
+/// configuration with the units written out and no budget. Without a budget it is returned as it is.
+///
+/// # Errors
+/// [`Error::Config`] if not even one unit a layer fits.
+pub fn fit_budget(cfg: &ModelConfig, inputs: usize, tasks: &[Task]) -> Result<ModelConfig> {
+    let Some(budget) = cfg.budget else { return Ok(cfg.clone()) };
+    let plain = ModelConfig { budget: None, ..cfg.clone() };
+    // The widest layer has `w` units, the others keep their proportion to it.
+    let sized = |w: usize| scaled(&plain, w);
+    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w)?, inputs, tasks)?) <= budget) };
+    if !fits(1)? {
+        let least = count(&inventory(&sized(1)?, inputs, tasks)?);
+        let problem = format!("expected at least {least} parameters for this shape, found {budget}");
+        return Err(Error::Config { key: "model.budget".into(), problem });
+    }
+    let (mut low, mut high) = (1, 2);
+    while fits(high)? && high < 65_536 {
+        (low, high) = (high, high * 2);
+    }
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if fits(middle)? { low = middle } else { high = middle }
+    }
+    sized(low)
+}
+
+fn scaled(cfg: &ModelConfig, widest: usize) -> Result<ModelConfig> {
+    let scale = |units: &[usize], of: usize| -> Vec<usize> {
+        units.iter().map(|&u| ((u * widest + of / 2) / of).max(1)).collect()
+    };
+    let largest = |units: &[usize]| units.iter().copied().max().unwrap_or(1);
+    let mut cfg = cfg.clone();
+    match cfg.resolve()? {
+        Architecture::SharedBottom(crate::SharedBottomConfig { bottom, .. })
+        | Architecture::SingleTask(crate::SingleTaskConfig { bottom, .. }) => {
+            cfg.bottom = Some(scale(&bottom, largest(&bottom)));
+        }
+        Architecture::Mmoe(crate::MmoeConfig { expert, .. })
+        | Architecture::Cgc(crate::CgcConfig { expert, .. }) => {
+            cfg.expert = Some(scale(&expert, largest(&expert)));
+        }
+        Architecture::Ple(ple) => {
+            let of = ple.levels.iter().map(|level| largest(&level.expert)).max().unwrap_or(1);
+            if let Some(Levels::Each(levels)) = &mut cfg.levels {
+                for (level, resolved) in levels.iter_mut().zip(&ple.levels) {
+                    level.expert = Some(scale(&resolved.expert, of));
+                }
+            } else {
+                cfg.expert = Some(scale(&ple.levels[0].expert, of));
+            }
+        }
+    }
+    Ok(cfg)
+}
+
+/// Notes what is asked for and answers with a single zero, broadcast.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Inventory>>);
+
+impl SimpleBackend for Recorder {
+    fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), s.clone());
+        Tensor::zeros((), dtype, dev)?.broadcast_as(s)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        candle_core::bail!("the shape of {name:?} is not known")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}

@@ -1,0 +1,67 @@
+//! MMoE: multi-gate mixture of experts. J. Ma et al., *Modeling Task Relationships in Multi-task Learning with
+//! Multi-gate Mixture-of-Experts*, KDD 2018, eq. 5-7.
+//!
+//! `y_t = tower_t(Σ_e g_t(x)_e · f_e(x))`, `g_t(x) = softmax(W_t x)`
+//!
+//! | symbol | code | shape | parameter |
+//! |---|---|---|---|
+//! | x | `xs` | `(B, D)` | |
+//! | f_e | `experts` | `(B, D) → (B, E·H)` | `experts.{l}.weight` `(I, E, O)`, `experts.{l}.bias` `(E, O)` |
+//! | W_t | `gates[t]` | `(B, D) → (B, E)` | `gates.{task}.{l}.weight` `(I, 1, O)`, `gates.{task}.{l}.bias` `(1, O)` |
+//!
+//! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side};
+
+use crate::trunk::{Sizes, Trunk};
+
+/// Sizes of an [`Mmoe`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct MmoeConfig {
+    /// Number of experts `E`.
+    pub experts: usize,
+    /// Units of each layer of an expert; the last is the stream's width `H`.
+    pub expert: Vec<usize>,
+    /// Hidden units of each gate; empty for the paper's linear gate.
+    pub gate: Vec<usize>,
+    /// Divides the gates' logits; 1 for the paper's softmax.
+    pub temperature: f64,
+    /// Start values.
+    pub init: Initializer,
+}
+
+/// The trunk of shared experts and one gate a task.
+#[derive(Debug, Clone)]
+pub struct Mmoe {
+    experts: Bank,
+    gates: Vec<Bank>,
+    mixture: Mixture,
+}
+
+impl Mmoe {
+    /// Builds the trunk.
+    pub fn new(cfg: &MmoeConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
+        sizes.check()?;
+        let experts = Bank::experts(sizes.inputs, cfg.experts, &cfg.expert, cfg.init, vb.pp("experts"))?;
+        let vb = vb.pp("gates");
+        let gate = |task| Bank::gate(sizes.inputs, cfg.experts, &cfg.gate, cfg.init, vb.pp(task));
+        let gates = sizes.tasks.iter().map(gate).collect::<Result<Vec<_>>>()?;
+        let choices = vec![(0..cfg.experts).collect(); gates.len()];
+        let mixture = Mixture::new(experts.outputs(), choices, cfg.temperature)?;
+        Ok(Self { experts, gates, mixture })
+    }
+}
+
+impl Trunk for Mmoe {
+    fn forward(&self, xs: &Input) -> Result<Tensor> {
+        let width = xs.width()?;
+        let gates: Vec<_> = self.gates.iter().map(|gate| (gate, 0..width)).collect();
+        self.mixture.forward(&self.experts.forward(xs)?, &forward_side_by_side(&gates, xs)?)
+    }
+
+    fn width(&self) -> usize {
+        self.experts.outputs()
+    }
+}

@@ -1,0 +1,72 @@
+//! PLE: progressive layered extraction. H. Tang et al., *Progressive Layered Extraction (PLE): A Novel Multi-Task
+//! Learning Model for Personalized Recommendations*, RecSys 2020, eq. 4-6.
+//!
+//! `y_t = tower_t(x_t^L)`, `x_t^l = g_t^l(x_t^{l-1}) · [f_t^l(x_t^{l-1}), f_s^l(x_s^{l-1})]`,
+//! `x_s^l = g_s^l(x_s^{l-1}) · [f_1^l(x_1^{l-1}), …, f_T^l(x_T^{l-1}), f_s^l(x_s^{l-1})]`, `x_t^0 = x_s^0 = x`
+//!
+//! | symbol | code | shape | parameter |
+//! |---|---|---|---|
+//! | x | `xs` | `(B, D)` | |
+//! | level l | `levels[l]` | `(B, S·H) → (B, S·H')` | `levels.{l}.` and the names of [`Cgc`] |
+//! | g_s^l | a gate of level l < L | `(B, H) → (B, T·m + n)` | `levels.{l}.gates.shared.{i}.weight` `(I, 1, O)` |
+//!
+//! Task experts and gates read the task's stream, shared experts and the shared gate the shared stream. The last
+//! level has no shared gate: nobody reads its stream.
+//!
+//! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
+
+use std::ops::Range;
+
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+use mt_layers::Input;
+
+use crate::cgc::{Cgc, CgcConfig};
+use crate::trunk::{Sizes, Trunk};
+
+/// Sizes of a [`Ple`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PleConfig {
+    /// One entry a level, from the input up.
+    pub levels: Vec<CgcConfig>,
+}
+
+/// The trunk of stacked [`Cgc`] levels.
+#[derive(Debug, Clone)]
+pub struct Ple {
+    levels: Vec<Cgc>,
+}
+
+impl Ple {
+    /// Builds the trunk.
+    pub fn new(cfg: &PleConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
+        sizes.check()?;
+        let mut streams: Vec<Range<usize>> = vec![0..sizes.inputs; sizes.tasks.len() + 1];
+        let mut levels: Vec<Cgc> = Vec::with_capacity(cfg.levels.len());
+        for (l, level) in cfg.levels.iter().enumerate() {
+            let below_last = l + 1 < cfg.levels.len();
+            let level = Cgc::level(level, sizes.tasks, &streams, below_last, vb.pp("levels").pp(l))?;
+            let width = level.width();
+            streams = (0..streams.len()).map(|s| s * width..(s + 1) * width).collect();
+            levels.push(level);
+        }
+        if levels.is_empty() {
+            bail!("ple needs at least one level")
+        }
+        Ok(Self { levels })
+    }
+}
+
+impl Trunk for Ple {
+    fn forward(&self, xs: &Input) -> Result<Tensor> {
+        let mut streams = self.levels[0].forward(xs)?;
+        for level in &self.levels[1..] {
+            streams = level.forward(&Input::Dense(streams))?;
+        }
+        Ok(streams)
+    }
+
+    fn width(&self) -> usize {
+        self.levels[self.levels.len() - 1].width()
+    }
+}

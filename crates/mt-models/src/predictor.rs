@@ -1,0 +1,122 @@
+//! A trained model that only predicts.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use mt_data::{Normalizer, Numeric, Schema};
+use serde::{Deserialize, Serialize};
+
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::inventory::{Inventory, inventory};
+use crate::model::{Model, build, input, probabilities};
+
+/// Everything about a trained model but its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// Version of the folder's format.
+    pub format: u32,
+    /// The network.
+    pub model: ModelConfig,
+    /// Its inputs and tasks.
+    pub schema: Schema,
+    /// How raw columns are scaled before they enter the network.
+    pub normalizer: Normalizer,
+}
+
+impl Signature {
+    /// The format this version writes, and the newest it reads.
+    pub const FORMAT: u32 = 1;
+    /// Name of the file inside a model's folder.
+    pub const FILE: &str = "model.json";
+    /// Name of the weights' file beside it.
+    pub const WEIGHTS: &str = "weights.safetensors";
+
+    /// Reads the signature of the model in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it is missing, damaged or of a newer format.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(Self::FILE);
+        let fail = |problem: String| Error::File { path: path.clone(), problem };
+        let text = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
+        let signature: Self = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
+        if signature.format > Self::FORMAT {
+            let (found, known) = (signature.format, Self::FORMAT);
+            return Err(fail(format!("format {found} is newer than this version reads, {known}")));
+        }
+        Ok(signature)
+    }
+}
+
+/// A model with fixed weights, safe to share between threads.
+#[derive(Debug)]
+pub struct Predictor {
+    signature: Signature,
+    model: Box<dyn Model>,
+    device: Device,
+}
+
+impl Predictor {
+    /// Loads the model in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if a file is missing or damaged, or the weights are those of another model.
+    pub fn load(dir: &Path, device: &Device) -> Result<Self> {
+        let signature = Signature::read(dir)?;
+        let path = dir.join(Signature::WEIGHTS);
+        let fail = |problem: String| Error::File { path: path.clone(), problem };
+        // Read here, so that the error can name the file.
+        let bytes = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
+        let weights =
+            candle_core::safetensors::load_buffer(&bytes, device).map_err(|error| fail(error.to_string()))?;
+        let Schema { numeric, tasks } = &signature.schema;
+        let expected = inventory(&signature.model, numeric.len(), tasks)?;
+        if let Some(difference) = difference(&expected, &weights) {
+            return Err(fail(format!("the weights belong to another model: {difference}")));
+        }
+        let vb = VarBuilder::from_tensors(weights, DType::F32, device);
+        let model = build(&signature.model, numeric.len(), tasks, vb)?;
+        Ok(Self { signature, model, device: device.clone() })
+    }
+
+    /// What the model is.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Probabilities `(B, T)`, row-major, of rows that [`Signature::normalizer`] has scaled.
+    ///
+    /// # Errors
+    /// [`Error::Width`] if the rows have another number of columns than the model was trained on.
+    pub fn predict(&self, rows: Numeric) -> Result<Vec<f32>> {
+        let (found, expected) = (rows.width(), self.signature.schema.numeric.len());
+        if found != expected {
+            return Err(Error::Width { found, expected });
+        }
+        let xs = input(rows)?.to_device(&self.device)?;
+        probabilities(&self.model.forward(&xs)?, &self.signature.schema.tasks)
+    }
+}
+
+/// The first difference between the parameters a model has and those of a file.
+fn difference(expected: &Inventory, found: &HashMap<String, Tensor>) -> Option<String> {
+    for (name, shape) in expected {
+        match found.get(name) {
+            None => return Some(format!("parameter {name:?} is missing")),
+            Some(tensor) if tensor.shape() != shape => {
+                return Some(format!(
+                    "parameter {name:?} has shape {:?}, expected {shape:?}",
+                    tensor.shape()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    #[expect(clippy::disallowed_methods, reason = "the smallest name is the same in any order")]
+    let superfluous = found.keys().filter(|name| !expected.contains_key(*name)).min();
+    superfluous.map(|name| format!("parameter {name:?} is not in the model"))
+}

@@ -1,0 +1,53 @@
+//! The single-task baseline: every task has a network of its own. Nothing is shared, so nothing is traded.
+//!
+//! `y_t = tower_t(f_t(x))`
+//!
+//! | symbol | code | shape | parameter |
+//! |---|---|---|---|
+//! | x | `xs` | `(B, D)` | |
+//! | f_t | `bottoms[t]` | `(B, D) → (B, H)` | `bottoms.{task}.{l}.weight` `(I, 1, O)`, `bottoms.{task}.{l}.bias` `(1, O)` |
+//!
+//! Differs from separate training only in that all tasks see the same batches and stop at the same epoch.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use mt_layers::{Bank, Initializer, Input, forward_side_by_side};
+
+use crate::trunk::{Sizes, Trunk};
+
+/// Sizes of a [`SingleTask`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SingleTaskConfig {
+    /// Units of each layer of each task's bottom; the last is the stream's width `H`.
+    pub bottom: Vec<usize>,
+    /// Start values.
+    pub init: Initializer,
+}
+
+/// The trunk without sharing: one bottom a task.
+#[derive(Debug, Clone)]
+pub struct SingleTask {
+    bottoms: Vec<Bank>,
+}
+
+impl SingleTask {
+    /// Builds the trunk.
+    pub fn new(cfg: &SingleTaskConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
+        sizes.check()?;
+        let vb = vb.pp("bottoms");
+        let bottom = |task| Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.pp(task));
+        Ok(Self { bottoms: sizes.tasks.iter().map(bottom).collect::<Result<_>>()? })
+    }
+}
+
+impl Trunk for SingleTask {
+    fn forward(&self, xs: &Input) -> Result<Tensor> {
+        let width = xs.width()?;
+        let reads: Vec<_> = self.bottoms.iter().map(|bottom| (bottom, 0..width)).collect();
+        forward_side_by_side(&reads, xs)
+    }
+
+    fn width(&self) -> usize {
+        self.bottoms[0].outputs()
+    }
+}

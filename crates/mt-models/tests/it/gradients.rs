@@ -1,0 +1,69 @@
+//! Every parameter of every model learns.
+
+use candle_core::{DType, Device, Result, Tensor};
+use mt_data::{Task, TaskKind};
+use mt_layers::{Input, Params, SparseRows};
+use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, build};
+
+pub const KINDS: [ModelKind; 5] =
+    [ModelKind::SharedBottom, ModelKind::SingleTask, ModelKind::Mmoe, ModelKind::Cgc, ModelKind::Ple];
+
+pub fn tasks(names: &[&str]) -> Vec<Task> {
+    names.iter().map(|name| Task { name: (*name).into(), kind: TaskKind::Binary }).collect()
+}
+
+/// A batch of 40 rows whose columns differ.
+pub fn rows(inputs: usize) -> Result<Tensor> {
+    let values =
+        (0..40 * inputs).map(|i| if i % 3 == 0 { ((i * 37 % 101) as f32 - 50.0) / 50.0 } else { 0.0 });
+    Tensor::from_vec(values.collect::<Vec<_>>(), (40, inputs), &Device::Cpu)
+}
+
+fn assert_all_learn(cfg: &ModelConfig) {
+    let tasks = tasks(&["like", "share", "watch"]);
+    let params = Params::new(7);
+    let model = build(cfg, 12, &tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let xs = rows(12).expect("rows");
+    for xs in [Input::from(&xs), SparseRows::from_dense(&xs).expect("rows").into()] {
+        params.backward(|| model.forward(&xs)?.sqr()?.sum_all()).expect("a loss");
+        for param in params.all() {
+            let mut gradient = param.gradient.lock();
+            assert!(gradient.touched, "{:?}: {} gets no gradient", cfg.kind, param.name);
+            assert!(
+                gradient.host.iter().any(|g| *g != 0.0),
+                "{:?}: {} has a zero gradient",
+                cfg.kind,
+                param.name
+            );
+            gradient.host.fill(0.0);
+            gradient.clear();
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_every_model_gets_a_gradient() {
+    for kind in KINDS {
+        assert_all_learn(&ModelConfig::new(kind));
+        let deep = ModelConfig { tower: vec![6, 5], ..ModelConfig::new(kind) };
+        assert_all_learn(&match kind {
+            ModelKind::SharedBottom | ModelKind::SingleTask => {
+                ModelConfig { bottom: Some(vec![9, 7]), ..deep }
+            }
+            ModelKind::Ple => {
+                let level =
+                    |expert: Vec<usize>| LevelConfig { expert: Some(expert), ..LevelConfig::default() };
+                let levels = Some(Levels::Each(vec![level(vec![10, 8]), level(vec![6]), level(vec![5])]));
+                ModelConfig { levels, gate: Some(vec![4]), ..deep }
+            }
+            _ => ModelConfig { expert: Some(vec![10, 8]), gate: Some(vec![4]), ..deep },
+        });
+    }
+}
+
+#[test]
+fn towers_without_hidden_layers_learn() {
+    for kind in KINDS {
+        assert_all_learn(&ModelConfig { tower: vec![], ..ModelConfig::new(kind) });
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the public API.
+#![allow(missing_docs)]
+
+mod budget;
+mod config;
+mod gradients;
+mod identities;
+mod names;
