@@ -31,7 +31,7 @@ fn sparse_text(rows: usize) -> String {
     for row in 0..rows {
         text += if row % 2 == 0 { "0,1" } else { "1,0" };
         for column in 0..499 {
-            let set = (row * 31 + column * 7) % 15 == 0;
+            let set = (row * 31 + column * 7).is_multiple_of(15);
             let _ = match column {
                 0 => write!(text, ",{}", row % 90),
                 5 => write!(text, ",{}.{:02}", row % 3000, row % 100),

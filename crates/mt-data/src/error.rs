@@ -147,12 +147,10 @@ pub enum Error {
         record: u64,
     },
     /// A line is too long to be a row.
-    #[error("{}:{line}: a line of more than {limit} bytes; is this a text file?", path.display())]
+    #[error("{}: a line of more than {limit} bytes; is this a text file?", path.display())]
     LongLine {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
-        line: u64,
         /// The longest line accepted, in bytes.
         limit: usize,
     },

@@ -38,7 +38,6 @@ pub(super) struct Blocks {
     block: usize,
     /// What came after the last line end of the block before.
     rest: Vec<u8>,
-    lines_hint: u64,
 }
 
 impl Blocks {
@@ -49,35 +48,46 @@ impl Blocks {
         let compressed = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
         let text: Box<dyn Read + Send> =
             if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Blocks { path: path.to_owned(), text, compressed, block, rest: Vec::new(), lines_hint: 1 })
+        Ok(Blocks { path: path.to_owned(), text, compressed, block, rest: Vec::new() })
     }
 
-    /// Puts the next whole lines into `buffer`, the last one ending in `\n` even where the file's does not;
-    /// false at the end of the file.
-    pub fn next_into(&mut self, buffer: &mut Vec<u8>) -> Result<bool> {
-        buffer.clear();
-        buffer.append(&mut self.rest);
+    /// Puts the next whole lines into `buffer`, the last one ending in `\n` even where the file's does not, and
+    /// returns how many bytes they have: 0 at the end of the file. The rest of `buffer` means nothing; it stays
+    /// as long as it was, since to clear and fill it again with zeros would cost as much as to read.
+    pub fn next_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
+        let (mut filled, mut limit) = (self.rest.len(), self.rest.len() + self.block);
+        // One byte more for a line end that the file lacks.
+        buffer.resize(buffer.len().max(limit + 1), 0);
+        buffer[..filled].copy_from_slice(&self.rest);
         loop {
-            let searched = buffer.len();
-            // At least one block more, however much is already there.
-            let read = Read::by_ref(&mut self.text).take(self.block as u64).read_to_end(buffer);
-            if read.map_err(|source| self.error(source))? == 0 {
-                if buffer.last().is_some_and(|&b| b != b'\n') {
-                    buffer.push(b'\n');
+            let searched = filled;
+            while filled < limit {
+                match self.text.read(&mut buffer[filled..limit]) {
+                    Ok(0) => break,
+                    Ok(n) => filled += n,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(self.error(error)),
                 }
-                return Ok(!buffer.is_empty());
             }
-            if let Some(end) = buffer[searched..].iter().rposition(|&b| b == b'\n') {
+            if filled < limit {
+                self.rest.clear();
+                if filled > 0 && buffer[filled - 1] != b'\n' {
+                    buffer[filled] = b'\n';
+                    filled += 1;
+                }
+                return Ok(filled);
+            }
+            if let Some(end) = buffer[searched..filled].iter().rposition(|&b| b == b'\n') {
                 let end = searched + end + 1;
-                self.rest.extend_from_slice(&buffer[end..]);
-                buffer.truncate(end);
-                self.lines_hint += 1;
-                return Ok(true);
+                self.rest.clear();
+                self.rest.extend_from_slice(&buffer[end..filled]);
+                return Ok(end);
             }
-            if buffer.len() > LONGEST_LINE {
-                let (path, line) = (self.path.clone(), self.lines_hint);
-                return Err(Error::LongLine { path, line, limit: LONGEST_LINE });
+            if filled > LONGEST_LINE {
+                return Err(Error::LongLine { path: self.path.clone(), limit: LONGEST_LINE });
             }
+            limit += self.block;
+            buffer.resize(buffer.len().max(limit + 1), 0);
         }
     }
 

@@ -216,7 +216,7 @@ impl TableReader {
         self.line += parsed.lines;
         self.record += parsed.records;
         self.rows += parsed.rows.rows() as u64;
-        lock(&self.free).push(block.text);
+        lock(&self.free).push(block.buffer);
         Ok(Table::from_batch(parsed.rows))
     }
 }
@@ -242,7 +242,7 @@ impl Iterator for TableReader {
 }
 
 fn parse_block(block: Block, allowance: u64, normalizer: Option<&Normalizer>) -> Result<(Block, Parsed)> {
-    let mut parsed = parse::parse(&block.text, &block.layout, allowance);
+    let mut parsed = parse::parse(&block.buffer[block.lines.clone()], &block.layout, allowance);
     match normalizer {
         Some(normalizer) => {
             let mut table = Table::from_batch(parsed.rows);

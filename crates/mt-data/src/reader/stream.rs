@@ -1,5 +1,6 @@
 //! Several files as one sequence of numbered blocks, each with the layout of its file.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,10 @@ use crate::schema::Schema;
 
 /// A block of whole lines, to be parsed.
 pub(super) struct Block {
-    pub text: Vec<u8>,
+    /// Memory that holds the lines, used again for later blocks.
+    pub buffer: Vec<u8>,
+    /// Where in it the lines are.
+    pub lines: Range<usize>,
     pub layout: Arc<Layout>,
     /// At a file's first block, the number of its first data line.
     pub opens: Option<u64>,
@@ -36,7 +40,7 @@ struct Open {
     blocks: Blocks,
     layout: Arc<Layout>,
     /// The first block, read with the header.
-    first: Option<(Vec<u8>, u64)>,
+    first: Option<Block>,
 }
 
 impl Stream {
@@ -79,12 +83,13 @@ impl Stream {
     pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
         loop {
             let Some(open) = &mut self.open else { return Ok(None) };
-            let layout = open.layout.clone();
-            if let Some((text, line)) = open.first.take() {
-                return Ok(Some(Block { text, layout, opens: Some(line) }));
+            if let Some(first) = open.first.take() {
+                return Ok(Some(first));
             }
-            if open.blocks.next_into(&mut buffer)? {
-                return Ok(Some(Block { text: buffer, layout, opens: None }));
+            let length = open.blocks.next_into(&mut buffer)?;
+            if length > 0 {
+                let layout = open.layout.clone();
+                return Ok(Some(Block { buffer, lines: 0..length, layout, opens: None }));
             }
             self.open_next(false)?;
         }
@@ -95,9 +100,10 @@ impl Stream {
         let Some(path) = self.files.next() else { return Ok(()) };
         let delimiter = self.csv.delimiter_byte()?;
         let mut blocks = Blocks::open(&path, self.block, self.bytes_done.clone())?;
-        let mut text = Vec::new();
-        blocks.next_into(&mut text)?;
-        let mut skip = header::bom(&text);
+        let mut buffer = Vec::new();
+        let length = blocks.next_into(&mut buffer)?;
+        let text = &buffer[..length];
+        let mut skip = header::bom(text);
         // The first line that is not blank.
         let blank_lines = text[skip..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
         let (mut blank, mut line) = (0, 1);
@@ -122,8 +128,9 @@ impl Stream {
             self.schema = schema(columns, &self.csv, &self.tasks)?;
         }
         let layout = Layout::new(columns, &self.csv, &self.tasks, &self.schema, self.labels)?;
-        text.drain(..skip);
-        self.open = Some(Open { blocks, layout: Arc::new(layout), first: Some((text, line)) });
+        let layout = Arc::new(layout);
+        let first = Block { buffer, lines: skip..length, layout: layout.clone(), opens: Some(line) };
+        self.open = Some(Open { blocks, layout, first: Some(first) });
         Ok(())
     }
 

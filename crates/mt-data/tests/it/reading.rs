@@ -120,8 +120,8 @@ fn a_file_of_names_names_the_columns_of_a_file_without_header() {
 #[test]
 fn mostly_zero_text_becomes_sparse_rows_and_other_text_dense_ones() {
     let mut text = String::new();
-    for row in 0..50 {
-        let cell = |column: usize| if (row * 7 + column) % 11 == 0 { "3" } else { "0" };
+    for row in 0..50usize {
+        let cell = |column: usize| if (row * 7 + column).is_multiple_of(11) { "3" } else { "0" };
         let cells: Vec<&str> = (0..40).map(cell).collect();
         text += &format!("1,{}\n", cells.join(","));
     }

@@ -71,6 +71,7 @@ pub fn values(table: &Table) -> Vec<f32> {
 pub fn real_data(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("MT_TEST_DATA").map(|f| PathBuf::from(f).join("datasets/census-income"));
     let folder = folder.filter(|f| f.join("census-income.data.gz").exists());
+    #[expect(clippy::print_stdout, reason = "a test that skips must say so")]
     if folder.is_none() {
         println!("{test}: skipped, as MT_TEST_DATA names no folder with datasets/census-income");
     }
