@@ -1,23 +1,45 @@
 //! From the text of one cell to a number.
 
+/// Powers of ten that an `f32` holds exactly.
+const POWERS: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+/// Up to here, an `f32` holds every integer exactly.
+const EXACT: u64 = 1 << 24;
+/// So many digits fit a `u64` whatever they are.
+const MOST_DIGITS: usize = 18;
+
 /// Reads a number that starts at `start` and ends right before a delimiter or the end of the line, and returns
 /// it with the position behind it. `None` for everything unusual: blanks, quotes, anything that is no number.
 #[inline]
 pub(super) fn scan(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> {
-    // 18 digits fit a u64 whatever they are, and `u64 as f32` rounds as the decimal text would.
-    const MOST_DIGITS: usize = 18;
-    let (mut at, mut whole) = (start, 0u64);
-    while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
-        whole = whole * 10 + u64::from(digit);
+    let negative = text.get(start) == Some(&b'-');
+    let first = start + usize::from(negative);
+    let (digits, point) = scan_digits(text, first, 0);
+    let (mut number, mut end, mut decimals) = (digits, point, 0);
+    if text.get(point) == Some(&b'.') {
+        (number, end) = scan_digits(text, point + 1, digits);
+        decimals = end - point - 1;
+    }
+    let ended = text.get(end).is_some_and(|&b| b == delimiter || b == b'\n');
+    let short = point > first && end - first <= MOST_DIGITS;
+    // Integers: the cast rounds as the decimal text would. Decimals: a quotient of two exact numbers is rounded
+    // once, so it is the nearest `f32` too (Clinger 1990).
+    let exact = decimals == 0 || (number <= EXACT && decimals < POWERS.len());
+    if !(ended && short && exact) {
+        return scan_float(text, start, delimiter);
+    }
+    let value = if decimals == 0 { number as f32 } else { number as f32 / POWERS[decimals] };
+    Some((if negative { -value } else { value }, end))
+}
+
+/// Appends the digits from `at` to `number`, and returns it with the position behind them. Wraps where there are
+/// too many, which the caller sees from the position.
+#[inline(always)]
+fn scan_digits(text: &[u8], mut at: usize, mut number: u64) -> (u64, usize) {
+    while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         at += 1;
-        if at - start > MOST_DIGITS {
-            return scan_float(text, start, delimiter);
-        }
     }
-    match text.get(at) {
-        Some(&b) if at > start && (b == delimiter || b == b'\n') => Some((whole as f32, at)),
-        _ => scan_float(text, start, delimiter),
-    }
+    (number, at)
 }
 
 fn scan_float(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> {
@@ -55,7 +77,7 @@ mod tests {
     #[test]
     fn numbers_are_read_as_the_standard_library_reads_them() {
         let texts = "0 7 42 007 1700.09 -1.5 +2 .5 5. 1e3 1E-3 123456789012345678 1234567890123456789012 -0 \
-                     16777217 1e-50 3.4028235e38 0.1 1053.55";
+                     16777216.5 16777217 33554433 -0.0001 0.00000000001 1677721.7 9007199254740993 3.4e1 1e-50 3.4028235e38 0.1 1053.55";
         for text in texts.split_whitespace() {
             let expected: f32 = text.parse().unwrap();
             assert_eq!(whole(text.as_bytes()), Some(expected), "{text}");
