@@ -10,9 +10,9 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 
-/// Text a worker parses at once: large enough that handing it over costs nothing, small enough that a few of
-/// them fit the cache and the memory of a small machine.
-pub(super) const BLOCK: usize = 4 << 20;
+/// Text a worker parses at once: large enough that handing it over costs nothing, small enough to be still in the
+/// cache when it is parsed.
+pub(super) const BLOCK: usize = 1 << 20;
 /// A line longer than this is no row but a file that is no text.
 pub(super) const LONGEST_LINE: usize = 64 << 20;
 
