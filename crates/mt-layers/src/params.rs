@@ -51,6 +51,12 @@ impl Params {
         VarBuilder::from_backend(Box::new(self.clone()), dtype, device.clone())
     }
 
+    /// A builder for a second model on the same values, for inference: it follows every update and needs no gradient.
+    pub fn frozen(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
+        let tensors = self.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
+        VarBuilder::from_tensors(tensors, dtype, device)
+    }
+
     /// All parameters in the order of their names.
     pub fn all(&self) -> Vec<Param> {
         self.lock().values().cloned().collect()

@@ -1,1 +1,30 @@
-//! Training of multi-task ranking models: objective, optimizers, loop, checkpoints.
+//! Training of multi-task ranking models: objective, optimizers, one flat loop, evaluation, checkpoints.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`Config`] | a run as written in YAML, checked, with errors that carry file, line, column and key |
+//! | [`train`] | the loop |
+//! | [`Objective`], [`Optimizer`] | what is minimised, and how |
+//! | [`predict`], [`Evaluation`] | probabilities and metrics of a model on a table |
+//! | [`RunDir`] | the folder of a run: configuration, log, checkpoints |
+//!
+//! The library never prints: [`train`] reports [`Event`]s.
+
+mod checkpoint;
+mod config;
+mod denormals;
+mod error;
+mod evaluate;
+mod objective;
+mod optim;
+mod run;
+mod train;
+
+pub use checkpoint::{State, read_state, write_file, write_json};
+pub use config::{Config, Select, SelectMetric, TrainConfig};
+pub use error::{Error, Result};
+pub use evaluate::{Evaluation, TaskProgress, of_task, predict};
+pub use objective::Objective;
+pub use optim::{Optimizer, OptimizerConfig, OptimizerKind};
+pub use run::{Best, RunDir};
+pub use train::{Event, Outcome, train};

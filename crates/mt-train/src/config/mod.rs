@@ -1,0 +1,202 @@
+//! Configurations: as written in YAML, with overrides, and checked.
+
+mod locate;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use mt_data::{DataConfig, Task, TaskConfig};
+use mt_layers::BinaryLoss;
+use mt_models::{ModelConfig, fit_budget};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, io};
+use crate::optim::OptimizerConfig;
+
+/// A whole run: what to read, what to predict, which network, how to train it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// Name of the run in tables and folders. Default: the file's name.
+    #[serde(default)]
+    pub name: String,
+    /// Where the rows come from.
+    pub data: DataConfig,
+    /// What is predicted.
+    pub tasks: Vec<TaskConfig>,
+    /// The network.
+    pub model: ModelConfig,
+    /// How it is trained.
+    #[serde(default)]
+    pub train: TrainConfig,
+}
+
+/// How a model is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training rows. Default 10.
+    pub epochs: usize,
+    /// Rows a step. Default 512. The last batch of an epoch is as small as it comes out.
+    pub batch_size: usize,
+    /// Seed of start values and shuffling. Default 1.
+    pub seed: u64,
+    /// Shuffle the rows of every epoch. Default true.
+    pub shuffle: bool,
+    /// The optimizer. Default Adam with a learning rate of 0.001.
+    pub optimizer: OptimizerConfig,
+    /// The loss of a binary task. Default `cross-entropy`.
+    pub loss: BinaryLoss,
+    /// Weight of a task's loss in the sum, by task. Default 1 each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_weights: BTreeMap<String, f32>,
+    /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
+    pub select: Select,
+    /// Checkpoints kept: so many of the last epochs, and the best. Default 10.
+    pub keep: usize,
+    /// Steps between two lines of the log. Default 100.
+    pub log_every: u64,
+    /// Train although units of a layer start equal. Default false.
+    pub allow_symmetry: bool,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 512,
+            seed: 1,
+            shuffle: true,
+            optimizer: OptimizerConfig::default(),
+            loss: BinaryLoss::default(),
+            task_weights: BTreeMap::new(),
+            select: Select::default(),
+            keep: 10,
+            log_every: 100,
+            allow_symmetry: false,
+        }
+    }
+}
+
+/// How the best epoch is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Select {
+    /// The metric. Default `auc`.
+    pub metric: SelectMetric,
+    /// The task it is taken of. Default: the mean over all tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+}
+
+/// Metrics by which an epoch can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelectMetric {
+    /// The larger the better.
+    #[default]
+    Auc,
+    /// The smaller the better.
+    LogLoss,
+}
+
+impl Config {
+    /// Reads a configuration and applies `overrides` of the form `train.batch_size=64`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with file, line, column and key, or with the override at fault.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(io(path, "read the configuration"))?;
+        let mut cfg = Self::parse(&text, &path.display().to_string(), overrides)?;
+        if cfg.name.is_empty() {
+            cfg.name =
+                path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+        }
+        Ok(cfg)
+    }
+
+    /// Reads a configuration from text; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// See [`Config::read`].
+    pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
+        let cfg: Self = yaml::parse(text, origin, overrides)?;
+        let check = |key: &str, good: bool, problem: String| {
+            let place = || locate::place(text, origin, key);
+            if good {
+                Ok(())
+            } else {
+                Err(Error::Config { at: place(), problem: format!("{key}: {problem}") })
+            }
+        };
+        check("version", cfg.version == 1, format!("expected 1, found {}", cfg.version))?;
+        cfg.train.check(&cfg.tasks, &check)?;
+        cfg.model.resolve().map_err(|error| match error {
+            mt_models::Error::Config { key, problem } => {
+                Error::Config { at: locate::place(text, origin, &key), problem: format!("{key}: {problem}") }
+            }
+            error => Error::Model(error),
+        })?;
+        cfg.data.check()?;
+        mt_data::tasks(&cfg.tasks)?;
+        Ok(cfg)
+    }
+
+    /// The model section with the widths that its budget allows for this data.
+    ///
+    /// # Errors
+    /// If the smallest such model is larger than the budget.
+    pub fn sized_model(&self, inputs: usize, tasks: &[Task]) -> Result<ModelConfig> {
+        Ok(fit_budget(&self.model, inputs, tasks)?)
+    }
+
+    /// The configuration as YAML.
+    ///
+    /// # Errors
+    /// If a value has no YAML form, which cannot happen for one that was read.
+    pub fn to_yaml(&self) -> Result<String> {
+        yaml::write(self)
+    }
+}
+
+impl TrainConfig {
+    fn check(&self, tasks: &[TaskConfig], check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
+        let at_least_one = |n: usize| (n > 0, format!("expected at least 1, found {n}"));
+        for (key, n) in
+            [("train.epochs", self.epochs), ("train.batch_size", self.batch_size), ("train.keep", self.keep)]
+        {
+            let (good, problem) = at_least_one(n);
+            check(key, good, problem)?;
+        }
+        check("train.log_every", self.log_every > 0, "expected at least 1, found 0".into())?;
+        for (key, good, problem) in self.optimizer.problems() {
+            check(&format!("train.optimizer.{key}"), good, problem)?;
+        }
+        let names = || tasks.iter().map(|task| task.name.as_str());
+        let known = |name: &str| {
+            let problem = format!(
+                "there is no task {name:?}; the tasks are {}",
+                names().collect::<Vec<_>>().join(", ")
+            );
+            (names().any(|task| task == name), problem)
+        };
+        for (task, &weight) in &self.task_weights {
+            let (good, problem) = known(task);
+            check(&format!("train.task_weights.{task}"), good, problem)?;
+            let good = weight.is_finite() && weight >= 0.0;
+            check(
+                &format!("train.task_weights.{task}"),
+                good,
+                format!("expected a number from 0, found {weight}"),
+            )?;
+        }
+        if let Some(task) = &self.select.task {
+            let (good, problem) = known(task);
+            check("train.select.task", good, problem)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! What can go wrong in this crate.
+
+use std::path::PathBuf;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that cannot be read or does not hold together.
+    #[error("{at}: {problem}")]
+    Config {
+        /// `path:line:column`, as far as known, or the override `--set key=value`.
+        at: String,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// Something about the data.
+    #[error(transparent)]
+    Data(#[from] mt_data::Error),
+    /// Something about the model.
+    #[error(transparent)]
+    Model(#[from] mt_models::Error),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+    /// A file or folder could not be read or written.
+    #[error("{path}: cannot {action}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A file that is not what it should be.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The folder for a new run holds one already.
+    #[error("{path} already holds a run; choose another folder or remove it")]
+    RunExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The loss became NaN or infinite. The checkpoints written before stay valid.
+    #[error(
+        "the loss is {loss} at step {step} (epoch {epoch}, rows {rows:?} of the shuffled epoch); the last checkpoint \
+         is untouched. Lower train.optimizer.lr, or normalise the inputs"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f32,
+        /// Step, counted from 1.
+        step: u64,
+        /// Epoch, counted from 1.
+        epoch: usize,
+        /// Rows of the batch, in the order of the epoch.
+        rows: std::ops::Range<usize>,
+    },
+    /// Weights in which units of a layer start equal.
+    #[error(
+        "units of {0} start equal and would stay so: the layer can never learn more than one feature. Set \
+         `model.init: xavier`, or `train.allow_symmetry: true` for a parity run"
+    )]
+    Symmetric(String),
+}
+
+impl Error {
+    /// Whether the configuration is at fault, not the run.
+    pub fn is_usage(&self) -> bool {
+        use mt_data::Error as Data;
+        matches!(
+            self,
+            Self::Config { .. }
+                | Self::RunExists { .. }
+                | Self::Symmetric(_)
+                | Self::Model(mt_models::Error::Config { .. })
+        ) || matches!(self, Self::Data(Data::Setting { .. } | Data::Source { .. }))
+    }
+}
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Names the file and the action of an i/o error.
+pub(crate) fn io(path: impl Into<PathBuf>, action: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.into();
+    move |source| Error::Io { path, action, source }
+}

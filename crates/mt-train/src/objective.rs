@@ -1,0 +1,34 @@
+//! What is minimised: the tasks' losses, weighted.
+
+use candle_core::Tensor;
+use mt_data::Task;
+use mt_layers::{Loss, MultiTaskLoss, TaskLoss};
+
+use crate::config::TrainConfig;
+use crate::error::Result;
+
+/// The weighted sum of the tasks' masked mean losses.
+#[derive(Debug, Clone)]
+pub struct Objective {
+    tasks: Vec<TaskLoss>,
+}
+
+impl Objective {
+    /// The objective that a configuration describes.
+    pub fn new(cfg: &TrainConfig, tasks: &[Task]) -> Self {
+        let loss = |task: &Task| TaskLoss {
+            logits: task.kind.outputs(),
+            weight: cfg.task_weights.get(&task.name).copied().unwrap_or(1.0),
+            kind: cfg.loss,
+        };
+        Self { tasks: tasks.iter().map(loss).collect() }
+    }
+
+    /// The loss of logits `(B, L)` for labels and mask `(B, T)`.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub fn loss(&self, logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
+        Ok(MultiTaskLoss { tasks: &self.tasks, labels, mask }.forward(logits)?)
+    }
+}

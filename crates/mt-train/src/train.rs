@@ -1,0 +1,223 @@
+//! The training loop.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use candle_core::{DType, Device};
+use mt_data::{Batches, Dataset, permutation};
+use mt_layers::{Params, symmetric_weights};
+use mt_models::{Model, Signature, build, input, probabilities};
+use serde::Serialize;
+
+use crate::checkpoint::{self, State};
+use crate::config::{Config, Select, SelectMetric};
+use crate::denormals;
+use crate::error::{Error, Result};
+use crate::evaluate::{Evaluation, Running, TaskProgress, predict};
+use crate::objective::Objective;
+use crate::optim::Optimizer;
+use crate::run::{Best, RunDir};
+
+/// What happens during training, in order; also the lines of `metrics.jsonl`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The model stands.
+    Started {
+        /// Trainable values.
+        parameters: usize,
+        /// Training rows.
+        rows: usize,
+        /// Steps an epoch.
+        steps: u64,
+    },
+    /// Some steps were taken.
+    Progress {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Steps since the start.
+        step: u64,
+        /// Rows of this epoch so far.
+        rows: usize,
+        /// Mean loss since the last such event.
+        loss: f64,
+        /// By task, over the same steps.
+        tasks: BTreeMap<String, TaskProgress>,
+    },
+    /// An epoch ended.
+    Epoch {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Steps since the start.
+        step: u64,
+        /// Seconds of training, without evaluation and checkpoint.
+        seconds: f64,
+        /// Training rows a second.
+        rows_per_second: f64,
+        /// Metrics on the validation rows, if there are any.
+        valid: Option<Evaluation>,
+        /// Whether this is the best epoch so far.
+        best: bool,
+    },
+}
+
+/// What training came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The model with the weights of the best epoch.
+    pub model: Box<dyn Model>,
+    /// Trainable values.
+    pub parameters: usize,
+    /// The best epoch; the last one without validation rows, `None` if not even one was completed.
+    pub best: Option<Best>,
+    /// Whole epochs trained.
+    pub epochs: usize,
+    /// Seconds of training steps, without evaluation and checkpoints.
+    pub seconds: f64,
+    /// Rows trained on, over all epochs.
+    pub rows: u64,
+    /// Whether `stop` was set.
+    pub interrupted: bool,
+}
+
+/// Trains the configured model on `data` and leaves its checkpoints in `run`.
+///
+/// The same configuration and data give bit-identical checkpoints on the CPU, whatever the number of threads.
+/// `observe` is called for every event, on this thread. When `stop` becomes true, the step under way is finished, a
+/// checkpoint is written, and the outcome says so.
+///
+/// # Errors
+/// [`Error::Symmetric`] before the first step, [`Error::Diverged`] at the first loss that is not finite, and whatever
+/// goes wrong with model or files. Checkpoints already written stay valid.
+pub fn train(
+    cfg: &Config,
+    data: &Dataset,
+    device: &Device,
+    run: &RunDir,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<Outcome> {
+    let _flushed = denormals::flush();
+    let tasks = &data.schema.tasks;
+    let inputs = data.schema.numeric.len();
+    let model_cfg = cfg.sized_model(inputs, tasks)?;
+    let params = Params::new(cfg.train.seed);
+    let model = build(&model_cfg, inputs, tasks, params.builder(DType::F32, device))?;
+    let scorer = build(&model_cfg, inputs, tasks, params.frozen(DType::F32, device))?;
+    let trainable = params.all();
+    if let (Some(name), false) = (symmetric_weights(&trainable)?.first(), cfg.train.allow_symmetry) {
+        return Err(Error::Symmetric(name.clone()));
+    }
+    let signature = Signature {
+        format: Signature::FORMAT,
+        model: model_cfg,
+        schema: data.schema.clone(),
+        normalizer: data.normalizer.clone(),
+    };
+    let objective = Objective::new(&cfg.train, tasks);
+    let mut optimizer = Optimizer::new(cfg.train.optimizer);
+    let mut log = run.log()?;
+    let mut tell = |event: Event| {
+        observe(&event);
+        log.write(&event)
+    };
+    let rows = data.train.len();
+    let steps = rows.div_ceil(cfg.train.batch_size) as u64;
+    tell(Event::Started { parameters: params.count(), rows, steps })?;
+
+    let mut running = Running::new(tasks);
+    let (mut best, mut step, mut seconds, mut seen) = (None::<Best>, 0u64, 0.0, 0u64);
+    let mut epochs = 0;
+    'training: for epoch in 1..=cfg.train.epochs {
+        let order = match cfg.train.shuffle {
+            true => permutation(rows as u32, cfg.train.seed, epoch as u64),
+            false => (0..rows as u32).collect(),
+        };
+        let (started, mut done) = (Instant::now(), 0);
+        for batch in Batches::new(&data.train, &order, cfg.train.batch_size) {
+            let count = batch.rows();
+            let xs = input(batch.numeric)?.to_device(device)?;
+            let mut kept = None;
+            let total = params.backward(|| {
+                let logits = model.forward(&xs)?;
+                let loss =
+                    objective.loss(&logits, &batch.labels, &batch.mask).map_err(candle_core::Error::wrap)?;
+                kept = Some((logits.detach(), loss.tasks));
+                Ok(loss.total)
+            })?;
+            let total = total.to_scalar::<f32>()?;
+            step += 1;
+            if !total.is_finite() {
+                return Err(Error::Diverged { loss: total, step, epoch, rows: done..done + count });
+            }
+            optimizer.step(&trainable)?;
+            done += count;
+            if let Some((logits, losses)) = kept {
+                running.push(
+                    total,
+                    &losses.to_vec1()?,
+                    &probabilities(&logits, tasks)?,
+                    &batch.labels,
+                    &batch.mask,
+                );
+            }
+            if step.is_multiple_of(cfg.train.log_every) || done == rows {
+                let (loss, tasks) = running.take();
+                tell(Event::Progress { epoch, step, rows: done, loss, tasks })?;
+            }
+            if stop.load(Ordering::Relaxed) {
+                seconds += started.elapsed().as_secs_f64();
+                seen += done as u64;
+                let state =
+                    |updates| State { epoch: epoch - 1, step, seed: cfg.train.seed, updates, selected: None };
+                checkpoint::write(&run.interrupted(), &signature, &params, &optimizer, state)?;
+                break 'training;
+            }
+        }
+        let elapsed = started.elapsed().as_secs_f64();
+        (seconds, seen, epochs) = (seconds + elapsed, seen + rows as u64, epoch);
+
+        let valid = match &data.valid {
+            Some(table) => Some(Evaluation::new(&predict(&*scorer, table, tasks, device)?, table, tasks)),
+            None => None,
+        };
+        let value = valid.as_ref().and_then(|valid| selected(&cfg.train.select, valid));
+        let better = best.is_none_or(|best| is_better(cfg.train.select.metric, value, best.value));
+        let state = |updates| State { epoch, step, seed: cfg.train.seed, updates, selected: value };
+        checkpoint::write(&run.checkpoint(epoch), &signature, &params, &optimizer, state)?;
+        if better {
+            best = Some(Best { epoch, value });
+            run.set_best(Best { epoch, value })?;
+        }
+        run.prune(cfg.train.keep, best)?;
+        let rows_per_second = rows as f64 / elapsed;
+        tell(Event::Epoch { epoch, step, seconds: elapsed, rows_per_second, valid, best: better })?;
+    }
+    if let Some(best) = best {
+        params.load(&run.checkpoint(best.epoch).join(Signature::WEIGHTS))?;
+    }
+    let interrupted = epochs < cfg.train.epochs;
+    Ok(Outcome { model: scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
+}
+
+/// The metric by which epochs are chosen.
+fn selected(select: &Select, valid: &Evaluation) -> Option<f64> {
+    let metric = |summary: &mt_metrics::BinarySummary| match select.metric {
+        SelectMetric::Auc => summary.auc,
+        SelectMetric::LogLoss => summary.log_loss,
+    };
+    match &select.task {
+        Some(task) => valid.task(task).and_then(metric),
+        None => valid.mean(metric),
+    }
+}
+
+/// Whether `value` beats `best`. A later epoch wins over an undefined one, so without validation the last is best.
+fn is_better(metric: SelectMetric, value: Option<f64>, best: Option<f64>) -> bool {
+    match (value, best) {
+        (Some(value), Some(best)) if metric == SelectMetric::Auc => value > best,
+        (Some(value), Some(best)) => value < best,
+        (value, best) => value.is_some() || best.is_none(),
+    }
+}

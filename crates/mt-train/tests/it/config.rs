@@ -1,0 +1,121 @@
+//! What a configuration may not say, and that every shipped one is valid.
+
+use std::path::Path;
+
+use mt_train::Config;
+
+const GOOD: &str = "\
+version: 1
+data:
+  synth: {rows: 1000}
+tasks:
+- {name: completion, label: completion}
+- {name: like, label: like}
+model:
+  kind: mmoe
+  experts: 4
+train:
+  epochs: 2
+";
+
+fn message(text: &str, overrides: &[&str]) -> String {
+    let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+    Config::parse(text, "run.yaml", &overrides).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn a_good_configuration_survives_writing_and_reading() {
+    let cfg = Config::parse(GOOD, "run.yaml", &["train.batch_size=64".into()]).expect("valid");
+    assert_eq!((cfg.train.batch_size, cfg.train.epochs), (64, 2));
+    let again = Config::parse(&cfg.to_yaml().expect("yaml"), "again.yaml", &[]).expect("valid");
+    assert_eq!(cfg, again);
+}
+
+#[test]
+fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
+    let cases = [
+        (
+            "experts: 4",
+            "expertz: 4",
+            "run.yaml:9:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected",
+        ),
+        (
+            "experts: 4",
+            "experts: many",
+            "run.yaml:9:12: model.experts: invalid type: string \"many\", expected usize",
+        ),
+        ("experts: 4", "experts: 0", "run.yaml:9:12: model.experts: expected at least 1, found 0"),
+        (
+            "experts: 4",
+            "levels: 2",
+            "run.yaml:9:11: model.levels: a mmoe has none; it takes experts, expert, gate,",
+        ),
+        (
+            "kind: mmoe",
+            "kind: mmoo",
+            "run.yaml:8:9: model.kind: unknown value \"mmoo\"; did you mean \"mmoe\"?",
+        ),
+        (
+            "epochs: 2",
+            "epochs: -1",
+            "run.yaml:11:11: train.epochs: invalid type: integer `-1`, expected usize",
+        ),
+        ("epochs: 2", "epochs: 0", "run.yaml:11:11: train.epochs: expected at least 1, found 0"),
+        ("version: 1", "version: 2", "run.yaml:1:10: version: expected 1, found 2"),
+        (
+            "epochs: 2",
+            "optimizer: {lr: 0}",
+            "run.yaml:11:19: train.optimizer.lr: expected a number above 0, found 0",
+        ),
+        (
+            "epochs: 2",
+            "optimizer: {momentum: 0.9}",
+            "run.yaml:11:25: train.optimizer.momentum: adam has no momentum",
+        ),
+        (
+            "epochs: 2",
+            "task_weights: {lik: 2}",
+            "run.yaml:11:23: train.task_weights.lik: there is no task \"lik\"",
+        ),
+        (
+            "epochs: 2",
+            "select: {task: share}",
+            "run.yaml:11:18: train.select.task: there is no task \"share\"",
+        ),
+        ("epochs: 2", "keep: 0", "run.yaml:11:9: train.keep: expected at least 1, found 0"),
+        ("epochs: 2", "log_every: 0", "run.yaml:11:14: train.log_every: expected at least 1, found 0"),
+        ("epochs: 2", "batch_size: 0", "run.yaml:11:15: train.batch_size: expected at least 1, found 0"),
+    ];
+    for (from, to, expected) in cases {
+        let found = message(&GOOD.replace(from, to), &[]);
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn overrides_are_checked_like_the_file() {
+    let cases = [
+        ("train.epochs=two", "--set train.epochs=two: invalid type: string \"two\", expected usize"),
+        ("train.epoch=2", "--set train.epoch=2: unknown key \"epoch\"; did you mean \"epochs\"?"),
+        ("model.expert=[16, x]", "--set model.expert=[16, x]: invalid type: string \"x\", expected usize"),
+        ("model.experts=0", "run.yaml:9:12: model.experts: expected at least 1, found 0"),
+    ];
+    for (text, expected) in cases {
+        let found = message(GOOD, &[text]);
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn every_shipped_configuration_is_valid() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut found = 0;
+    for folder in std::fs::read_dir(&configs).expect("the configs folder") {
+        for file in std::fs::read_dir(folder.expect("a folder").path()).expect("a folder of configs") {
+            let path = file.expect("a file").path();
+            Config::read(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+            found += 1;
+        }
+    }
+    assert!(found >= 8, "{found} configurations");
+}

@@ -1,0 +1,163 @@
+//! The training loop on generated data.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use candle_core::Device;
+use mt_data::Dataset;
+use mt_train::{Config, Error, Event, Outcome, RunDir, read_state, train};
+
+fn config(model: &str, extra: &str) -> Config {
+    let text = format!(
+        "version: 1\nname: test\ndata:\n  synth: {{rows: 4000}}\ntasks:\n- {{name: completion, label: completion}}\n\
+         - {{name: like, label: like}}\nmodel: {model}\ntrain:\n  epochs: 2\n  batch_size: 96\n{extra}"
+    );
+    Config::parse(&text, "test.yaml", &[]).expect("valid")
+}
+
+fn run(cfg: &Config, dir: &Path, observe: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
+    let data = Dataset::load(&cfg.data, &cfg.tasks, &|_| ())?;
+    train(cfg, &data, &Device::Cpu, &RunDir::create(dir, cfg)?, &AtomicBool::new(false), observe)
+}
+
+/// Every file below a folder with its bytes.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            all.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+        } else {
+            all.insert(name, std::fs::read(&path).expect("a file"));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_model_learns_the_generated_tastes() {
+    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "ple"] {
+        let cfg = config(
+            &format!("{{kind: {kind}}}"),
+            "  optimizer: {lr: 0.01}\n  epochs: 4\n".trim_end_matches("  epochs: 4\n"),
+        );
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut auc = None;
+        let outcome = run(&cfg, &dir.path().join("run"), &mut |event| {
+            if let Event::Epoch { valid: Some(valid), .. } = event {
+                auc = valid.mean(|task| task.auc);
+            }
+        });
+        assert_eq!(outcome.expect("trains").epochs, 2);
+        assert!(auc.expect("an auc") > 0.6, "{kind}: {auc:?}");
+    }
+}
+
+#[test]
+fn checkpoints_do_not_depend_on_the_number_of_threads_or_the_run() {
+    for model in ["{kind: ple}", "{kind: mmoe, gate: [8]}", "{kind: shared-bottom}"] {
+        let cfg = config(model, "");
+        let dir = tempfile::tempdir().expect("a folder");
+        let checkpoints: Vec<_> = [1, 2, 5, 1]
+            .into_iter()
+            .enumerate()
+            .map(|(i, threads)| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                let path = dir.path().join(i.to_string());
+                pool.install(|| run(&cfg, &path, &mut |_| ())).expect("trains");
+                files(&path.join("checkpoints"))
+            })
+            .collect();
+        assert_eq!(checkpoints[0].len(), 8, "two epochs of four files: {:?}", checkpoints[0].keys());
+        for other in &checkpoints[1..] {
+            assert!(*other == checkpoints[0], "{model}");
+        }
+    }
+}
+
+#[test]
+fn the_seed_decides_the_run() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let weights = |name: &str, seed: u64| {
+        let mut cfg = config("{kind: mmoe}", "");
+        cfg.train.seed = seed;
+        run(&cfg, &dir.path().join(name), &mut |_| ()).expect("trains");
+        std::fs::read(dir.path().join(name).join("checkpoints/epoch-002/weights.safetensors"))
+            .expect("weights")
+    };
+    assert_ne!(weights("a", 1), weights("b", 2));
+}
+
+#[test]
+fn old_checkpoints_go_and_the_best_stays() {
+    let mut cfg = config("{kind: shared-bottom}", "");
+    (cfg.train.epochs, cfg.train.keep) = (6, 2);
+    // A rate that soon overshoots, so that the best epoch is not among the last.
+    cfg.train.optimizer.lr = 0.3;
+    let dir = tempfile::tempdir().expect("a folder");
+    let outcome = run(&cfg, &dir.path().join("run"), &mut |_| ()).expect("trains");
+    let (run, _) = RunDir::open(&dir.path().join("run")).expect("a run");
+    let best = run.best().expect("readable").expect("a best epoch");
+    assert_eq!(Some(best), outcome.best);
+    let mut expected = vec![best.epoch, 5, 6];
+    expected.sort_unstable();
+    expected.dedup();
+    assert_eq!(run.epochs().expect("epochs"), expected);
+    assert_eq!(read_state(&run.checkpoint(best.epoch)).expect("a state").selected, best.value);
+}
+
+#[test]
+fn an_interrupted_run_leaves_a_checkpoint() {
+    let cfg = config("{kind: cgc}", "  log_every: 5\n");
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = RunDir::create(&dir.path().join("run"), &cfg).expect("a folder");
+    let data = Dataset::load(&cfg.data, &cfg.tasks, &|_| ()).expect("data");
+    let stop = AtomicBool::new(false);
+    let outcome = train(&cfg, &data, &Device::Cpu, &run, &stop, &mut |event| {
+        if let Event::Progress { step: 40.., .. } = event {
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let outcome = outcome.expect("stops cleanly");
+    assert!(outcome.interrupted && outcome.epochs == 1);
+    let state = read_state(&run.interrupted()).expect("a state");
+    assert_eq!((state.epoch, state.step), (1, 40));
+    mt_models::Predictor::load(&run.interrupted(), &Device::Cpu).expect("a usable checkpoint");
+}
+
+#[test]
+fn symmetric_start_values_are_refused_unless_asked_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut cfg = config("{kind: mmoe, init: paddlerec-constant}", "");
+    let error = run(&cfg, &dir.path().join("a"), &mut |_| ()).expect_err("must be refused");
+    assert!(error.to_string().starts_with("units of experts.0.weight start equal"), "{error}");
+    cfg.train.allow_symmetry = true;
+    run(&cfg, &dir.path().join("b"), &mut |_| ()).expect("allowed");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_there() {
+    let mut cfg = config("{kind: mmoe}", "");
+    cfg.train.optimizer = mt_train::OptimizerConfig {
+        kind: mt_train::OptimizerKind::Sgd,
+        lr: 1e30,
+        ..mt_train::OptimizerConfig::default()
+    };
+    let dir = tempfile::tempdir().expect("a folder");
+    let error = run(&cfg, &dir.path().join("run"), &mut |_| ()).expect_err("must diverge");
+    assert!(matches!(error, Error::Diverged { step: 2.., .. }), "{error}");
+}
+
+#[test]
+fn a_folder_with_a_run_is_not_overwritten() {
+    let cfg = config("{kind: mmoe}", "");
+    let dir = tempfile::tempdir().expect("a folder");
+    RunDir::create(dir.path(), &cfg).expect("an empty folder will do");
+    let error = RunDir::create(dir.path(), &cfg).expect_err("must be refused");
+    assert!(
+        error.to_string().ends_with("already holds a run; choose another folder or remove it"),
+        "{error}"
+    );
+}
