@@ -1,2 +1,58 @@
-//! The `mt` binary.
-fn main() {}
+//! `mt`: multi-task ranking models from the command line.
+//!
+//! Exit codes: 0 done, 1 the run failed, 2 usage or configuration.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the program's interface")]
+
+mod args;
+mod commands;
+mod device;
+mod progress;
+mod report;
+mod source;
+mod stop;
+mod threads;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+// Keeps freed memory: the C library's allocator maps and unmaps each large block anew, and the page faults of a
+// training step cost more than its arithmetic.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = threads::start(args.threads).and_then(|()| match args.command {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
+        Command::Predict(args) => commands::predict::run(&args),
+        Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Data(args) => commands::data::run(&args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Whether what was typed or configured is at fault.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<args::Usage>()
+            || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
+    })
+}
+
+/// Whether the reader of our output went away, as `head` does.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+}

@@ -1,0 +1,250 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Multi-task ranking models without Python: train, evaluate, compare and predict with ShareBottom, MMoE, CGC and PLE.
+#[derive(Debug, Parser)]
+#[command(name = "mt", version, about, max_term_width = 100)]
+#[command(after_help = "Examples:
+  mt compare configs/quickstart/*.yaml         train four models on generated data and print a table
+  mt train configs/video/mmoe.yaml             train one
+  mt eval --run runs/mmoe                      its metrics on the test rows
+  mt predict --run runs/mmoe --input rows.csv  probabilities for each row")]
+pub struct Args {
+    /// Threads to compute with [default: all cores]. Results do not depend on it.
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model
+    Train(TrainArgs),
+    /// Evaluate checkpoints of a run
+    Eval(EvalArgs),
+    /// Train several models and compare them in one table
+    Compare(CompareArgs),
+    /// Predict probabilities for every row of a file
+    Predict(PredictArgs),
+    /// Show the parameters of a configuration or a run
+    Inspect(InspectArgs),
+    /// Make and look at data
+    Data(DataArgs),
+}
+
+/// Train a model.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt train configs/video/ple.yaml
+  mt train configs/video/mmoe.yaml --set train.batch_size=32 --set 'model.gate=[32, 16]' --run-dir runs/deep-gates
+
+Ctrl-C finishes the step under way and leaves a usable checkpoint.")]
+pub struct TrainArgs {
+    /// The configuration
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Folder of the run [default: runs/NAME, or the next free runs/NAME-2, ...]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Overrides of the configuration.
+#[derive(Debug, clap::Args)]
+pub struct Overrides {
+    /// Override a key of the configuration, as in train.batch_size=64; checked like the file
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Where to compute.
+#[derive(Debug, clap::Args)]
+pub struct DeviceArg {
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+}
+
+/// Evaluate checkpoints of a run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt eval --run runs/mmoe
+  mt eval --run runs/mmoe --checkpoint 1..10           every epoch from 1 to 10
+  mt eval --run runs/mmoe --data more.csv --json")]
+pub struct EvalArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// best, last, an epoch, or a range of epochs A..B, both included
+    #[arg(long, default_value = "best")]
+    pub checkpoint: String,
+    /// A file, folder or glob with labels [default: the run's test rows, else its validation rows]
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<String>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Train several models and compare them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt compare configs/quickstart/*.yaml
+  mt compare configs/video/*.yaml --seeds 3 --out reports/video
+
+The first configuration is the one that the others are compared with. The table is also written to DIR as Markdown,
+JSON and CSV.")]
+pub struct CompareArgs {
+    /// Configurations; they must predict the same tasks on the same data
+    #[arg(required = true)]
+    pub configs: Vec<PathBuf>,
+    /// Train each with so many seeds, counting up from its own
+    #[arg(long, default_value_t = std::num::NonZeroU64::MIN, value_name = "N")]
+    pub seeds: std::num::NonZeroU64,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Folder for the runs and the table [default: reports/compare, or the next free reports/compare-2, ...]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Print the table as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Predict probabilities for every row of a file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt predict --run runs/mmoe --input rows.csv --output scores.csv
+  head -1 rows.csv > one.csv && mt predict --run runs/mmoe --input one.csv
+
+Rows may have their label columns or leave them out. One output line a row, in order, one column a task.")]
+pub struct PredictArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// best, last or an epoch
+    #[arg(long, default_value = "best")]
+    pub checkpoint: String,
+    /// A file, folder or glob in the format of the run's data
+    #[arg(long, value_name = "PATH")]
+    pub input: String,
+    /// Where to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+}
+
+/// Show the parameters of a configuration or a run.
+#[derive(Debug, clap::Args)]
+pub struct InspectArgs {
+    /// A configuration, or the folder of a run
+    #[arg(value_name = "CONFIG|RUN")]
+    pub what: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Make and look at data.
+#[derive(Debug, clap::Args)]
+pub struct DataArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+/// The subcommands of `mt data`.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Convert the raw UCI Census-Income files to the study's video files
+    Census(CensusArgs),
+    /// Write generated short-video interactions as CSV
+    Synth(SynthArgs),
+    /// Columns, labels and density of a configuration's data
+    Stats(StatsArgs),
+}
+
+/// Convert the census files.
+#[derive(Debug, clap::Args)]
+pub struct CensusArgs {
+    /// Folder with census-income.data and census-income.test, plain or .gz
+    #[arg(long, value_name = "DIR")]
+    pub raw: PathBuf,
+    /// Folder for train.csv, valid.csv, test.csv and columns.txt
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// study keeps all inputs; paper leaves out education and the instance weight
+    #[arg(long, value_enum, default_value_t = ProtocolArg::Study)]
+    pub protocol: ProtocolArg,
+    /// Decides which half of the test file is for validation
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The protocols.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ProtocolArg {
+    /// All inputs, as in the study.
+    Study,
+    /// Without education and instance weight, as in the MMoE and PLE papers.
+    Paper,
+}
+
+/// Write generated data.
+#[derive(Debug, clap::Args)]
+pub struct SynthArgs {
+    /// Rows
+    #[arg(long, default_value_t = 100_000)]
+    pub rows: usize,
+    /// Seed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Correlation of the two tasks' tastes, -1 to 1
+    #[arg(long, default_value_t = mt_data::synth::SynthConfig::default().correlation)]
+    pub correlation: f64,
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Show statistics.
+#[derive(Debug, clap::Args)]
+pub struct StatsArgs {
+    /// The configuration whose training rows are meant
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Something typed that cannot be.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

@@ -1,0 +1,157 @@
+//! The table of a comparison.
+
+use mt_metrics::{BinarySummary, DeLong};
+use mt_train::Config;
+use serde::Serialize;
+
+use super::trials::{Trial, Trials};
+use crate::progress::{count, seconds};
+use crate::report::{Grid, number, thousands};
+
+/// A row of the table: one model on one task.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    pub model: String,
+    pub kind: String,
+    pub task: String,
+    pub parameters: usize,
+    pub seeds: usize,
+    /// Mean test AUC over the seeds.
+    pub auc: Option<f64>,
+    /// Standard deviation between the seeds; `None` with one.
+    pub auc_sd: Option<f64>,
+    /// 95 % confidence interval of the mean: DeLong's variance of the test rows plus the seeds'.
+    pub auc_interval: Option<(f64, f64)>,
+    /// Mean AUC on the training rows.
+    pub train_auc: Option<f64>,
+    /// Mean test log loss over the seeds.
+    pub log_loss: Option<f64>,
+    /// AUC minus that of the first model, and the p-value of the paired DeLong test; `None` for the first.
+    pub difference: Option<f64>,
+    pub p_value: Option<f64>,
+    /// Training rows a second, and seconds of training a run; means over the seeds.
+    pub rows_per_second: f64,
+    pub train_seconds: f64,
+}
+
+/// All rows, model after model.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Comparison {
+    pub rows: Vec<Row>,
+}
+
+fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.into_iter().collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Sample variance; `None` for fewer than two values.
+fn variance(values: &[f64]) -> Option<f64> {
+    let mean = mean(values.iter().copied())?;
+    (values.len() > 1)
+        .then(|| values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64)
+}
+
+/// What the runs of one model say about one task.
+struct Judged {
+    mean: Option<DeLong>,
+    /// Variance of the mean AUC between seeds.
+    of_seeds: f64,
+    sd: Option<f64>,
+}
+
+fn judge(runs: &[Trial], task: usize) -> Judged {
+    let all: Option<Vec<DeLong>> = runs.iter().map(|run| run.delong[task].clone()).collect();
+    let aucs: Vec<f64> = all.iter().flatten().map(DeLong::auc).collect();
+    let variance = variance(&aucs);
+    Judged {
+        mean: all.and_then(|all| DeLong::mean(&all)),
+        of_seeds: variance.map_or(0.0, |v| v / aucs.len() as f64),
+        sd: variance.map(f64::sqrt),
+    }
+}
+
+/// Two-sided 95 % of the normal distribution.
+const Z_95: f64 = 1.959_963_984_540_054;
+
+impl Judged {
+    fn interval(&self) -> Option<(f64, f64)> {
+        let mean = self.mean.as_ref()?;
+        let half = Z_95 * (mean.standard_error()?.powi(2) + self.of_seeds).sqrt();
+        Some(((mean.auc() - half).max(0.0), (mean.auc() + half).min(1.0)))
+    }
+}
+
+pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
+    let mut rows = Vec::new();
+    for (m, (cfg, runs)) in configs.iter().zip(&trials.runs).enumerate() {
+        for (t, task) in cfg.tasks.iter().enumerate() {
+            let own = judge(runs, t);
+            let first = judge(&trials.runs[0], t);
+            let test = match (&own.mean, &first.mean) {
+                (Some(a), Some(b)) if m > 0 => a.paired_with_variance(b, own.of_seeds + first.of_seeds),
+                _ => None,
+            };
+            let of = |metric: &dyn Fn(&Trial) -> Option<f64>| {
+                runs.iter().map(metric).collect::<Option<Vec<f64>>>().and_then(mean)
+            };
+            let on_task = |tasks: &[(String, BinarySummary)]| tasks[t].1;
+            rows.push(Row {
+                model: cfg.name.clone(),
+                kind: cfg.model.kind.to_string(),
+                task: task.name.clone(),
+                parameters: runs.first().map_or(0, |run| run.parameters),
+                seeds: runs.len(),
+                auc: own.mean.as_ref().map(DeLong::auc),
+                auc_sd: own.sd,
+                auc_interval: own.interval(),
+                train_auc: of(&|run| on_task(&run.train.tasks).auc),
+                log_loss: of(&|run| on_task(&run.test.tasks).log_loss),
+                difference: test.as_ref().map(|test| test.difference),
+                p_value: test.as_ref().map(|test| test.p_value),
+                rows_per_second: mean(runs.iter().map(|run| run.rows_per_second)).unwrap_or(0.0),
+                train_seconds: mean(runs.iter().map(|run| run.train_seconds)).unwrap_or(0.0),
+            });
+        }
+    }
+    Comparison { rows }
+}
+
+/// The table as text; what all tasks of a model share stands in its first row only.
+pub fn grid(comparison: &Comparison) -> Grid {
+    let header = [
+        "model",
+        "parameters",
+        "task",
+        "test AUC",
+        "95 % interval",
+        "vs first",
+        "p",
+        "log loss",
+        "train AUC",
+    ];
+    let mut grid = Grid::new(header.into_iter().chain(["rows/s", "time"]));
+    let mut last = "";
+    for row in &comparison.rows {
+        let shared = |text: String| if row.model == last { String::new() } else { text };
+        let sd = row.auc_sd.map(|sd| format!(" ± {sd:.4}")).unwrap_or_default();
+        let interval = row.auc_interval.map_or("-".into(), |(low, high)| format!("{low:.4} … {high:.4}"));
+        let p = |p: f64| if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") };
+        grid.rows.push(vec![
+            shared(row.model.clone()),
+            shared(thousands(row.parameters)),
+            row.task.clone(),
+            format!("{}{sd}", number(row.auc, 4)),
+            interval,
+            row.difference.map(|d| format!("{d:+.4}")).unwrap_or_default(),
+            row.p_value.map(p).unwrap_or_default(),
+            number(row.log_loss, 4),
+            number(row.train_auc, 4),
+            shared(count(row.rows_per_second)),
+            shared(seconds(row.train_seconds)),
+        ]);
+        last = &row.model;
+    }
+    grid
+}

@@ -1,0 +1,159 @@
+//! Training every configuration with every seed.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use mt_data::{Dataset, Table};
+use mt_metrics::DeLong;
+use mt_train::{Config, Evaluation, Event, Outcome, RunDir, of_task, predict, train};
+
+use crate::args::Usage;
+use crate::commands::train::epoch_line;
+use crate::progress::Bar;
+use crate::report::number;
+use crate::source;
+
+/// One run.
+pub struct Trial {
+    pub parameters: usize,
+    pub train: Evaluation,
+    pub test: Evaluation,
+    /// By task; `None` where the test rows have one class only.
+    pub delong: Vec<Option<DeLong>>,
+    pub rows_per_second: f64,
+    pub train_seconds: f64,
+}
+
+/// All runs.
+pub struct Trials {
+    /// By configuration, then seed.
+    pub runs: Vec<Vec<Trial>>,
+    /// The best AUC that is possible on the test rows, where it is known.
+    pub bayes: Option<String>,
+}
+
+impl Trials {
+    /// Number of runs.
+    pub fn count(&self) -> usize {
+        self.runs.iter().map(Vec::len).sum()
+    }
+}
+
+pub fn trials(
+    configs: &[Config],
+    seeds: u64,
+    out: &Path,
+    device: &Device,
+    stop: &AtomicBool,
+    quiet: bool,
+) -> Result<Trials> {
+    let mut trials = Trials { runs: Vec::new(), bayes: None };
+    let mut loaded: Option<(&Config, Dataset)> = None;
+    for (i, cfg) in configs.iter().enumerate() {
+        // Most comparisons share their data; it is read again only where the configuration differs.
+        let data = match loaded.take() {
+            Some((other, data)) if other.data == cfg.data => data,
+            previous => {
+                let data = source::load(cfg, quiet)?;
+                check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
+                data
+            }
+        };
+        let mut runs = Vec::new();
+        for s in 0..seeds {
+            let mut cfg = cfg.clone();
+            cfg.train.seed += s;
+            let label = format!(
+                "[{}/{}] {}",
+                i * seeds as usize + s as usize + 1,
+                configs.len() * seeds as usize,
+                cfg.name
+            );
+            let label = if seeds > 1 { format!("{label} seed {}", cfg.train.seed) } else { label };
+            let dir = out.join(&cfg.name).join(format!("seed-{}", cfg.train.seed));
+            let trial = trial(&cfg, &data, &dir, device, stop, &label, quiet)?;
+            runs.push(
+                trial.with_context(|| format!("interrupted; the runs so far are in {}", out.display()))?,
+            );
+        }
+        trials.runs.push(runs);
+        if let Some(bayes) = &data.bayes_auc {
+            let text =
+                |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
+            trials.bayes = Some(data.schema.tasks.iter().zip(bayes).map(text).collect::<Vec<_>>().join(", "));
+        }
+        loaded = Some((cfg, data));
+    }
+    Ok(trials)
+}
+
+/// The rows a model is judged on.
+fn judged(data: &Dataset) -> Option<&Table> {
+    data.test.as_ref().or(data.valid.as_ref())
+}
+
+/// Paired tests need the same test rows for every model.
+fn check(data: &Dataset, previous: Option<&Dataset>, cfg: &Config) -> Result<()> {
+    let Some(table) = judged(data) else {
+        return Err(Usage(format!("{}: needs test or validation rows to compare on", cfg.name)).into());
+    };
+    let same = |other: &Dataset| {
+        judged(other).is_some_and(|other| other.labels() == table.labels() && other.mask() == table.mask())
+    };
+    if previous.is_some_and(|other| !same(other)) {
+        return Err(Usage(format!(
+            "{}: has other test rows than the one before; cannot be compared",
+            cfg.name
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// Trains once; `None` if interrupted.
+fn trial(
+    cfg: &Config,
+    data: &Dataset,
+    dir: &Path,
+    device: &Device,
+    stop: &AtomicBool,
+    label: &str,
+    quiet: bool,
+) -> Result<Option<Trial>> {
+    let run = RunDir::create(dir, cfg)?;
+    let bar = Bar::rows(quiet);
+    if !quiet {
+        bar.line(label);
+    }
+    let outcome = train(cfg, data, device, &run, stop, &mut |event| {
+        bar.train(event, cfg.train.epochs);
+        if !quiet && matches!(event, Event::Epoch { best: true, .. }) {
+            bar.line(&epoch_line(event));
+        }
+    })?;
+    bar.finish();
+    if outcome.interrupted {
+        return Ok(None);
+    }
+    judge(&outcome, data, device).map(Some)
+}
+
+fn judge(outcome: &Outcome, data: &Dataset, device: &Device) -> Result<Trial> {
+    let tasks = &data.schema.tasks;
+    let table = judged(data).context("checked before")?;
+    let probabilities = predict(&*outcome.model, table, tasks, device)?;
+    let delong = |t| {
+        let (scores, labels) = of_task(&probabilities, table, t, tasks.len());
+        DeLong::new(&scores, &labels)
+    };
+    Ok(Trial {
+        parameters: outcome.parameters,
+        train: Evaluation::new(&predict(&*outcome.model, &data.train, tasks, device)?, &data.train, tasks),
+        test: Evaluation::new(&probabilities, table, tasks),
+        delong: (0..tasks.len()).map(delong).collect(),
+        rows_per_second: outcome.rows as f64 / outcome.seconds,
+        train_seconds: outcome.seconds,
+    })
+}

@@ -1,0 +1,98 @@
+//! `mt data`.
+
+use anyhow::Result;
+use mt_data::census::{Protocol, convert};
+use mt_data::{Stats, synth};
+use mt_train::Config;
+
+use crate::args::{CensusArgs, DataArgs, DataCommand, ProtocolArg, StatsArgs, SynthArgs};
+use crate::progress::Bar;
+use crate::report::{Grid, number, thousands};
+use crate::source;
+
+pub fn run(args: &DataArgs) -> Result<()> {
+    match &args.command {
+        DataCommand::Census(args) => census(args),
+        DataCommand::Synth(args) => generate(args),
+        DataCommand::Stats(args) => stats(args),
+    }
+}
+
+fn census(args: &CensusArgs) -> Result<()> {
+    let protocol = match args.protocol {
+        ProtocolArg::Study => Protocol::Study,
+        ProtocolArg::Paper => Protocol::Paper,
+    };
+    let bar = Bar::bytes("converting", false);
+    let summary = convert(&args.raw, &args.out, protocol, args.seed, &|progress| bar.read(&progress))?;
+    bar.finish();
+    let mut grid = Grid::new(["file", "rows", "columns", "completion", "like", "non-zeros a row"]);
+    for file in &summary.files {
+        let share = |n: usize| format!("{} ({:.4} %)", thousands(n), 100.0 * n as f64 / file.rows as f64);
+        grid.rows.push(vec![
+            file.path.display().to_string(),
+            thousands(file.rows),
+            file.columns.to_string(),
+            share(file.positives[0]),
+            share(file.positives[1]),
+            format!("{:.2}", file.non_zeros),
+        ]);
+    }
+    println!("{}", grid.text());
+    Ok(())
+}
+
+fn generate(args: &SynthArgs) -> Result<()> {
+    let SynthArgs { rows, seed, correlation, .. } = *args;
+    let cfg = synth::SynthConfig { rows, seed, correlation, ..synth::SynthConfig::default() };
+    synth::write_csv(&cfg, &args.out)?;
+    println!("{} rows in {}", thousands(rows), args.out.display());
+    Ok(())
+}
+
+fn stats(args: &StatsArgs) -> Result<()> {
+    let mut cfg = Config::read(&args.config, &args.overrides.set)?;
+    // The columns as they are in the files.
+    cfg.data.normalize = mt_data::Normalize::None;
+    let data = source::load(&cfg, args.json)?;
+    let stats = Stats::new(&data.train, &data.schema);
+    if args.json {
+        println!("{}", serde_json::to_string(&stats)?);
+        return Ok(());
+    }
+    println!(
+        "{} training rows x {} columns, {:.2} % non-zero, {:.0} MB in memory",
+        thousands(stats.rows),
+        stats.columns.len(),
+        100.0 * stats.density,
+        stats.memory_bytes as f64 / 1e6
+    );
+    let mut grid = Grid::new(["task", "positives", "labels", "share"]);
+    for task in &stats.tasks {
+        let share = (task.present > 0).then(|| task.positives as f64 / task.present as f64);
+        grid.rows.push(vec![
+            task.name.clone(),
+            thousands(task.positives),
+            thousands(task.present),
+            number(share, 5),
+        ]);
+    }
+    println!("{}", grid.text());
+    let (indicators, numbers): (Vec<_>, Vec<_>) =
+        stats.columns.iter().partition(|column| column.stats.indicator);
+    let mut grid = Grid::new(["column", "min", "max", "mean", "sd", "zeros"]);
+    for column in &numbers {
+        let s = &column.stats;
+        let zeros = format!("{:.1} %", 100.0 * s.zeros);
+        grid.rows.push(vec![
+            column.name.clone(),
+            number(Some(s.min), 2),
+            number(Some(s.max), 2),
+            number(Some(s.mean), 3),
+            number(Some(s.sd), 3),
+            zeros,
+        ]);
+    }
+    println!("{}\nand {} columns of only 0 and 1", grid.text(), indicators.len());
+    Ok(())
+}

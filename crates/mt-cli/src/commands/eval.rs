@@ -1,0 +1,38 @@
+//! `mt eval`.
+
+use anyhow::Result;
+use mt_models::Predictor;
+use mt_train::{Evaluation, RunDir};
+
+use crate::args::EvalArgs;
+use crate::report::metrics;
+use crate::{device, source};
+
+pub fn run(args: &EvalArgs) -> Result<()> {
+    let device = device::device(&args.device.device)?;
+    let (run, cfg) = RunDir::open(&args.run)?;
+    let mut rows = None;
+    for (epoch, dir) in source::checkpoints(&run, &args.checkpoint)? {
+        let predictor = Predictor::load(&dir, &device)?;
+        let signature = predictor.signature();
+        if rows.is_none() {
+            rows = Some(source::evaluation(&cfg, signature, args.data.as_deref())?);
+        }
+        let Some((name, table)) = &rows else { continue };
+        let mut probabilities = Vec::with_capacity(table.len() * signature.schema.tasks.len());
+        for start in (0..table.len()).step_by(ROWS) {
+            let batch = table.slice(start..(start + ROWS).min(table.len()));
+            probabilities.extend(predictor.predict(batch.numeric)?);
+        }
+        let evaluation = Evaluation::new(&probabilities, table, &signature.schema.tasks);
+        if args.json {
+            println!("{}", serde_json::json!({ "epoch": epoch, "rows": name, "tasks": evaluation }));
+        } else {
+            println!("{} epoch {epoch} on {name}\n{}", cfg.name, metrics(&evaluation).text());
+        }
+    }
+    Ok(())
+}
+
+/// Rows a batch: limited by arithmetic, within the cache.
+const ROWS: usize = 4096;

@@ -1,0 +1,57 @@
+//! `mt inspect`.
+
+use anyhow::Result;
+use mt_data::{Schema, TableReader, synth};
+use mt_models::{ModelConfig, Signature, count, inventory};
+use mt_train::{Config, RunDir};
+
+use crate::args::InspectArgs;
+use crate::report::{Grid, thousands};
+use crate::source;
+
+pub fn run(args: &InspectArgs) -> Result<()> {
+    let (name, model, schema) = if args.what.is_dir() {
+        let (run, cfg) = RunDir::open(&args.what)?;
+        let checkpoints = source::checkpoints(&run, "best")?;
+        let signature = Signature::read(&checkpoints[0].1)?;
+        (cfg.name, signature.model, signature.schema)
+    } else {
+        let cfg = Config::read(&args.what, &args.overrides.set)?;
+        let schema = schema(&cfg)?;
+        let model = cfg.sized_model(schema.numeric.len(), &schema.tasks)?;
+        (cfg.name, model, schema)
+    };
+    print(&name, &model, &schema, args.json)
+}
+
+/// The columns of a configuration's data, from its first line.
+fn schema(cfg: &Config) -> Result<Schema> {
+    Ok(match &cfg.data.csv {
+        Some(csv) => TableReader::open_training(&csv.train, csv, &cfg.tasks)?.schema(),
+        None => Schema { numeric: synth::feature_names(), tasks: mt_data::tasks(&cfg.tasks)? },
+    })
+}
+
+fn print(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<()> {
+    let parameters = inventory(model, schema.numeric.len(), &schema.tasks)?;
+    let total = count(&parameters);
+    if json {
+        let shapes: serde_json::Map<_, _> =
+            parameters.iter().map(|(name, shape)| (name.clone(), shape.dims().into())).collect();
+        let value = serde_json::json!({
+            "name": name, "model": model, "inputs": schema.numeric.len(), "tasks": schema.tasks,
+            "parameters": total, "shapes": shapes,
+        });
+        println!("{value}");
+        return Ok(());
+    }
+    let tasks: Vec<&str> = schema.tasks.iter().map(|task| task.name.as_str()).collect();
+    println!("{name}: {}, {} inputs, tasks {}", model.kind, schema.numeric.len(), tasks.join(", "));
+    let mut grid = Grid::new(["parameter", "shape", "values"]);
+    for (name, shape) in &parameters {
+        let dims: Vec<String> = shape.dims().iter().map(ToString::to_string).collect();
+        grid.rows.push(vec![name.clone(), dims.join(" x "), thousands(shape.elem_count())]);
+    }
+    println!("{}\n{} parameters", grid.text(), thousands(total));
+    Ok(())
+}

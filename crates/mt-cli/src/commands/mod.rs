@@ -1,0 +1,8 @@
+//! One file a subcommand.
+
+pub mod compare;
+pub mod data;
+pub mod eval;
+pub mod inspect;
+pub mod predict;
+pub mod train;

@@ -1,0 +1,87 @@
+//! `mt predict`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use mt_data::{Labels, Paths, Table};
+use mt_models::Predictor;
+use mt_train::RunDir;
+use rayon::prelude::*;
+
+use crate::args::PredictArgs;
+use crate::{device, source};
+
+pub fn run(args: &PredictArgs) -> Result<()> {
+    let device = device::device(&args.device.device)?;
+    let (run, cfg) = RunDir::open(&args.run)?;
+    let checkpoints = source::checkpoints(&run, &args.checkpoint)?;
+    let [(_, dir)] = &checkpoints[..] else {
+        return Err(crate::args::Usage("mt predict takes one checkpoint".into()).into());
+    };
+    let predictor = Predictor::load(dir, &device)?;
+    let paths = Paths(vec![args.input.clone()]);
+    let reader = source::reader(&cfg, predictor.signature(), paths, Labels::Optional)?;
+    match &args.output {
+        None => write(&predictor, reader, &mut std::io::stdout().lock()),
+        Some(path) => write_file(&predictor, reader, path),
+    }
+}
+
+/// Writes to a temporary name first: a failure in the middle leaves no half file.
+fn write_file(predictor: &Predictor, reader: mt_data::TableReader, path: &Path) -> Result<()> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let partial = path.with_file_name(format!(".{name}.partial"));
+    let cannot = || format!("cannot write {}", path.display());
+    let written = File::create(&partial).with_context(cannot).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(predictor, reader, &mut out)?;
+        out.into_inner()
+            .map_err(std::io::IntoInnerError::into_error)
+            .and_then(|file| file.sync_all())
+            .with_context(cannot)
+    });
+    let renamed = written.and_then(|()| std::fs::rename(&partial, path).with_context(cannot));
+    if renamed.is_err() {
+        let _ = std::fs::remove_file(&partial);
+    }
+    renamed
+}
+
+fn write(predictor: &Predictor, mut reader: mt_data::TableReader, out: &mut dyn Write) -> Result<()> {
+    let tasks: Vec<&str> = predictor.signature().schema.tasks.iter().map(|task| task.name.as_str()).collect();
+    writeln!(out, "{}", tasks.join(","))?;
+    for block in reader.by_ref() {
+        for text in lines(predictor, &block?, tasks.len())? {
+            out.write_all(&text)?;
+        }
+    }
+    source::report_skipped(reader.skipped());
+    Ok(out.flush()?)
+}
+
+/// Rows a task of the parallel loop predicts and prints.
+const ROWS: usize = 512;
+
+/// The lines of a table, in order.
+fn lines(predictor: &Predictor, table: &Table, tasks: usize) -> Result<Vec<Vec<u8>>> {
+    let starts: Vec<usize> = (0..table.len()).step_by(ROWS).collect();
+    let chunk = |start: &usize| -> Result<Vec<u8>> {
+        let batch = table.slice(*start..(start + ROWS).min(table.len()));
+        let probabilities = predictor.predict(batch.numeric)?;
+        // "0.12345678," and a little more for the smallest.
+        let mut text = Vec::with_capacity(probabilities.len() * 14);
+        for row in probabilities.chunks_exact(tasks) {
+            for (t, probability) in row.iter().enumerate() {
+                if t > 0 {
+                    text.push(b',');
+                }
+                write!(text, "{probability}")?;
+            }
+            text.push(b'\n');
+        }
+        Ok(text)
+    };
+    starts.par_iter().map(chunk).collect()
+}

@@ -1,0 +1,147 @@
+//! `mt train`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use mt_data::Dataset;
+use mt_train::{Best, Config, Evaluation, Event, RunDir, predict, train};
+use serde::Serialize;
+
+use crate::args::TrainArgs;
+use crate::progress::{Bar, count, seconds};
+use crate::report::{metrics, number, thousands};
+use crate::{device, source, stop};
+
+/// What a run came to; `summary.json`.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    pub name: String,
+    pub run: String,
+    pub seed: u64,
+    pub parameters: usize,
+    pub epochs: usize,
+    pub interrupted: bool,
+    pub best: Option<Best>,
+    pub rows_per_second: f64,
+    /// Seconds of training steps, and of everything.
+    pub train_seconds: f64,
+    pub total_seconds: f64,
+    /// Metrics of the best epoch.
+    pub valid: Option<Evaluation>,
+    pub test: Option<Evaluation>,
+}
+
+pub fn run(args: &TrainArgs) -> Result<()> {
+    let started = Instant::now();
+    let device = device::device(&args.device.device)?;
+    let cfg = Config::read(&args.config, &args.overrides.set)?;
+    let stop = stop::on_signal()?;
+    let data = source::load(&cfg, args.json)?;
+    let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
+    let run = RunDir::create(&args.run_dir.clone().unwrap_or_else(default), &cfg)?;
+    let bar = Bar::rows(args.json);
+    if !args.json {
+        eprintln!("{}", describe(&data));
+    }
+    let outcome = train(&cfg, &data, &device, &run, stop, &mut |event| {
+        bar.train(event, cfg.train.epochs);
+        match (args.json, event) {
+            (true, event) => print_json(event),
+            (false, Event::Started { parameters, steps, .. }) => {
+                let (parameters, steps) = (thousands(*parameters), thousands(*steps as usize));
+                bar.line(&format!(
+                    "{} {}: {parameters} parameters, {steps} steps an epoch",
+                    cfg.name, cfg.model.kind
+                ));
+            }
+            (false, Event::Epoch { .. }) => bar.line(&epoch_line(event)),
+            (false, Event::Progress { .. }) => {}
+        }
+    })?;
+    bar.finish();
+    let score = |table: &mt_data::Table| -> Result<Evaluation> {
+        let tasks = &data.schema.tasks;
+        Ok(Evaluation::new(&predict(&*outcome.model, table, tasks, &device)?, table, tasks))
+    };
+    let summary = Summary {
+        name: cfg.name.clone(),
+        run: run.path().display().to_string(),
+        seed: cfg.train.seed,
+        parameters: outcome.parameters,
+        epochs: outcome.epochs,
+        interrupted: outcome.interrupted,
+        best: outcome.best,
+        rows_per_second: outcome.rows as f64 / outcome.seconds,
+        train_seconds: outcome.seconds,
+        total_seconds: started.elapsed().as_secs_f64(),
+        valid: data.valid.as_ref().map(score).transpose()?,
+        test: data.test.as_ref().map(score).transpose()?,
+    };
+    run.write_summary(&summary)?;
+    if args.json {
+        print_json(&serde_json::json!({ "event": "summary", "summary": summary }));
+    } else {
+        print_summary(&summary, &data);
+    }
+    Ok(())
+}
+
+fn print_json(value: &impl Serialize) {
+    if let Ok(line) = serde_json::to_string(value) {
+        println!("{line}");
+    }
+}
+
+/// A line about the data.
+fn describe(data: &Dataset) -> String {
+    let rows =
+        |table: &Option<mt_data::Table>| table.as_ref().map_or_else(|| "no".into(), |t| thousands(t.len()));
+    let form = match data.train.numeric() {
+        mt_data::Numeric::Sparse(_) => format!("sparse ({:.1} % non-zero)", 100.0 * data.train.density()),
+        mt_data::Numeric::Dense(_) => "dense".into(),
+    };
+    let (columns, train) = (data.train.width(), thousands(data.train.len()));
+    format!(
+        "{train} training rows x {columns} columns, {form}; {} valid, {} test",
+        rows(&data.valid),
+        rows(&data.test)
+    )
+}
+
+/// A line about an epoch.
+pub fn epoch_line(event: &Event) -> String {
+    let Event::Epoch { epoch, seconds: s, rows_per_second, valid, best, .. } = event else {
+        return String::new();
+    };
+    let mut line = format!("epoch {epoch:>3}  {:>8}  {:>6} rows/s", seconds(*s), count(*rows_per_second));
+    for (name, m) in valid.iter().flat_map(|valid| &valid.tasks) {
+        line += &format!("  {name}: auc {} loss {}", number(m.auc, 4), number(m.log_loss, 4));
+    }
+    if *best && valid.is_some() {
+        line += "  *";
+    }
+    line
+}
+
+fn print_summary(summary: &Summary, data: &Dataset) {
+    let rate = count(summary.rows_per_second);
+    if summary.interrupted {
+        eprintln!("interrupted; the last step is in {}/checkpoints/interrupted", summary.run);
+    }
+    if let Some(best) = summary.best {
+        let value = best.value.map(|v| format!(" ({v:.5} on the validation rows)")).unwrap_or_default();
+        let all = seconds(summary.total_seconds);
+        println!("best epoch {}{value}; {rate} rows/s, {all} in all; run in {}", best.epoch, summary.run);
+        for (name, evaluation) in [("valid", &summary.valid), ("test", &summary.test)] {
+            if let Some(evaluation) = evaluation {
+                println!("{name}\n{}", metrics(evaluation).text());
+            }
+        }
+    }
+    if let Some(bayes) = &data.bayes_auc {
+        let line = |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
+        let best: Vec<_> = data.schema.tasks.iter().zip(bayes).map(line).collect();
+        println!("best possible test AUC of this generated data: {}", best.join(", "));
+    }
+}

@@ -1,0 +1,94 @@
+//! Progress on standard error: a bar with rate and time left on a terminal, nothing elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mt_data::Progress;
+use mt_train::Event;
+
+/// A progress bar.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// Counts bytes of files.
+    pub fn bytes(what: &'static str, quiet: bool) -> Self {
+        Self::new(what, "{prefix:<9} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {msg}", quiet)
+    }
+
+    /// Counts rows of an epoch.
+    pub fn rows(quiet: bool) -> Self {
+        Self::new(
+            "training",
+            "{prefix:<9} [{bar:30}] {human_pos}/{human_len} rows {per_sec} eta {eta} {msg}",
+            quiet,
+        )
+    }
+
+    fn new(what: &'static str, template: &str, quiet: bool) -> Self {
+        // indicatif draws nothing where standard error is no terminal.
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_prefix(what);
+        let per_sec = |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+            let _ = write!(w, "{}/s", count(state.per_sec()));
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.with_key("per_sec", per_sec).progress_chars("=> "));
+        }
+        Self(bar)
+    }
+
+    /// Shows how far reading has come.
+    pub fn read(&self, progress: &Progress) {
+        if let Some(total) = progress.bytes_total {
+            self.0.set_length(total);
+        }
+        self.0.set_position(progress.bytes_done);
+    }
+
+    /// Shows how far training has come.
+    pub fn train(&self, event: &Event, epochs: usize) {
+        match event {
+            Event::Started { rows, .. } => self.0.set_length((rows * epochs) as u64),
+            Event::Progress { epoch, rows, loss, tasks, .. } => {
+                let length = self.0.length().unwrap_or(0);
+                self.0.set_position(length / epochs as u64 * (*epoch as u64 - 1) + *rows as u64);
+                let auc = |(name, task): (&String, &mt_train::TaskProgress)| {
+                    task.auc.map(|auc| format!("  {name} {auc:.4}")).unwrap_or_default()
+                };
+                let auc: String = tasks.iter().map(auc).collect();
+                self.0.set_message(format!("epoch {epoch}/{epochs}  loss {loss:.4}{auc}"));
+            }
+            Event::Epoch { .. } => {}
+        }
+    }
+
+    /// Prints a line above the bar.
+    pub fn line(&self, text: &str) {
+        self.0.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A count in short form: `812`, `81.2k`, `1.23M`.
+pub fn count(n: f64) -> String {
+    match n {
+        n if n >= 1e6 => format!("{:.2}M", n / 1e6),
+        n if n >= 1e4 => format!("{:.0}k", n / 1e3),
+        n if n >= 1e3 => format!("{:.1}k", n / 1e3),
+        n => format!("{n:.0}"),
+    }
+}
+
+/// A duration in short form: `0.42 s`, `31 s`, `2 min 05 s`.
+pub fn seconds(s: f64) -> String {
+    let whole = Duration::from_secs_f64(s.max(0.0)).as_secs();
+    match s {
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 100.0 => format!("{s:.0} s"),
+        _ => format!("{} min {:02} s", whole / 60, whole % 60),
+    }
+}

@@ -1,0 +1,97 @@
+//! Tables for the terminal, Markdown and CSV from one description.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
+
+/// A table of text: the first column is a name, the others numbers.
+pub struct Grid {
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    /// A table with these column names.
+    pub fn new(header: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
+    }
+
+    fn table(&self, style: TableStyle) -> Table {
+        let mut table = Table::new();
+        table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(&self.header);
+        for row in &self.rows {
+            table.add_row(row);
+        }
+        for (i, column) in table.column_iter_mut().enumerate() {
+            let names = i == 0 || self.header[i] == "task";
+            column.set_cell_alignment(if names { CellAlignment::Left } else { CellAlignment::Right });
+        }
+        table
+    }
+
+    /// For a terminal.
+    pub fn text(&self) -> String {
+        self.table(presets::UTF8_HORIZONTAL_ONLY).to_string()
+    }
+
+    /// As Markdown.
+    pub fn markdown(&self) -> String {
+        self.table(presets::ASCII_MARKDOWN).to_string()
+    }
+
+    /// As CSV.
+    pub fn csv(&self) -> String {
+        let mut text = String::new();
+        for row in std::iter::once(&self.header).chain(&self.rows) {
+            let quoted = |cell: &String| match cell.contains([',', '"', '\n']) {
+                true => format!("\"{}\"", cell.replace('"', "\"\"")),
+                false => cell.clone(),
+            };
+            let _ = writeln!(text, "{}", row.iter().map(quoted).collect::<Vec<_>>().join(","));
+        }
+        text
+    }
+}
+
+/// A number with `digits` decimals, or `-` where it is undefined.
+pub fn number(x: Option<f64>, digits: usize) -> String {
+    x.map_or_else(|| "-".into(), |x| format!("{x:.digits$}"))
+}
+
+/// A count with thousands separators.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
+    groups.join(",")
+}
+
+/// The metrics of an evaluation, a row a task.
+pub fn metrics(evaluation: &mt_train::Evaluation) -> Grid {
+    let mut grid = Grid::new([
+        "task",
+        "rows",
+        "positives",
+        "AUC",
+        "± se",
+        "log loss",
+        "norm. entropy",
+        "calibration",
+        "accuracy",
+    ]);
+    for (name, m) in &evaluation.tasks {
+        grid.rows.push(vec![
+            name.clone(),
+            thousands(m.rows),
+            thousands(m.positives),
+            number(m.auc, 5),
+            number(m.auc_se, 5),
+            number(m.log_loss, 5),
+            number(m.normalised_entropy, 4),
+            number(m.calibration, 3),
+            number(m.accuracy, 4),
+        ]);
+    }
+    grid
+}

@@ -1,0 +1,101 @@
+//! Rows from wherever a command finds them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use mt_data::{CsvConfig, Dataset, Labels, Paths, Progress, Skipped, Table, TableReader};
+use mt_models::Signature;
+use mt_train::{Config, RunDir};
+
+use crate::args::Usage;
+use crate::progress::Bar;
+
+/// Loads a configuration's data with a progress bar, and says which records were left out.
+pub fn load(cfg: &Config, quiet: bool) -> Result<Dataset> {
+    let bar = Bar::bytes("reading", quiet);
+    let data = Dataset::load(&cfg.data, &cfg.tasks, &|progress: Progress| bar.read(&progress))?;
+    bar.finish();
+    report_skipped(&data.skipped);
+    Ok(data)
+}
+
+/// Says on standard error which records were left out.
+pub fn report_skipped(skipped: &Skipped) {
+    if skipped.records == 0 {
+        return;
+    }
+    eprintln!("warning: left out {} bad records", skipped.records);
+    for error in &skipped.first {
+        eprintln!("  {error}");
+    }
+    if skipped.records > skipped.first.len() as u64 {
+        eprintln!("  and {} more", skipped.records - skipped.first.len() as u64);
+    }
+}
+
+/// A reader over more rows of the run's kind.
+pub fn reader(cfg: &Config, signature: &Signature, paths: Paths, labels: Labels) -> Result<TableReader> {
+    let csv = cfg.data.csv.clone().unwrap_or_else(|| CsvConfig::new(paths.clone()));
+    Ok(TableReader::open(&paths, &csv, &signature.schema, &cfg.tasks, &signature.normalizer, labels)?)
+}
+
+/// Labelled rows to evaluate on, and what to call them: given files, else the test rows, else the validation rows.
+pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Result<(String, Table)> {
+    let own = |csv: &CsvConfig| match (&csv.test, &csv.valid) {
+        (Some(test), _) => Some(("test", test.clone())),
+        (None, Some(valid)) if cfg.data.test_fraction.unwrap_or(0.0) == 0.0 => Some(("valid", valid.clone())),
+        _ => None,
+    };
+    let files = match data {
+        Some(path) => Some((path, Paths(vec![path.to_owned()]))),
+        None => cfg.data.csv.as_ref().and_then(own),
+    };
+    if let Some((name, paths)) = files {
+        let mut reader = reader(cfg, signature, paths, Labels::Required)?;
+        let mut table = Table::empty(signature.schema.numeric.len(), signature.schema.tasks.len());
+        for block in reader.by_ref() {
+            table.append(block?)?;
+        }
+        report_skipped(reader.skipped());
+        return Ok((name.to_owned(), table));
+    }
+    // The rows were set aside from the training rows, so all have to be read.
+    let data = load(cfg, true)?;
+    let valid = data.valid.map(|table| ("valid".to_owned(), table));
+    let none = || Usage("the run has neither test nor validation rows; name some with --data".into());
+    Ok(data.test.map(|table| ("test".to_owned(), table)).or(valid).ok_or_else(none)?)
+}
+
+/// Checkpoint folders of a selection: `best`, `last`, an epoch, or `A..B`, both included.
+pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(usize, PathBuf)>> {
+    let epochs = run.epochs()?;
+    let bad = || Usage(format!("--checkpoint {selection}: expected best, last, an epoch or a range A..B"));
+    let wanted: Vec<usize> = match selection {
+        "best" => match run.best()? {
+            Some(best) => vec![best.epoch],
+            None => epochs.last().copied().into_iter().collect(),
+        },
+        "last" => epochs.last().copied().into_iter().collect(),
+        range if range.contains("..") => {
+            let (from, to) = range.split_once("..").ok_or_else(bad)?;
+            let (from, to): (usize, usize) =
+                (from.parse().map_err(|_| bad())?, to.trim_start_matches('=').parse().map_err(|_| bad())?);
+            epochs.iter().copied().filter(|epoch| (from..=to).contains(epoch)).collect()
+        }
+        epoch => vec![epoch.parse().map_err(|_| bad())?],
+    };
+    let missing = wanted.iter().find(|epoch| !epochs.contains(epoch));
+    if wanted.is_empty() || missing.is_some() {
+        let interrupted = run.interrupted().exists() && epochs.is_empty();
+        if interrupted && matches!(selection, "best" | "last") {
+            return Ok(vec![(0, run.interrupted())]);
+        }
+        let there = match (epochs.first(), epochs.last()) {
+            (Some(first), Some(last)) => format!("there are epochs {first} to {last}"),
+            _ => "there is none yet".to_owned(),
+        };
+        let text = format!("{}: no checkpoint {selection}; {there}", run.path().display());
+        return Err(Usage(text).into());
+    }
+    Ok(wanted.into_iter().map(|epoch| (epoch, run.checkpoint(epoch))).collect())
+}
