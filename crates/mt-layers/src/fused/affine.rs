@@ -58,7 +58,7 @@ kernel! {
             match rows {
                 Rows::Sparse { offsets, columns, values } => {
                     let (from, to) = (offsets[r] as usize, offsets[r + 1] as usize);
-                    entries::forward(Sparse(&columns[from..to], &values[from..to]), weight, piece.columns(), bias, out);
+                    entries::forward(Sparse(&columns[from..to], &values[from..to], 0), weight, piece.columns(), bias, out);
                 }
                 Rows::Dense { values, width } => {
                     let row = &values[r * width + piece.input..][..piece.inputs];
@@ -103,8 +103,8 @@ kernel! {
                     let (columns, values) = (&columns[from..to], &values[from..to]);
                     let from = columns.partition_point(|&c| (c as usize) < first);
                     let to = columns.partition_point(|&c| (c as usize) < last);
-                    let columns = Shifted(Sparse(&columns[from..to], &values[from..to]), first);
-                    entries::backward(columns, delta, piece.columns(), gradient);
+                    let entries = Sparse(&columns[from..to], &values[from..to], first);
+                    entries::backward(entries, delta, piece.columns(), gradient);
                 }
                 Rows::Dense { values, width } => {
                     let row = &values[r * width + piece.input..][first..last];
@@ -112,17 +112,6 @@ kernel! {
                 }
             }
         }
-    }
-}
-
-/// Entries with `.1` taken off each column.
-#[derive(Clone, Copy)]
-struct Shifted<'a>(Sparse<'a>, usize);
-
-impl entries::Entries for Shifted<'_> {
-    #[inline(always)]
-    fn for_each(self, mut f: impl FnMut(usize, f32)) {
-        self.0.for_each(|column, value| f(column - self.1, value));
     }
 }
 

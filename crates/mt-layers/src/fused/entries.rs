@@ -3,21 +3,26 @@
 //! Output columns are taken in panels of at most 64 whose sums stay in registers while the row's entries pass by;
 //! each entry loads one short contiguous piece of its weight row.
 
-/// `(column, value)` pairs of one row.
+/// `(column, value)` pairs of one row. Read by index: a closure handed to an iterator may be compiled apart from the
+/// kernel, without its instruction set, and then each multiply-add becomes a call.
 pub(super) trait Entries: Copy {
-    fn for_each(self, f: impl FnMut(usize, f32));
+    fn len(self) -> usize;
+    fn get(self, i: usize) -> (usize, f32);
 }
 
-/// The entries of a sparse row.
+/// The entries of a sparse row, with `.2` taken off each column.
 #[derive(Clone, Copy)]
-pub(super) struct Sparse<'a>(pub &'a [u32], pub &'a [f32]);
+pub(super) struct Sparse<'a>(pub &'a [u32], pub &'a [f32], pub usize);
 
 impl Entries for Sparse<'_> {
     #[inline(always)]
-    fn for_each(self, mut f: impl FnMut(usize, f32)) {
-        for (&column, &value) in self.0.iter().zip(self.1) {
-            f(column as usize, value);
-        }
+    fn len(self) -> usize {
+        self.0.len().min(self.1.len())
+    }
+
+    #[inline(always)]
+    fn get(self, i: usize) -> (usize, f32) {
+        (self.0[i] as usize - self.2, self.1[i])
     }
 }
 
@@ -27,10 +32,13 @@ pub(super) struct Dense<'a>(pub &'a [f32]);
 
 impl Entries for Dense<'_> {
     #[inline(always)]
-    fn for_each(self, mut f: impl FnMut(usize, f32)) {
-        for (column, &value) in self.0.iter().enumerate() {
-            f(column, value);
-        }
+    fn len(self) -> usize {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    fn get(self, i: usize) -> (usize, f32) {
+        (i, self.0[i])
     }
 }
 
@@ -81,13 +89,14 @@ fn forward_panel<const N: usize, E: Entries>(
 ) {
     let mut sums = [0f32; N];
     sums.copy_from_slice(&bias[done..done + N]);
-    entries.for_each(|column, value| {
+    for e in 0..entries.len() {
+        let (column, value) = entries.get(e);
         let start = column * columns.stride + columns.at + done;
-        let weights: &[f32] = &weight[start..start + N];
+        let weights = &weight[start..start + N];
         for i in 0..N {
             sums[i] = value.mul_add(weights[i], sums[i]);
         }
-    });
+    }
     out[done..done + N].copy_from_slice(&sums);
 }
 
@@ -107,11 +116,12 @@ fn backward_panel<const N: usize, E: Entries>(
 ) {
     let mut panel = [0f32; N];
     panel.copy_from_slice(&delta[done..done + N]);
-    entries.for_each(|column, value| {
+    for e in 0..entries.len() {
+        let (column, value) = entries.get(e);
         let start = column * columns.stride + columns.at + done;
-        let sums: &mut [f32] = &mut gradient[start..start + N];
+        let sums = &mut gradient[start..start + N];
         for i in 0..N {
             sums[i] = value.mul_add(panel[i], sums[i]);
         }
-    });
+    }
 }
