@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::Instant;
 
-/// A crate outside the workspace that uses ours as anyone would; checked if it is there.
+/// A crate outside the workspace that uses ours as anyone would, and fails unless its model learns; run if it is there.
 const EXTERNAL: &str = "docs/examples/external/Cargo.toml";
 
 type Step = (&'static str, fn() -> Result<()>);
@@ -74,6 +74,7 @@ fn external() -> Result<()> {
         println!("{EXTERNAL} is not there: nothing to check");
         return Ok(());
     }
-    // Its own target folder: its dependencies are resolved apart from the workspace's.
-    run(&format!("cargo check --manifest-path {EXTERNAL} --target-dir target/external"))
+    // Its own target folder: its dependencies are resolved apart from the workspace's. They are not optimised: that
+    // would take minutes to save seconds.
+    run(&format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external"))
 }

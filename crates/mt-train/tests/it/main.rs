@@ -2,5 +2,6 @@
 #![allow(missing_docs)]
 
 mod config;
+mod docs;
 mod golden;
 mod training;

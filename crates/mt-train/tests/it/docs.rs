@@ -1,0 +1,177 @@
+//! The pages in `docs/` say what the code does: examples are valid, keys complete, parameter counts right.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use mt_data::synth::SynthConfig;
+use mt_data::{
+    BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Normalize, Paths, Task, TaskConfig, TaskKind,
+};
+use mt_layers::{BinaryLoss, Initializer};
+use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
+use mt_train::{Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
+use serde_yaml::Value;
+
+const PAGES: [&str; 3] = ["config.md", "models.md", "paddlerec.md"];
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The YAML blocks of a page that start with `start`.
+fn blocks<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
+    let yaml = page.split("```yaml\n").skip(1);
+    yaml.filter_map(|rest| rest.split("```").next()).filter(|block| block.starts_with(start)).collect()
+}
+
+fn parse(text: &str, origin: &str, overrides: &[String]) -> Config {
+    Config::parse(text, origin, overrides).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// A configuration with every key there is. No `..`: a new key has to be added here, and to the page.
+fn full() -> Config {
+    let paths = || Paths(vec!["a.csv".into()]);
+    let csv = CsvConfig {
+        train: paths(),
+        valid: Some(paths()),
+        test: Some(paths()),
+        header: false,
+        names: Some("names.txt".into()),
+        delimiter: ',',
+        features: Features::All,
+        exclude: vec![ColumnRef::Index(0)],
+        on_bad_record: BadRecords::Fail,
+    };
+    let synth = SynthConfig { rows: 1, seed: 1, correlation: 0.0, signal: 1.0, interaction: 0.0 };
+    let level = LevelConfig {
+        experts_per_task: Some(1),
+        shared_experts: Some(1),
+        expert: Some(vec![1]),
+        gate: Some(vec![1]),
+    };
+    Config {
+        version: 1,
+        name: "full".into(),
+        data: DataConfig {
+            csv: Some(csv),
+            synth: Some(synth),
+            valid_fraction: 0.1,
+            test_fraction: Some(0.1),
+            split_seed: 1,
+            normalize: Normalize::None,
+        },
+        tasks: vec![TaskConfig { name: "like".into(), label: ColumnRef::Index(0), kind: TaskKind::Binary }],
+        model: ModelConfig {
+            kind: ModelKind::Ple,
+            bottom: Some(vec![1]),
+            experts: Some(1),
+            experts_per_task: Some(1),
+            shared_experts: Some(1),
+            expert: Some(vec![1]),
+            gate: Some(vec![1]),
+            temperature: Some(1.0),
+            levels: Some(Levels::Each(vec![level])),
+            tower: vec![1],
+            init: Initializer::Xavier,
+            budget: Some(1),
+        },
+        train: TrainConfig {
+            epochs: 1,
+            batch_size: 1,
+            seed: 1,
+            shuffle: true,
+            optimizer: OptimizerConfig {
+                kind: OptimizerKind::Sgd,
+                lr: 1.0,
+                weight_decay: Some(1.0),
+                beta1: Some(0.5),
+                beta2: Some(0.5),
+                epsilon: Some(1.0),
+                momentum: Some(0.5),
+            },
+            loss: BinaryLoss::CrossEntropy,
+            task_weights: [("like".into(), 1.0)].into(),
+            select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
+            keep: 1,
+            log_every: 1,
+            allow_symmetry: false,
+        },
+    }
+}
+
+/// Paths of all keys: `train.optimizer.lr`, `tasks[].name`.
+fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        // Its keys are the user's own.
+        _ if at == "train.task_weights" => {}
+        Value::Mapping(mapping) => {
+            for (key, value) in mapping {
+                let key = key.as_str().expect("a name");
+                let path = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+                keys(value, &path, found);
+                found.insert(path);
+            }
+        }
+        Value::Sequence(list) => list.iter().for_each(|value| keys(value, &format!("{at}[]"), found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_example_is_a_valid_configuration() {
+    for name in PAGES {
+        for block in blocks(&page(name), "version:") {
+            parse(block, name, &[]);
+        }
+    }
+    assert!(blocks(&page("config.md"), "version:").len() >= 2);
+}
+
+#[test]
+fn the_page_of_keys_lists_every_key_and_no_other() {
+    let mut expected = BTreeSet::new();
+    let value = serde_yaml::from_str(&full().to_yaml().expect("yaml")).expect("yaml");
+    keys(&value, "", &mut expected);
+    let page = page("config.md");
+    let (_, section) = page.split_once("## Keys").expect("the keys");
+    let (section, _) = section.split_once("## Overrides").expect("the end of the keys");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let sections = ["version", "name", "data", "tasks", "model", "train"];
+    let is_key = |text: &&str| sections.contains(text) || text.contains('.');
+    let listed: BTreeSet<String> = rows.filter(is_key).map(str::to_owned).collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn every_override_shown_fits_the_complete_example() {
+    let page = page("config.md");
+    let example = blocks(&page, "version:").into_iter().max_by_key(|block| block.len()).expect("an example");
+    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `--set ")).collect();
+    assert!(rows.len() >= 5);
+    for row in rows {
+        let shown = row.split('`').next().expect("a code span");
+        let overrides: Vec<String> = shown.split(" --set ").map(|text| text.replace('\'', "")).collect();
+        parse(example, "config.md", &overrides);
+    }
+}
+
+#[test]
+fn every_model_shown_has_the_parameters_it_claims() {
+    let mut kinds = BTreeSet::new();
+    for name in PAGES {
+        for block in blocks(&page(name), "model:") {
+            let (claim, _) = block.split_once(" parameters").expect("a parameter count");
+            let claim = claim.rsplit("# ").next().expect("a comment").replace(',', "");
+            let tasks = "version: 1\ndata: {synth: {}}\ntasks: [{name: a, label: 0}, {name: b, label: 1}]\n";
+            let cfg = parse(&format!("{tasks}{block}"), name, &[]);
+            let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+            let tasks = [task("completion"), task("like")];
+            let model = cfg.sized_model(499, &tasks).expect("a model");
+            let found = count(&inventory(&model, 499, &tasks).expect("an inventory"));
+            assert_eq!(found.to_string(), claim, "{name}:\n{block}");
+            kinds.insert(cfg.model.kind.to_string());
+        }
+    }
+    assert_eq!(kinds.len(), 5, "{kinds:?}");
+}
