@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(name = "mt", version, about, max_term_width = 100)]
 #[command(after_help = "Examples:
   mt compare configs/quickstart/*.yaml         train four models on generated data and print a table
-  mt train configs/video/mmoe.yaml             train one
+  mt train configs/video/2-mmoe.yaml           train one
   mt eval --run runs/mmoe                      its metrics on the test rows
   mt predict --run runs/mmoe --input rows.csv  probabilities for each row")]
 pub struct Args {
@@ -41,8 +41,8 @@ pub enum Command {
 /// Train a model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  mt train configs/video/ple.yaml
-  mt train configs/video/mmoe.yaml --set train.batch_size=32 --set 'model.gate=[32, 16]' --run-dir runs/deep-gates
+  mt train configs/video/4-ple.yaml
+  mt train configs/video/2-mmoe.yaml --set train.batch_size=32 --set 'model.gate=[32, 16]' --run-dir runs/deep-gates
 
 Ctrl-C finishes the step under way and leaves a usable checkpoint.")]
 pub struct TrainArgs {

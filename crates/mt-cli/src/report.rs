@@ -32,7 +32,7 @@ impl Grid {
 
     /// For a terminal.
     pub fn text(&self) -> String {
-        self.table(presets::UTF8_HORIZONTAL_ONLY).to_string()
+        self.table(presets::UTF8_FULL_CONDENSED).to_string()
     }
 
     /// As Markdown.

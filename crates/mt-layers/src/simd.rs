@@ -1,11 +1,15 @@
 //! Run-time choice of the vector instruction set, and the elementary functions that vectorise.
 
 /// Defines a function whose body is compiled once per instruction set (baseline, AVX2 + FMA, AVX-512, Neon)
-/// and dispatched at run time, so that one binary is fast everywhere. The body is plain Rust: the compiler
-/// vectorises its loops. Functions called from it must be `#[inline(always)]` to be compiled along.
+/// and dispatched at run time, so that one binary is fast everywhere.
+///
+/// The first parameter, `simd: S`, is the instruction set, a [`pulp::Simd`]; the caller does not pass it. Plain loops
+/// in the body are vectorised by the compiler. Functions called from it must be `#[inline(always)]` to be compiled
+/// along, and loops count indices: iterator adapters and closures may be compiled apart, for the baseline, where
+/// `mul_add` is a call.
 #[macro_export]
 macro_rules! kernel {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($simd:ident: S, $($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
         $vis fn $name($($arg: $ty),*) {
@@ -13,7 +17,7 @@ macro_rules! kernel {
             impl $crate::pulp::WithSimd for Call<($($ty,)*)> {
                 type Output = ();
                 #[inline(always)]
-                fn with_simd<S: $crate::pulp::Simd>(self, _: S) {
+                fn with_simd<S: $crate::pulp::Simd>(self, $simd: S) {
                     let Call(($($arg,)*)) = self;
                     $body
                 }
@@ -52,37 +56,6 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `Σ aᵢ·bᵢ` over sixteen partial sums, always folded in the same order.
-#[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a_blocks, a_rest) = a.as_chunks::<16>();
-    let (b_blocks, b_rest) = b.as_chunks::<16>();
-    let mut sums = [0f32; 16];
-    for (x, y) in a_blocks.iter().zip(b_blocks) {
-        for i in 0..16 {
-            sums[i] = x[i].mul_add(y[i], sums[i]);
-        }
-    }
-    let mut sums8 = [0f32; 8];
-    for i in 0..8 {
-        sums8[i] = sums[i] + sums[i + 8];
-    }
-    let mut rest = 0.0;
-    for (x, y) in a_rest.iter().zip(b_rest) {
-        rest = x.mul_add(*y, rest);
-    }
-    let sums4 = [sums8[0] + sums8[4], sums8[1] + sums8[5], sums8[2] + sums8[6], sums8[3] + sums8[7]];
-    (sums4[0] + sums4[2]) + (sums4[1] + sums4[3]) + rest
-}
-
-/// `y += a·x`.
-#[inline(always)]
-pub(crate) fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = a.mul_add(*x, *y);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,16 +74,6 @@ mod tests {
     fn exp_and_sigmoid_are_finite_everywhere() {
         for x in [f32::MIN, -1e3, -87.5, 0.0, 88.5, 1e3, f32::MAX] {
             assert!(exp(x).is_finite() && (0.0..=1.0).contains(&sigmoid(x)), "at {x}");
-        }
-    }
-
-    #[test]
-    fn dot_matches_a_plain_sum() {
-        for n in [0, 1, 7, 16, 33, 117] {
-            let a: Vec<f32> = (0..n).map(|i| i as f32 * 0.25).collect();
-            let b: Vec<f32> = (0..n).map(|i| 1.0 - i as f32 * 0.5).collect();
-            let plain: f32 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
-            assert!((dot(&a, &b) - plain).abs() <= plain.abs() * 1e-5);
         }
     }
 }

@@ -1,19 +1,20 @@
 //! Several affine maps side by side as one operation: `out[:, p] = act(xs[:, r(p)] · W_p + b_p)`.
 //!
-//! Sparse rows and narrow dense rows go entry by entry, wide dense rows through the matrix product.
+//! Sparse rows go entry by entry, narrow dense rows through small products, wide ones through the matrix product.
 
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::entries::{self, Columns, Dense, Sparse};
+use super::dense::{Block, multiply, multiply_transposed, transpose};
 use super::matmul::{Matrix, add_product};
-use super::rows::{Rows, shares};
+use super::panels::Columns;
+use super::rows::{Rows, SparseBlock, shares};
+use super::sparse;
 use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all, with_values};
 use crate::input::SparseRows;
 use crate::kernel;
-use crate::simd::dot;
 
 /// One affine map: which columns it reads, where its weights lie, which columns it writes.
 #[derive(Debug, Clone)]
@@ -38,6 +39,25 @@ impl Piece {
     fn columns(&self) -> Columns {
         Columns { at: self.at, width: self.width, stride: self.stride }
     }
+
+    fn weight<'a>(&self, values: &'a [f32]) -> Block<'a> {
+        Block::new(values, self.at, self.width, self.stride)
+    }
+
+    fn reads<'a>(&self, values: &'a [f32], stride: usize) -> Block<'a> {
+        Block::new(values, self.input, self.inputs, stride)
+    }
+
+    fn writes(&self, stride: usize) -> Columns {
+        Columns { at: self.out, width: self.width, stride }
+    }
+
+    /// Writes the bias to every row of `out`.
+    fn start(&self, bias: &[f32], out: &mut [f32], stride: usize) {
+        for out in out.chunks_exact_mut(stride) {
+            out[self.out..][..self.width].copy_from_slice(&bias[self.at..][..self.width]);
+        }
+    }
 }
 
 /// The operation. Its second argument is the first weight, which ties it into the graph when the input itself needs
@@ -51,38 +71,37 @@ pub(crate) struct Affine {
 }
 
 kernel! {
-    fn forward_rows(rows: Rows<'_>, piece: &Piece, weight: &[f32], bias: &[f32], out: &mut [f32], stride: usize) {
-        let bias = &bias[piece.at..];
-        for (r, out) in out.chunks_exact_mut(stride).enumerate() {
-            let out = &mut out[piece.out..];
-            match rows {
-                Rows::Sparse { offsets, columns, values } => {
-                    let (from, to) = (offsets[r] as usize, offsets[r + 1] as usize);
-                    entries::forward(Sparse(&columns[from..to], &values[from..to], 0), weight, piece.columns(), bias, out);
-                }
-                Rows::Dense { values, width } => {
-                    let row = &values[r * width + piece.input..][..piece.inputs];
-                    entries::forward(Dense(row), weight, piece.columns(), bias, out);
-                }
-            }
+    fn sparse_forward(
+        simd: S,
+        rows: SparseBlock<'_>,
+        piece: &Piece,
+        weight: &[f32],
+        bias: &[f32],
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        for r in 0..out.len() / stride {
+            let out = &mut out[r * stride + piece.out..][..piece.width];
+            sparse::forward(simd, rows.row(r), weight, piece.columns(), &bias[piece.at..], out);
         }
     }
 }
 
 kernel! {
-    fn relu_rows(out: &mut [f32]) {
-        for x in out {
-            *x = x.max(0.0);
+    fn relu_rows(_simd: S, out: &mut [f32]) {
+        for i in 0..out.len() {
+            out[i] = out[i].max(0.0);
         }
     }
 }
 
 kernel! {
     /// `delta = gradient` where the unit was active (everywhere without ReLU), `bias += Σ_rows delta`.
-    fn mask_rows(gradient: &[f32], result: &[f32], relu: bool, delta: &mut [f32], bias: &mut [f32]) {
+    fn mask_rows(_simd: S, gradient: &[f32], result: &[f32], relu: bool, delta: &mut [f32], bias: &mut [f32]) {
         let width = bias.len();
-        let rows = gradient.chunks_exact(width).zip(result.chunks_exact(width)).zip(delta.chunks_exact_mut(width));
-        for ((gradient, result), delta) in rows {
+        for at in (0..delta.len()).step_by(width) {
+            let (gradient, result) = (&gradient[at..at + width], &result[at..at + width]);
+            let delta = &mut delta[at..at + width];
             for i in 0..width {
                 delta[i] = if relu && result[i] <= 0.0 { 0.0 } else { gradient[i] };
                 bias[i] += delta[i];
@@ -93,36 +112,20 @@ kernel! {
 
 kernel! {
     /// Adds the gradient of weight rows `first..first + len` to `gradient`, which holds just those rows.
-    fn weight_rows(rows: Rows<'_>, piece: &Piece, delta: &[f32], stride: usize, first: usize, gradient: &mut [f32]) {
+    fn sparse_backward(
+        simd: S,
+        rows: SparseBlock<'_>,
+        piece: &Piece,
+        delta: &[f32],
+        stride: usize,
+        first: usize,
+        gradient: &mut [f32],
+    ) {
         let last = first + gradient.len() / piece.stride;
-        for (r, delta) in delta.chunks_exact(stride).enumerate() {
-            let delta = &delta[piece.out..];
-            match rows {
-                Rows::Sparse { offsets, columns, values } => {
-                    let (from, to) = (offsets[r] as usize, offsets[r + 1] as usize);
-                    let (columns, values) = (&columns[from..to], &values[from..to]);
-                    let from = columns.partition_point(|&c| (c as usize) < first);
-                    let to = columns.partition_point(|&c| (c as usize) < last);
-                    let entries = Sparse(&columns[from..to], &values[from..to], first);
-                    entries::backward(entries, delta, piece.columns(), gradient);
-                }
-                Rows::Dense { values, width } => {
-                    let row = &values[r * width + piece.input..][first..last];
-                    entries::backward(Dense(row), delta, piece.columns(), gradient);
-                }
-            }
-        }
-    }
-}
-
-kernel! {
-    /// `input += delta · Wᵀ` on narrow rows.
-    fn input_rows(piece: &Piece, weight: &[f32], delta: &[f32], stride: usize, input: &mut [f32], width: usize) {
-        for (delta, input) in delta.chunks_exact(stride).zip(input.chunks_exact_mut(width)) {
-            let delta = &delta[piece.out..][..piece.width];
-            for (i, x) in input[piece.input..][..piece.inputs].iter_mut().enumerate() {
-                *x += dot(&weight[i * piece.stride + piece.at..][..piece.width], delta);
-            }
+        for r in 0..delta.len() / stride {
+            let delta = &delta[r * stride + piece.out..][..piece.width];
+            let row = if last - first == piece.inputs { rows.row(r) } else { rows.row_within(r, first, last) };
+            sparse::backward(simd, row, delta, piece.columns(), gradient);
         }
     }
 }
@@ -137,10 +140,7 @@ impl Affine {
         with_all(&self.parameters, |params| {
             for piece in &self.pieces {
                 let Some((values, width)) = rows.wide(piece.inputs) else { continue };
-                for out in out.chunks_exact_mut(self.width) {
-                    let bias = &params[2 * piece.layer + 1][piece.at..][..piece.width];
-                    out[piece.out..][..piece.width].copy_from_slice(bias);
-                }
+                piece.start(params[2 * piece.layer + 1], &mut out, self.width);
                 let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width);
                 let rhs =
                     Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
@@ -148,10 +148,24 @@ impl Affine {
             }
             let chunk = |(c, out): (usize, &mut [f32])| {
                 let from = c * CHUNK;
-                let rows = rows.range(from, from + out.len() / self.width);
-                for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none()) {
+                let count = out.len() / self.width;
+                let rows = rows.range(from, from + count);
+                for piece in &self.pieces {
                     let (weight, bias) = (params[2 * piece.layer], params[2 * piece.layer + 1]);
-                    forward_rows(rows, piece, weight, bias, out, self.width);
+                    match rows {
+                        Rows::Sparse(rows) => sparse_forward(rows, piece, weight, bias, out, self.width),
+                        Rows::Dense { values, width } if rows.wide(piece.inputs).is_none() => {
+                            piece.start(bias, out, self.width);
+                            multiply(
+                                count,
+                                piece.reads(values, width),
+                                piece.weight(weight),
+                                out,
+                                piece.writes(self.width),
+                            );
+                        }
+                        Rows::Dense { .. } => {}
+                    }
                 }
                 if self.relu {
                     relu_rows(out);
@@ -230,7 +244,15 @@ impl Affine {
         }
         let run = |(pieces, first, share): (Vec<&Piece>, usize, &mut [f32])| {
             for piece in pieces {
-                weight_rows(rows, piece, delta, self.width, first, share);
+                match rows {
+                    Rows::Sparse(rows) => sparse_backward(rows, piece, delta, self.width, first, share),
+                    Rows::Dense { values, width } => {
+                        let count = share.len() / piece.stride;
+                        let xs = Block::new(values, piece.input + first, count, width);
+                        let delta = Block::new(delta, piece.out, piece.width, self.width);
+                        multiply_transposed(rows.len(), xs, delta, share, piece.columns());
+                    }
+                }
             }
         };
         if parallel { tasks.into_par_iter().for_each(run) } else { tasks.into_iter().for_each(run) }
@@ -245,9 +267,15 @@ impl Affine {
                     Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
                 add_product(&mut gradient, piece.input, width, lhs, rhs.transposed());
             }
+            let narrow = self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none());
+            let transposed: Vec<(&Piece, Vec<f32>)> =
+                narrow.map(|p| (p, transpose(p.weight(params[2 * p.layer]), p.inputs))).collect();
             let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
-                for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none()) {
-                    input_rows(piece, params[2 * piece.layer], delta, self.width, gradient, width);
+                for (piece, weight) in &transposed {
+                    let delta = Block::new(delta, piece.out, piece.width, self.width);
+                    let weight = Block::new(weight, 0, piece.inputs, piece.inputs);
+                    let to = Columns { at: piece.input, width: piece.inputs, stride: width };
+                    multiply(gradient.len() / width, delta, weight, gradient, to);
                 }
             };
             let (size, deltas) = (CHUNK * width, CHUNK * self.width);

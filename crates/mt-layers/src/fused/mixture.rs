@@ -1,14 +1,17 @@
 //! Softmax gates and their mixtures in one pass over the rows.
+#![allow(clippy::too_many_arguments, reason = "what a kernel reads, then what it writes")]
 
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use pulp::Simd;
 use rayon::prelude::*;
 
+use super::panels::{Panel, Tail, by_panels};
 use super::{CHUNK, PARALLEL, Pair, buffer, slice, with_values};
 use crate::kernel;
 use crate::mixture::Mixture;
-use crate::simd::{axpy, dot, exp};
+use crate::simd::exp;
 
 /// The operation; keeps the gates' weights of the forward pass for the backward one.
 pub(crate) struct FusedMixture {
@@ -28,72 +31,133 @@ impl FusedMixture {
 
 #[inline(always)]
 fn softmax(logits: &[f32], scale: f32, weights: &mut [f32]) {
-    let largest = logits.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x));
-    let mut sum = 0.0;
-    for (weight, &x) in weights.iter_mut().zip(logits) {
-        *weight = exp((x - largest) * scale);
+    let n = weights.len();
+    let logits = &logits[..n];
+    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
+    for i in 0..n {
+        largest = largest.max(logits[i]);
     }
-    for weight in weights.iter() {
-        sum += weight;
+    for i in 0..n {
+        weights[i] = exp((logits[i] - largest) * scale);
     }
-    for weight in weights.iter_mut() {
-        *weight /= sum;
+    for i in 0..n {
+        sum += weights[i];
+    }
+    for i in 0..n {
+        weights[i] /= sum;
     }
 }
 
 kernel! {
-    fn forward_rows(mixture: &Mixture, experts: &[f32], logits: &[f32], weights: &mut [f32], out: &mut [f32]) {
-        let (width, choices) = (mixture.width, mixture.logits());
+    /// `columns` is the width of a row of experts.
+    fn forward_rows(
+        simd: S,
+        mixture: &Mixture,
+        columns: usize,
+        experts: &[f32],
+        logits: &[f32],
+        weights: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let (width, choices, gates) = (mixture.width, mixture.logits(), mixture.gates.len());
         let scale = 1.0 / mixture.temperature;
-        let columns = experts.len() * choices / logits.len();
-        let rows = experts.chunks_exact(columns).zip(logits.chunks_exact(choices));
-        let results = weights.chunks_exact_mut(choices).zip(out.chunks_exact_mut(width * mixture.gates.len()));
-        for ((experts, logits), (weights, out)) in rows.zip(results) {
-            let mut at = 0;
-            for (gate, out) in mixture.gates.iter().zip(out.chunks_exact_mut(width)) {
+        for r in 0..logits.len() / choices {
+            let experts = &experts[r * columns..][..columns];
+            let mut at = r * choices;
+            for g in 0..gates {
+                let gate = &mixture.gates[g][..];
+                let out = &mut out[(r * gates + g) * width..][..width];
                 let weights = &mut weights[at..at + gate.len()];
-                softmax(&logits[at..at + gate.len()], scale, weights);
-                for (&weight, &e) in weights.iter().zip(gate) {
-                    axpy(weight, &experts[e * width..][..width], out);
-                }
+                softmax(&logits[at..], scale, weights);
+                by_panels!(8, width, mix_panel(simd, width, gate, weights, experts, out));
                 at += gate.len();
             }
         }
     }
 }
 
+#[inline(always)]
+fn mix_panel<S: Simd, const V: usize, const TAIL: bool>(
+    simd: S,
+    width: usize,
+    gate: &[usize],
+    weights: &[f32],
+    experts: &[f32],
+    out: &mut [f32],
+    first: usize,
+) {
+    let tail = Tail::of(simd, width);
+    let mut sums = Panel::<S, V, TAIL>::zero(simd);
+    let weights = &weights[..gate.len()];
+    for i in 0..gate.len() {
+        let expert = Panel::load(simd, tail, &experts[gate[i] * width + first..]);
+        sums = sums.add_scaled(simd, simd.splat_f32s(weights[i]), expert);
+    }
+    sums.store(simd, tail, &mut out[first..]);
+}
+
 kernel! {
+    /// `to_experts` and `to_logits` start zeroed.
     fn backward_rows(
+        simd: S,
         mixture: &Mixture,
+        columns: usize,
         experts: &[f32],
         weights: &[f32],
         gradient: &[f32],
         to_experts: &mut [f32],
         to_logits: &mut [f32],
     ) {
-        let (width, choices) = (mixture.width, mixture.logits());
+        let (width, choices, gates) = (mixture.width, mixture.logits(), mixture.gates.len());
         let scale = 1.0 / mixture.temperature;
-        let columns = experts.len() * choices / weights.len();
-        let rows = experts.chunks_exact(columns).zip(weights.chunks_exact(choices));
-        let rows = rows.zip(gradient.chunks_exact(width * mixture.gates.len()));
-        let results = to_experts.chunks_exact_mut(columns).zip(to_logits.chunks_exact_mut(choices));
-        for (((experts, weights), gradient), (to_experts, to_logits)) in rows.zip(results) {
-            let mut at = 0;
-            for (gate, gradient) in mixture.gates.iter().zip(gradient.chunks_exact(width)) {
+        for r in 0..weights.len() / choices {
+            let experts = &experts[r * columns..][..columns];
+            let to_experts = &mut to_experts[r * columns..][..columns];
+            let mut at = r * choices;
+            for g in 0..gates {
+                let gate = &mixture.gates[g][..];
+                let gradient = &gradient[(r * gates + g) * width..][..width];
                 let weights = &weights[at..at + gate.len()];
                 let to_logits = &mut to_logits[at..at + gate.len()];
+                by_panels!(
+                    8,
+                    width,
+                    unmix_panel(simd, width, gate, weights, experts, gradient, to_experts, to_logits)
+                );
                 let mut mean = 0.0;
-                for ((to_logit, &weight), &e) in to_logits.iter_mut().zip(weights).zip(gate) {
-                    *to_logit = dot(gradient, &experts[e * width..][..width]);
-                    mean = weight.mul_add(*to_logit, mean);
-                    axpy(weight, gradient, &mut to_experts[e * width..][..width]);
+                for i in 0..gate.len() {
+                    mean += weights[i] * to_logits[i];
                 }
-                for (to_logit, &weight) in to_logits.iter_mut().zip(weights) {
-                    *to_logit = weight * (*to_logit - mean) * scale;
+                for i in 0..gate.len() {
+                    to_logits[i] = weights[i] * (to_logits[i] - mean) * scale;
                 }
                 at += gate.len();
             }
         }
+    }
+}
+
+#[inline(always)]
+fn unmix_panel<S: Simd, const V: usize, const TAIL: bool>(
+    simd: S,
+    width: usize,
+    gate: &[usize],
+    weights: &[f32],
+    experts: &[f32],
+    gradient: &[f32],
+    to_experts: &mut [f32],
+    to_logits: &mut [f32],
+    first: usize,
+) {
+    let tail = Tail::of(simd, width);
+    let gradient = Panel::<S, V, TAIL>::load(simd, tail, &gradient[first..]);
+    let (weights, to_logits) = (&weights[..gate.len()], &mut to_logits[..gate.len()]);
+    for i in 0..gate.len() {
+        let at = gate[i] * width + first;
+        to_logits[i] += gradient.dot(simd, Panel::load(simd, tail, &experts[at..]));
+        let to_expert = &mut to_experts[at..];
+        let sum = Panel::load(simd, tail, to_expert).add_scaled(simd, simd.splat_f32s(weights[i]), gradient);
+        sum.store(simd, tail, to_expert);
     }
 }
 
@@ -114,7 +178,7 @@ impl CustomOp2 for FusedMixture {
         let (choices, width) = (self.mixture.logits(), self.mixture.width * self.mixture.gates.len());
         let (mut weights, mut out) = (buffer(rows * choices), buffer(rows * width));
         let chunk = |(((experts, logits), weights), out): ((Pair, &mut [f32]), &mut [f32])| {
-            forward_rows(&self.mixture, experts, logits, weights, out);
+            forward_rows(&self.mixture, columns, experts, logits, weights, out);
         };
         if self.parallel(rows) {
             let inputs = experts.par_chunks(CHUNK * columns).zip(logits.par_chunks(CHUNK * choices));
@@ -145,7 +209,7 @@ impl CustomOp2 for FusedMixture {
             with_values(&gradient, |gradient| {
                 type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
                 let chunk = |((((experts, weights), gradient), to_experts), to_logits): Chunk| {
-                    backward_rows(&self.mixture, experts, weights, gradient, to_experts, to_logits);
+                    backward_rows(&self.mixture, columns, experts, weights, gradient, to_experts, to_logits);
                 };
                 if self.parallel(rows) {
                     let inputs = experts.par_chunks(CHUNK * columns).zip(weights.par_chunks(CHUNK * choices));

@@ -4,12 +4,16 @@
 //! ([`crate::Params::backward`]); otherwise the plain candle composition beside it runs. Work is split over rows or
 //! over weight rows so that every sum has one fixed order: results do not depend on the number of threads.
 
+#![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
+
 pub(crate) mod affine;
-mod entries;
+mod dense;
 pub(crate) mod loss;
 mod matmul;
 pub(crate) mod mixture;
+mod panels;
 mod rows;
+mod sparse;
 pub(crate) mod towers;
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, bail};

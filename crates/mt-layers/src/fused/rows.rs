@@ -1,5 +1,6 @@
 //! The rows of an input, sparse or dense, and how they are shared out.
 
+use super::sparse::Entries;
 use crate::input::SparseRows;
 
 /// Input width from which a dense product pays for its packing.
@@ -8,8 +9,33 @@ const WIDE: usize = 48;
 /// The input as the kernels see it.
 #[derive(Clone, Copy)]
 pub(super) enum Rows<'a> {
-    Sparse { offsets: &'a [u32], columns: &'a [u32], values: &'a [f32] },
+    Sparse(SparseBlock<'a>),
     Dense { values: &'a [f32], width: usize },
+}
+
+/// Consecutive sparse rows.
+#[derive(Clone, Copy)]
+pub(super) struct SparseBlock<'a> {
+    offsets: &'a [u32],
+    columns: &'a [u32],
+    values: &'a [f32],
+}
+
+impl<'a> SparseBlock<'a> {
+    #[inline(always)]
+    pub fn row(self, r: usize) -> Entries<'a> {
+        let (from, to) = (self.offsets[r] as usize, self.offsets[r + 1] as usize);
+        Entries { columns: &self.columns[from..to], values: &self.values[from..to], first: 0 }
+    }
+
+    /// The entries of a row in columns `first..last`, counted from `first`.
+    #[inline(always)]
+    pub fn row_within(self, r: usize, first: usize, last: usize) -> Entries<'a> {
+        let Entries { columns, values, .. } = self.row(r);
+        let from = columns.partition_point(|&c| (c as usize) < first);
+        let to = columns.partition_point(|&c| (c as usize) < last);
+        Entries { columns: &columns[from..to], values: &values[from..to], first }
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -17,7 +43,7 @@ impl<'a> Rows<'a> {
         match sparse {
             Some(rows) => {
                 let (offsets, columns, values) = rows.parts();
-                Self::Sparse { offsets, columns, values }
+                Self::Sparse(SparseBlock { offsets, columns, values })
             }
             None => Self::Dense { values: dense, width },
         }
@@ -25,27 +51,26 @@ impl<'a> Rows<'a> {
 
     pub fn len(self) -> usize {
         match self {
-            Self::Sparse { offsets, .. } => offsets.len() - 1,
+            Self::Sparse(rows) => rows.offsets.len() - 1,
             Self::Dense { values, width } => values.len() / width,
         }
     }
 
     pub fn range(self, from: usize, to: usize) -> Self {
         match self {
-            Self::Sparse { offsets, columns, values } => {
-                Self::Sparse { offsets: &offsets[from..=to], columns, values }
-            }
+            Self::Sparse(rows) => Self::Sparse(SparseBlock { offsets: &rows.offsets[from..=to], ..rows }),
             Self::Dense { values, width } => Self::Dense { values: &values[from * width..to * width], width },
         }
     }
 
     pub fn entries(self) -> usize {
         match self {
-            Self::Sparse { offsets, .. } => (offsets[offsets.len() - 1] - offsets[0]) as usize,
+            Self::Sparse(SparseBlock { offsets, .. }) => (offsets[offsets.len() - 1] - offsets[0]) as usize,
             Self::Dense { values, .. } => values.len(),
         }
     }
 
+    /// The values, if so many columns of them are better left to the matrix product.
     pub fn wide(self, inputs: usize) -> Option<(&'a [f32], usize)> {
         match self {
             Self::Dense { values, width } if inputs >= WIDE => Some((values, width)),
@@ -58,19 +83,21 @@ impl<'a> Rows<'a> {
 /// adds, never in which order, so it may depend on the number of threads.
 pub(super) fn shares(rows: Rows, weight_rows: usize, parallel: bool) -> Vec<usize> {
     let parts = if parallel { rayon::current_num_threads().min(weight_rows) } else { 1 };
-    let Rows::Sparse { offsets, columns, .. } = rows else {
+    let Rows::Sparse(SparseBlock { offsets, columns, .. }) = rows else {
         return (0..parts).map(|p| (p + 1) * weight_rows / parts - p * weight_rows / parts).collect();
     };
+    if parts == 1 {
+        return vec![weight_rows];
+    }
     let sampled = offsets[(offsets.len() - 1).min(64)] as usize;
     let mut sample = columns[offsets[0] as usize..sampled].to_vec();
     sample.sort_unstable();
     let mut counts = Vec::with_capacity(parts);
     let mut first = 0;
     for p in 1..=parts {
-        let end = if p == parts {
-            weight_rows
-        } else {
-            sample.get(p * sample.len() / parts).map_or(0, |&c| c as usize)
+        let end = match p == parts {
+            true => weight_rows,
+            false => sample.get(p * sample.len() / parts).map_or(0, |&c| c as usize),
         };
         let end = end.max(first);
         counts.push(end - first);

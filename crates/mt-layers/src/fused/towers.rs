@@ -5,13 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::dense::{Block, multiply, multiply_transposed, transpose};
+use super::panels::Columns;
 use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all, with_values};
 use crate::kernel;
-use crate::simd::{axpy, dot};
 
 /// The operation; its second argument is the first weight, which ties it into the graph.
 ///
-/// Keeps the hidden activations of the forward pass, row by row, for the backward one.
+/// Keeps the hidden activations of the forward pass for the backward one: chunk after chunk of rows, within a chunk
+/// layer after layer, so that each layer's units are one row-major matrix.
 pub(crate) struct FusedTowers {
     parameters: Vec<Parameter>,
     plan: Plan,
@@ -67,67 +69,123 @@ impl FusedTowers {
 }
 
 kernel! {
-    fn forward_rows(
-        plan: &Plan,
-        params: &[&[f32]],
-        streams: &[f32],
-        columns: usize,
-        hidden: &mut [f32],
-        logits: &mut [f32],
-    ) {
-        for (r, streams) in streams.chunks_exact(columns).enumerate() {
-            let hidden = &mut hidden[r * plan.hidden..][..plan.hidden];
-            let logits = &mut logits[r * plan.logits..][..plan.logits];
-            for (i, layer) in plan.layers.iter().enumerate() {
-                let (weight, bias) = (params[2 * i], params[2 * i + 1]);
-                let (before, after) = hidden.split_at_mut(if layer.last { plan.hidden } else { layer.write });
-                let from: &[f32] = if layer.first { streams } else { before };
-                let xs = &from[layer.read..][..layer.inputs];
-                let out = if layer.last { &mut logits[layer.write..] } else { after };
-                for (o, (weight, bias)) in weight.chunks_exact(layer.inputs).zip(bias).enumerate() {
-                    let x = dot(weight, xs) + bias;
-                    out[o] = if layer.last { x } else { x.max(0.0) };
-                }
-            }
+    fn relu(_simd: S, xs: &mut [f32]) {
+        for x in xs {
+            *x = x.max(0.0);
         }
     }
 }
 
 kernel! {
-    /// Overwrites `delta` (one row of hidden activations) and adds to `sums` (flat parameter gradient) and `input`.
-    fn backward_rows(
-        plan: &Plan,
+    /// `delta` of units that were not active becomes 0.
+    fn mask(_simd: S, delta: &mut [f32], hidden: &[f32]) {
+        let hidden = &hidden[..delta.len()];
+        for i in 0..delta.len() {
+            delta[i] = if hidden[i] > 0.0 { delta[i] } else { 0.0 };
+        }
+    }
+}
+
+impl Plan {
+    /// One chunk of rows through all layers. `weights` are transposed to `(inputs, outputs)`.
+    fn forward(
+        &self,
+        weights: &[Vec<f32>],
         params: &[&[f32]],
-        streams: &[f32],
-        columns: usize,
+        streams: Streams,
+        hidden: &mut [f32],
+        logits: &mut [f32],
+    ) {
+        let rows = streams.rows();
+        for (l, layer) in self.layers.iter().enumerate() {
+            let (before, after) = hidden.split_at_mut(if layer.last { 0 } else { layer.write * rows });
+            let (before, out, to) = match layer.last {
+                true => (&*after, &mut *logits, layer.columns(layer.write, self.logits)),
+                false => (&*before, &mut after[..layer.outputs * rows], layer.columns(0, layer.outputs)),
+            };
+            for row in out.chunks_exact_mut(to.stride) {
+                row[to.at..][..to.width].copy_from_slice(params[2 * l + 1]);
+            }
+            let weight = Block::new(&weights[l], 0, layer.outputs, layer.outputs);
+            multiply(rows, layer.reads(streams, before), weight, out, to);
+            if !layer.last {
+                relu(out);
+            }
+        }
+    }
+
+    /// One chunk of rows back through all layers: adds to `sums` (flat parameter gradient) and `input`. `delta` starts
+    /// zeroed.
+    #[allow(clippy::too_many_arguments, reason = "what it reads, then what it writes")]
+    fn backward(
+        &self,
+        params: &[&[f32]],
+        streams: Streams,
         hidden: &[f32],
         gradient: &[f32],
         delta: &mut [f32],
         sums: &mut [f32],
         input: &mut [f32],
     ) {
-        for (r, streams) in streams.chunks_exact(columns).enumerate() {
-            let hidden = &hidden[r * plan.hidden..][..plan.hidden];
-            let gradient = &gradient[r * plan.logits..][..plan.logits];
-            delta.fill(0.0);
-            for (i, layer) in plan.layers.iter().enumerate().rev() {
-                let weight = params[2 * i];
-                let (sums_w, sums_b) = sums[plan.starts[2 * i]..].split_at_mut(layer.inputs * layer.outputs);
-                let (before, after) = delta.split_at_mut(if layer.last { plan.hidden } else { layer.write });
-                let from = if layer.first { streams } else { hidden };
-                let xs = &from[layer.read..][..layer.inputs];
-                let towards: &mut [f32] = if layer.first { &mut input[r * columns..] } else { before };
-                let towards = &mut towards[layer.read..][..layer.inputs];
-                for o in 0..layer.outputs {
-                    let d = if layer.last { gradient[layer.write + o] } else { after[o] };
-                    let active = layer.last || hidden[layer.write + o] > 0.0;
-                    if active && d != 0.0 {
-                        sums_b[o] += d;
-                        axpy(d, xs, &mut sums_w[o * layer.inputs..][..layer.inputs]);
-                        axpy(d, &weight[o * layer.inputs..][..layer.inputs], towards);
-                    }
+        let rows = streams.rows();
+        for (l, layer) in self.layers.iter().enumerate().rev() {
+            let (before, after) =
+                delta.split_at_mut(if layer.last { delta.len() } else { layer.write * rows });
+            let delta = match layer.last {
+                true => Block::new(gradient, layer.write, layer.outputs, self.logits),
+                false => {
+                    let after = &mut after[..layer.outputs * rows];
+                    mask(after, &hidden[layer.write * rows..]);
+                    Block::new(after, 0, layer.outputs, layer.outputs)
                 }
+            };
+            let (weights, biases) = sums[self.starts[2 * l]..].split_at_mut(layer.inputs * layer.outputs);
+            let ones = Block::new(&ONES, 0, 1, 1);
+            multiply_transposed(rows, ones, delta, biases, layer.columns(0, layer.outputs));
+            let xs = layer.reads(streams, hidden);
+            let to = Columns { at: 0, width: layer.inputs, stride: layer.inputs };
+            multiply_transposed(rows, delta, xs, weights, to);
+            let weight = Block::new(params[2 * l], 0, layer.inputs, layer.inputs);
+            match layer.first {
+                true => multiply(
+                    rows,
+                    delta,
+                    weight,
+                    input,
+                    Columns { at: layer.read, stride: streams.width, ..to },
+                ),
+                false => multiply(rows, delta, weight, &mut before[layer.read * rows..], to),
             }
+        }
+    }
+}
+
+/// A column of ones, whose product with a matrix is its column sums.
+const ONES: [f32; CHUNK] = [1.0; CHUNK];
+
+/// The streams of a chunk of rows.
+#[derive(Clone, Copy)]
+struct Streams<'a> {
+    values: &'a [f32],
+    width: usize,
+}
+
+impl Streams<'_> {
+    fn rows(self) -> usize {
+        self.values.len() / self.width
+    }
+}
+
+impl Layer {
+    fn columns(&self, at: usize, stride: usize) -> Columns {
+        Columns { at, width: self.outputs, stride }
+    }
+
+    /// What the layer reads: the streams, or the units of the layer before.
+    fn reads<'a>(&self, streams: Streams<'a>, hidden: &'a [f32]) -> Block<'a> {
+        match self.first {
+            true => Block::new(streams.values, self.read, self.inputs, streams.width),
+            false => Block::new(&hidden[self.read * streams.rows()..], 0, self.inputs, self.inputs),
         }
     }
 }
@@ -151,14 +209,19 @@ impl CustomOp2 for FusedTowers {
         let kept = plan.hidden.max(1);
         let (mut hidden, mut logits) = (buffer(rows * kept), buffer(rows * plan.logits));
         with_all(&self.parameters, |params| {
+            let transposed = |(l, layer): (usize, &Layer)| {
+                transpose(Block::new(params[2 * l], 0, layer.inputs, layer.inputs), layer.outputs)
+            };
+            let weights: Vec<_> = plan.layers.iter().enumerate().map(transposed).collect();
             let chunk = |((streams, hidden), logits): ((&[f32], &mut [f32]), &mut [f32])| {
-                forward_rows(plan, params, streams, columns, hidden, logits);
+                plan.forward(&weights, params, Streams { values: streams, width: columns }, hidden, logits);
             };
             if self.parallel(rows) {
                 let inputs = streams.par_chunks(CHUNK * columns).zip(hidden.par_chunks_mut(CHUNK * kept));
                 inputs.zip(logits.par_chunks_mut(CHUNK * plan.logits)).for_each(chunk);
             } else {
-                chunk(((streams, &mut hidden), &mut logits));
+                let inputs = streams.chunks(CHUNK * columns).zip(hidden.chunks_mut(CHUNK * kept));
+                inputs.zip(logits.chunks_mut(CHUNK * plan.logits)).for_each(chunk);
             }
             Ok(())
         })?;
@@ -183,8 +246,9 @@ impl CustomOp2 for FusedTowers {
         let mut backward = |params: &[&[f32]], streams: &[f32], grad: &[f32]| {
             type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
             let chunk = |((((streams, hidden), grad), sums), input): Chunk| {
-                let mut delta = buffer(plan.hidden);
-                backward_rows(plan, params, streams, columns, hidden, grad, &mut delta, sums, input);
+                let streams = Streams { values: streams, width: columns };
+                let mut delta = buffer(plan.hidden * streams.rows());
+                plan.backward(params, streams, hidden, grad, &mut delta, sums, input);
             };
             if self.parallel(rows) {
                 let inputs = streams.par_chunks(CHUNK * columns).zip(hidden.par_chunks(CHUNK * kept));

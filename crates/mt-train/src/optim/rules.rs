@@ -88,36 +88,41 @@ impl Rule {
 }
 
 kernel! {
-    fn adam(rule: Rule, values: &mut [f32], gradient: &mut [f32], mean: &mut [f32], square: &mut [f32]) {
+    fn adam(_simd: S, rule: Rule, values: &mut [f32], gradient: &mut [f32], mean: &mut [f32], square: &mut [f32]) {
         let Rule { rate, decay, keep, beta1, beta2, gain1, gain2, correction, epsilon, .. } = rule;
-        let moments = mean.iter_mut().zip(square.iter_mut());
-        for ((x, g), (m, v)) in values.iter_mut().zip(gradient.iter_mut()).zip(moments) {
-            let slope = decay.mul_add(*x, *g);
-            *m = beta1.mul_add(*m, gain1 * slope);
-            *v = beta2.mul_add(*v, gain2 * slope * slope);
-            *x = keep * *x - rate * *m / v.sqrt().mul_add(correction, epsilon);
-            *g = 0.0;
+        let n = values.len();
+        let (gradient, mean, square) = (&mut gradient[..n], &mut mean[..n], &mut square[..n]);
+        for i in 0..n {
+            let slope = decay.mul_add(values[i], gradient[i]);
+            mean[i] = beta1.mul_add(mean[i], gain1 * slope);
+            square[i] = beta2.mul_add(square[i], gain2 * slope * slope);
+            values[i] = keep * values[i] - rate * mean[i] / square[i].sqrt().mul_add(correction, epsilon);
+            gradient[i] = 0.0;
         }
     }
 }
 
 kernel! {
-    fn sgd(rule: Rule, values: &mut [f32], gradient: &mut [f32], momentum: &mut [f32]) {
-        for ((x, g), m) in values.iter_mut().zip(gradient.iter_mut()).zip(momentum.iter_mut()) {
-            *m = rule.beta1.mul_add(*m, rule.decay.mul_add(*x, *g));
-            *x -= rule.rate * *m;
-            *g = 0.0;
+    fn sgd(_simd: S, rule: Rule, values: &mut [f32], gradient: &mut [f32], momentum: &mut [f32]) {
+        let n = values.len();
+        let (gradient, momentum) = (&mut gradient[..n], &mut momentum[..n]);
+        for i in 0..n {
+            momentum[i] = rule.beta1.mul_add(momentum[i], rule.decay.mul_add(values[i], gradient[i]));
+            values[i] -= rule.rate * momentum[i];
+            gradient[i] = 0.0;
         }
     }
 }
 
 kernel! {
-    fn adagrad(rule: Rule, values: &mut [f32], gradient: &mut [f32], sum: &mut [f32]) {
-        for ((x, g), s) in values.iter_mut().zip(gradient.iter_mut()).zip(sum.iter_mut()) {
-            let slope = rule.decay.mul_add(*x, *g);
-            *s = slope.mul_add(slope, *s);
-            *x -= rule.rate * slope / (s.sqrt() + rule.epsilon);
-            *g = 0.0;
+    fn adagrad(_simd: S, rule: Rule, values: &mut [f32], gradient: &mut [f32], sum: &mut [f32]) {
+        let n = values.len();
+        let (gradient, sum) = (&mut gradient[..n], &mut sum[..n]);
+        for i in 0..n {
+            let slope = rule.decay.mul_add(values[i], gradient[i]);
+            sum[i] = slope.mul_add(slope, sum[i]);
+            values[i] -= rule.rate * slope / (sum[i].sqrt() + rule.epsilon);
+            gradient[i] = 0.0;
         }
     }
 }

@@ -184,6 +184,7 @@ fn small_networks_reproduce_paddlerecs_numbers() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
 fn networks_on_census_rows_reproduce_paddlerecs_numbers() {
     match std::env::var_os("MT_TEST_DATA") {
         Some(data) => check_folder(&Path::new(&data).join("golden"), 5),
