@@ -14,6 +14,8 @@ pub fn symmetric_weights(params: &[Param]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for param in params.iter().filter(|param| param.name.ends_with("weight")) {
         let units = match param.var.dims() {
+            // Units of a single input are single numbers, of which two of many may well be equal.
+            [_, 1] | [1, _, _] => continue,
             [_, _] => param.var.as_tensor().clone(),
             [inputs, n, outputs] => param.var.reshape((*inputs, n * outputs))?.t()?,
             _ => continue,

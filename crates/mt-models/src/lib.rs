@@ -47,3 +47,6 @@ pub use predictor::{Predictor, Signature};
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
 pub use single_task::{SingleTask, SingleTaskConfig};
 pub use trunk::{Sizes, Trunk};
+
+// Part of this crate's interface, so that its users need not name the crate they come from.
+pub use mt_data::{Task, TaskKind};

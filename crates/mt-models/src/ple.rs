@@ -8,10 +8,10 @@
 //! |---|---|---|---|
 //! | x | `xs` | `(B, D)` | |
 //! | level l | `levels[l]` | `(B, S·H) → (B, S·H')` | `levels.{l}.` and the names of [`Cgc`] |
-//! | g_s^l | a gate of level l < L | `(B, H) → (B, T·m + n)` | `levels.{l}.gates.shared.{i}.weight` `(I, 1, O)` |
+//! | g_s^l | a gate of level l, below one with shared experts | `(B, H) → (B, T·m + n)` | `levels.{l}.gates.shared.{i}.weight` `(I, 1, O)` |
 //!
-//! Task experts and gates read the task's stream, shared experts and the shared gate the shared stream. The last
-//! level has no shared gate: nobody reads its stream.
+//! Task experts and gates read the task's stream, shared experts and the shared gate the shared stream. A level
+//! above which nothing reads the shared stream, such as the last, has no shared gate.
 //!
 //! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
 
@@ -44,8 +44,9 @@ impl Ple {
         let mut streams: Vec<Range<usize>> = vec![0..sizes.inputs; sizes.tasks.len() + 1];
         let mut levels: Vec<Cgc> = Vec::with_capacity(cfg.levels.len());
         for (l, level) in cfg.levels.iter().enumerate() {
-            let below_last = l + 1 < cfg.levels.len();
-            let level = Cgc::level(level, sizes.tasks, &streams, below_last, vb.pp("levels").pp(l))?;
+            // A shared stream that no level above reads would have a gate that never learns.
+            let read_above = cfg.levels[l + 1..].iter().any(|level| level.shared_experts > 0);
+            let level = Cgc::level(level, sizes.tasks, &streams, read_above, vb.pp("levels").pp(l))?;
             let width = level.width();
             streams = (0..streams.len()).map(|s| s * width..(s + 1) * width).collect();
             levels.push(level);

@@ -67,3 +67,10 @@ fn towers_without_hidden_layers_learn() {
         assert_all_learn(&ModelConfig { tower: vec![], ..ModelConfig::new(kind) });
     }
 }
+
+#[test]
+fn a_ple_whose_upper_level_shares_nothing_has_no_dead_gate() {
+    let level = |shared| LevelConfig { shared_experts: Some(shared), ..LevelConfig::default() };
+    let levels = Some(Levels::Each(vec![level(2), level(0)]));
+    assert_all_learn(&ModelConfig { levels, ..ModelConfig::new(ModelKind::Ple) });
+}
