@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::dense::{Block, multiply, multiply_transposed, transpose};
 use super::matmul::{Matrix, add_product};
+use super::packed::Packed;
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
 use super::sparse;
@@ -17,7 +18,7 @@ use crate::input::SparseRows;
 use crate::kernel;
 
 /// One affine map: which columns it reads, where its weights lie, which columns it writes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece {
     /// Index of the layer: its weight is parameter `2 * layer`, its bias `2 * layer + 1`.
     pub layer: usize,
@@ -135,50 +136,61 @@ impl Affine {
         rows.entries() * self.width
     }
 
+    /// Whether gathering the weights of all pieces pays: enough entries pass over each gathered weight.
+    fn packs(&self, rows: Rows) -> bool {
+        let same =
+            |piece: &Piece| piece.input == self.pieces[0].input && piece.inputs == self.pieces[0].inputs;
+        let inputs = self.pieces[0].inputs;
+        let one_pass = matches!(rows, Rows::Sparse(_)) || rows.wide(inputs).is_some();
+        one_pass && self.pieces.len() > 1 && rows.entries() >= 8 * inputs && self.pieces.iter().all(same)
+    }
+
     fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
         let mut out = buffer(rows.len() * self.width);
         with_all(&self.parameters, |params| {
-            for piece in &self.pieces {
-                let Some((values, width)) = rows.wide(piece.inputs) else { continue };
-                piece.start(params[2 * piece.layer + 1], &mut out, self.width);
-                let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width);
-                let rhs =
-                    Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
-                add_product(&mut out, piece.out, self.width, lhs, rhs);
-            }
-            let chunk = |(c, out): (usize, &mut [f32])| {
-                let from = c * CHUNK;
-                let count = out.len() / self.width;
-                let rows = rows.range(from, from + count);
-                for piece in &self.pieces {
-                    let (weight, bias) = (params[2 * piece.layer], params[2 * piece.layer + 1]);
-                    match rows {
-                        Rows::Sparse(rows) => sparse_forward(rows, piece, weight, bias, out, self.width),
-                        Rows::Dense { values, width } if rows.wide(piece.inputs).is_none() => {
-                            piece.start(bias, out, self.width);
-                            multiply(
-                                count,
-                                piece.reads(values, width),
-                                piece.weight(weight),
-                                out,
-                                piece.writes(self.width),
-                            );
-                        }
-                        Rows::Dense { .. } => {}
-                    }
-                }
-                if self.relu {
-                    relu_rows(out);
-                }
-            };
-            if self.work(rows) < PARALLEL {
-                out.chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+            if self.packs(rows) {
+                let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width);
+                self.run(rows, &[piece], &[&weight, &bias], &mut out);
             } else {
-                out.par_chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+                self.run(rows, &self.pieces, params, &mut out);
             }
             Ok(())
         })?;
         Ok(out)
+    }
+
+    fn run(&self, rows: Rows, pieces: &[Piece], params: &[&[f32]], out: &mut [f32]) {
+        for piece in pieces {
+            let Some((values, width)) = rows.wide(piece.inputs) else { continue };
+            piece.start(params[2 * piece.layer + 1], out, self.width);
+            let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width);
+            let rhs = Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
+            add_product(out, piece.out, self.width, lhs, rhs);
+        }
+        let chunk = |(c, out): (usize, &mut [f32])| {
+            let count = out.len() / self.width;
+            let rows = rows.range(c * CHUNK, c * CHUNK + count);
+            for piece in pieces {
+                let (weight, bias) = (params[2 * piece.layer], params[2 * piece.layer + 1]);
+                match rows {
+                    Rows::Sparse(rows) => sparse_forward(rows, piece, weight, bias, out, self.width),
+                    Rows::Dense { values, width } if rows.wide(piece.inputs).is_none() => {
+                        piece.start(bias, out, self.width);
+                        let (xs, weight) = (piece.reads(values, width), piece.weight(weight));
+                        multiply(count, xs, weight, out, piece.writes(self.width));
+                    }
+                    Rows::Dense { .. } => {}
+                }
+            }
+            if self.relu {
+                relu_rows(out);
+            }
+        };
+        if self.work(rows) < PARALLEL {
+            out.chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+        } else {
+            out.par_chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+        }
     }
 
     /// The gradient before the activation, and its column sums.
@@ -207,35 +219,48 @@ impl Affine {
 
     /// Adds the parameters' gradients to their slots.
     fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
-        let parallel = self.work(rows) >= PARALLEL;
         let mut slots: Vec<_> =
             self.parameters.iter().map(|p| p.gradient.as_ref().map(|slot| slot.lock())).collect();
+        slots.iter_mut().flatten().for_each(|slot| slot.touched = true);
+        for piece in &self.pieces {
+            if let Some(slot) = &mut slots[2 * piece.layer + 1] {
+                let sums = &mut slot.host[piece.at..][..piece.width];
+                sums.iter_mut().zip(&bias[piece.out..]).for_each(|(sum, x)| *sum += x);
+            }
+        }
+        if self.packs(rows) {
+            let piece = Packed::piece(&self.pieces, self.width);
+            let mut gathered = buffer(piece.inputs * self.width);
+            self.add_weights(rows, delta, vec![(vec![&piece], &mut gathered)]);
+            for piece in &self.pieces {
+                if let Some(slot) = &mut slots[2 * piece.layer] {
+                    Packed::add_share(piece, &gathered, self.width, &mut slot.host);
+                }
+            }
+            return;
+        }
+        let of_layer = |layer| self.pieces.iter().filter(|piece| piece.layer == layer).collect();
+        let weights = slots.iter_mut().step_by(2).enumerate();
+        let targets =
+            weights.filter_map(|(layer, slot)| Some((of_layer(layer), &mut slot.as_mut()?.host[..])));
+        self.add_weights(rows, delta, targets.collect());
+    }
+
+    /// Adds weight gradients. Each target is the gradient of one weight, with the pieces that read the weight.
+    fn add_weights(&self, rows: Rows, delta: &[f32], targets: Vec<(Vec<&Piece>, &mut [f32])>) {
+        let parallel = self.work(rows) >= PARALLEL;
         let mut tasks = Vec::new();
-        for (i, slot) in slots.iter_mut().enumerate() {
-            let Some(slot) = slot else { continue };
-            slot.touched = true;
-            let of_layer = || self.pieces.iter().filter(|piece| piece.layer == i / 2);
-            if i % 2 == 1 {
-                for piece in of_layer() {
-                    let sums = &mut slot.host[piece.at..][..piece.width];
-                    sums.iter_mut().zip(&bias[piece.out..]).for_each(|(sum, x)| *sum += x);
-                }
-                continue;
+        for (pieces, target) in targets {
+            let (wide, narrow): (Vec<&Piece>, _) =
+                pieces.into_iter().partition(|piece| rows.wide(piece.inputs).is_some());
+            for piece in wide {
+                let Some((values, width)) = rows.wide(piece.inputs) else { continue };
+                let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width).transposed();
+                let rhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
+                add_product(target, piece.at, piece.stride, lhs, rhs);
             }
-            let mut narrow = Vec::new();
-            for piece in of_layer() {
-                match rows.wide(piece.inputs) {
-                    None => narrow.push(piece),
-                    Some((values, width)) => {
-                        let lhs =
-                            Matrix::new(values, piece.input, rows.len(), piece.inputs, width).transposed();
-                        let rhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
-                        add_product(&mut slot.host, piece.at, piece.stride, lhs, rhs);
-                    }
-                }
-            }
-            let Some(&stride) = narrow.first().map(|piece| &piece.stride) else { continue };
-            let (mut first, mut rest) = (0, slot.host.as_mut_slice());
+            let Some(stride) = narrow.first().map(|piece: &&Piece| piece.stride) else { continue };
+            let (mut first, mut rest) = (0, target);
             for count in shares(rows, rest.len() / stride, parallel) {
                 let (share, others) = rest.split_at_mut(count * stride);
                 tasks.push((narrow.clone(), first, share));

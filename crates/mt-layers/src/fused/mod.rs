@@ -11,6 +11,7 @@ mod dense;
 pub(crate) mod loss;
 mod matmul;
 pub(crate) mod mixture;
+mod packed;
 mod panels;
 mod rows;
 mod sparse;
