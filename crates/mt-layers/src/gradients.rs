@@ -1,7 +1,7 @@
 //! The short way of parameter gradients: straight into a buffer that lives across steps.
 //!
 //! candle's `backward` allocates each gradient anew, zero-fills a second tensor and adds the two; for a first layer
-//! of 233 KB that alone costs more than the arithmetic. Inside [`collect`] a fused operation adds its parameter
+//! of 233 KB that alone costs more than the arithmetic. Inside [`Gradients::collect`] a fused operation adds its parameter
 //! gradients to the [`Slot`] of the parameter instead and reports none to candle. Outside of it, or for parameters
 //! without a slot, the plain candle composition runs and candle's own gradients come out as usual.
 
@@ -74,26 +74,41 @@ pub(crate) fn slot_of(parameter: &Tensor) -> Option<Slot> {
     ACTIVE.with_borrow(|active| active.as_ref()?.get(&parameter.id()).cloned())
 }
 
-/// Runs `forward`, then back-propagates its result into `slots`.
-pub(crate) fn collect(
-    slots: &Arc<Slots>,
-    parameters: &[(Tensor, Slot)],
-    forward: impl FnOnce() -> Result<Tensor>,
-) -> Result<Tensor> {
-    struct Restore(Option<Arc<Slots>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ACTIVE.set(self.0.take());
-        }
+/// The gradient slots of a set of parameters.
+#[derive(Debug)]
+pub struct Gradients {
+    slots: Arc<Slots>,
+    parameters: Vec<(Tensor, Slot)>,
+}
+
+impl Gradients {
+    pub(crate) fn new(parameters: Vec<(Tensor, Slot)>) -> Self {
+        let slots = parameters.iter().map(|(tensor, slot)| (tensor.id(), slot.clone())).collect();
+        Self { slots: Arc::new(slots), parameters }
     }
-    let restore = Restore(ACTIVE.replace(Some(slots.clone())));
-    let loss = forward()?;
-    let ordinary = loss.backward()?;
-    drop(restore);
-    for (parameter, slot) in parameters {
-        if let Some(gradient) = ordinary.get(parameter) {
-            slot.lock().add(gradient)?;
+
+    /// Runs `forward` to a scalar loss and adds its gradients to the parameters' slots.
+    ///
+    /// Returns the loss, detached. Call [`Gradient::clear`] after use, as the optimizers do.
+    ///
+    /// # Errors
+    /// Whatever `forward` or candle's backward pass fails with.
+    pub fn collect(&self, forward: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+        struct Restore(Option<Arc<Slots>>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                ACTIVE.set(self.0.take());
+            }
         }
+        let restore = Restore(ACTIVE.replace(Some(self.slots.clone())));
+        let loss = forward()?;
+        let ordinary = loss.backward()?;
+        drop(restore);
+        for (parameter, slot) in &self.parameters {
+            if let Some(gradient) = ordinary.get(parameter) {
+                slot.lock().add(gradient)?;
+            }
+        }
+        Ok(loss.detach())
     }
-    Ok(loss.detach())
 }

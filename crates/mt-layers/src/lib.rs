@@ -31,7 +31,7 @@ mod tower;
 pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
-pub use gradients::{Gradient, Slot};
+pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use loss::{BinaryLoss, Loss, MultiTaskLoss, TaskLoss};

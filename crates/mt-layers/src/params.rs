@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
-use crate::gradients::{self, Slot, Slots};
+use crate::gradients::{Gradients, Slot};
 use crate::init;
 
 /// A named parameter, its tensor and its gradient.
@@ -67,14 +67,17 @@ impl Params {
         self.lock().values().map(|p| p.var.elem_count()).sum()
     }
 
-    /// Runs `forward` to a scalar loss and adds its gradients to the parameters' slots.
-    ///
-    /// Returns the loss, detached. Call [`Gradient::clear`](crate::Gradient::clear) after use, as the optimizers do.
+    /// The gradient slots of the parameters there are now, to be set up once for many steps.
+    pub fn gradients(&self) -> Gradients {
+        Gradients::new(
+            self.lock().values().map(|p| (p.var.as_tensor().clone(), p.gradient.clone())).collect(),
+        )
+    }
+
+    /// Runs `forward` to a scalar loss and adds its gradients to the parameters' slots: [`Gradients::collect`] for a
+    /// single step.
     pub fn backward(&self, forward: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        let all =
-            self.lock().values().map(|p| (p.var.as_tensor().clone(), p.gradient.clone())).collect::<Vec<_>>();
-        let slots: Slots = all.iter().map(|(tensor, slot)| (tensor.id(), slot.clone())).collect();
-        gradients::collect(&Arc::new(slots), &all, forward)
+        self.gradients().collect(forward)
     }
 
     /// Copies values from `tensors` by name.

@@ -17,6 +17,7 @@ mod error;
 mod evaluate;
 mod objective;
 mod optim;
+mod prefetch;
 mod run;
 mod train;
 

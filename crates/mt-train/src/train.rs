@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Scope;
 use std::time::Instant;
 
 use candle_core::{DType, Device};
-use mt_data::{Batches, Dataset, permutation};
+use mt_data::{Dataset, permutation};
 use mt_layers::{Params, symmetric_weights};
-use mt_models::{Model, Signature, build, input, probabilities};
+use mt_models::{Model, Signature, build, probabilities};
 use serde::Serialize;
 
 use crate::checkpoint::{self, State};
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Running, TaskProgress, predict};
 use crate::objective::Objective;
 use crate::optim::Optimizer;
+use crate::prefetch::{self, Ready};
 use crate::run::{Best, RunDir};
 
 /// What happens during training, in order; also the lines of `metrics.jsonl`.
@@ -53,6 +55,8 @@ pub enum Event {
         step: u64,
         /// Seconds of training, without evaluation and checkpoint.
         seconds: f64,
+        /// Seconds of those spent waiting for data.
+        waited: f64,
         /// Training rows a second.
         rows_per_second: f64,
         /// Metrics on the validation rows, if there are any.
@@ -98,6 +102,19 @@ pub fn train(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome> {
+    std::thread::scope(|scope| run_epochs(scope, cfg, data, device, run, stop, observe))
+}
+
+/// The loop itself; `scope` outlives the threads that make batches ready.
+fn run_epochs<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    cfg: &'env Config,
+    data: &'env Dataset,
+    device: &Device,
+    run: &RunDir,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<Outcome> {
     let _flushed = denormals::flush();
     let tasks = &data.schema.tasks;
     let inputs = data.schema.numeric.len();
@@ -105,7 +122,7 @@ pub fn train(
     let params = Params::new(cfg.train.seed);
     let model = build(&model_cfg, inputs, tasks, params.builder(DType::F32, device))?;
     let scorer = build(&model_cfg, inputs, tasks, params.frozen(DType::F32, device))?;
-    let trainable = params.all();
+    let (trainable, gradients) = (params.all(), params.gradients());
     if let (Some(name), false) = (symmetric_weights(&trainable)?.first(), cfg.train.allow_symmetry) {
         return Err(Error::Symmetric(name.clone()));
     }
@@ -130,19 +147,19 @@ pub fn train(
     let (mut best, mut step, mut seconds, mut seen) = (None::<Best>, 0u64, 0.0, 0u64);
     let mut epochs = 0;
     'training: for epoch in 1..=cfg.train.epochs {
-        let order = match cfg.train.shuffle {
+        let order = move || match cfg.train.shuffle {
             true => permutation(rows as u32, cfg.train.seed, epoch as u64),
             false => (0..rows as u32).collect(),
         };
         let (started, mut done) = (Instant::now(), 0);
-        for batch in Batches::new(&data.train, &order, cfg.train.batch_size) {
-            let count = batch.rows();
-            let xs = input(batch.numeric)?.to_device(device)?;
+        let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, order);
+        while let Some(batch) = batches.next().transpose()? {
+            let Ready { rows: count, xs, labels, mask } = batch;
+            let xs = xs.to_device(device)?;
             let mut kept = None;
-            let total = params.backward(|| {
+            let total = gradients.collect(|| {
                 let logits = model.forward(&xs)?;
-                let loss =
-                    objective.loss(&logits, &batch.labels, &batch.mask).map_err(candle_core::Error::wrap)?;
+                let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
                 kept = Some((logits.detach(), loss.tasks));
                 Ok(loss.total)
             })?;
@@ -154,13 +171,7 @@ pub fn train(
             optimizer.step(&trainable)?;
             done += count;
             if let Some((logits, losses)) = kept {
-                running.push(
-                    total,
-                    &losses.to_vec1()?,
-                    &probabilities(&logits, tasks)?,
-                    &batch.labels,
-                    &batch.mask,
-                );
+                running.push(total, &losses.to_vec1()?, &probabilities(&logits, tasks)?, &labels, &mask);
             }
             if step.is_multiple_of(cfg.train.log_every) || done == rows {
                 let (loss, tasks) = running.take();
@@ -191,8 +202,8 @@ pub fn train(
             run.set_best(Best { epoch, value })?;
         }
         run.prune(cfg.train.keep, best)?;
-        let rows_per_second = rows as f64 / elapsed;
-        tell(Event::Epoch { epoch, step, seconds: elapsed, rows_per_second, valid, best: better })?;
+        let (rows_per_second, waited) = (rows as f64 / elapsed, batches.waited.as_secs_f64());
+        tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: better })?;
     }
     if let Some(best) = best {
         params.load(&run.checkpoint(best.epoch).join(Signature::WEIGHTS))?;

@@ -1,0 +1,81 @@
+//! Batches made ready by a thread of their own while the step before them runs.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use mt_data::{Batch, Batches, Table};
+use mt_layers::Input;
+use mt_models::input;
+
+use crate::error::Result;
+
+/// A batch as the training step takes it.
+pub(crate) struct Ready {
+    pub rows: usize,
+    pub xs: Input,
+    pub labels: Vec<f32>,
+    pub mask: Vec<f32>,
+}
+
+/// Rows handed over at once: waking the other thread for every small batch would cost a tenth of its step.
+const ROWS: usize = 4096;
+
+/// Hand-overs that may lie ready; enough to ride out the other thread's pauses.
+const DEPTH: usize = 2;
+
+/// The batches of an epoch, in order.
+pub(crate) struct Ahead {
+    groups: Receiver<Result<Vec<Ready>>>,
+    group: std::vec::IntoIter<Ready>,
+    /// Time spent waiting for the other thread.
+    pub waited: Duration,
+}
+
+impl Iterator for Ahead {
+    type Item = Result<Ready>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(ready) = self.group.next() {
+                return Some(Ok(ready));
+            }
+            let since = Instant::now();
+            let group = self.groups.recv();
+            self.waited += since.elapsed();
+            match group {
+                Ok(Ok(group)) => self.group = group.into_iter(),
+                Ok(Err(error)) => return Some(Err(error)),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// All batches of `size` rows of an epoch, in the order that `order` draws up. The thread ends with the epoch, or when
+/// the iterator is dropped.
+pub(crate) fn ahead<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    table: &'env Table,
+    size: usize,
+    order: impl FnOnce() -> Vec<u32> + Send + 'scope,
+) -> Ahead {
+    let (sender, groups) = sync_channel(DEPTH);
+    scope.spawn(move || {
+        for rows in order().chunks((ROWS / size).max(1) * size) {
+            let ready: Result<Vec<Ready>> = Batches::new(table, rows, size).map(Ready::new).collect();
+            let failed = ready.is_err();
+            if sender.send(ready).is_err() || failed {
+                break;
+            }
+        }
+    });
+    Ahead { groups, group: Vec::new().into_iter(), waited: Duration::ZERO }
+}
+
+impl Ready {
+    fn new(batch: Batch) -> Result<Self> {
+        let (rows, labels, mask) = (batch.rows(), batch.labels, batch.mask);
+        Ok(Self { rows, xs: input(batch.numeric)?, labels, mask })
+    }
+}
