@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{buffer, with_values};
 use crate::loss::{BinaryLoss, Loss, MultiTaskLoss, PADDLEREC_EPSILON, TaskLoss};
-use crate::simd::exp;
+use crate::simd::{exp, ln_1p};
 
 /// A scalar whose gradient towards its argument is already known.
 struct Known {
@@ -74,7 +74,7 @@ fn row(task: &TaskLoss, z: f32, y: f32) -> (f32, f32) {
     match task.kind {
         BinaryLoss::CrossEntropy => {
             let slope = if z >= 0.0 { (1.0 - y) - rest } else { rest - y };
-            (z.max(0.0) - z * y + small.ln_1p(), slope)
+            (z.max(0.0) - z * y + ln_1p(small), slope)
         }
         BinaryLoss::PaddlerecLog => {
             let p = if z >= 0.0 { 1.0 - rest } else { rest };

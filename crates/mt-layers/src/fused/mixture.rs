@@ -29,22 +29,28 @@ impl FusedMixture {
     }
 }
 
+/// `(logits - their maximum) · scale`, the arguments of a softmax.
 #[inline(always)]
-fn softmax(logits: &[f32], scale: f32, weights: &mut [f32]) {
-    let n = weights.len();
-    let logits = &logits[..n];
-    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
-    for i in 0..n {
+fn shift(logits: &[f32], scale: f32, shifted: &mut [f32]) {
+    let logits = &logits[..shifted.len()];
+    let mut largest = f32::NEG_INFINITY;
+    for i in 0..logits.len() {
         largest = largest.max(logits[i]);
     }
-    for i in 0..n {
-        weights[i] = exp((logits[i] - largest) * scale);
+    for i in 0..logits.len() {
+        shifted[i] = (logits[i] - largest) * scale;
     }
-    for i in 0..n {
+}
+
+#[inline(always)]
+fn normalise(weights: &mut [f32]) {
+    let mut sum = 0.0;
+    for i in 0..weights.len() {
         sum += weights[i];
     }
-    for i in 0..n {
-        weights[i] /= sum;
+    let scale = 1.0 / sum;
+    for i in 0..weights.len() {
+        weights[i] *= scale;
     }
 }
 
@@ -60,15 +66,27 @@ kernel! {
         out: &mut [f32],
     ) {
         let (width, choices, gates) = (mixture.width, mixture.logits(), mixture.gates.len());
-        let scale = 1.0 / mixture.temperature;
-        for r in 0..logits.len() / choices {
+        let (rows, scale) = (logits.len() / choices, 1.0 / mixture.temperature);
+        let mut at = 0;
+        for _ in 0..rows {
+            for g in 0..gates {
+                let len = mixture.gates[g].len();
+                shift(&logits[at..], scale, &mut weights[at..at + len]);
+                at += len;
+            }
+        }
+        // One loop over all gates of all rows: a gate of five alone would leave most of a vector empty.
+        for i in 0..weights.len() {
+            weights[i] = exp(weights[i]);
+        }
+        at = 0;
+        for r in 0..rows {
             let experts = &experts[r * columns..][..columns];
-            let mut at = r * choices;
             for g in 0..gates {
                 let gate = &mixture.gates[g][..];
                 let out = &mut out[(r * gates + g) * width..][..width];
                 let weights = &mut weights[at..at + gate.len()];
-                softmax(&logits[at..], scale, weights);
+                normalise(weights);
                 by_panels!(8, width, mix_panel(simd, width, gate, weights, experts, out));
                 at += gate.len();
             }
