@@ -112,21 +112,34 @@ impl DataConfig {
             (Some(csv), None) => csv.check()?,
             (None, Some(synth)) => synth.check()?,
         }
-        let test_fraction = self.test_fraction.unwrap_or(0.0);
-        for (key, fraction) in
-            [("data.valid_fraction", self.valid_fraction), ("data.test_fraction", test_fraction)]
-        {
+        let written = [
+            ("data.valid_fraction", self.valid_fraction),
+            ("data.test_fraction", self.test_fraction.unwrap_or_default()),
+        ];
+        for (key, fraction) in written {
             if !(0.0..1.0).contains(&fraction) {
                 let found = fraction.to_string();
                 return Err(Error::Setting { key, expected: "a share from 0 to below 1", found });
             }
         }
-        if self.valid_fraction + test_fraction >= 1.0 {
-            let found = (self.valid_fraction + test_fraction).to_string();
+        let sum: f64 = self.set_aside().iter().sum();
+        if sum >= 1.0 {
+            let found = sum.to_string();
             let expected = "a sum below 1 (something must be left to train on)";
             return Err(Error::Setting { key: "data.valid_fraction + data.test_fraction", expected, found });
         }
         Ok(())
+    }
+
+    /// Shares of the training rows that are set aside for validation and for the test: none where there are files.
+    pub(crate) fn set_aside(&self) -> [f64; 2] {
+        let files = self.csv.as_ref();
+        let default_test = if files.is_some() { 0.0 } else { tenth() };
+        let share = |files: Option<&Paths>, fraction| if files.is_some() { 0.0 } else { fraction };
+        [
+            share(files.and_then(|csv| csv.valid.as_ref()), self.valid_fraction),
+            share(files.and_then(|csv| csv.test.as_ref()), self.test_fraction.unwrap_or(default_test)),
+        ]
     }
 }
 

@@ -75,12 +75,10 @@ impl Dataset {
             (None, None) => return Err(Error::Source { found: "none" }),
         };
 
-        let default_test = if truth.is_some() { 0.1 } else { 0.0 };
-        let test_fraction = if test.is_some() { 0.0 } else { data.test_fraction.unwrap_or(default_test) };
-        let valid_fraction = if valid.is_some() { 0.0 } else { data.valid_fraction };
+        let fractions = data.set_aside();
         let mut scored = None;
-        if valid_fraction > 0.0 || test_fraction > 0.0 {
-            let parts = split(train.len() as u32, &[valid_fraction, test_fraction], data.split_seed);
+        if fractions.iter().any(|&fraction| fraction > 0.0) {
+            let parts = split(train.len() as u32, &fractions, data.split_seed);
             let aside = |rows: &[u32]| (!rows.is_empty()).then(|| Table::from_batch(train.gather(rows)));
             valid = valid.or_else(|| aside(&parts[0]));
             test = test.or_else(|| aside(&parts[1]));

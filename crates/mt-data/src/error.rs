@@ -337,6 +337,31 @@ pub enum Error {
     TooLarge,
 }
 
+impl Error {
+    /// Whether the configuration is at fault, not a file or its content.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Pattern { .. }
+                | Self::LooksLikeHeader { .. }
+                | Self::LooksLikeData { .. }
+                | Self::UnknownColumn { .. }
+                | Self::Unnamed { .. }
+                | Self::ColumnOutOfRange { .. }
+                | Self::LabelAmongFeatures { .. }
+                | Self::DuplicateFeature { .. }
+                | Self::NoFeatures { .. }
+                | Self::SharedLabel { .. }
+                | Self::NoTasks
+                | Self::DuplicateTask { .. }
+                | Self::TaskName { .. }
+                | Self::Source { .. }
+                | Self::NoLabel { .. }
+                | Self::Setting { .. }
+        )
+    }
+}
+
 fn or_without(labels: Option<usize>) -> String {
     labels.map_or(String::new(), |width| format!(", or {width} without labels"))
 }

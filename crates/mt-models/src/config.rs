@@ -93,6 +93,15 @@ pub enum Levels {
     Each(Vec<LevelConfig>),
 }
 
+impl Levels {
+    fn count(&self) -> usize {
+        match self {
+            Self::Equal(n) => *n,
+            Self::Each(levels) => levels.len(),
+        }
+    }
+}
+
 /// One level of a PLE; what it leaves out is taken from the model section.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,25 +198,24 @@ impl ModelConfig {
         }
         let expert = self.expert.clone().unwrap_or_else(|| vec![16]);
         layers("expert", &expert)?;
+        within("experts_per_task", 0, self.experts_per_task.unwrap_or(2))?;
+        within("shared_experts", 0, self.shared_experts.unwrap_or(2))?;
         Ok(match self.kind {
             ModelKind::SharedBottom => Architecture::SharedBottom(SharedBottomConfig { bottom, init }),
             ModelKind::SingleTask => Architecture::SingleTask(SingleTaskConfig { bottom, init }),
             ModelKind::Mmoe => {
                 let experts = self.experts.unwrap_or(8);
-                if experts == 0 {
-                    return Err(error("experts", "expected at least 1, found 0"));
-                }
+                within("experts", 1, experts)?;
                 Architecture::Mmoe(MmoeConfig { experts, expert, gate, temperature, init })
             }
             ModelKind::Cgc => Architecture::Cgc(self.level(&LevelConfig::default(), "")?),
             ModelKind::Ple => {
-                let levels = match self.levels.clone().unwrap_or(Levels::Equal(2)) {
+                let levels = self.levels.clone().unwrap_or(Levels::Equal(2));
+                within("levels", 1, levels.count())?;
+                let levels = match levels {
                     Levels::Equal(n) => vec![LevelConfig::default(); n],
                     Levels::Each(levels) => levels,
                 };
-                if levels.is_empty() {
-                    return Err(error("levels", "expected at least 1, found 0"));
-                }
                 let level = |(l, level)| self.level(level, &format!("levels[{l}]."));
                 Architecture::Ple(PleConfig {
                     levels: levels.iter().enumerate().map(level).collect::<Result<_>>()?,
@@ -227,6 +235,8 @@ impl ModelConfig {
         };
         layers(&format!("{at}expert"), &cfg.expert)?;
         positive(&format!("{at}gate"), &cfg.gate)?;
+        within(&format!("{at}experts_per_task"), 0, cfg.experts_per_task)?;
+        within(&format!("{at}shared_experts"), 0, cfg.shared_experts)?;
         if cfg.experts_per_task + cfg.shared_experts == 0 {
             return Err(error(
                 &format!("{at}experts_per_task"),
@@ -259,12 +269,19 @@ impl ModelConfig {
                 let own = own.join(", ");
                 return Err(error(
                     key,
-                    format!("a {} has none; it takes {own}, tower, init, budget", self.kind),
+                    format!("{} has no such key; it takes {own}, tower, init, budget", self.kind),
                 ));
             }
         }
         Ok(())
     }
+}
+
+fn within(key: &str, least: usize, found: usize) -> Result<()> {
+    if (least..=MAX_COUNT).contains(&found) {
+        return Ok(());
+    }
+    Err(error(key, format!("expected {least} to {MAX_COUNT}, found {found}")))
 }
 
 fn positive(key: &str, units: &[usize]) -> Result<()> {
@@ -283,3 +300,6 @@ fn layers(key: &str, units: &[usize]) -> Result<()> {
 
 /// More units in a layer than this is a typing mistake, and would exhaust memory before anything is said.
 const MAX_UNITS: usize = 65_536;
+
+/// Likewise for experts and levels: published models have tens of the first and two or three of the second.
+const MAX_COUNT: usize = 1024;

@@ -41,6 +41,20 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A configuration file that cannot be read.
+    #[error("{path}: cannot read the configuration")]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A folder that is no run's.
+    #[error("{path}: holds no run (no config.yaml)")]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder for a new run holds one already.
     #[error("{path} already holds a run; choose another folder or remove it")]
     RunExists {
@@ -71,16 +85,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the configuration is at fault, not the run.
+    /// Whether the configuration or a folder that was named is at fault, not the run.
     pub fn is_usage(&self) -> bool {
-        use mt_data::Error as Data;
-        matches!(
-            self,
+        match self {
             Self::Config { .. }
-                | Self::RunExists { .. }
-                | Self::Symmetric(_)
-                | Self::Model(mt_models::Error::Config { .. })
-        ) || matches!(self, Self::Data(Data::Setting { .. } | Data::Source { .. }))
+            | Self::ConfigFile { .. }
+            | Self::NoRun { .. }
+            | Self::RunExists { .. }
+            | Self::Symmetric(_)
+            | Self::Model(mt_models::Error::Config { .. }) => true,
+            Self::Data(error) => error.is_usage(),
+            _ => false,
+        }
     }
 }
 

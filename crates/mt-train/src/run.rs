@@ -52,14 +52,11 @@ impl RunDir {
     /// Opens the folder of an earlier run and reads its configuration.
     ///
     /// # Errors
-    /// If it holds no run, or the configuration does not fit this version.
+    /// [`Error::NoRun`] if it holds none, and whatever is wrong with its configuration.
     pub fn open(path: &Path) -> Result<(Self, Config)> {
         let run = Self { path: path.to_owned() };
         if !run.config_path().exists() {
-            return Err(Error::File {
-                path: path.to_owned(),
-                problem: "holds no run (no config.yaml)".into(),
-            });
+            return Err(Error::NoRun { path: path.to_owned() });
         }
         let cfg = Config::read(&run.config_path(), &[])?;
         Ok((run, cfg))

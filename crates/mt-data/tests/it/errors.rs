@@ -225,6 +225,19 @@ fn settings_out_of_range_are_named() {
         check(DataConfig { valid_fraction: 0.5, test_fraction: Some(0.5), ..files.clone() }),
         "data.valid_fraction + data.test_fraction: expected a sum below 1 (something must be left to train on), found 1"
     );
+    // The generator's rows are split for the test too, unless told not to.
+    let synth = DataConfig { valid_fraction: 0.95, ..DataConfig::synthetic(Default::default()) };
+    assert_eq!(
+        check(synth.clone()),
+        "data.valid_fraction + data.test_fraction: expected a sum below 1 (something must be left to train on), found 1.05"
+    );
+    assert!(DataConfig { test_fraction: Some(0.0), ..synth }.check().is_ok());
+    // A fraction that is not used takes no rows away.
+    let own = CsvConfig { valid: Some("y".into()), ..CsvConfig::new("x") };
+    let data = DataConfig { valid_fraction: 0.5, test_fraction: Some(0.5), ..DataConfig::files(own) };
+    assert!(data.check().is_ok());
+    let own = CsvConfig { test: Some("z".into()), ..CsvConfig::new("x") };
+    assert!(DataConfig { csv: Some(own), ..data }.check().is_ok());
     for delimiter in ['0', '.', '"', '\n', 'e', 'é'] {
         let csv = CsvConfig { delimiter, ..CsvConfig::new("x") };
         assert_eq!(

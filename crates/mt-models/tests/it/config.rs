@@ -1,6 +1,6 @@
 //! What a model section may not say.
 
-use mt_models::{Levels, ModelConfig, ModelKind};
+use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind};
 
 fn message(cfg: &ModelConfig) -> String {
     cfg.resolve().expect_err("must be refused").to_string()
@@ -11,13 +11,13 @@ fn a_key_of_another_kind_is_refused_with_the_kinds_own() {
     let cfg = ModelConfig { experts: Some(4), ..ModelConfig::new(ModelKind::SharedBottom) };
     assert_eq!(
         message(&cfg),
-        "model.experts: a shared-bottom has none; it takes bottom, tower, init, budget"
+        "model.experts: shared-bottom has no such key; it takes bottom, tower, init, budget"
     );
     let cfg = ModelConfig { levels: Some(Levels::Equal(2)), ..ModelConfig::new(ModelKind::Cgc) };
     assert_eq!(
         message(&cfg),
-        "model.levels: a cgc has none; it takes experts_per_task, shared_experts, expert, gate, temperature, tower, \
-         init, budget"
+        "model.levels: cgc has no such key; it takes experts_per_task, shared_experts, expert, gate, temperature, \
+         tower, init, budget"
     );
 }
 
@@ -25,7 +25,7 @@ fn a_key_of_another_kind_is_refused_with_the_kinds_own() {
 fn sizes_out_of_bounds_are_refused() {
     let mmoe = || ModelConfig::new(ModelKind::Mmoe);
     let cases = [
-        (ModelConfig { experts: Some(0), ..mmoe() }, "model.experts: expected at least 1, found 0"),
+        (ModelConfig { experts: Some(0), ..mmoe() }, "model.experts: expected 1 to 1024, found 0"),
         (
             ModelConfig { expert: Some(vec![]), ..mmoe() },
             "model.expert: expected at least one layer, found an empty list",
@@ -41,7 +41,26 @@ fn sizes_out_of_bounds_are_refused() {
         ),
         (
             ModelConfig { levels: Some(Levels::Equal(0)), ..ModelConfig::new(ModelKind::Ple) },
-            "model.levels: expected at least 1, found 0",
+            "model.levels: expected 1 to 1024, found 0",
+        ),
+        (ModelConfig { experts: Some(80_000), ..mmoe() }, "model.experts: expected 1 to 1024, found 80000"),
+        (
+            ModelConfig { levels: Some(Levels::Equal(usize::MAX)), ..ModelConfig::new(ModelKind::Ple) },
+            "model.levels: expected 1 to 1024, found 18446744073709551615",
+        ),
+        (
+            ModelConfig { experts_per_task: Some(1025), ..ModelConfig::new(ModelKind::Cgc) },
+            "model.experts_per_task: expected 0 to 1024, found 1025",
+        ),
+        (
+            ModelConfig {
+                levels: Some(Levels::Each(vec![LevelConfig {
+                    shared_experts: Some(9999),
+                    ..LevelConfig::default()
+                }])),
+                ..ModelConfig::new(ModelKind::Ple)
+            },
+            "model.levels[0].shared_experts: expected 0 to 1024, found 9999",
         ),
         (
             ModelConfig {

@@ -1,13 +1,42 @@
-//! Where in a file a key stands, for errors found after parsing.
+//! Where a key was set, for errors found after parsing: in the file, or by an override.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// `origin:line:column` of the value at a path like `model.levels[0].expert`, or of its nearest ancestor in the text.
-pub(super) fn place(text: &str, origin: &str, path: &str) -> String {
-    let path = path.replace('[', ".").replace(']', "");
-    let mut steps: Vec<&str> = path.split('.').collect();
+/// What a configuration was read from.
+pub(super) struct Origin<'a> {
+    pub text: &'a str,
+    /// The file's name.
+    pub name: &'a str,
+    /// As `key.path=value`.
+    pub overrides: &'a [String],
+}
+
+impl Origin<'_> {
+    /// The place to blame for what is wrong with a key, or with several joined by ` + `: the last override that set
+    /// it, a part of it or what it is a part of; else where it stands in the file.
+    pub fn place(&self, keys: &str) -> String {
+        let keys: Vec<Vec<String>> = keys.split(" + ").map(steps).collect();
+        let touches = |set: &String| {
+            let set = steps(set.split_once('=').map_or(set.as_str(), |(path, _)| path));
+            keys.iter().any(|key| key.iter().zip(&set).all(|(a, b)| a == b))
+        };
+        match self.overrides.iter().rfind(|set| touches(set)) {
+            Some(set) => format!("--set {set}"),
+            None => keys.first().map_or_else(|| self.name.to_owned(), |key| place(self.text, self.name, key)),
+        }
+    }
+}
+
+/// The steps of a path like `model.levels[0].expert`.
+fn steps(path: &str) -> Vec<String> {
+    path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect()
+}
+
+/// `origin:line:column` of the value at a path, or of its nearest ancestor in the text.
+fn place(text: &str, origin: &str, path: &[String]) -> String {
+    let mut steps: Vec<&str> = path.iter().map(String::as_str).collect();
     while !steps.is_empty() {
         // The walk ends in an error at the value; the parser adds the position to it.
         let walk = Walk(&steps).deserialize(serde_yaml::Deserializer::from_str(text));
@@ -72,12 +101,28 @@ impl<'de> Visitor<'de> for Walk<'_> {
 mod tests {
     use super::*;
 
+    const TEXT: &str = "a: 1\nmodel:\n  levels:\n  - x: 1\n  - x: [2, 3]\n";
+
+    fn place(key: &str, overrides: &[&str]) -> String {
+        let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
+        Origin { text: TEXT, name: "f", overrides: &overrides }.place(key)
+    }
+
     #[test]
     fn keys_are_found_in_maps_and_lists_and_else_their_ancestor() {
-        let text = "a: 1\nmodel:\n  levels:\n  - x: 1\n  - x: [2, 3]\n";
-        assert_eq!(place(text, "f", "a"), "f:1:4");
-        assert_eq!(place(text, "f", "model.levels[1].x"), "f:5:8");
-        assert_eq!(place(text, "f", "model.levels[1].y"), "f:5:5");
-        assert_eq!(place(text, "f", "nowhere"), "f");
+        assert_eq!(place("a", &[]), "f:1:4");
+        assert_eq!(place("model.levels[1].x", &[]), "f:5:8");
+        assert_eq!(place("model.levels[1].y", &[]), "f:5:5");
+        assert_eq!(place("model.x + a", &[]), "f:3:3");
+        assert_eq!(place("nowhere", &[]), "f");
+    }
+
+    #[test]
+    fn the_last_override_of_a_key_is_named_instead_of_the_file() {
+        assert_eq!(place("a", &["a=2", "a=3", "model.x=1"]), "--set a=3");
+        assert_eq!(place("model.levels[1].x", &["model.levels=[]"]), "--set model.levels=[]");
+        assert_eq!(place("model", &["model.levels[1].x=7"]), "--set model.levels[1].x=7");
+        assert_eq!(place("model.y + a", &["a=b=c"]), "--set a=b=c");
+        assert_eq!(place("model.levels[1].x", &["model.levels[0].x=7", "model.level=1"]), "f:5:8");
     }
 }

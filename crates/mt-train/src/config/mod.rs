@@ -11,7 +11,8 @@ use mt_layers::BinaryLoss;
 use mt_models::{ModelConfig, fit_budget};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result, io};
+use self::locate::Origin;
+use crate::error::{Error, Result};
 use crate::optim::OptimizerConfig;
 
 /// A whole run: what to read, what to predict, which network, how to train it.
@@ -107,9 +108,10 @@ impl Config {
     /// Reads a configuration and applies `overrides` of the form `train.batch_size=64`.
     ///
     /// # Errors
-    /// [`Error::Config`] with file, line, column and key, or with the override at fault.
+    /// [`Error::ConfigFile`], or [`Error::Config`] with file, line, column and key, or with the override at fault.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(io(path, "read the configuration"))?;
+        let unreadable = |source| Error::ConfigFile { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let mut cfg = Self::parse(&text, &path.display().to_string(), overrides)?;
         if cfg.name.is_empty() {
             cfg.name =
@@ -124,25 +126,49 @@ impl Config {
     /// See [`Config::read`].
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
         let cfg: Self = yaml::parse(text, origin, overrides)?;
-        let check = |key: &str, good: bool, problem: String| {
-            let place = || locate::place(text, origin, key);
-            if good {
-                Ok(())
-            } else {
-                Err(Error::Config { at: place(), problem: format!("{key}: {problem}") })
-            }
+        let origin = Origin { text, name: origin, overrides };
+        let refuse = |key: &str, problem: String| Error::Config { at: origin.place(key), problem };
+        let check = |key: &str, good: bool, problem: String| match good {
+            true => Ok(()),
+            false => Err(refuse(key, format!("{key}: {problem}"))),
         };
         check("version", cfg.version == 1, format!("expected 1, found {}", cfg.version))?;
+        // It names a folder, which must not be one outside.
+        let folder = !cfg.name.contains(['/', '\\']) && !matches!(cfg.name.as_str(), "." | "..");
+        check(
+            "name",
+            folder,
+            format!("expected the name of a folder, without slashes, found {:?}", cfg.name),
+        )?;
         cfg.train.check(&cfg.tasks, &check)?;
-        cfg.model.resolve().map_err(|error| match error {
-            mt_models::Error::Config { key, problem } => {
-                Error::Config { at: locate::place(text, origin, &key), problem: format!("{key}: {problem}") }
-            }
-            error => Error::Model(error),
+        cfg.model.resolve().map_err(|error| match &error {
+            mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
+            _ => Error::Model(error),
         })?;
-        cfg.data.check()?;
-        mt_data::tasks(&cfg.tasks)?;
+        let data = |error: mt_data::Error| match cfg.key(&error) {
+            Some(key) => refuse(&key, error.to_string()),
+            None => Error::Data(error),
+        };
+        cfg.data.check().map_err(data)?;
+        mt_data::tasks(&cfg.tasks).map_err(data)?;
         Ok(cfg)
+    }
+
+    /// The key that an error of the data's or the tasks' checks is about; several joined by ` + `.
+    fn key(&self, error: &mt_data::Error) -> Option<String> {
+        use mt_data::Error as Data;
+        // Of two tasks with one name, the second is the mistake.
+        let task = |name: &str| {
+            let position = self.tasks.iter().rposition(|task| task.name == name);
+            position.map(|i| format!("tasks[{i}].name"))
+        };
+        match error {
+            Data::Setting { key, .. } => Some((*key).to_owned()),
+            Data::Source { .. } => Some("data.synth + data.csv".to_owned()),
+            Data::NoTasks => Some("tasks".to_owned()),
+            Data::DuplicateTask { name } | Data::TaskName { name, .. } => task(name),
+            _ => None,
+        }
     }
 
     /// The model section with the widths that its budget allows for this data.
@@ -164,13 +190,11 @@ impl Config {
 
 impl TrainConfig {
     fn check(&self, tasks: &[TaskConfig], check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
-        let at_least_one = |n: usize| (n > 0, format!("expected at least 1, found {n}"));
-        for (key, n) in
-            [("train.epochs", self.epochs), ("train.batch_size", self.batch_size), ("train.keep", self.keep)]
-        {
-            let (good, problem) = at_least_one(n);
-            check(key, good, problem)?;
+        for (key, n) in [("train.epochs", self.epochs), ("train.keep", self.keep)] {
+            check(key, n > 0, format!("expected at least 1, found {n}"))?;
         }
+        let good = (1..=MAX_BATCH).contains(&self.batch_size);
+        check("train.batch_size", good, format!("expected 1 to {MAX_BATCH}, found {}", self.batch_size))?;
         check("train.log_every", self.log_every > 0, "expected at least 1, found 0".into())?;
         for (key, good, problem) in self.optimizer.problems() {
             check(&format!("train.optimizer.{key}"), good, problem)?;
@@ -193,6 +217,12 @@ impl TrainConfig {
                 format!("expected a number from 0, found {weight}"),
             )?;
         }
+        let weighs = |name: &str| self.task_weights.get(name).is_none_or(|&weight| weight > 0.0);
+        check(
+            "train.task_weights",
+            tasks.is_empty() || names().any(weighs),
+            "expected a weight above 0 for at least one task, found only 0".into(),
+        )?;
         if let Some(task) = &self.select.task {
             let (good, problem) = known(task);
             check("train.select.task", good, problem)?;
@@ -200,3 +230,6 @@ impl TrainConfig {
         Ok(())
     }
 }
+
+/// A larger batch is a typing mistake: its activations would exhaust memory before anything is said.
+const MAX_BATCH: usize = 1 << 20;

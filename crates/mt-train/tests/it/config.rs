@@ -44,11 +44,11 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
             "experts: many",
             "run.yaml:9:12: model.experts: invalid type: string \"many\", expected usize",
         ),
-        ("experts: 4", "experts: 0", "run.yaml:9:12: model.experts: expected at least 1, found 0"),
+        ("experts: 4", "experts: 0", "run.yaml:9:12: model.experts: expected 1 to 1024, found 0"),
         (
             "experts: 4",
             "levels: 2",
-            "run.yaml:9:11: model.levels: a mmoe has none; it takes experts, expert, gate,",
+            "run.yaml:9:11: model.levels: mmoe has no such key; it takes experts, expert,",
         ),
         (
             "kind: mmoe",
@@ -84,7 +84,30 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
         ),
         ("epochs: 2", "keep: 0", "run.yaml:11:9: train.keep: expected at least 1, found 0"),
         ("epochs: 2", "log_every: 0", "run.yaml:11:14: train.log_every: expected at least 1, found 0"),
-        ("epochs: 2", "batch_size: 0", "run.yaml:11:15: train.batch_size: expected at least 1, found 0"),
+        ("epochs: 2", "batch_size: 0", "run.yaml:11:15: train.batch_size: expected 1 to 1048576, found 0"),
+        (
+            "epochs: 2",
+            "batch_size: 5120000",
+            "run.yaml:11:15: train.batch_size: expected 1 to 1048576, found 5120000",
+        ),
+        (
+            "epochs: 2",
+            "task_weights: {completion: 0, like: 0}",
+            "run.yaml:11:17: train.task_weights: expected a weight above 0 for at least one task, found only 0",
+        ),
+        ("rows: 1000", "rows: 0", "run.yaml:3:17: data.synth.rows: expected 1 to 4294967295, found 0"),
+        (
+            "synth: {rows: 1000}",
+            "valid_fraction: 0.1",
+            "run.yaml:3:3: data: exactly one of `csv` and `synth` is needed, found none",
+        ),
+        (
+            "synth: {rows: 1000}",
+            "synth: {}\n  test_fraction: 0.9",
+            "run.yaml:3:3: data.valid_fraction + data.test_fraction: expected a sum below 1",
+        ),
+        ("name: like,", "name: completion,", "run.yaml:6:10: tasks: two tasks are named \"completion\""),
+        ("name: like,", "name: a.b,", "run.yaml:6:10: tasks: \"a.b\" cannot name a task: dots,"),
     ];
     for (from, to, expected) in cases {
         let found = message(&GOOD.replace(from, to), &[]);
@@ -98,7 +121,11 @@ fn overrides_are_checked_like_the_file() {
         ("train.epochs=two", "--set train.epochs=two: invalid type: string \"two\", expected usize"),
         ("train.epoch=2", "--set train.epoch=2: unknown key \"epoch\"; did you mean \"epochs\"?"),
         ("model.expert=[16, x]", "--set model.expert=[16, x]: invalid type: string \"x\", expected usize"),
-        ("model.experts=0", "run.yaml:9:12: model.experts: expected at least 1, found 0"),
+        ("model.experts=0", "--set model.experts=0: model.experts: expected 1 to 1024, found 0"),
+        (
+            "data.csv.train=x",
+            "--set data.csv.train=x: data: exactly one of `csv` and `synth` is needed, found both",
+        ),
     ];
     for (text, expected) in cases {
         let found = message(GOOD, &[text]);
