@@ -11,7 +11,9 @@ use clap::{Parser, Subcommand, ValueEnum};
   mt compare configs/quickstart/*.yaml         train four models on generated data and print a table
   mt train configs/video/2-mmoe.yaml           train one
   mt eval --run runs/mmoe                      its metrics on the test rows
-  mt predict --run runs/mmoe --input rows.csv  probabilities for each row")]
+  mt predict --run runs/mmoe --input rows.csv  probabilities for each row
+
+Exit codes: 0 done, 1 the run failed, 2 mistake in the command line or a configuration, 130 stopped on request.")]
 pub struct Args {
     /// Threads to compute with [default: all cores]. Results do not depend on it.
     #[arg(long, global = true, value_name = "N")]
@@ -44,7 +46,7 @@ pub enum Command {
   mt train configs/video/4-ple.yaml
   mt train configs/video/2-mmoe.yaml --set train.batch_size=32 --set 'model.gate=[32, 16]' --run-dir runs/deep-gates
 
-Ctrl-C finishes the step under way and leaves a usable checkpoint.")]
+Ctrl-C finishes the step under way, leaves a usable checkpoint and exits with 130.")]
 pub struct TrainArgs {
     /// The configuration
     pub config: PathBuf,
@@ -86,7 +88,7 @@ pub struct EvalArgs {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
-    /// best, last, an epoch, or a range of epochs A..B, both included
+    /// best, last, interrupted, an epoch, or a range of epochs A..B, both included
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     /// A file, folder or glob with labels [default: the run's test rows, else its validation rows]
@@ -137,7 +139,7 @@ pub struct PredictArgs {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
-    /// best, last or an epoch
+    /// best, last, interrupted or an epoch
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     /// A file, folder or glob in the format of the run's data

@@ -1,11 +1,11 @@
 //! `mt`: multi-task ranking models from the command line.
 //!
-//! Exit codes: 0 done, 1 the run failed, 2 usage or configuration.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the program's interface")]
+//! Exit codes: 0 done, 1 the run failed, 2 usage or configuration, 130 stopped on request.
 
 mod args;
 mod commands;
 mod device;
+mod print;
 mod progress;
 mod report;
 mod source;
@@ -36,8 +36,12 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<stop::Interrupted>() => {
+            print::note(error);
+            ExitCode::from(stop::EXIT_CODE)
+        }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            print::note(format_args!("error: {error:#}"));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
@@ -48,6 +52,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<args::Usage>()
             || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
+            || cause.downcast_ref::<mt_data::Error>().is_some_and(mt_data::Error::is_usage)
     })
 }
 

@@ -6,6 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mt_data::Progress;
 use mt_train::Event;
 
+use crate::print::note;
+
 /// A progress bar.
 pub struct Bar(ProgressBar);
 
@@ -48,7 +50,7 @@ impl Bar {
     /// Shows how far training has come.
     pub fn train(&self, event: &Event, epochs: usize) {
         match event {
-            Event::Started { rows, .. } => self.0.set_length((rows * epochs) as u64),
+            Event::Started { rows, .. } => self.0.set_length((*rows as u64).saturating_mul(epochs as u64)),
             Event::Progress { epoch, rows, loss, tasks, .. } => {
                 let length = self.0.length().unwrap_or(0);
                 self.0.set_position(length / epochs as u64 * (*epoch as u64 - 1) + *rows as u64);
@@ -64,7 +66,7 @@ impl Bar {
 
     /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
-        self.0.suspend(|| eprintln!("{text}"));
+        self.0.suspend(|| note(text));
     }
 
     /// Removes the bar.

@@ -8,6 +8,7 @@ use mt_models::Signature;
 use mt_train::{Config, RunDir};
 
 use crate::args::Usage;
+use crate::print::note;
 use crate::progress::Bar;
 
 /// Loads a configuration's data with a progress bar, and says which records were left out.
@@ -24,12 +25,12 @@ pub fn report_skipped(skipped: &Skipped) {
     if skipped.records == 0 {
         return;
     }
-    eprintln!("warning: left out {} bad records", skipped.records);
+    note(format_args!("warning: left out {} bad records", skipped.records));
     for error in &skipped.first {
-        eprintln!("  {error}");
+        note(format_args!("  {error}"));
     }
     if skipped.records > skipped.first.len() as u64 {
-        eprintln!("  and {} more", skipped.records - skipped.first.len() as u64);
+        note(format_args!("  and {} more", skipped.records - skipped.first.len() as u64));
     }
 }
 
@@ -66,16 +67,21 @@ pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Re
     Ok(data.test.map(|table| ("test".to_owned(), table)).or(valid).ok_or_else(none)?)
 }
 
-/// Checkpoint folders of a selection: `best`, `last`, an epoch, or `A..B`, both included.
-pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(usize, PathBuf)>> {
+/// Checkpoint folders of a selection, each with its epoch: `best`, `last`, an epoch, `A..B`, both included; or
+/// `interrupted`, which has none.
+pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(Option<usize>, PathBuf)>> {
     let epochs = run.epochs()?;
-    let bad = || Usage(format!("--checkpoint {selection}: expected best, last, an epoch or a range A..B"));
+    let bad = || {
+        let expected = "best, last, interrupted, an epoch or a range A..B";
+        Usage(format!("--checkpoint {selection}: expected {expected}"))
+    };
     let wanted: Vec<usize> = match selection {
         "best" => match run.best()? {
             Some(best) => vec![best.epoch],
             None => epochs.last().copied().into_iter().collect(),
         },
         "last" => epochs.last().copied().into_iter().collect(),
+        "interrupted" => Vec::new(),
         range if range.contains("..") => {
             let (from, to) = range.split_once("..").ok_or_else(bad)?;
             let (from, to): (usize, usize) =
@@ -86,9 +92,10 @@ pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(usize, PathBuf)
     };
     let missing = wanted.iter().find(|epoch| !epochs.contains(epoch));
     if wanted.is_empty() || missing.is_some() {
-        let interrupted = run.interrupted().exists() && epochs.is_empty();
-        if interrupted && matches!(selection, "best" | "last") {
-            return Ok(vec![(0, run.interrupted())]);
+        // Of a run without a whole epoch, this is all there is.
+        let meant = selection == "interrupted" || epochs.is_empty() && matches!(selection, "best" | "last");
+        if meant && run.interrupted().exists() {
+            return Ok(vec![(None, run.interrupted())]);
         }
         let there = match (epochs.first(), epochs.last()) {
             (Some(first), Some(last)) => format!("there are epochs {first} to {last}"),
@@ -97,5 +104,5 @@ pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(usize, PathBuf)
         let text = format!("{}: no checkpoint {selection}; {there}", run.path().display());
         return Err(Usage(text).into());
     }
-    Ok(wanted.into_iter().map(|epoch| (epoch, run.checkpoint(epoch))).collect())
+    Ok(wanted.into_iter().map(|epoch| (Some(epoch), run.checkpoint(epoch))).collect())
 }

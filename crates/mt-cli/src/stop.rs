@@ -4,13 +4,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+/// Exit code of a run that was stopped, by the shell's custom 128 + SIGINT. Not 0: what comes next, in a script or
+/// under a scheduler that stops and restarts jobs, must not take it for a finished run.
+pub const EXIT_CODE: u8 = 130;
+
+/// A run that was stopped on request; the text says what is left of it.
+#[derive(Debug)]
+pub struct Interrupted(pub String);
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "interrupted; {}", self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// The flag that a signal raises, from now on.
 pub fn on_signal() -> Result<&'static AtomicBool> {
     let handler = || {
         if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            std::process::exit(EXIT_CODE.into());
         }
     };
     ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;

@@ -13,7 +13,7 @@ use self::comparison::{Comparison, compare, grid};
 use self::trials::trials;
 use crate::args::{CompareArgs, Usage};
 use crate::progress::seconds;
-use crate::{device, stop};
+use crate::{device, print, stop};
 
 pub fn run(args: &CompareArgs) -> Result<()> {
     let started = Instant::now();
@@ -25,20 +25,18 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let comparison = compare(&configs, &trials);
     write(&out, &comparison)?;
     if args.json {
-        println!("{}", serde_json::to_string(&comparison)?);
-        return Ok(());
+        return print::line(serde_json::to_string(&comparison)?);
     }
-    println!("{}", grid(&comparison).text());
+    print::line(grid(&comparison).text())?;
     if let Some(bayes) = &trials.bayes {
-        println!("best possible test AUC of this generated data: {bayes}");
+        print::line(format_args!("best possible test AUC of this generated data: {bayes}"))?;
     }
-    println!(
+    print::line(format_args!(
         "{} runs in {}; tables and runs in {}",
         trials.count(),
         seconds(started.elapsed().as_secs_f64()),
         out.display()
-    );
-    Ok(())
+    ))
 }
 
 /// Reads the configurations and gives those with equal names their file's path as name.

@@ -8,7 +8,7 @@ use mt_train::Config;
 use crate::args::{CensusArgs, DataArgs, DataCommand, ProtocolArg, StatsArgs, SynthArgs};
 use crate::progress::Bar;
 use crate::report::{Grid, number, thousands};
-use crate::source;
+use crate::{print, source};
 
 pub fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
@@ -38,16 +38,14 @@ fn census(args: &CensusArgs) -> Result<()> {
             format!("{:.2}", file.non_zeros),
         ]);
     }
-    println!("{}", grid.text());
-    Ok(())
+    print::line(grid.text())
 }
 
 fn generate(args: &SynthArgs) -> Result<()> {
     let SynthArgs { rows, seed, correlation, .. } = *args;
     let cfg = synth::SynthConfig { rows, seed, correlation, ..synth::SynthConfig::default() };
     synth::write_csv(&cfg, &args.out)?;
-    println!("{} rows in {}", thousands(rows), args.out.display());
-    Ok(())
+    print::line(format_args!("{} rows in {}", thousands(rows), args.out.display()))
 }
 
 fn stats(args: &StatsArgs) -> Result<()> {
@@ -57,16 +55,15 @@ fn stats(args: &StatsArgs) -> Result<()> {
     let data = source::load(&cfg, args.json)?;
     let stats = Stats::new(&data.train, &data.schema);
     if args.json {
-        println!("{}", serde_json::to_string(&stats)?);
-        return Ok(());
+        return print::line(serde_json::to_string(&stats)?);
     }
-    println!(
+    print::line(format_args!(
         "{} training rows x {} columns, {:.2} % non-zero, {:.0} MB in memory",
         thousands(stats.rows),
         stats.columns.len(),
         100.0 * stats.density,
         stats.memory_bytes as f64 / 1e6
-    );
+    ))?;
     let mut grid = Grid::new(["task", "positives", "labels", "share"]);
     for task in &stats.tasks {
         let share = (task.present > 0).then(|| task.positives as f64 / task.present as f64);
@@ -77,7 +74,7 @@ fn stats(args: &StatsArgs) -> Result<()> {
             number(share, 5),
         ]);
     }
-    println!("{}", grid.text());
+    print::line(grid.text())?;
     let (indicators, numbers): (Vec<_>, Vec<_>) =
         stats.columns.iter().partition(|column| column.stats.indicator);
     let mut grid = Grid::new(["column", "min", "max", "mean", "sd", "zeros"]);
@@ -93,6 +90,5 @@ fn stats(args: &StatsArgs) -> Result<()> {
             zeros,
         ]);
     }
-    println!("{}\nand {} columns of only 0 and 1", grid.text(), indicators.len());
-    Ok(())
+    print::line(format_args!("{}\nand {} columns of only 0 and 1", grid.text(), indicators.len()))
 }

@@ -6,7 +6,7 @@ use mt_train::{Evaluation, RunDir};
 
 use crate::args::EvalArgs;
 use crate::report::metrics;
-use crate::{device, source};
+use crate::{device, print, source};
 
 pub fn run(args: &EvalArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
@@ -26,9 +26,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         }
         let evaluation = Evaluation::new(&probabilities, table, &signature.schema.tasks);
         if args.json {
-            println!("{}", serde_json::json!({ "epoch": epoch, "rows": name, "tasks": evaluation }));
+            print::line(serde_json::json!({ "epoch": epoch, "rows": name, "tasks": evaluation }))?;
         } else {
-            println!("{} epoch {epoch} on {name}\n{}", cfg.name, metrics(&evaluation).text());
+            let epoch = epoch.map_or_else(|| "interrupted".into(), |epoch| format!("epoch {epoch}"));
+            print::line(format_args!("{} {epoch} on {name}\n{}", cfg.name, metrics(&evaluation).text()))?;
         }
     }
     Ok(())

@@ -5,12 +5,16 @@ use mt_data::{Schema, TableReader, synth};
 use mt_models::{ModelConfig, Signature, count, inventory};
 use mt_train::{Config, RunDir};
 
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, Usage};
 use crate::report::{Grid, thousands};
-use crate::source;
+use crate::{print, source};
 
 pub fn run(args: &InspectArgs) -> Result<()> {
     let (name, model, schema) = if args.what.is_dir() {
+        if !args.overrides.set.is_empty() {
+            let text = format!("--set changes a configuration; {} is a run", args.what.display());
+            return Err(Usage(text).into());
+        }
         let (run, cfg) = RunDir::open(&args.what)?;
         let checkpoints = source::checkpoints(&run, "best")?;
         let signature = Signature::read(&checkpoints[0].1)?;
@@ -21,7 +25,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         let model = cfg.sized_model(schema.numeric.len(), &schema.tasks)?;
         (cfg.name, model, schema)
     };
-    print(&name, &model, &schema, args.json)
+    show(&name, &model, &schema, args.json)
 }
 
 /// The columns of a configuration's data, from its first line.
@@ -32,7 +36,7 @@ fn schema(cfg: &Config) -> Result<Schema> {
     })
 }
 
-fn print(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<()> {
+fn show(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<()> {
     let parameters = inventory(model, schema.numeric.len(), &schema.tasks)?;
     let total = count(&parameters);
     if json {
@@ -42,16 +46,15 @@ fn print(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result
             "name": name, "model": model, "inputs": schema.numeric.len(), "tasks": schema.tasks,
             "parameters": total, "shapes": shapes,
         });
-        println!("{value}");
-        return Ok(());
+        return print::line(value);
     }
     let tasks: Vec<&str> = schema.tasks.iter().map(|task| task.name.as_str()).collect();
-    println!("{name}: {}, {} inputs, tasks {}", model.kind, schema.numeric.len(), tasks.join(", "));
+    let inputs = schema.numeric.len();
+    print::line(format_args!("{name}: {}, {inputs} inputs, tasks {}", model.kind, tasks.join(", ")))?;
     let mut grid = Grid::new(["parameter", "shape", "values"]);
     for (name, shape) in &parameters {
         let dims: Vec<String> = shape.dims().iter().map(ToString::to_string).collect();
         grid.rows.push(vec![name.clone(), dims.join(" x "), thousands(shape.elem_count())]);
     }
-    println!("{}\n{} parameters", grid.text(), thousands(total));
-    Ok(())
+    print::line(format_args!("{}\n{} parameters", grid.text(), thousands(total)))
 }

@@ -29,11 +29,16 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     }
 }
 
-/// Writes to a temporary name first: a failure in the middle leaves no half file.
+/// Writes to a temporary name first: a failure in the middle leaves no half file. What is no plain file, such as
+/// `/dev/stdout`, is written to as it is: a rename would put a file in its place.
 fn write_file(predictor: &Predictor, reader: mt_data::TableReader, path: &Path) -> Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        let file = File::options().write(true).open(path).with_context(cannot)?;
+        return write(predictor, reader, &mut BufWriter::new(file));
+    }
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let partial = path.with_file_name(format!(".{name}.partial"));
-    let cannot = || format!("cannot write {}", path.display());
     let written = File::create(&partial).with_context(cannot).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(predictor, reader, &mut out)?;
@@ -51,14 +56,15 @@ fn write_file(predictor: &Predictor, reader: mt_data::TableReader, path: &Path) 
 
 fn write(predictor: &Predictor, mut reader: mt_data::TableReader, out: &mut dyn Write) -> Result<()> {
     let tasks: Vec<&str> = predictor.signature().schema.tasks.iter().map(|task| task.name.as_str()).collect();
-    writeln!(out, "{}", tasks.join(","))?;
+    let cannot = "cannot write the probabilities";
+    writeln!(out, "{}", tasks.join(",")).context(cannot)?;
     for block in reader.by_ref() {
         for text in lines(predictor, &block?, tasks.len())? {
-            out.write_all(&text)?;
+            out.write_all(&text).context(cannot)?;
         }
     }
     source::report_skipped(reader.skipped());
-    Ok(out.flush()?)
+    out.flush().context(cannot)
 }
 
 /// Rows a task of the parallel loop predicts and prints.

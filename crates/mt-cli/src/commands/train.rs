@@ -9,8 +9,10 @@ use mt_train::{Best, Config, Evaluation, Event, RunDir, predict, train};
 use serde::Serialize;
 
 use crate::args::TrainArgs;
+use crate::print::{line, note};
 use crate::progress::{Bar, count, seconds};
 use crate::report::{metrics, number, thousands};
+use crate::stop::Interrupted;
 use crate::{device, source, stop};
 
 /// What a run came to; `summary.json`.
@@ -38,16 +40,21 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let cfg = Config::read(&args.config, &args.overrides.set)?;
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, args.json)?;
+    // What is wrong with the budget is said before a folder is made.
+    cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
     let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
     let run = RunDir::create(&args.run_dir.clone().unwrap_or_else(default), &cfg)?;
     let bar = Bar::rows(args.json);
     if !args.json {
-        eprintln!("{}", describe(&data));
+        note(describe(&data));
     }
     let outcome = train(&cfg, &data, &device, &run, stop, &mut |event| {
         bar.train(event, cfg.train.epochs);
         match (args.json, event) {
-            (true, event) => print_json(event),
+            // The run goes on although nobody reads about it: the results are in its folder.
+            (true, event) => {
+                let _ = print_json(event);
+            }
             (false, Event::Started { parameters, steps, .. }) => {
                 let (parameters, steps) = (thousands(*parameters), thousands(*steps as usize));
                 bar.line(&format!(
@@ -80,17 +87,20 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     run.write_summary(&summary)?;
     if args.json {
-        print_json(&serde_json::json!({ "event": "summary", "summary": summary }));
+        print_json(&serde_json::json!({ "event": "summary", "summary": summary }))?;
     } else {
-        print_summary(&summary, &data);
+        print_summary(&summary, &data)?;
+    }
+    if summary.interrupted {
+        return Err(
+            Interrupted(format!("the last step is in {}/checkpoints/interrupted", summary.run)).into()
+        );
     }
     Ok(())
 }
 
-fn print_json(value: &impl Serialize) {
-    if let Ok(line) = serde_json::to_string(value) {
-        println!("{line}");
-    }
+fn print_json(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string(value)?)
 }
 
 /// A line about the data.
@@ -124,24 +134,23 @@ pub fn epoch_line(event: &Event) -> String {
     line
 }
 
-fn print_summary(summary: &Summary, data: &Dataset) {
+fn print_summary(summary: &Summary, data: &Dataset) -> Result<()> {
     let rate = count(summary.rows_per_second);
-    if summary.interrupted {
-        eprintln!("interrupted; the last step is in {}/checkpoints/interrupted", summary.run);
-    }
     if let Some(best) = summary.best {
         let value = best.value.map(|v| format!(" ({v:.5} on the validation rows)")).unwrap_or_default();
         let all = seconds(summary.total_seconds);
-        println!("best epoch {}{value}; {rate} rows/s, {all} in all; run in {}", best.epoch, summary.run);
+        let (epoch, run) = (best.epoch, &summary.run);
+        line(format_args!("best epoch {epoch}{value}; {rate} rows/s, {all} in all; run in {run}"))?;
         for (name, evaluation) in [("valid", &summary.valid), ("test", &summary.test)] {
             if let Some(evaluation) = evaluation {
-                println!("{name}\n{}", metrics(evaluation).text());
+                line(format_args!("{name}\n{}", metrics(evaluation).text()))?;
             }
         }
     }
     if let Some(bayes) = &data.bayes_auc {
-        let line = |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
-        let best: Vec<_> = data.schema.tasks.iter().zip(bayes).map(line).collect();
-        println!("best possible test AUC of this generated data: {}", best.join(", "));
+        let of = |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
+        let best: Vec<_> = data.schema.tasks.iter().zip(bayes).map(of).collect();
+        line(format_args!("best possible test AUC of this generated data: {}", best.join(", ")))?;
     }
+    Ok(())
 }

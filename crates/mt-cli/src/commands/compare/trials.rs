@@ -14,6 +14,7 @@ use crate::commands::train::epoch_line;
 use crate::progress::Bar;
 use crate::report::number;
 use crate::source;
+use crate::stop::Interrupted;
 
 /// One run.
 pub struct Trial {
@@ -57,6 +58,7 @@ pub fn trials(
             Some((other, data)) if other.data == cfg.data => data,
             previous => {
                 let data = source::load(cfg, quiet)?;
+                cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
                 data
             }
@@ -64,7 +66,7 @@ pub fn trials(
         let mut runs = Vec::new();
         for s in 0..seeds {
             let mut cfg = cfg.clone();
-            cfg.train.seed += s;
+            cfg.train.seed = cfg.train.seed.wrapping_add(s);
             let label = format!(
                 "[{}/{}] {}",
                 i * seeds as usize + s as usize + 1,
@@ -74,9 +76,8 @@ pub fn trials(
             let label = if seeds > 1 { format!("{label} seed {}", cfg.train.seed) } else { label };
             let dir = out.join(&cfg.name).join(format!("seed-{}", cfg.train.seed));
             let trial = trial(&cfg, &data, &dir, device, stop, &label, quiet)?;
-            runs.push(
-                trial.with_context(|| format!("interrupted; the runs so far are in {}", out.display()))?,
-            );
+            let interrupted = || Interrupted(format!("the runs so far are in {}", out.display()));
+            runs.push(trial.ok_or_else(interrupted)?);
         }
         trials.runs.push(runs);
         if let Some(bayes) = &data.bayes_auc {
