@@ -1,0 +1,113 @@
+//! `mt compare`.
+
+use crate::support::{Folder, Said};
+
+const SYNTH: &str = "\
+version: 1
+data:
+  synth: {rows: 2000}
+tasks:
+- {name: completion, label: completion}
+- {name: like, label: like}
+model: {kind: KIND}
+train: {epochs: 1, batch_size: 128}
+";
+
+fn three() -> Folder {
+    let folder = Folder::new();
+    for (name, kind) in
+        [("a", "shared-bottom, bottom: [8]"), ("b", "mmoe, expert: [4]"), ("c", "ple, expert: [4]")]
+    {
+        folder.write(&format!("{name}.yaml"), SYNTH.replace("KIND", kind));
+    }
+    folder
+}
+
+#[test]
+fn a_comparison_is_a_table_on_the_screen_and_in_three_files() {
+    let folder = three();
+    let out = folder.mt(&["compare", "a.yaml", "b.yaml", "c.yaml", "--out", "out"]).done();
+    let files: Vec<String> = folder.files("out").into_iter().filter(|file| !file.contains('/')).collect();
+    assert_eq!(files, ["table.csv", "table.json", "table.md"]);
+    for model in ["a", "b", "c"] {
+        assert!(
+            folder.path(&format!("out/{model}/seed-1/checkpoints/epoch-001/weights.safetensors")).exists()
+        );
+    }
+    assert!(out.contains("best possible test AUC of this generated data: completion 0."), "{out}");
+    assert!(out.contains("3 runs in ") && out.contains("tables and runs in out"), "{out}");
+
+    let csv = folder.read("out/table.csv");
+    let header = "model,parameters,task,test AUC,95 % interval,vs first,p,log loss,train AUC,rows/s,time";
+    assert_eq!(csv.lines().next(), Some(header));
+    assert_eq!(csv.lines().count(), 1 + 3 * 2);
+    let markdown = folder.read("out/table.md");
+    assert_eq!(markdown.lines().count(), 2 + 3 * 2);
+    assert!(markdown.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{markdown}");
+
+    let json: serde_json::Value = serde_json::from_str(&folder.read("out/table.json")).expect("JSON");
+    let rows = json.as_array().expect("rows");
+    let names: Vec<_> = rows.iter().map(|row| (row["model"].as_str(), row["task"].as_str())).collect();
+    let pair = |model| [(Some(model), Some("completion")), (Some(model), Some("like"))];
+    assert_eq!(names, [pair("a"), pair("b"), pair("c")].concat());
+    for row in rows {
+        let auc = row["auc"].as_f64().expect("a number");
+        assert!(out.contains(&format!("{auc:.4}")) && markdown.contains(&format!("{auc:.4}")));
+        assert!(row["auc_sd"].is_null(), "one seed has no deviation");
+        let interval = |i: usize| row["auc_interval"][i].as_f64().expect("a number");
+        assert!(interval(0) < auc && auc < interval(1));
+        assert_eq!(row["p_value"].is_null(), row["model"] == "a");
+    }
+}
+
+#[test]
+fn several_seeds_give_a_standard_deviation() {
+    let folder = three();
+    let args = ["compare", "a.yaml", "b.yaml", "--out", "out", "--seeds", "2", "--json"];
+    let said = folder.mt(&args);
+    assert_eq!(said.err, "");
+    let table = said.json();
+    for row in table[0].as_array().expect("rows") {
+        assert_eq!(row["seeds"], 2);
+        assert!(row["auc_sd"].as_f64() > Some(0.0), "{row}");
+    }
+    assert!(folder.path("out/b/seed-2/config.yaml").exists());
+    assert!(folder.read("out/table.md").contains('±'));
+    assert!(folder.read("out/b/seed-2/config.yaml").contains("seed: 2"));
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_before_anything_is_trained() {
+    let folder = three();
+    let compare = |other: &str, message: &str| {
+        folder.refuses(&["compare", "a.yaml", other, "--out", "out"], 2, message);
+    };
+    folder.write("one.yaml", SYNTH.replace("KIND", "mmoe").replace("- {name: like, label: like}\n", ""));
+    compare("one.yaml", "a.yaml and one.yaml predict different tasks and cannot be compared");
+    folder.write("x.yaml", SYNTH.replace("KIND", "mmoo"));
+    let said: Said = folder.mt(&["compare", "a.yaml", "x.yaml", "--out", "out"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.starts_with("error: x.yaml:7:15: model.kind: unknown value \"mmoo\""), "{}", said.err);
+    compare("a.yaml", "a.yaml is given twice");
+    assert!(!folder.path("out").exists());
+    folder.write(
+        "none.yaml",
+        SYNTH.replace("KIND", "mmoe").replace("tasks:", "  test_fraction: 0\n  valid_fraction: 0\ntasks:"),
+    );
+    folder.refuses(
+        &["compare", "none.yaml", "--out", "out"],
+        2,
+        "none: needs test or validation rows to compare on",
+    );
+}
+
+#[test]
+fn models_with_other_test_rows_are_not_compared() {
+    let folder = three();
+    let other = ["compare", "a.yaml", "seed.yaml", "--out", "out"];
+    folder.write("seed.yaml", SYNTH.replace("KIND", "mmoe").replace("{rows: 2000}", "{rows: 2000, seed: 2}"));
+    let said = folder.mt(&other);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    let message = "error: seed: has other test rows than the one before; cannot be compared";
+    assert_eq!(said.err.lines().last(), Some(message));
+}

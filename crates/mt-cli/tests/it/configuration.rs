@@ -1,0 +1,177 @@
+//! Mistakes in what was typed or configured: exit code 2, and nothing is left behind.
+
+use crate::support::{Folder, TINY};
+
+/// The message for `tiny.yaml` with `from` replaced by `to`.
+fn refused(from: &str, to: &str, message: &str) {
+    let folder = Folder::tiny();
+    assert!(TINY.contains(from), "{from}");
+    folder.write("tiny.yaml", TINY.replace(from, to));
+    folder.refuses(&["train", "tiny.yaml", "--run-dir", "run"], 2, message);
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let folder = Folder::new();
+    let message = "none.yaml: cannot read the configuration: No such file or directory (os error 2)";
+    for command in ["train", "compare", "inspect"] {
+        folder.refuses(&[command, "none.yaml"], 2, message);
+    }
+    folder.refuses(&["data", "stats", "none.yaml"], 2, message);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
+    refused(
+        "experts: 2",
+        "expertz: 2",
+        "tiny.yaml:11:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected one of: kind, bottom, \
+         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, tower, init, budget)",
+    );
+    refused(
+        "kind: mmoe",
+        "kind: mmoo",
+        "tiny.yaml:10:9: model.kind: unknown value \"mmoo\"; did you mean \"mmoe\"? (expected one of: shared-bottom, \
+         single-task, mmoe, cgc, ple)",
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_or_out_of_range_is_named_with_its_place() {
+    refused(
+        "experts: 2",
+        "experts: many",
+        "tiny.yaml:11:12: model.experts: invalid type: string \"many\", expected usize",
+    );
+    refused("experts: 2", "experts: 0", "tiny.yaml:11:12: model.experts: expected 1 to 1024, found 0");
+    refused(
+        "batch_size: 32",
+        "batch_size: 32000000",
+        "tiny.yaml:15:15: train.batch_size: expected 1 to 1048576, found 32000000",
+    );
+    refused(
+        "valid_fraction: 0.25",
+        "valid_fraction: 0.8",
+        "tiny.yaml:4:19: data.valid_fraction + data.test_fraction: expected a sum below 1 (something must be left \
+         to train on), found 1.05",
+    );
+    refused(
+        "batch_size: 32",
+        "task_weights: {watched: 0, liked: 0}",
+        "tiny.yaml:15:17: train.task_weights: expected a weight above 0 for at least one task, found only 0",
+    );
+}
+
+#[test]
+fn a_key_of_another_kind_of_model_is_refused_with_the_kinds_own() {
+    refused(
+        "experts: 2",
+        "levels: 2",
+        "tiny.yaml:11:11: model.levels: mmoe has no such key; it takes experts, expert, gate, temperature, tower, \
+         init, budget",
+    );
+}
+
+#[test]
+fn task_names_that_cannot_be_are_refused_with_their_place() {
+    refused("name: liked", "name: watched", "tiny.yaml:8:10: tasks: two tasks are named \"watched\"");
+    refused(
+        "name: liked",
+        "name: shared",
+        "tiny.yaml:8:10: tasks: \"shared\" cannot name a task: it is reserved for the experts that all tasks share",
+    );
+    refused(
+        "- {name: watched, label: watched}\n- {name: liked, label: liked}",
+        "  []",
+        "tiny.yaml:7:3: tasks: at least one task is needed",
+    );
+}
+
+#[test]
+fn columns_that_do_not_fit_the_tasks_are_usage_errors() {
+    refused(
+        "label: liked",
+        "label: like",
+        "tasks.liked.label: no column \"like\" in rows.csv; did you mean \"liked\"?",
+    );
+    refused(
+        "label: liked",
+        "label: 5",
+        "tasks.liked.label: no column 5 in rows.csv, which has 5 columns, counted from 0",
+    );
+    refused(
+        "label: liked",
+        "label: watched",
+        "tasks \"watched\" and \"liked\" have the same label column \"watched\"",
+    );
+    refused(
+        "{train: rows.csv}",
+        "{train: rows.csv, features: [a, liked]}",
+        "features: column \"liked\" is the label of task \"liked\"; it cannot be a feature",
+    );
+    refused(
+        "{train: rows.csv}",
+        "{train: rows.csv, exclude: [a, b, c]}",
+        "rows.csv: no column is left as a feature",
+    );
+}
+
+#[test]
+fn a_bad_override_is_named_as_it_was_typed() {
+    let cases = [
+        ("train.epochs", "expected key=value"),
+        ("train.epochs=two", "invalid type: string \"two\", expected usize"),
+        (
+            "train.select.task_=liked",
+            "unknown key \"task_\"; did you mean \"task\"? (expected one of: metric, task)",
+        ),
+        ("model.expert=[16, x]", "invalid type: string \"x\", expected usize"),
+        ("model.expert=16", "invalid type: integer `16`, expected a sequence"),
+        ("tasks[2].name=x", "\"tasks[2].name\": \"tasks\" has 2 entries"),
+        ("model.experts=0", "model.experts: expected 1 to 1024, found 0"),
+        ("model.experts=1025", "model.experts: expected 1 to 1024, found 1025"),
+        ("data.synth.rows=9", "data: exactly one of `csv` and `synth` is needed, found both"),
+        ("name=../run", "name: expected the name of a folder, without slashes, found \"../run\""),
+        ("tasks[1].name=watched", "tasks: two tasks are named \"watched\""),
+    ];
+    let folder = Folder::tiny();
+    for (set, problem) in cases {
+        folder.refuses(
+            &["train", "tiny.yaml", "--run-dir", "run", "--set", set],
+            2,
+            &format!("--set {set}: {problem}"),
+        );
+    }
+}
+
+#[test]
+fn a_budget_that_nothing_fits_is_refused_before_a_folder_is_made() {
+    let folder = Folder::tiny();
+    let message = "model.budget: expected at least 74 parameters for this shape, found 10";
+    let set = ["--set", "model.budget=10"];
+    folder.refuses(&[&["train", "tiny.yaml", "--run-dir", "run"], &set[..]].concat(), 2, message);
+    folder.refuses(&[&["compare", "tiny.yaml", "--out", "out"], &set[..]].concat(), 2, message);
+    folder.refuses(&[&["inspect", "tiny.yaml"], &set[..]].concat(), 2, message);
+}
+
+#[test]
+fn unknown_commands_options_and_devices_are_usage_errors() {
+    let folder = Folder::trained();
+    for args in
+        [&["fly"][..], &["train"], &["train", "tiny.yaml", "--epochs", "3"], &["--threads", "0", "train"]]
+    {
+        let said = folder.mt(args);
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(said.err.starts_with("error: "), "{}", said.err);
+    }
+    folder.refuses(
+        &["eval", "--run", "run", "--device", "tpu"],
+        2,
+        "--device tpu: expected cpu, cuda or cuda:N",
+    );
+    folder.refuses(
+        &["data", "synth", "--correlation=-3", "--out", "x.csv"],
+        2,
+        "data.synth.correlation: expected -1 to 1, found -3",
+    );
+}
