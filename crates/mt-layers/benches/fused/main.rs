@@ -15,9 +15,7 @@ use std::time::Duration;
 use candle_core::{Result, Tensor};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
-use mt_layers::{
-    Bank, BinaryLoss, Initializer, Input, Mixture, MultiTaskLoss, SparseRows, TaskLoss, Towers,
-};
+use mt_layers::{Bank, BinaryLoss, Initializer, Input, Mixture, MultiTaskLoss, SparseRows, TaskLoss, Towers};
 
 use crate::routes::{Routes, Upstream, normal, variable};
 use crate::study::{WIDTH, rows};
@@ -98,15 +96,14 @@ fn dense_bank(
 
 fn mixture(criterion: &mut Criterion) -> Result<()> {
     let (experts, width, gates) = (8, 16, 2);
-    let choices = vec![(0..experts).collect::<Vec<_>>(); gates];
-    let mixture = Mixture::new(width, choices.clone(), 1.0)?;
+    let mixture = Mixture::new(width, vec![(0..experts).collect(); gates], 1.0)?;
     let mut group = criterion.benchmark_group("mixture 8 x 16, 2 gates");
     for batch in BATCHES {
         let (xs, logits) = (variable((batch, experts * width))?, variable((batch, gates * experts))?);
         let upstream = Upstream::new((batch, gates * width))?;
         let step = |mixed: Tensor| upstream.end(&mixed)?.backward();
         measure(&mut group, "fused", batch, || step(mixture.forward(&xs, &logits)?));
-        measure(&mut group, "composed", batch, || step(composed::mixture(&xs, &logits, &choices, width)?));
+        measure(&mut group, "composed", batch, || step(composed::mixture(&xs, &logits, gates, width)?));
     }
     group.finish();
     Ok(())

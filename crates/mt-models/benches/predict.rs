@@ -1,0 +1,97 @@
+//! Prediction in process, of one row and of many: `cargo bench -p mt-models`.
+#![allow(missing_docs)]
+
+#[path = "../../mt-layers/benches/shared/process.rs"]
+mod process;
+#[path = "../../mt-cli/src/commands/bench/study.rs"]
+mod study;
+
+use std::time::Duration;
+
+use candle_core::{DType, Device};
+use criterion::{Criterion, Throughput};
+use mt_data::{Numeric, SparseRows, Table, Task, TaskKind};
+use mt_layers::{Input, Params};
+use mt_models::{Model, ModelConfig, Result, build, input, probabilities};
+
+use crate::study::{MODELS, TASKS, WIDTH, rows};
+
+/// Rows of a large request, and of a table to take single rows from.
+const MANY: usize = 1024;
+
+fn main() -> Result<()> {
+    process::start();
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    let tasks = TASKS.map(|(name, _)| Task { name: name.to_owned(), kind: TaskKind::Binary });
+    let table = table()?;
+    let models = MODELS.map(|json| serde_json::from_str::<ModelConfig>(json).expect("a model section"));
+    one_row(&mut criterion, &*frozen(&models[1], &tasks)?, &tasks, &table)?;
+    many_rows(&mut criterion, &models, &tasks, &table)?;
+    criterion.final_summary();
+    Ok(())
+}
+
+fn table() -> Result<Table> {
+    let study::Rows { offsets, columns, values, labels } = rows(MANY);
+    let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
+    let mask = vec![1.0; labels.len()];
+    Ok(Table::new(numeric, labels, mask, TASKS.len()).expect("the shapes fit"))
+}
+
+/// A model with weights that need no gradient, as the predictor has it: fused operations run.
+fn frozen(cfg: &ModelConfig, tasks: &[Task]) -> Result<Box<dyn Model>> {
+    let params = Params::new(1);
+    build(cfg, WIDTH, tasks, params.builder(DType::F32, &Device::Cpu))?;
+    let model = build(cfg, WIDTH, tasks, params.frozen(DType::F32, &Device::Cpu))?;
+    let none = SparseRows { width: WIDTH, offsets: vec![0, 0], ..SparseRows::default() };
+    assert!(
+        !model.forward(&input(Numeric::Sparse(none))?)?.track_op(),
+        "tracked weights take the composed route"
+    );
+    Ok(model)
+}
+
+fn score(model: &dyn Model, xs: &Input, tasks: &[Task]) -> Vec<f32> {
+    let logits = model.forward(xs).expect("the input fits");
+    probabilities(&logits, tasks).expect("the logits fit")
+}
+
+/// The study's MMoE on one row after the other: a single one would leave its weight rows in the nearest cache.
+fn one_row(criterion: &mut Criterion, model: &dyn Model, tasks: &[Task], table: &Table) -> Result<()> {
+    let row = |i: usize| table.slice(i..i + 1).numeric;
+    let inputs = (0..MANY).map(|i| input(row(i))).collect::<Result<Vec<_>>>()?;
+    let mut group = criterion.benchmark_group("predict 1 row");
+    let mut next = (0..MANY).cycle();
+    group.bench_function("mmoe", |bencher| {
+        bencher.iter(|| score(model, &inputs[next.next().unwrap_or(0)], tasks));
+    });
+    group.bench_function("mmoe, from a batch", |bencher| {
+        bencher.iter(|| {
+            let xs = input(row(next.next().unwrap_or(0))).expect("the rows hold together");
+            score(model, &xs, tasks)
+        });
+    });
+    group.finish();
+    Ok(())
+}
+
+fn many_rows(criterion: &mut Criterion, models: &[ModelConfig], tasks: &[Task], table: &Table) -> Result<()> {
+    let numeric = || table.slice(0..MANY).numeric;
+    let xs = input(numeric())?;
+    let mut group = criterion.benchmark_group("predict 1,024 rows");
+    group.throughput(Throughput::Elements(MANY as u64));
+    for cfg in models {
+        let model = frozen(cfg, tasks)?;
+        let kind = cfg.kind.to_string();
+        group.bench_function(&kind, |bencher| bencher.iter(|| score(&*model, &xs, tasks)));
+        group.bench_function(format!("{kind}, from a batch"), |bencher| {
+            bencher.iter(|| score(&*model, &input(numeric()).expect("the rows hold together"), tasks));
+        });
+    }
+    group.finish();
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Training, optimizers and evaluation: `cargo bench -p mt-train`.
+#![allow(missing_docs)]
+
+#[path = "../../mt-layers/benches/shared/process.rs"]
+mod process;
+#[path = "../../mt-cli/src/commands/bench/study.rs"]
+mod study;
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use candle_core::{DType, Device};
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
+use mt_data::{
+    ColumnRef, DataConfig, Dataset, Layout, Normalizer, Numeric, Schema, Skipped, SparseRows, Table,
+    TaskConfig,
+};
+use mt_layers::Params;
+use mt_models::{ModelConfig, build};
+use mt_train::{
+    Config, Evaluation, Optimizer, OptimizerConfig, OptimizerKind, Result, RunDir, TrainConfig, predict,
+    train,
+};
+
+use crate::study::{MODELS, TASKS, WIDTH, rows};
+
+/// Rows of an epoch: 18 MB, more than the caches near the core hold, as with real data.
+const ROWS: usize = 1 << 16;
+
+fn main() -> Result<()> {
+    process::start();
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let configs = MODELS.map(|json| config(serde_json::from_str(json).expect("a model section")));
+    epochs(&mut criterion, &configs)?;
+    optimizers(&mut criterion, &configs[1])?;
+    evaluation(&mut criterion, &configs[1])?;
+    criterion.final_summary();
+    Ok(())
+}
+
+fn config(model: ModelConfig) -> Config {
+    let task = |(i, (name, _)): (usize, (&str, f32))| TaskConfig::new(name, ColumnRef::Index(i));
+    let tasks = TASKS.into_iter().enumerate().map(task).collect();
+    let (name, train) = (model.kind.to_string(), TrainConfig::default());
+    Config { version: 1, name, data: DataConfig::default(), tasks, model, train }
+}
+
+fn table(count: usize) -> Result<Table> {
+    let study::Rows { offsets, columns, values, labels } = rows(count);
+    let mask = vec![1.0; labels.len()];
+    let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
+    Ok(Table::new(numeric, labels, mask, TASKS.len())?)
+}
+
+/// Whole epochs of the loop as `mt train` runs it: shuffling, batches, forward, backward, optimizer, log, denormals
+/// flushed. The time is the loop's own, which leaves out checkpoints.
+fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
+    let data = Dataset {
+        schema: Schema {
+            numeric: (0..WIDTH).map(|i| format!("column {i}")).collect(),
+            tasks: mt_data::tasks(&configs[0].tasks)?,
+        },
+        normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
+        train: table(ROWS)?,
+        valid: None,
+        test: None,
+        skipped: Skipped::default(),
+        bayes_auc: None,
+    };
+    let seconds = |cfg: &Config, dir: &Path| -> Result<f64> {
+        let run = RunDir::create(dir, cfg)?;
+        let outcome = train(cfg, &data, &Device::Cpu, &run, &AtomicBool::new(false), &mut |_| ())?;
+        Ok(outcome.seconds)
+    };
+    let mut group = criterion.benchmark_group("train");
+    // An epoch takes about as long as a sample should.
+    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(ROWS as u64));
+    for cfg in configs {
+        for batch_size in [32, 512, 4096] {
+            let mut cfg = cfg.clone();
+            (cfg.train.batch_size, cfg.train.keep) = (batch_size, 1);
+            group.bench_with_input(BenchmarkId::new(&cfg.name, batch_size), &cfg, |bencher, cfg| {
+                bencher.iter_custom(|epochs| {
+                    let mut cfg = cfg.clone();
+                    cfg.train.epochs = epochs as usize;
+                    let dir = tempfile::tempdir().expect("a folder for checkpoints");
+                    Duration::from_secs_f64(seconds(&cfg, dir.path()).expect("trains"))
+                });
+            });
+        }
+    }
+    group.finish();
+    Ok(())
+}
+
+/// One update of the 72,000 values of the study's MMoE. Every value has a gradient and it is put back before every
+/// update, so that no moment decays to a denormal, which only the training loop flushes.
+fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
+    let params = Params::new(1);
+    build(&cfg.model, WIDTH, &mt_data::tasks(&cfg.tasks)?, params.builder(DType::F32, &Device::Cpu))?;
+    let all = params.all();
+    let mut group = criterion.benchmark_group("update");
+    group.throughput(Throughput::Elements(params.count() as u64));
+    for kind in [OptimizerKind::Adam, OptimizerKind::AdamW, OptimizerKind::Adagrad, OptimizerKind::Sgd] {
+        let mut optimizer = Optimizer::new(OptimizerConfig { kind, ..OptimizerConfig::default() });
+        let backward = || {
+            for param in &all {
+                let mut gradient = param.gradient.lock();
+                gradient.host.fill(1e-3);
+                gradient.touched = true;
+            }
+        };
+        group.bench_function(format!("{kind:?}").to_lowercase(), |bencher| {
+            bencher.iter_batched(
+                backward,
+                |()| optimizer.step(&all).expect("updates"),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+    Ok(())
+}
+
+/// Prediction and metrics of as many rows as the census data has for a test.
+fn evaluation(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
+    let (tasks, table) = (mt_data::tasks(&cfg.tasks)?, table(50_000)?);
+    let params = Params::new(1);
+    build(&cfg.model, WIDTH, &tasks, params.builder(DType::F32, &Device::Cpu))?;
+    let model = build(&cfg.model, WIDTH, &tasks, params.frozen(DType::F32, &Device::Cpu))?;
+    let mut group = criterion.benchmark_group("evaluate 50,000 rows");
+    group.throughput(Throughput::Elements(table.len() as u64));
+    group.bench_function("mmoe", |bencher| {
+        bencher.iter(|| {
+            let probabilities = predict(&*model, &table, &tasks, &Device::Cpu).expect("predicts");
+            Evaluation::new(&probabilities, &table, &tasks)
+        });
+    });
+    group.finish();
+    Ok(())
+}
