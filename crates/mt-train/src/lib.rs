@@ -29,3 +29,8 @@ pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind};
 pub use run::{Best, RunDir};
 pub use train::{Event, Outcome, train};
+
+/// The examples of the README, compiled and run as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
