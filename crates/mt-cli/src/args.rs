@@ -47,16 +47,21 @@ pub enum Command {
 #[command(after_help = "Examples:
   mt train configs/video/4-ple.yaml
   mt train configs/video/2-mmoe.yaml --set train.batch_size=32 --set 'model.gate=[32, 16]' --run-dir runs/deep-gates
+  mt train --resume runs/deep-gates
 
 Ctrl-C finishes the step under way, leaves a usable checkpoint and exits with 130.")]
 pub struct TrainArgs {
     /// The configuration
-    pub config: PathBuf,
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
     /// Folder of the run [default: runs/NAME, or the next free runs/NAME-2, ...]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+    /// Go on with the run in DIR after its last whole epoch; it ends with the same bytes as if it had not been stopped
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["set", "run_dir"])]
+    pub resume: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArg,
     /// Print one JSON object a line instead of text

@@ -15,13 +15,16 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use mt_layers::Params;
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, io};
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, OptimizerConfig};
+
+/// Name of the file with the optimizer's state.
+const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// Where training stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ pub(crate) fn write(
         let (moments, updates) = optimizer.export()?;
         let weights = params.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
         write_tensors(&partial.join(Signature::WEIGHTS), &weights)?;
-        write_tensors(&partial.join("optimizer.safetensors"), &moments)?;
+        write_tensors(&partial.join(OPTIMIZER), &moments)?;
         write_json(&partial.join(Signature::FILE), signature)?;
         write_json(&partial.join("state.json"), &state(updates))
     })();
@@ -70,6 +73,20 @@ pub(crate) fn write(
     }
     fs::rename(&partial, dir).map_err(io(dir, "put the checkpoint in place"))?;
     sync_parent(dir)
+}
+
+/// Reads what [`write`] wrote: the weights into `params`, the optimizer, and where training stood.
+pub(crate) fn read(dir: &Path, params: &Params, cfg: OptimizerConfig) -> Result<(Optimizer, State)> {
+    let state = read_state(dir)?;
+    let at = |name: &str| {
+        let path = dir.join(name);
+        move |error: candle_core::Error| Error::File { path, problem: error.to_string() }
+    };
+    params.load(&dir.join(Signature::WEIGHTS)).map_err(at(Signature::WEIGHTS))?;
+    let moments = candle_core::safetensors::load(dir.join(OPTIMIZER), &Device::Cpu).map_err(at(OPTIMIZER))?;
+    let moments = moments.into_iter().collect();
+    let optimizer = Optimizer::import(cfg, &params.all(), &moments, &state.updates).map_err(at(OPTIMIZER))?;
+    Ok((optimizer, state))
 }
 
 /// Reads where training stood.

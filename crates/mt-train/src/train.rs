@@ -85,7 +85,8 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
-/// Trains the configured model on `data` and leaves its checkpoints in `run`.
+/// Trains the configured model on `data` and leaves its checkpoints in `run`: a new run from the start, an earlier one
+/// after its last whole epoch. A run that was stopped and continued ends with the same bytes as one that was not.
 ///
 /// The same configuration and data give bit-identical checkpoints on the CPU, whatever the number of threads.
 /// `observe` is called for every event, on this thread. When `stop` becomes true, the step under way is finished, a
@@ -133,7 +134,12 @@ fn run_epochs<'scope, 'env: 'scope>(
         normalizer: data.normalizer.clone(),
     };
     let objective = Objective::new(&cfg.train, tasks);
-    let mut optimizer = Optimizer::new(cfg.train.optimizer);
+    let (mut optimizer, mut best, mut step, mut epochs) = (Optimizer::new(cfg.train.optimizer), None, 0, 0);
+    if let Some(&last) = run.epochs()?.last() {
+        let state: State;
+        (optimizer, state) = checkpoint::read(&run.checkpoint(last), &params, cfg.train.optimizer)?;
+        (best, step, epochs) = (best_of(run, cfg.train.select.metric)?, state.step, state.epoch);
+    }
     let mut log = run.log()?;
     let mut tell = |event: Event| {
         observe(&event);
@@ -144,9 +150,8 @@ fn run_epochs<'scope, 'env: 'scope>(
     tell(Event::Started { parameters: params.count(), rows, steps })?;
 
     let mut running = Running::new(tasks);
-    let (mut best, mut step, mut seconds, mut seen) = (None::<Best>, 0u64, 0.0, 0u64);
-    let mut epochs = 0;
-    'training: for epoch in 1..=cfg.train.epochs {
+    let (mut seconds, mut seen) = (0.0, 0u64);
+    'training: for epoch in epochs + 1..=cfg.train.epochs {
         let order = move || match cfg.train.shuffle {
             true => permutation(rows as u32, cfg.train.seed, epoch as u64),
             false => (0..rows as u32).collect(),
@@ -194,7 +199,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             None => None,
         };
         let value = valid.as_ref().and_then(|valid| selected(&cfg.train.select, valid));
-        let better = best.is_none_or(|best| is_better(cfg.train.select.metric, value, best.value));
+        let better = best.is_none_or(|best: Best| is_better(cfg.train.select.metric, value, best.value));
         let state = |updates| State { epoch, step, seed: cfg.train.seed, updates, selected: value };
         checkpoint::write(&run.checkpoint(epoch), &signature, &params, &optimizer, state)?;
         if better {
@@ -222,6 +227,18 @@ fn selected(select: &Select, valid: &Evaluation) -> Option<f64> {
         Some(task) => valid.task(task).and_then(metric),
         None => valid.mean(metric),
     }
+}
+
+/// The best epoch of those whose checkpoints exist; the best of all is always among them.
+fn best_of(run: &RunDir, metric: SelectMetric) -> Result<Option<Best>> {
+    let mut best: Option<Best> = None;
+    for epoch in run.epochs()? {
+        let value = checkpoint::read_state(&run.checkpoint(epoch))?.selected;
+        if best.is_none_or(|best| is_better(metric, value, best.value)) {
+            best = Some(Best { epoch, value });
+        }
+    }
+    Ok(best)
 }
 
 /// Whether `value` beats `best`. A later epoch wins over an undefined one, so without validation the last is best.

@@ -8,7 +8,7 @@ use mt_data::Dataset;
 use mt_train::{Best, Config, Evaluation, Event, RunDir, predict, train};
 use serde::Serialize;
 
-use crate::args::TrainArgs;
+use crate::args::{TrainArgs, Usage};
 use crate::print::{line, note};
 use crate::progress::{Bar, count, seconds};
 use crate::report::{metrics, number, thousands};
@@ -37,13 +37,21 @@ pub struct Summary {
 pub fn run(args: &TrainArgs) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
-    let cfg = Config::read(&args.config, &args.overrides.set)?;
+    let earlier = args.resume.as_deref().map(RunDir::open).transpose()?;
+    let cfg = match (&earlier, &args.config) {
+        (Some((_, cfg)), _) => cfg.clone(),
+        (None, Some(config)) => Config::read(config, &args.overrides.set)?,
+        (None, None) => return Err(Usage("name a configuration, or a run to --resume".into()).into()),
+    };
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, args.json)?;
     // What is wrong with the budget is said before a folder is made.
     cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
     let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
-    let run = RunDir::create(&args.run_dir.clone().unwrap_or_else(default), &cfg)?;
+    let run = match earlier {
+        Some((run, _)) => run,
+        None => RunDir::create(&args.run_dir.clone().unwrap_or_else(default), &cfg)?,
+    };
     let bar = Bar::rows(args.json);
     if !args.json {
         note(describe(&data));

@@ -172,6 +172,37 @@ impl Optimizer {
         }
         Ok((tensors, steps))
     }
+
+    /// An optimizer with the history that [`Optimizer::export`] gave.
+    ///
+    /// # Errors
+    /// If the state of a parameter is missing or has another size.
+    pub fn import(
+        cfg: OptimizerConfig,
+        params: &[Param],
+        tensors: &BTreeMap<String, Tensor>,
+        steps: &BTreeMap<String, u64>,
+    ) -> Result<Self> {
+        let mut states = BTreeMap::new();
+        for param in params {
+            let Some(&steps) = steps.get(&param.name) else { continue };
+            let values = |what: &&str| {
+                let name = format!("{}.{what}", param.name);
+                let tensor =
+                    tensors.get(&name).filter(|tensor| tensor.elem_count() == param.var.elem_count());
+                let Some(tensor) = tensor else {
+                    candle_core::bail!("no optimizer state {name:?} of this size")
+                };
+                Ok(match param.var.device() {
+                    Device::Cpu => Values::Host(tensor.flatten_all()?.to_vec1()?),
+                    device => Values::Device(tensor.to_device(device)?.reshape(param.var.shape())?),
+                })
+            };
+            let values = cfg.kind.state().iter().map(values).collect::<Result<_>>()?;
+            states.insert(param.name.clone(), State { steps, values });
+        }
+        Ok(Self { cfg, states })
+    }
 }
 
 impl State {

@@ -161,3 +161,32 @@ fn a_folder_with_a_run_is_not_overwritten() {
         "{error}"
     );
 }
+
+#[test]
+fn a_resumed_run_ends_with_the_bytes_of_a_straight_one() {
+    let mut cfg = config("{kind: ple}", "  log_every: 5\n");
+    cfg.train.epochs = 4;
+    let dir = tempfile::tempdir().expect("a folder");
+    run(&cfg, &dir.path().join("straight"), &mut |_| ()).expect("trains");
+
+    let data = Dataset::load(&cfg.data, &cfg.tasks, &|_| ()).expect("data");
+    let path = dir.path().join("stopped");
+    let mut folder = RunDir::create(&path, &cfg).expect("a folder");
+    // Stopped in the middle of the second epoch, and again in the third.
+    for at in [50, 90] {
+        let stop = AtomicBool::new(false);
+        let outcome = train(&cfg, &data, &Device::Cpu, &folder, &stop, &mut |event| {
+            if let Event::Progress { step, .. } = event {
+                stop.store(*step >= at, std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        assert!(outcome.expect("stops cleanly").interrupted);
+        folder = RunDir::open(&path).expect("a run").0;
+    }
+    let outcome = train(&cfg, &data, &Device::Cpu, &folder, &AtomicBool::new(false), &mut |_| ());
+    assert_eq!(outcome.expect("goes on").epochs, 4);
+    std::fs::remove_dir_all(folder.interrupted()).expect("the remains of the stops");
+    assert!(files(&path.join("checkpoints")) == files(&dir.path().join("straight/checkpoints")));
+    let best = |path: &Path| std::fs::read(path.join("best.json")).expect("a best epoch");
+    assert_eq!(best(&path), best(&dir.path().join("straight")));
+}
