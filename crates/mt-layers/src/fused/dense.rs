@@ -33,40 +33,14 @@ kernel! {
         let whole = rows / ROWS * ROWS;
         let mut r = 0;
         while r < whole {
-            by_panels!(2, to.width, four_rows(simd, xs, r, weight, out, to));
+            by_panels!(2, to.width, multiply_panel[ROWS](simd, xs, r, weight, out, to));
             r += ROWS;
         }
         while r < rows {
-            by_panels!(2, to.width, one_row(simd, xs, r, weight, out, to));
+            by_panels!(2, to.width, multiply_panel[1](simd, xs, r, weight, out, to));
             r += 1;
         }
     }
-}
-
-#[inline(always)]
-fn four_rows<S: Simd, const V: usize, const TAIL: bool>(
-    simd: S,
-    xs: Block,
-    row: usize,
-    weight: Block,
-    out: &mut [f32],
-    to: Columns,
-    first: usize,
-) {
-    multiply_panel::<S, ROWS, V, TAIL>(simd, xs, row, weight, out, to, first);
-}
-
-#[inline(always)]
-fn one_row<S: Simd, const V: usize, const TAIL: bool>(
-    simd: S,
-    xs: Block,
-    row: usize,
-    weight: Block,
-    out: &mut [f32],
-    to: Columns,
-    first: usize,
-) {
-    multiply_panel::<S, 1, V, TAIL>(simd, xs, row, weight, out, to, first);
 }
 
 #[inline(always)]
@@ -113,42 +87,14 @@ kernel! {
         let whole = inputs / ROWS * ROWS;
         let mut i = 0;
         while i < whole {
-            by_panels!(2, to.width, four_inputs(simd, rows, xs, i, delta, gradient, to));
+            by_panels!(2, to.width, transposed_panel[ROWS](simd, rows, xs, i, delta, gradient, to));
             i += ROWS;
         }
         while i < inputs {
-            by_panels!(2, to.width, one_input(simd, rows, xs, i, delta, gradient, to));
+            by_panels!(2, to.width, transposed_panel[1](simd, rows, xs, i, delta, gradient, to));
             i += 1;
         }
     }
-}
-
-#[inline(always)]
-fn four_inputs<S: Simd, const V: usize, const TAIL: bool>(
-    simd: S,
-    rows: usize,
-    xs: Block,
-    input: usize,
-    delta: Block,
-    gradient: &mut [f32],
-    to: Columns,
-    first: usize,
-) {
-    transposed_panel::<S, ROWS, V, TAIL>(simd, rows, xs, input, delta, gradient, to, first);
-}
-
-#[inline(always)]
-fn one_input<S: Simd, const V: usize, const TAIL: bool>(
-    simd: S,
-    rows: usize,
-    xs: Block,
-    input: usize,
-    delta: Block,
-    gradient: &mut [f32],
-    to: Columns,
-    first: usize,
-) {
-    transposed_panel::<S, 1, V, TAIL>(simd, rows, xs, input, delta, gradient, to, first);
 }
 
 #[inline(always)]

@@ -121,44 +121,44 @@ impl<S: Simd, const V: usize, const TAIL: bool> Panel<S, V, TAIL> {
     }
 }
 
-/// Calls `$panel::<S, V, TAIL>(…, first)` for panels that cover `width` columns: as many as fit of `$most` vectors,
+/// Calls `$panel::<S, V, TAIL>(…, first)`, or `$panel::<S, R, V, TAIL>` where it is written `panel[R](…)`, for panels that cover `width` columns: as many as fit of `$most` vectors,
 /// then one with the rest. A narrow panel takes as long as a wide one, since each waits for its own sums.
 macro_rules! by_panels {
-    ($most:tt, $width:expr, $panel:ident($($arg:expr),* $(,)?)) => {{
+    ($most:tt, $width:expr, $panel:ident$([$rows:expr])?($($arg:expr),* $(,)?)) => {{
         let lanes = S::F32_LANES;
         let (mut whole, mut first) = ($width / lanes, 0);
         while whole >= $most {
-            $panel::<S, $most, false>($($arg,)* first);
+            $panel::<S, $({ $rows },)? $most, false>($($arg,)* first);
             whole -= $most;
             first += $most * lanes;
         }
-        by_panels!(@rest $most, whole, $width % lanes > 0, $panel($($arg,)* first))
+        by_panels!(@rest $most, whole, $width % lanes > 0, $panel$([$rows])?($($arg,)* first))
     }};
-    (@rest 2, $whole:expr, $tail:expr, $panel:ident($($arg:expr),*)) => {
+    (@rest 2, $whole:expr, $tail:expr, $panel:ident$([$rows:expr])?($($arg:expr),*)) => {
         match ($whole, $tail) {
-            (0, true) => $panel::<S, 0, true>($($arg),*),
-            (1, true) => $panel::<S, 1, true>($($arg),*),
-            (1, false) => $panel::<S, 1, false>($($arg),*),
+            (0, true) => $panel::<S, $({ $rows },)? 0, true>($($arg),*),
+            (1, true) => $panel::<S, $({ $rows },)? 1, true>($($arg),*),
+            (1, false) => $panel::<S, $({ $rows },)? 1, false>($($arg),*),
             _ => {}
         }
     };
-    (@rest 8, $whole:expr, $tail:expr, $panel:ident($($arg:expr),*)) => {
+    (@rest 8, $whole:expr, $tail:expr, $panel:ident$([$rows:expr])?($($arg:expr),*)) => {
         match ($whole, $tail) {
-            (0, true) => $panel::<S, 0, true>($($arg),*),
-            (1, true) => $panel::<S, 1, true>($($arg),*),
-            (2, true) => $panel::<S, 2, true>($($arg),*),
-            (3, true) => $panel::<S, 3, true>($($arg),*),
-            (4, true) => $panel::<S, 4, true>($($arg),*),
-            (5, true) => $panel::<S, 5, true>($($arg),*),
-            (6, true) => $panel::<S, 6, true>($($arg),*),
-            (7, true) => $panel::<S, 7, true>($($arg),*),
-            (1, false) => $panel::<S, 1, false>($($arg),*),
-            (2, false) => $panel::<S, 2, false>($($arg),*),
-            (3, false) => $panel::<S, 3, false>($($arg),*),
-            (4, false) => $panel::<S, 4, false>($($arg),*),
-            (5, false) => $panel::<S, 5, false>($($arg),*),
-            (6, false) => $panel::<S, 6, false>($($arg),*),
-            (7, false) => $panel::<S, 7, false>($($arg),*),
+            (0, true) => $panel::<S, $({ $rows },)? 0, true>($($arg),*),
+            (1, true) => $panel::<S, $({ $rows },)? 1, true>($($arg),*),
+            (2, true) => $panel::<S, $({ $rows },)? 2, true>($($arg),*),
+            (3, true) => $panel::<S, $({ $rows },)? 3, true>($($arg),*),
+            (4, true) => $panel::<S, $({ $rows },)? 4, true>($($arg),*),
+            (5, true) => $panel::<S, $({ $rows },)? 5, true>($($arg),*),
+            (6, true) => $panel::<S, $({ $rows },)? 6, true>($($arg),*),
+            (7, true) => $panel::<S, $({ $rows },)? 7, true>($($arg),*),
+            (1, false) => $panel::<S, $({ $rows },)? 1, false>($($arg),*),
+            (2, false) => $panel::<S, $({ $rows },)? 2, false>($($arg),*),
+            (3, false) => $panel::<S, $({ $rows },)? 3, false>($($arg),*),
+            (4, false) => $panel::<S, $({ $rows },)? 4, false>($($arg),*),
+            (5, false) => $panel::<S, $({ $rows },)? 5, false>($($arg),*),
+            (6, false) => $panel::<S, $({ $rows },)? 6, false>($($arg),*),
+            (7, false) => $panel::<S, $({ $rows },)? 7, false>($($arg),*),
             _ => {}
         }
     };
