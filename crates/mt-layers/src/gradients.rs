@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, Result, Tensor, TensorId};
@@ -18,6 +19,10 @@ pub struct Gradient {
     pub host: Vec<f32>,
     /// The gradient of a parameter on another device.
     pub device: Option<Tensor>,
+    /// Rows of the parameter (places along its first axis) beyond which `host` is zero, ascending; `None` where it
+    /// may be anything everywhere. A small batch of sparse rows reaches a third of a wide first layer; an optimizer
+    /// need not read the rest.
+    pub rows: Option<Vec<Range<u32>>>,
     /// Whether anything was added since the last [`Gradient::clear`]. A parameter without a gradient is not
     /// updated, so that stale momentum does not move it.
     pub touched: bool,
@@ -27,11 +32,18 @@ impl Gradient {
     /// Marks the gradient as consumed. Whoever reads `host` zeroes it in the same pass.
     pub fn clear(&mut self) {
         self.device = None;
+        self.rows = None;
         self.touched = false;
     }
 
-    fn add(&mut self, gradient: &Tensor) -> Result<()> {
+    /// Announces an addition to `host`, to `rows` of it where that is known.
+    pub(crate) fn touch(&mut self, rows: Option<&[Range<u32>]>) {
+        self.rows = if self.touched { None } else { rows.map(<[_]>::to_vec) };
         self.touched = true;
+    }
+
+    fn add(&mut self, gradient: &Tensor) -> Result<()> {
+        self.touch(None);
         if !matches!(gradient.device(), Device::Cpu) {
             self.device = Some(match self.device.take() {
                 Some(sum) => (sum + gradient)?,

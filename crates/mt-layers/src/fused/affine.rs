@@ -221,7 +221,13 @@ impl Affine {
     fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
         let mut slots: Vec<_> =
             self.parameters.iter().map(|p| p.gradient.as_ref().map(|slot| slot.lock())).collect();
-        slots.iter_mut().flatten().for_each(|slot| slot.touched = true);
+        let occupied = if self.packs(rows) { None } else { rows.occupied(self.pieces[0].inputs) };
+        for (i, slot) in slots.iter_mut().enumerate() {
+            let Some(slot) = slot else { continue };
+            // Shorter rows than this are not worth going through one by one.
+            let long = self.parameters[i].tensor.elem_count() >= 32 * self.pieces[0].inputs;
+            slot.touch(occupied.as_deref().filter(|_| i % 2 == 0 && long));
+        }
         for piece in &self.pieces {
             if let Some(slot) = &mut slots[2 * piece.layer + 1] {
                 let sums = &mut slot.host[piece.at..][..piece.width];

@@ -1,5 +1,7 @@
 //! The rows of an input, sparse or dense, and how they are shared out.
 
+use std::ops::Range;
+
 use super::sparse::Entries;
 use crate::input::SparseRows;
 
@@ -68,6 +70,25 @@ impl<'a> Rows<'a> {
             Self::Sparse(SparseBlock { offsets, .. }) => (offsets[offsets.len() - 1] - offsets[0]) as usize,
             Self::Dense { values, .. } => values.len(),
         }
+    }
+
+    /// The columns of `width` that hold an entry, as runs; `None` where most of them will.
+    pub fn occupied(self, width: usize) -> Option<Vec<Range<u32>>> {
+        let Self::Sparse(rows) = self else { return None };
+        let (first, end) = (rows.offsets[0] as usize, rows.offsets[rows.offsets.len() - 1] as usize);
+        if end - first >= 8 * width {
+            return None;
+        }
+        let mut marks = vec![false; width];
+        rows.columns[first..end].iter().for_each(|&column| marks[column as usize] = true);
+        let mut runs: Vec<Range<u32>> = Vec::new();
+        for (column, _) in (0..).zip(marks).filter(|(_, mark)| *mark) {
+            match runs.last_mut() {
+                Some(run) if run.end == column => run.end += 1,
+                _ => runs.push(column..column + 1),
+            }
+        }
+        Some(runs)
     }
 
     /// The values, if so many columns of them are better left to the matrix product.

@@ -273,7 +273,7 @@ impl CustomOp2 for FusedTowers {
         for (i, parameter) in self.parameters.iter().enumerate() {
             let Some(slot) = &parameter.gradient else { continue };
             let mut slot = slot.lock();
-            slot.touched = true;
+            slot.touch(None);
             for part in sums.chunks_exact(plan.values) {
                 let part = &part[plan.starts[i]..][..slot.host.len()];
                 slot.host.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);

@@ -220,8 +220,7 @@ impl State {
         if let Some(gradient) = &gradient.device {
             return rule.on_device(&param.var, gradient, &mut self.values);
         }
-        in_place::with_values_mut(&param.var, |values| {
-            rule.on_host(values, &mut gradient.host, &mut self.values)
-        })
+        let rows = param.var.dims().first().copied().unwrap_or(1);
+        in_place::with_values_mut(&param.var, |values| rule.on_host(values, rows, gradient, &mut self.values))
     }
 }

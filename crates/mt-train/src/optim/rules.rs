@@ -1,7 +1,9 @@
 //! The update rules: one pass over parameter, gradient and state on the CPU, tensor operations elsewhere.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor, Var};
-use mt_layers::kernel;
+use mt_layers::{Gradient, kernel, pulp::Simd};
 
 use super::{OptimizerConfig, OptimizerKind, Values};
 
@@ -49,16 +51,35 @@ impl Rule {
         }
     }
 
-    /// Updates `values` and leaves `gradient` zeroed for the next step, while it is in the cache.
-    pub fn on_host(self, values: &mut [f32], gradient: &mut [f32], state: &mut [Values]) {
+    /// Updates `values`, whose first axis has `rows` places, and leaves `gradient` zeroed for the next step, while it
+    /// is in the cache.
+    pub fn on_host(self, values: &mut [f32], rows: usize, gradient: &mut Gradient, state: &mut [Values]) {
+        let Gradient { host, rows: occupied, .. } = gradient;
         match (self.kind, state) {
             (OptimizerKind::Adam | OptimizerKind::AdamW, [Values::Host(mean), Values::Host(square)]) => {
-                adam(self, values, gradient, mean, square);
+                let everywhere = 0..rows as u32;
+                let occupied = occupied.as_deref().unwrap_or(std::slice::from_ref(&everywhere));
+                adam(self, values, rows, host, occupied, mean, square);
             }
-            (OptimizerKind::Sgd, [Values::Host(momentum)]) => sgd(self, values, gradient, momentum),
-            (OptimizerKind::Adagrad, [Values::Host(sum)]) => adagrad(self, values, gradient, sum),
+            (OptimizerKind::Sgd, [Values::Host(momentum)]) => sgd(self, values, host, momentum),
+            (OptimizerKind::Adagrad, [Values::Host(sum)]) => adagrad(self, values, host, sum),
             _ => unreachable!("the state was made for this kind on the host"),
         }
+    }
+
+    /// One vector of `[value, mean, square]` a step on.
+    #[inline(always)]
+    fn adam<S: Simd>(self, simd: S, gradient: S::f32s, state: [S::f32s; 3]) -> [S::f32s; 3] {
+        let [value, mean, square] = state;
+        let all = |x: f32| simd.splat_f32s(x);
+        let slope = simd.mul_add_f32s(all(self.decay), value, gradient);
+        let mean = simd.mul_add_f32s(all(self.beta1), mean, simd.mul_f32s(all(self.gain1), slope));
+        let squared = simd.mul_f32s(simd.mul_f32s(all(self.gain2), slope), slope);
+        let square = simd.mul_add_f32s(all(self.beta2), square, squared);
+        let root = simd.sqrt_f32s(square);
+        let denominator = simd.mul_add_f32s(root, all(self.correction), all(self.epsilon));
+        let step = simd.div_f32s(simd.mul_f32s(all(self.rate), mean), denominator);
+        [simd.sub_f32s(simd.mul_f32s(all(self.keep), value), step), mean, square]
     }
 
     /// The same in tensor operations.
@@ -88,17 +109,68 @@ impl Rule {
 }
 
 kernel! {
-    fn adam(_simd: S, rule: Rule, values: &mut [f32], gradient: &mut [f32], mean: &mut [f32], square: &mut [f32]) {
-        let Rule { rate, decay, keep, beta1, beta2, gain1, gain2, correction, epsilon, .. } = rule;
-        let n = values.len();
-        let (gradient, mean, square) = (&mut gradient[..n], &mut mean[..n], &mut square[..n]);
-        for i in 0..n {
-            let slope = decay.mul_add(values[i], gradient[i]);
-            mean[i] = beta1.mul_add(mean[i], gain1 * slope);
-            square[i] = beta2.mul_add(square[i], gain2 * slope * slope);
-            values[i] = keep * values[i] - rate * mean[i] / square[i].sqrt().mul_add(correction, epsilon);
-            gradient[i] = 0.0;
+    /// Reads and zeroes the gradient only where it is `occupied`: a quarter of the memory traffic of a small batch,
+    /// which is what the pass costs.
+    fn adam(
+        simd: S,
+        rule: Rule,
+        values: &mut [f32],
+        rows: usize,
+        gradient: &mut [f32],
+        occupied: &[Range<u32>],
+        mean: &mut [f32],
+        square: &mut [f32],
+    ) {
+        let row = values.len() / rows;
+        let mut at = 0;
+        for run in occupied {
+            let (start, end) = (run.start as usize * row, run.end as usize * row);
+            let (still, moved) = (at..start, start..end);
+            adam_span(simd, rule, &mut values[still.clone()], &mut [], &mut mean[still.clone()], &mut square[still]);
+            let gradient = &mut gradient[moved.clone()];
+            adam_span(simd, rule, &mut values[moved.clone()], gradient, &mut mean[moved.clone()], &mut square[moved]);
+            at = end;
         }
+        adam_span(simd, rule, &mut values[at..], &mut [], &mut mean[at..], &mut square[at..]);
+    }
+}
+
+/// Without a `gradient` it counts as zero. Explicit vectors: the plain loop was compiled to half of their width.
+#[inline(always)]
+fn adam_span<S: Simd>(
+    simd: S,
+    rule: Rule,
+    values: &mut [f32],
+    gradient: &mut [f32],
+    mean: &mut [f32],
+    square: &mut [f32],
+) {
+    let zero = simd.splat_f32s(0.0);
+    let (values, values_tail) = S::as_mut_simd_f32s(values);
+    let (mean, mean_tail) = S::as_mut_simd_f32s(mean);
+    let (square, square_tail) = S::as_mut_simd_f32s(square);
+    let (gradient, gradient_tail) = S::as_mut_simd_f32s(gradient);
+    let n = values.len();
+    let (mean, square) = (&mut mean[..n], &mut square[..n]);
+    if gradient.is_empty() {
+        for i in 0..n {
+            [values[i], mean[i], square[i]] = rule.adam(simd, zero, [values[i], mean[i], square[i]]);
+        }
+    } else {
+        let gradient = &mut gradient[..n];
+        for i in 0..n {
+            [values[i], mean[i], square[i]] = rule.adam(simd, gradient[i], [values[i], mean[i], square[i]]);
+            gradient[i] = zero;
+        }
+    }
+    if !values_tail.is_empty() {
+        let slope = simd.partial_load_f32s(gradient_tail);
+        let tail = [&*values_tail, mean_tail, square_tail].map(|tail| simd.partial_load_f32s(tail));
+        let [value, average, variance] = rule.adam(simd, slope, tail);
+        simd.partial_store_f32s(values_tail, value);
+        simd.partial_store_f32s(mean_tail, average);
+        simd.partial_store_f32s(square_tail, variance);
+        gradient_tail.fill(0.0);
     }
 }
 
@@ -145,9 +217,10 @@ mod tests {
         let mut values = vec![1.0, -2.0, 0.5];
         let mut state: Vec<_> = kind.state().iter().map(|_| Values::Host(vec![0.0; 3])).collect();
         for step in 1..=3 {
-            let mut gradient = vec![0.5, -0.1 * step as f32, 0.3];
-            Rule::new(&cfg(kind), step).on_host(&mut values, &mut gradient, &mut state);
-            assert_eq!(gradient, [0.0; 3]);
+            let host = vec![0.5, -0.1 * step as f32, 0.3];
+            let mut gradient = Gradient { host, ..Gradient::default() };
+            Rule::new(&cfg(kind), step).on_host(&mut values, 3, &mut gradient, &mut state);
+            assert_eq!(gradient.host, [0.0; 3]);
         }
         values
     }
@@ -170,6 +243,28 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    fn rows_known_to_have_no_gradient_are_updated_to_the_same_bits() {
+        // 37 values a row: whole vectors and a rest for every instruction set.
+        let (rows, row) = (7, 37);
+        let steps = |known: bool| {
+            let mut values: Vec<f32> = (0..rows * row).map(|i| (i as f32).sin()).collect();
+            let mut state = [Values::Host(vec![0.0; rows * row]), Values::Host(vec![0.0; rows * row])];
+            for (step, occupied) in [[0..7, 7..7], [1..3, 5..6], [2..2, 4..7]].into_iter().enumerate() {
+                let inside = |i: usize| occupied.iter().any(|run| run.contains(&((i / row) as u32)));
+                let slope = |i: usize| if inside(i) { (i as f32).cos() } else { 0.0 };
+                let host = (0..rows * row).map(slope).collect();
+                let mut gradient =
+                    Gradient { host, rows: known.then(|| occupied.to_vec()), ..Gradient::default() };
+                let rule = Rule::new(&cfg(OptimizerKind::AdamW), step as u64 + 1);
+                rule.on_host(&mut values, rows, &mut gradient, &mut state);
+                assert!(gradient.host.iter().all(|&g| g == 0.0));
+            }
+            values
+        };
+        assert_eq!(steps(true), steps(false));
     }
 
     /// Values of PyTorch 2.15.0 for the same three steps: `torch.optim.{Adam,AdamW,SGD,Adagrad}` with `lr=0.1,
