@@ -114,7 +114,11 @@ fn read(
     let schema = reader.schema();
     let mut table = Table::empty(schema.numeric.len(), tasks.len());
     while let Some(block) = reader.next() {
+        let first = table.is_empty();
         table.append(block?)?;
+        if first {
+            table.reserve(reader.blocks_expected());
+        }
         progress(reader.progress());
     }
     table.shrink();

@@ -160,6 +160,12 @@ impl TableReader {
         Progress { bytes_done, bytes_total: Some(self.bytes_total), rows: self.rows }
     }
 
+    /// After the first block: how many times its size the files come to, by the blocks read so far.
+    pub(crate) fn blocks_expected(&self) -> f64 {
+        let bytes_done = lock(&self.stream).bytes_done().max(1);
+        (self.parsed.len() + 1) as f64 * self.bytes_total as f64 / bytes_done as f64
+    }
+
     /// The bad records left out so far.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
