@@ -58,8 +58,12 @@ fn write(predictor: &Predictor, mut reader: mt_data::TableReader, out: &mut dyn 
     let tasks: Vec<&str> = predictor.signature().schema.tasks.iter().map(|task| task.name.as_str()).collect();
     let cannot = "cannot write the probabilities";
     writeln!(out, "{}", tasks.join(",")).context(cannot)?;
-    for block in reader.by_ref() {
-        for text in lines(predictor, &block?, tasks.len())? {
+    loop {
+        let blocks: Vec<Table> = reader.by_ref().take(BLOCKS).collect::<Result<_, _>>()?;
+        if blocks.is_empty() {
+            break;
+        }
+        for text in lines(predictor, &blocks, tasks.len())? {
             out.write_all(&text).context(cannot)?;
         }
     }
@@ -67,14 +71,18 @@ fn write(predictor: &Predictor, mut reader: mt_data::TableReader, out: &mut dyn 
     out.flush().context(cannot)
 }
 
+/// Blocks of text predicted at once: a single one, 1 MiB, has too few rows of a wide file to keep all threads busy.
+const BLOCKS: usize = 16;
+
 /// Rows a task of the parallel loop predicts and prints.
 const ROWS: usize = 512;
 
-/// The lines of a table, in order.
-fn lines(predictor: &Predictor, table: &Table, tasks: usize) -> Result<Vec<Vec<u8>>> {
-    let starts: Vec<usize> = (0..table.len()).step_by(ROWS).collect();
-    let chunk = |start: &usize| -> Result<Vec<u8>> {
-        let batch = table.slice(*start..(start + ROWS).min(table.len()));
+/// The lines of consecutive tables, in order.
+fn lines(predictor: &Predictor, tables: &[Table], tasks: usize) -> Result<Vec<Vec<u8>>> {
+    let starts = |table: &Table| (0..table.len()).step_by(ROWS);
+    let chunks: Vec<_> = tables.iter().flat_map(|table| starts(table).map(move |start| (table, start))).collect();
+    let chunk = |&(table, start): &(&Table, usize)| -> Result<Vec<u8>> {
+        let batch = table.slice(start..(start + ROWS).min(table.len()));
         let probabilities = predictor.predict(batch.numeric)?;
         // "0.12345678," and a little more for the smallest.
         let mut text = Vec::with_capacity(probabilities.len() * 14);
@@ -89,5 +97,5 @@ fn lines(predictor: &Predictor, table: &Table, tasks: usize) -> Result<Vec<Vec<u
         }
         Ok(text)
     };
-    starts.par_iter().map(chunk).collect()
+    chunks.par_iter().map(chunk).collect()
 }
