@@ -18,10 +18,13 @@ impl Mixture {
     /// logits. A `temperature` above 1 flattens the weights, below 1 sharpens them.
     ///
     /// # Errors
-    /// If a gate has no expert, or the temperature is not positive.
+    /// If a gate has no expert or one twice, or the temperature is not positive.
     pub fn new(width: usize, gates: Vec<Vec<usize>>, temperature: f64) -> Result<Self> {
         if gates.is_empty() || gates.iter().any(Vec::is_empty) || width == 0 {
             bail!("every gate needs at least one expert")
+        }
+        if gates.iter().any(|gate| (1..gate.len()).any(|i| gate[..i].contains(&gate[i]))) {
+            bail!("a gate chooses from each expert once")
         }
         if !(temperature.is_finite() && temperature > 0.0) {
             bail!("the gates' temperature must be positive, not {temperature}")
@@ -49,30 +52,37 @@ impl Mixture {
 
     /// The gates' weights `(B, Σ choices)`: a softmax over each gate's own logits.
     pub fn weights(&self, logits: &Tensor) -> Result<Tensor> {
+        let scaled = (logits / f64::from(self.temperature))?;
+        let (gates, choices) = (self.gates.len(), self.gates[0].len());
+        if self.gates.iter().all(|gate| gate.len() == choices) {
+            let each = scaled.reshape(((), gates, choices))?;
+            return candle_nn::ops::softmax(&each, D::Minus1)?.reshape(((), gates * choices));
+        }
         let mut at = 0;
-        let mut weights = Vec::with_capacity(self.gates.len());
-        for choices in &self.gates {
-            let own = (logits.narrow(1, at, choices.len())? / f64::from(self.temperature))?;
-            weights.push(candle_nn::ops::softmax(&own, D::Minus1)?);
-            at += choices.len();
+        let mut weights = Vec::with_capacity(gates);
+        for gate in &self.gates {
+            weights.push(candle_nn::ops::softmax(&scaled.narrow(1, at, gate.len())?, D::Minus1)?);
+            at += gate.len();
         }
         Tensor::cat(&weights, 1)
     }
 
-    /// The same in candle's own operations: the oracle of the fused one, and the path on other devices.
+    /// The same in candle's own operations: the oracle of the fused one, and the path on other devices. One batched
+    /// product `(G, E) x (E, H)` a row, as a kernel a gate and expert would cost more to launch than to run.
     pub(crate) fn composed(&self, experts: &Tensor, logits: &Tensor) -> Result<Tensor> {
-        let weights = self.weights(logits)?;
-        let mut at = 0;
-        let mut mixtures = Vec::with_capacity(self.gates.len());
-        for choices in &self.gates {
-            let chosen = choices
-                .iter()
-                .map(|&e| experts.narrow(1, e * self.width, self.width))
-                .collect::<Result<Vec<_>>>()?;
-            let weights = weights.narrow(1, at, choices.len())?.unsqueeze(D::Minus1)?;
-            mixtures.push(Tensor::stack(&chosen, 1)?.broadcast_mul(&weights)?.sum(1)?);
-            at += choices.len();
+        let (rows, columns) = experts.dims2()?;
+        let (gates, count) = (self.gates.len(), columns / self.width);
+        let mut weights = self.weights(logits)?;
+        if self.gates.iter().any(|gate| !gate.iter().copied().eq(0..count)) {
+            // Behind the weights a column of zeros, for the experts that a gate does not choose from.
+            let mut places = vec![weights.dim(1)? as u32; gates * count];
+            let chosen =
+                self.gates.iter().enumerate().flat_map(|(g, gate)| gate.iter().map(move |e| g * count + e));
+            chosen.zip(0..).for_each(|(place, weight)| places[place] = weight);
+            let places = Tensor::new(places, weights.device())?;
+            weights = weights.pad_with_zeros(1, 0, 1)?.index_select(&places, 1)?;
         }
-        Tensor::cat(&mixtures, 1)
+        let experts = experts.narrow(1, 0, count * self.width)?.reshape((rows, count, self.width))?;
+        weights.reshape((rows, gates, count))?.matmul(&experts)?.reshape((rows, gates * self.width))
     }
 }

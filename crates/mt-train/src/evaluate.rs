@@ -1,7 +1,5 @@
 //! Predictions and metrics of a model on a table.
 
-use std::collections::BTreeMap;
-
 use candle_core::Device;
 use mt_data::{Table, Task};
 use mt_metrics::{BinarySummary, binary_summary};
@@ -76,65 +74,4 @@ pub fn of_task(probabilities: &[f32], table: &Table, task: usize, tasks: usize) 
         values.into_iter().zip(&mask).filter(|(_, m)| **m != 0.0).map(|(v, _)| v).collect()
     };
     (present(scores), present(labels))
-}
-
-/// Streaming training metrics between two lines of the log.
-#[derive(Debug)]
-pub(crate) struct Running {
-    tasks: Vec<String>,
-    auc: Vec<mt_metrics::StreamingAuc>,
-    loss: Vec<f64>,
-    total: f64,
-    steps: u64,
-}
-
-/// Loss and AUC of a task over some steps.
-#[derive(Debug, Clone, Serialize)]
-pub struct TaskProgress {
-    /// Mean loss of the steps.
-    pub loss: f64,
-    /// AUC over their rows, from a histogram; `None` if a class is absent.
-    pub auc: Option<f64>,
-}
-
-impl Running {
-    pub fn new(tasks: &[Task]) -> Self {
-        Self {
-            tasks: tasks.iter().map(|task| task.name.clone()).collect(),
-            auc: vec![mt_metrics::StreamingAuc::new(); tasks.len()],
-            loss: vec![0.0; tasks.len()],
-            total: 0.0,
-            steps: 0,
-        }
-    }
-
-    pub fn push(&mut self, total: f32, losses: &[f32], probabilities: &[f32], labels: &[f32], mask: &[f32]) {
-        self.total += f64::from(total);
-        self.steps += 1;
-        self.loss.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += f64::from(*loss));
-        let tasks = self.tasks.len();
-        for ((p, y), m) in
-            probabilities.chunks_exact(tasks).zip(labels.chunks_exact(tasks)).zip(mask.chunks_exact(tasks))
-        {
-            for (t, auc) in self.auc.iter_mut().enumerate() {
-                if m[t] != 0.0 {
-                    auc.add(p[t], y[t]);
-                }
-            }
-        }
-    }
-
-    /// The mean total loss and each task's progress; starts anew.
-    pub fn take(&mut self) -> (f64, BTreeMap<String, TaskProgress>) {
-        let steps = self.steps.max(1) as f64;
-        let mut tasks = BTreeMap::new();
-        for ((name, auc), loss) in self.tasks.iter().zip(&mut self.auc).zip(&mut self.loss) {
-            tasks.insert(name.clone(), TaskProgress { loss: *loss / steps, auc: auc.auc() });
-            auc.reset();
-            *loss = 0.0;
-        }
-        let total = self.total / steps;
-        (self.total, self.steps) = (0.0, 0);
-        (total, tasks)
-    }
 }

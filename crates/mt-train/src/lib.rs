@@ -19,15 +19,17 @@ mod objective;
 mod optim;
 mod prefetch;
 mod run;
+mod running;
 mod train;
 
 pub use checkpoint::{State, read_state, write_file, write_json};
 pub use config::{Config, Select, SelectMetric, TrainConfig};
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, TaskProgress, of_task, predict};
+pub use evaluate::{Evaluation, of_task, predict};
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind};
 pub use run::{Best, RunDir};
+pub use running::TaskProgress;
 pub use train::{Event, Outcome, train};
 
 /// The examples of the README, compiled and run as doctests.

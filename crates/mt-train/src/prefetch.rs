@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
+use candle_core::Device;
 use mt_data::{Batch, Batches, Table};
 use mt_layers::Input;
 use mt_models::input;
@@ -52,18 +53,21 @@ impl Iterator for Ahead {
     }
 }
 
-/// All batches of `size` rows of an epoch, in the order that `order` draws up. The thread ends with the epoch, or when
+/// All batches of `size` rows of an epoch, on `device`, in the order that `order` draws up. The thread ends with the epoch, or when
 /// the iterator is dropped.
 pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
     table: &'env Table,
     size: usize,
+    device: &Device,
     order: impl FnOnce() -> Vec<u32> + Send + 'scope,
 ) -> Ahead {
     let (sender, groups) = sync_channel(DEPTH);
+    let device = device.clone();
     scope.spawn(move || {
         for rows in order().chunks((ROWS / size).max(1) * size) {
-            let ready: Result<Vec<Ready>> = Batches::new(table, rows, size).map(Ready::new).collect();
+            let ready: Result<Vec<Ready>> =
+                Batches::new(table, rows, size).map(|batch| Ready::new(batch, &device)).collect();
             let failed = ready.is_err();
             if sender.send(ready).is_err() || failed {
                 break;
@@ -74,8 +78,8 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
 }
 
 impl Ready {
-    fn new(batch: Batch) -> Result<Self> {
+    fn new(batch: Batch, device: &Device) -> Result<Self> {
         let (rows, labels, mask) = (batch.rows(), batch.labels, batch.mask);
-        Ok(Self { rows, xs: input(batch.numeric)?, labels, mask })
+        Ok(Self { rows, xs: input(batch.numeric)?.to_device(device)?, labels, mask })
     }
 }

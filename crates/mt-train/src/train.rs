@@ -8,18 +8,19 @@ use std::time::Instant;
 use candle_core::{DType, Device};
 use mt_data::{Dataset, permutation};
 use mt_layers::{Params, symmetric_weights};
-use mt_models::{Model, Signature, build, probabilities};
+use mt_models::{Model, Signature, build};
 use serde::Serialize;
 
 use crate::checkpoint::{self, State};
 use crate::config::{Config, Select, SelectMetric};
 use crate::denormals;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Running, TaskProgress, predict};
+use crate::evaluate::{Evaluation, predict};
 use crate::objective::Objective;
 use crate::optim::Optimizer;
 use crate::prefetch::{self, Ready};
 use crate::run::{Best, RunDir};
+use crate::running::{Running, Step, TaskProgress};
 
 /// What happens during training, in order; also the lines of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -149,7 +150,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let steps = rows.div_ceil(cfg.train.batch_size) as u64;
     tell(Event::Started { parameters: params.count(), rows, steps })?;
 
-    let mut running = Running::new(tasks);
+    let (mut running, mut unread) = (Running::new(tasks), Vec::new());
     let (mut seconds, mut seen) = (0.0, 0u64);
     'training: for epoch in epochs + 1..=cfg.train.epochs {
         let order = move || match cfg.train.shuffle {
@@ -157,10 +158,9 @@ fn run_epochs<'scope, 'env: 'scope>(
             false => (0..rows as u32).collect(),
         };
         let (started, mut done) = (Instant::now(), 0);
-        let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, order);
+        let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
         while let Some(batch) = batches.next().transpose()? {
             let Ready { rows: count, xs, labels, mask } = batch;
-            let xs = xs.to_device(device)?;
             let mut kept = None;
             let total = gradients.collect(|| {
                 let logits = model.forward(&xs)?;
@@ -168,17 +168,19 @@ fn run_epochs<'scope, 'env: 'scope>(
                 kept = Some((logits.detach(), loss.tasks));
                 Ok(loss.total)
             })?;
-            let total = total.to_scalar::<f32>()?;
             step += 1;
-            if !total.is_finite() {
-                return Err(Error::Diverged { loss: total, step, epoch, rows: done..done + count });
+            let batch_rows = done..done + count;
+            done = batch_rows.end;
+            if let Some((logits, losses)) = kept {
+                unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
+            }
+            let log = step.is_multiple_of(cfg.train.log_every) || done == rows;
+            // Another device is not waited for between two lines of the log.
+            if log || device.is_cpu() {
+                unread.drain(..).try_for_each(|step| running.read(step))?;
             }
             optimizer.step(&trainable)?;
-            done += count;
-            if let Some((logits, losses)) = kept {
-                running.push(total, &losses.to_vec1()?, &probabilities(&logits, tasks)?, &labels, &mask);
-            }
-            if step.is_multiple_of(cfg.train.log_every) || done == rows {
+            if log {
                 let (loss, tasks) = running.take();
                 tell(Event::Progress { epoch, step, rows: done, loss, tasks })?;
             }

@@ -80,7 +80,8 @@ const ROWS: usize = 512;
 /// The lines of consecutive tables, in order.
 fn lines(predictor: &Predictor, tables: &[Table], tasks: usize) -> Result<Vec<Vec<u8>>> {
     let starts = |table: &Table| (0..table.len()).step_by(ROWS);
-    let chunks: Vec<_> = tables.iter().flat_map(|table| starts(table).map(move |start| (table, start))).collect();
+    let chunks: Vec<_> =
+        tables.iter().flat_map(|table| starts(table).map(move |start| (table, start))).collect();
     let chunk = |&(table, start): &(&Table, usize)| -> Result<Vec<u8>> {
         let batch = table.slice(start..(start + ROWS).min(table.len()));
         let probabilities = predictor.predict(batch.numeric)?;

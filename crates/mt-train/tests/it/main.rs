@@ -2,6 +2,8 @@
 #![allow(missing_docs)]
 
 mod config;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod docs;
 mod golden;
 mod training;
