@@ -6,6 +6,7 @@
 //! | [`Bank`] | expert banks, bottoms and gates: `n` MLPs with stacked weights |
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
+//! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`MultiTaskLoss`] | masked mean loss of each task, weighted and summed |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
@@ -15,6 +16,8 @@
 //! weights from a [`Params`] store, inside [`Params::backward`], and in inference, fused CPU operations run instead.
 
 mod bank;
+mod embedding;
+mod error;
 mod fused;
 mod gradients;
 mod init;
@@ -31,6 +34,8 @@ mod tower;
 pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
+pub use embedding::{Embeddings, Field, Ids, Pooling, RowGradient, RowOptimizer, TableConfig};
+pub use error::Error;
 pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
