@@ -3,4 +3,5 @@
 
 mod finite_differences;
 mod fused_equals_composed;
+mod loss;
 mod network;
