@@ -7,7 +7,7 @@
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
-//! | [`MultiTaskLoss`] | masked mean loss of each task, weighted and summed |
+//! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
@@ -39,7 +39,7 @@ pub use error::Error;
 pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
-pub use loss::{BinaryLoss, Loss, MultiTaskLoss, TaskLoss};
+pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
 pub use mixture::Mixture;
 pub use params::{Param, Params};
 pub use symmetry::symmetric_weights;

@@ -2,9 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{buffer, with_values};
-use crate::loss::{BinaryLoss, Loss, MultiTaskLoss, PADDLEREC_EPSILON, TaskLoss};
-use crate::simd::{exp, ln_1p};
+use super::{CHUNK, buffer, loss_rows, with_values};
+use crate::loss::{Loss, LossKind, MultiTaskLoss};
 
 /// A scalar whose gradient towards its argument is already known.
 struct Known {
@@ -37,23 +36,13 @@ pub(crate) fn loss_and_gradient(loss: &MultiTaskLoss, logits: &Tensor) -> Result
     let mut gradient = buffer(rows * columns);
     let mut sums = vec![0f64; loss.tasks.len()];
     with_values(logits, |logits| {
-        let tasks = loss.tasks.len();
-        for (r, (z, g)) in logits.chunks_exact(columns).zip(gradient.chunks_exact_mut(columns)).enumerate() {
-            let mut at = 0;
-            for (t, task) in loss.tasks.iter().enumerate() {
-                let mask = loss.mask[r * tasks + t];
-                if mask != 0.0 {
-                    let z = if task.logits == 1 { z[at] } else { z[at + 1] - z[at] };
-                    let (value, slope) = row(task, z, loss.labels[r * tasks + t]);
-                    sums[t] += f64::from(value * mask);
-                    let slope = slope * mask * task.weight / counts[t];
-                    if task.logits == 2 {
-                        g[at] = -slope;
-                    }
-                    g[at + task.logits - 1] = slope;
-                }
-                at += task.logits;
+        let mut at = 0;
+        for (t, (sum, &count)) in sums.iter_mut().zip(&counts).enumerate() {
+            // Without a label the gradient stays 0.
+            if count > 0.0 {
+                *sum = task(loss, t, count, (logits, &mut gradient), (at, columns));
             }
+            at += loss.tasks[t].logits;
         }
         Ok(())
     })?;
@@ -65,23 +54,51 @@ pub(crate) fn loss_and_gradient(loss: &MultiTaskLoss, logits: &Tensor) -> Result
     Ok(Loss { total, tasks: Tensor::from_vec(means, loss.tasks.len(), logits.device())? })
 }
 
-/// Loss of one row and its slope in the logit.
-#[inline(always)]
-fn row(task: &TaskLoss, z: f32, y: f32) -> (f32, f32) {
-    // e^-|z| serves both the logarithm and the sigmoid; `rest` is the smaller of p and 1 - p, exact near 0.
-    let small = exp(-z.abs());
-    let rest = small / (1.0 + small);
-    match task.kind {
-        BinaryLoss::CrossEntropy => {
-            let slope = if z >= 0.0 { (1.0 - y) - rest } else { rest - y };
-            (z.max(0.0) - z * y + ln_1p(small), slope)
+/// Sum of the masked losses of task `t`, whose logits start at column `at`; writes its columns of the gradient.
+///
+/// A chunk of rows at a time is laid out column by column, so that loops over rows vectorise.
+fn task(
+    loss: &MultiTaskLoss,
+    t: usize,
+    count: f32,
+    (logits, gradient): (&[f32], &mut [f32]),
+    (at, columns): (usize, usize),
+) -> f64 {
+    let (task, tasks) = (&loss.tasks[t], loss.tasks.len());
+    let binary_pair =
+        task.logits == 2 && matches!(task.kind, LossKind::CrossEntropy | LossKind::PaddlerecLog);
+    // Of two logits of a binary task only the difference matters.
+    let outputs = if binary_pair { 1 } else { task.logits };
+    let [mut z, mut slopes] = [vec![0.0; outputs * CHUNK], vec![0.0; outputs * CHUNK]];
+    let [mut y, mut mask, mut values] = [[0.0; CHUNK]; 3];
+    let mut sum = 0.0;
+    for (chunk, gradient) in gradient.chunks_mut(CHUNK * columns).enumerate() {
+        let (start, n) = (chunk * CHUNK, gradient.len() / columns);
+        for i in 0..n {
+            let label = (start + i) * tasks + t;
+            let row = &logits[(start + i) * columns + at..][..task.logits];
+            mask[i] = loss.mask[label];
+            // What a missing label holds could be NaN, which no factor of 0 removes.
+            let present = mask[i] != 0.0;
+            y[i] = if present { task.kind.target(loss.labels[label]) } else { 0.0 };
+            for c in 0..outputs {
+                let value = if binary_pair { row[1] - row[0] } else { row[c] };
+                z[c * CHUNK + i] = if present { value } else { 0.0 };
+            }
         }
-        BinaryLoss::PaddlerecLog => {
-            let p = if z >= 0.0 { 1.0 - rest } else { rest };
-            let e = PADDLEREC_EPSILON as f32;
-            let (positive, negative) = (p + e, 1.0 - p + e);
-            let slope = -y / positive + (1.0 - y) / negative;
-            (-y * positive.ln() - (1.0 - y) * negative.ln(), slope * p * (1.0 - p))
+        loss_rows::losses_and_slopes(task.kind, n, &z, &y, &mut values, &mut slopes);
+        for i in 0..n {
+            sum += f64::from(values[i] * mask[i]);
+            let row = &mut gradient[i * columns + at..][..task.logits];
+            for c in 0..outputs {
+                let slope = slopes[c * CHUNK + i] * mask[i] * task.weight / count;
+                if binary_pair {
+                    (row[0], row[1]) = (-slope, slope);
+                } else {
+                    row[c] = slope;
+                }
+            }
         }
     }
+    sum
 }

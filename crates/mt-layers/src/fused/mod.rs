@@ -9,6 +9,7 @@
 pub(crate) mod affine;
 mod dense;
 pub(crate) mod loss;
+mod loss_rows;
 mod matmul;
 pub(crate) mod mixture;
 mod packed;

@@ -6,4 +6,5 @@ mod embedding_support;
 mod embedding_training;
 mod finite_differences;
 mod fused_equals_composed;
+mod loss;
 mod network;

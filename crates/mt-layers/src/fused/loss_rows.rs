@@ -1,0 +1,130 @@
+//! Losses of rows and their slopes in the logits, a chunk of rows of one task at a time.
+
+use super::CHUNK;
+use crate::kernel;
+use crate::loss::{LossKind, PADDLEREC_EPSILON};
+use crate::simd::{exp, ln_1p};
+
+kernel! {
+    /// The first `n` rows of a chunk: logits `(outputs, CHUNK)` and targets `(CHUNK)` to losses `(CHUNK)` and slopes
+    /// `(outputs, CHUNK)`.
+    pub(super) fn losses_and_slopes(
+        _simd: S,
+        kind: LossKind,
+        n: usize,
+        z: &[f32],
+        y: &[f32; CHUNK],
+        losses: &mut [f32; CHUNK],
+        slopes: &mut [f32],
+    ) {
+        // Chosen once for all rows; each loop is compiled for its kind.
+        macro_rules! each {
+            ($row:ident $(, $more:expr)?) => {{
+                let (z, slopes) = (&z[..CHUNK], &mut slopes[..CHUNK]);
+                for i in 0..n.min(CHUNK) {
+                    (losses[i], slopes[i]) = $row(z[i], y[i] $(, $more)?);
+                }
+            }};
+        }
+        match kind {
+            LossKind::CrossEntropy => each!(cross_entropy),
+            LossKind::PaddlerecLog => each!(paddlerec_log),
+            LossKind::Multiclass => multiclass(n.min(CHUNK), z, y, losses, slopes),
+            LossKind::Mse | LossKind::LogMse => each!(squared),
+            LossKind::Mae => each!(absolute),
+            LossKind::Huber { delta } => each!(huber, delta),
+            LossKind::WeightedLogistic => each!(weighted_logistic),
+        }
+    }
+}
+
+/// `e^-|z|`, which serves both the logarithm and the sigmoid, and the smaller of p and 1 - p, exact near 0.
+#[inline(always)]
+fn tails(z: f32) -> (f32, f32) {
+    let small = exp(-z.abs());
+    (small, small / (1.0 + small))
+}
+
+#[inline(always)]
+fn cross_entropy(z: f32, y: f32) -> (f32, f32) {
+    let (small, rest) = tails(z);
+    let slope = if z >= 0.0 { (1.0 - y) - rest } else { rest - y };
+    (z.max(0.0) - z * y + ln_1p(small), slope)
+}
+
+#[inline(always)]
+fn paddlerec_log(z: f32, y: f32) -> (f32, f32) {
+    let (_, rest) = tails(z);
+    let (p, q) = if z >= 0.0 { (1.0 - rest, rest) } else { (rest, 1.0 - rest) };
+    let e = PADDLEREC_EPSILON as f32;
+    let (positive, negative) = (p + e, q + e);
+    let slope = -y / positive + (1.0 - y) / negative;
+    (-y * positive.ln() - (1.0 - y) * negative.ln(), slope * p * q)
+}
+
+#[inline(always)]
+fn squared(z: f32, y: f32) -> (f32, f32) {
+    let error = z - y;
+    (error * error, 2.0 * error)
+}
+
+#[inline(always)]
+fn absolute(z: f32, y: f32) -> (f32, f32) {
+    let error = z - y;
+    // `signum` has no 0.
+    (error.abs(), if error == 0.0 { 0.0 } else { error.signum() })
+}
+
+#[inline(always)]
+fn huber(z: f32, y: f32, delta: f32) -> (f32, f32) {
+    let error = z - y;
+    // Its product with e - c/2 is both branches at once.
+    let cut = error.max(-delta).min(delta);
+    (cut * (error - 0.5 * cut), cut)
+}
+
+#[inline(always)]
+fn weighted_logistic(z: f32, y: f32) -> (f32, f32) {
+    let (small, rest) = tails(z);
+    // For z < 0 the positive's part -y·z, for z > 0 the negative's z: nothing cancels, however long the watch time.
+    let linear = if z >= 0.0 { z } else { -y * z };
+    let slope = if z >= 0.0 { 1.0 - (1.0 + y) * rest } else { (1.0 + y) * rest - y };
+    ((1.0 + y) * ln_1p(small) + linear, slope)
+}
+
+/// Softmax cross-entropy, class by class over all rows.
+#[inline(always)]
+fn multiclass(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slopes: &mut [f32]) {
+    // The largest logit; how many others equal it; and Σ e^(z - top) of the rest: with the 1 of the largest left out,
+    // the loss and the slope of a confident row stay exact.
+    let [mut top, mut ties, mut rest] = [[f32::NEG_INFINITY; CHUNK], [-1.0; CHUNK], [0.0; CHUNK]];
+    for z in z.chunks_exact(CHUNK) {
+        for i in 0..n {
+            top[i] = top[i].max(z[i]);
+        }
+    }
+    for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {
+        for i in 0..n {
+            slopes[i] = exp(z[i] - top[i]);
+            let first = z[i] == top[i];
+            ties[i] += if first { 1.0 } else { 0.0 };
+            rest[i] += if first { 0.0 } else { slopes[i] };
+        }
+    }
+    for i in 0..n {
+        rest[i] += ties[i];
+        losses[i] = rest[i].ln_1p();
+    }
+    let mut class = 0.0;
+    for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {
+        for i in 0..n {
+            let (own, total) = (y[i] == class, 1.0 + rest[i]);
+            let p = slopes[i] / total;
+            // 1 - p of the largest, exact where p is nearly 1.
+            let missing = if z[i] == top[i] { rest[i] / total } else { 1.0 - p };
+            losses[i] += if own { top[i] - z[i] } else { 0.0 };
+            slopes[i] = if own { -missing } else { p };
+        }
+        class += 1.0;
+    }
+}
