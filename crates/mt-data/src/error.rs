@@ -2,6 +2,7 @@
 //!
 //! Errors about a cell are clickable: they begin with `path:line:column`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -128,7 +129,7 @@ pub enum Error {
         /// The header's name of the column, or `column 17` (from 0, as in the configuration).
         field: String,
         /// What would have been right.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// What is there.
         found: Found,
         /// Data record within the file, from 1.
@@ -322,6 +323,74 @@ pub enum Error {
         /// The value.
         found: String,
     },
+    /// A setting in a list or of a named part is outside its range.
+    #[error("{key}: expected {expected}, found {found}")]
+    Entry {
+        /// The configuration key.
+        key: String,
+        /// The range.
+        expected: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// An expression cannot be read, or names a column that is not there.
+    #[error("{key}: {text:?}, character {at}: {problem}{nearest}")]
+    Expression {
+        /// The configuration key.
+        key: String,
+        /// The expression.
+        text: String,
+        /// Character in it, from 1.
+        at: usize,
+        /// What is wrong there.
+        problem: String,
+        /// The most similar column.
+        nearest: Nearest,
+    },
+    /// Fields that share a table say different things about it.
+    #[error("{key}: table \"{table}\" has another encoding at its first field; give it once, or the same")]
+    TableEncodings {
+        /// The configuration key.
+        key: String,
+        /// The table.
+        table: String,
+    },
+    /// A field's table is not among the encoders.
+    #[error("field \"{field}\": the encoders have no table \"{table}\"; they belong to another model")]
+    NoEncoder {
+        /// The field.
+        field: String,
+        /// The table.
+        table: String,
+    },
+    /// A side table has two rows of one key.
+    #[error("{}:{second}: key \"{key}\" is there twice (lines {first} and {second})", path.display())]
+    DuplicateKey {
+        /// The side table.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Line of its first row.
+        first: u64,
+        /// Line of its second row.
+        second: u64,
+    },
+    /// A column is in two of the files that are joined.
+    #[error("column \"{name}\" is in both {} and {}", first.display(), second.display())]
+    ColumnInBoth {
+        /// The column.
+        name: String,
+        /// The first file.
+        first: PathBuf,
+        /// The second file.
+        second: PathBuf,
+    },
+    /// A side table is beyond what 32-bit positions can address.
+    #[error("{}: a side table of more than 4 GiB", path.display())]
+    LargeSide {
+        /// The side table.
+        path: PathBuf,
+    },
     /// Columns handed to a constructor do not fit together.
     #[error("{what}: expected {expected} values, found {found}")]
     Shape {
@@ -358,6 +427,10 @@ impl Error {
                 | Self::Source { .. }
                 | Self::NoLabel { .. }
                 | Self::Setting { .. }
+                | Self::Entry { .. }
+                | Self::Expression { .. }
+                | Self::TableEncodings { .. }
+                | Self::ColumnInBoth { .. }
         )
     }
 }

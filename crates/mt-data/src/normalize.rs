@@ -1,8 +1,5 @@
 //! Bringing numeric columns to a common scale, fitted on training rows only.
 
-use std::f64::consts::LN_2;
-
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -40,6 +37,9 @@ pub struct Scaling {
     pub shift: f32,
     /// Multiplied with.
     pub scale: f32,
+    /// The normalised value of a missing cell, where those are replaced by the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<f32>,
 }
 
 /// The maps of all columns, and the form in which rows are kept afterwards; stored with the model.
@@ -55,10 +55,13 @@ pub struct Normalizer {
 }
 
 impl Scaling {
-    const IDENTITY: Scaling = Scaling { log1p: false, shift: 0.0, scale: 1.0 };
+    const IDENTITY: Scaling = Scaling { log1p: false, shift: 0.0, scale: 1.0, fill: None };
 
-    /// The normalised value of `x`.
+    /// The normalised value of `x`; NaN, the mark of a missing cell, gives [`fill`](Self::fill).
     pub fn apply(self, x: f32) -> f32 {
+        if let (true, Some(fill)) = (x.is_nan(), self.fill) {
+            return fill;
+        }
         let x = if self.log1p { signed_log1p(x) } else { x };
         (x - self.shift) * self.scale
     }
@@ -73,12 +76,18 @@ impl Scaling {
         let scale = (1.0 / spread) as f32;
         // A spread so small that its inverse overflows is rounding noise around one value.
         if stats.is_constant() || !scale.is_finite() {
-            return Scaling { log1p, shift: shift as f32, scale: 0.0 };
+            return Scaling { log1p, shift: shift as f32, scale: 0.0, fill: None };
         }
         if stats.indicator {
             return Scaling::IDENTITY;
         }
-        Scaling { log1p, shift: shift as f32, scale }
+        Scaling { log1p, shift: shift as f32, scale, fill: None }
+    }
+
+    /// Puts the mean in the place of missing cells; `mean` is that of the logarithms where there are logarithms.
+    fn filling(self, mean: f64) -> Self {
+        let fill = Scaling { log1p: false, ..self }.apply(mean as f32);
+        Scaling { fill: Some(fill), ..self }
     }
 }
 
@@ -87,15 +96,28 @@ fn signed_log1p(x: f32) -> f32 {
 }
 
 impl Normalizer {
-    /// Fits the maps on `train`, which must hold training rows only.
+    /// Fits the maps on `train`, which must hold training rows only and no missing cells.
     pub fn fit(train: &Table, kind: Normalize) -> Self {
-        // Most entries of a wide table are ones: their logarithm need not be computed again and again.
-        let log = |x: f32| if x == 1.0 { LN_2 } else { f64::from(x).abs().ln_1p().copysign(f64::from(x)) };
+        Self::fit_filling(train, kind, false)
+    }
+
+    /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean.
+    pub(crate) fn fit_filling(train: &Table, kind: Normalize, fill: bool) -> Self {
         let stats = match kind {
-            Normalize::Log1pStandard => column_stats(train, log),
+            Normalize::Log1pStandard => {
+                // `ln_1p(1)` is not 1: whether a column is an indicator shows only before the logarithm.
+                let raw = column_stats(train, f64::from);
+                let mut logs = column_stats(train, |x| f64::from(x).abs().ln_1p().copysign(f64::from(x)));
+                logs.iter_mut().zip(&raw).for_each(|(log, raw)| log.indicator = raw.indicator);
+                logs
+            }
             _ => column_stats(train, f64::from),
         };
-        let columns: Vec<Scaling> = stats.iter().map(|stats| Scaling::fit(kind, stats)).collect();
+        let scaling = |stats: &ColumnStats| {
+            let scaling = Scaling::fit(kind, stats);
+            if fill { scaling.filling(stats.mean) } else { scaling }
+        };
+        let columns: Vec<Scaling> = stats.iter().map(scaling).collect();
         let explicit = |(scaling, stats): (&Scaling, &ColumnStats)| match scaling.apply(0.0) == 0.0 {
             true => ((1.0 - stats.zeros) * train.len() as f64).round() as u64,
             false => train.len() as u64,
@@ -125,9 +147,9 @@ impl Normalizer {
         }
         match table.numeric_mut() {
             Numeric::Dense(dense) => {
-                dense.values.par_chunks_exact_mut(self.columns.len().max(1)).for_each(|row| {
+                for row in dense.values.chunks_exact_mut(self.columns.len().max(1)) {
                     row.iter_mut().zip(&self.columns).for_each(|(x, scaling)| *x = scaling.apply(*x));
-                });
+                }
             }
             Numeric::Sparse(sparse) => self.apply_sparse(sparse)?,
         }
@@ -136,14 +158,9 @@ impl Normalizer {
     }
 
     fn apply_sparse(&self, sparse: &mut SparseRows) -> Result<()> {
-        // As many values as keep a thread busy for some ten microseconds.
-        const SPAN: usize = 1 << 15;
-        let spans = sparse.values.par_chunks_mut(SPAN).zip(sparse.columns.par_chunks(SPAN));
-        spans.for_each(|(values, columns)| {
-            for (value, &column) in values.iter_mut().zip(columns) {
-                *value = self.columns[column as usize].apply(*value);
-            }
-        });
+        for (value, &column) in sparse.values.iter_mut().zip(&sparse.columns) {
+            *value = self.columns[column as usize].apply(*value);
+        }
         let moved: Vec<(u32, f32)> = (0u32..)
             .zip(&self.columns)
             .map(|(column, scaling)| (column, scaling.apply(0.0)))
@@ -171,17 +188,11 @@ fn write_zeros(sparse: &mut SparseRows, zeros: &[(u32, f32)]) -> Result<()> {
     sparse.columns.resize(new_len, 0);
     sparse.values.resize(new_len, 0.0);
 
-    let highest = zeros.last().map_or(0, |&(column, _)| column);
     let (mut read_end, mut write) = (old_len, new_len);
     for row in (0..rows).rev() {
         let start = sparse.offsets[row] as usize;
         sparse.offsets[row + 1] = write as u32;
-        // One-hot columns mostly follow the numeric ones: what needs no merging moves as a whole.
-        let mut read = start + sparse.columns[start..read_end].partition_point(|&c| c <= highest);
-        write -= read_end - read;
-        sparse.columns.copy_within(read..read_end, write);
-        sparse.values.copy_within(read..read_end, write);
-        let mut left = zeros.len();
+        let (mut read, mut left) = (read_end, zeros.len());
         while read > start || left > 0 {
             let stored = if read > start { Some(sparse.columns[read - 1]) } else { None };
             let zero = left.checked_sub(1).map(|i| zeros[i]);

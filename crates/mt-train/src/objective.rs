@@ -19,7 +19,7 @@ impl Objective {
         let loss = |task: &Task| TaskLoss {
             logits: task.kind.outputs(),
             weight: cfg.task_weights.get(&task.name).copied().unwrap_or(1.0),
-            kind: cfg.loss,
+            kind: cfg.loss_of(task),
         };
         Self { tasks: tasks.iter().map(loss).collect() }
     }

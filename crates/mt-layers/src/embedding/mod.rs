@@ -141,6 +141,11 @@ impl Embeddings {
         self.shared.width
     }
 
+    /// Values of all tables, `Σ V·K`.
+    pub fn count(&self) -> usize {
+        self.shared.tables.iter().map(|entry| read(&entry.table).cfg).map(|cfg| cfg.rows * cfg.width).sum()
+    }
+
     /// Pools the rows of each field: `(B, Σ K_f + N)` on the CPU, the fields side by side in their order, then the
     /// `N` columns of `numeric`.
     ///

@@ -83,8 +83,11 @@ impl RowOptimizer {
         if matches!(self, Self::RowAdagrad { .. }) { &["sum"] } else { &[] }
     }
 
+    /// Checks the values of all keys.
+    ///
+    /// # Errors
     /// The first key whose value cannot be, and why.
-    pub(super) fn check(self) -> Result<(), (&'static str, String)> {
+    pub fn check(self) -> Result<(), (&'static str, String)> {
         let positive = |key, x: f64| match x.is_finite() && x > 0.0 {
             true => Ok(()),
             false => Err((key, format!("expected a number above 0, found {x}"))),

@@ -7,7 +7,7 @@ use mt_data::synth::SynthConfig;
 use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Normalize, Paths, Task, TaskConfig, TaskKind,
 };
-use mt_layers::{BinaryLoss, Initializer};
+use mt_layers::{Initializer, LossKind};
 use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
 use serde_yaml::Value;
@@ -90,7 +90,7 @@ fn full() -> Config {
                 epsilon: Some(1.0),
                 momentum: Some(0.5),
             },
-            loss: BinaryLoss::CrossEntropy,
+            loss: LossKind::CrossEntropy,
             task_weights: [("like".into(), 1.0)].into(),
             select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
             keep: 1,
