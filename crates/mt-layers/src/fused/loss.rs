@@ -2,7 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{CHUNK, buffer, loss_rows, with_values};
+use super::loss_rows::{Rows, losses_and_slopes};
+use super::{CHUNK, buffer, with_values};
 use crate::loss::{Loss, LossKind, MultiTaskLoss};
 
 /// A scalar whose gradient towards its argument is already known.
@@ -68,37 +69,44 @@ fn task(
     let binary_pair =
         task.logits == 2 && matches!(task.kind, LossKind::CrossEntropy | LossKind::PaddlerecLog);
     // Of two logits of a binary task only the difference matters.
-    let outputs = if binary_pair { 1 } else { task.logits };
-    let [mut z, mut slopes] = [vec![0.0; outputs * CHUNK], vec![0.0; outputs * CHUNK]];
-    let [mut y, mut mask, mut values] = [[0.0; CHUNK]; 3];
+    let mut rows = Rows::new(if binary_pair { 1 } else { task.logits });
     let mut sum = 0.0;
-    for (chunk, gradient) in gradient.chunks_mut(CHUNK * columns).enumerate() {
-        let (start, n) = (chunk * CHUNK, gradient.len() / columns);
-        for i in 0..n {
-            let label = (start + i) * tasks + t;
-            let row = &logits[(start + i) * columns + at..][..task.logits];
-            mask[i] = loss.mask[label];
-            // What a missing label holds could be NaN, which no factor of 0 removes.
-            let present = mask[i] != 0.0;
-            y[i] = if present { task.kind.target(loss.labels[label]) } else { 0.0 };
-            for c in 0..outputs {
-                let value = if binary_pair { row[1] - row[0] } else { row[c] };
-                z[c * CHUNK + i] = if present { value } else { 0.0 };
+    let (mut labels, mut masks) = (loss.labels.chunks(CHUNK * tasks), loss.mask.chunks(CHUNK * tasks));
+    for (z, gradient) in logits.chunks(CHUNK * columns).zip(gradient.chunks_mut(CHUNK * columns)) {
+        rows.count = z.len() / columns;
+        column(labels.next().unwrap_or_default(), t, tasks, &mut rows.y);
+        column(masks.next().unwrap_or_default(), t, tasks, &mut rows.mask);
+        if binary_pair {
+            for (to, row) in rows.z.iter_mut().zip(z.chunks_exact(columns)) {
+                *to = row[at + 1] - row[at];
+            }
+        } else {
+            for (c, to) in rows.z.chunks_exact_mut(CHUNK).enumerate() {
+                column(z, at + c, columns, to);
             }
         }
-        loss_rows::losses_and_slopes(task.kind, n, &z, &y, &mut values, &mut slopes);
-        for i in 0..n {
-            sum += f64::from(values[i] * mask[i]);
-            let row = &mut gradient[i * columns + at..][..task.logits];
-            for c in 0..outputs {
-                let slope = slopes[c * CHUNK + i] * mask[i] * task.weight / count;
-                if binary_pair {
-                    (row[0], row[1]) = (-slope, slope);
-                } else {
-                    row[c] = slope;
+        losses_and_slopes(task, count, &mut rows);
+        for loss in &rows.losses[..rows.count] {
+            sum += f64::from(*loss);
+        }
+        if binary_pair {
+            for (row, slope) in gradient.chunks_exact_mut(columns).zip(&rows.slopes) {
+                (row[at], row[at + 1]) = (-slope, *slope);
+            }
+        } else {
+            for (c, slopes) in rows.slopes.chunks_exact(CHUNK).enumerate() {
+                for (row, slope) in gradient.chunks_exact_mut(columns).zip(slopes) {
+                    row[at + c] = *slope;
                 }
             }
         }
     }
     sum
+}
+
+/// Column `at` of rows of so many `columns`.
+fn column(rows: &[f32], at: usize, columns: usize, to: &mut [f32]) {
+    for (to, row) in to.iter_mut().zip(rows.chunks_exact(columns)) {
+        *to = row[at];
+    }
 }

@@ -2,38 +2,77 @@
 
 use super::CHUNK;
 use crate::kernel;
-use crate::loss::{LossKind, PADDLEREC_EPSILON};
+use crate::loss::{LossKind, PADDLEREC_EPSILON, TaskLoss};
 use crate::simd::{exp, ln_1p};
 
+/// A chunk of rows of one task, column by column.
+pub(super) struct Rows {
+    /// Rows in use, up to `CHUNK`.
+    pub count: usize,
+    /// Logits `(outputs, CHUNK)`.
+    pub z: Vec<f32>,
+    /// Labels.
+    pub y: [f32; CHUNK],
+    /// Weights of the labels.
+    pub mask: [f32; CHUNK],
+    /// Out: masked losses.
+    pub losses: [f32; CHUNK],
+    /// Out: the gradient `(outputs, CHUNK)` of the task's weighted mean.
+    pub slopes: Vec<f32>,
+}
+
+impl Rows {
+    pub(super) fn new(outputs: usize) -> Self {
+        let [z, slopes] = [vec![0.0; outputs * CHUNK], vec![0.0; outputs * CHUNK]];
+        let [y, mask, losses] = [[0.0; CHUNK]; 3];
+        Self { count: 0, z, y, mask, losses, slopes }
+    }
+}
+
 kernel! {
-    /// The first `n` rows of a chunk: logits `(outputs, CHUNK)` and targets `(CHUNK)` to losses `(CHUNK)` and slopes
-    /// `(outputs, CHUNK)`.
-    pub(super) fn losses_and_slopes(
-        _simd: S,
-        kind: LossKind,
-        n: usize,
-        z: &[f32],
-        y: &[f32; CHUNK],
-        losses: &mut [f32; CHUNK],
-        slopes: &mut [f32],
-    ) {
+    /// Losses and slopes of the rows, of a task whose masks in all of the batch add up to `total`.
+    pub(super) fn losses_and_slopes(_simd: S, task: &TaskLoss, total: f32, rows: &mut Rows) {
+        let n = rows.count.min(CHUNK);
+        let Rows { z, y, mask, losses, slopes, .. } = rows;
+        // What is missing could be NaN, which no factor of 0 removes.
+        for i in 0..n {
+            y[i] = if mask[i] == 0.0 { 0.0 } else { y[i] };
+        }
+        for z in z.chunks_exact_mut(CHUNK) {
+            for i in 0..n {
+                z[i] = if mask[i] == 0.0 { 0.0 } else { z[i] };
+            }
+        }
+        if task.kind == LossKind::LogMse {
+            for i in 0..n {
+                y[i] = task.kind.target(y[i]);
+            }
+        }
         // Chosen once for all rows; each loop is compiled for its kind.
         macro_rules! each {
             ($row:ident $(, $more:expr)?) => {{
                 let (z, slopes) = (&z[..CHUNK], &mut slopes[..CHUNK]);
-                for i in 0..n.min(CHUNK) {
+                for i in 0..n {
                     (losses[i], slopes[i]) = $row(z[i], y[i] $(, $more)?);
                 }
             }};
         }
-        match kind {
+        match task.kind {
             LossKind::CrossEntropy => each!(cross_entropy),
             LossKind::PaddlerecLog => each!(paddlerec_log),
-            LossKind::Multiclass => multiclass(n.min(CHUNK), z, y, losses, slopes),
+            LossKind::Multiclass => multiclass(n, z, y, losses, slopes),
             LossKind::Mse | LossKind::LogMse => each!(squared),
             LossKind::Mae => each!(absolute),
             LossKind::Huber { delta } => each!(huber, delta),
             LossKind::WeightedLogistic => each!(weighted_logistic),
+        }
+        for i in 0..n {
+            losses[i] *= mask[i];
+        }
+        for slopes in slopes.chunks_exact_mut(CHUNK) {
+            for i in 0..n {
+                slopes[i] = slopes[i] * mask[i] * task.weight / total;
+            }
         }
     }
 }

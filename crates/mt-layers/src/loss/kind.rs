@@ -70,18 +70,34 @@ impl LossKind {
         }
     }
 
-    /// Whether a task with so many logits can have this label, and which it can have, in words.
-    #[inline]
-    pub(crate) fn allows(self, label: f32, logits: usize) -> (bool, &'static str) {
+    /// The first of a task's labels, given with their masks, that is present and can't be, and what it should be.
+    pub(crate) fn first_refused(
+        self,
+        logits: usize,
+        mut labels: impl Iterator<Item = (f32, f32)>,
+    ) -> (Option<usize>, &'static str) {
+        // One loop a kind: a choice for every label takes longer than the loss itself.
+        macro_rules! first_not {
+            ($allowed:expr) => {
+                labels.position(|(label, mask)| mask > 0.0 && !$allowed(label))
+            };
+        }
         match self {
-            Self::CrossEntropy | Self::PaddlerecLog => ((0.0..=1.0).contains(&label), "between 0 and 1"),
-            Self::Multiclass => (
-                label >= 0.0 && label < logits as f32 && label.fract() == 0.0,
-                "the index of a class, from 0 to one less than its logits",
-            ),
-            Self::Mse | Self::Mae | Self::Huber { .. } => (label.is_finite(), "a finite number"),
-            Self::LogMse => (label > -1.0 && label.is_finite(), "a finite number above -1"),
-            Self::WeightedLogistic => (label >= 0.0 && label.is_finite(), "a finite number from 0"),
+            Self::CrossEntropy | Self::PaddlerecLog => {
+                (first_not!(|y: f32| (0.0..=1.0).contains(&y)), "between 0 and 1")
+            }
+            Self::Multiclass => {
+                let classes = logits as f32;
+                (
+                    first_not!(|y: f32| y >= 0.0 && y < classes && y.fract() == 0.0),
+                    "the index of a class, from 0 to one less than its logits",
+                )
+            }
+            Self::Mse | Self::Mae | Self::Huber { .. } => (first_not!(f32::is_finite), "a finite number"),
+            Self::LogMse => (first_not!(|y: f32| y > -1.0 && y.is_finite()), "a finite number above -1"),
+            Self::WeightedLogistic => {
+                (first_not!(|y: f32| (0.0..=f32::MAX).contains(&y)), "a finite number from 0")
+            }
         }
     }
 }

@@ -67,8 +67,13 @@ impl MultiTaskLoss<'_> {
         if readable(logits) { loss_and_gradient(self, logits) } else { self.composed(logits) }
     }
 
-    /// Whether every task has logits and labels of its kind.
+    /// An error unless every task has logits and labels of its kind.
     fn check(&self) -> Result<()> {
+        let tasks = self.tasks.len();
+        if let Some(i) = self.mask.iter().position(|mask| !(0.0..=f32::MAX).contains(mask)) {
+            let (row, t) = (i / tasks, i % tasks);
+            bail!("task {t}, row {row}: a mask is a finite number from 0, not {}", self.mask[i])
+        }
         for (t, task) in self.tasks.iter().enumerate() {
             let (takes, logits) = task.kind.logits();
             if !takes.contains(&task.logits) {
@@ -79,15 +84,10 @@ impl MultiTaskLoss<'_> {
             {
                 bail!("task {t}: the delta of a huber loss is a finite number above 0, not {delta}")
             }
-            let rows = (self.labels.iter().zip(self.mask).skip(t)).step_by(self.tasks.len());
-            for (row, (&label, &mask)) in rows.enumerate() {
-                if !(mask >= 0.0 && mask.is_finite()) {
-                    bail!("task {t}, row {row}: a mask is a finite number from 0, not {mask}")
-                }
-                let (allowed, labels) = task.kind.allows(label, task.logits);
-                if mask > 0.0 && !allowed {
-                    bail!("task {t}, row {row}: the label is {labels}, not {label}")
-                }
+            let (labels, mask) = (self.labels.iter().skip(t), self.mask.iter().skip(t));
+            let pairs = labels.step_by(tasks).copied().zip(mask.step_by(tasks).copied());
+            if let (Some(row), allowed) = task.kind.first_refused(task.logits, pairs) {
+                bail!("task {t}, row {row}: the label is {allowed}, not {}", self.labels[row * tasks + t])
             }
         }
         Ok(())
