@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mt_data::Schema;
+use mt_data::{Field, Schema};
 use mt_layers::Initializer;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -275,6 +275,18 @@ impl ModelConfig {
             return Err(error(&format!("embedding.widths.{unknown}"), problem));
         }
         Ok(tables)
+    }
+
+    /// Columns `D` of the trunk's input: the embeddings of all fields, and the numeric columns.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::table_widths`].
+    pub fn inputs(&self, schema: &Schema) -> Result<usize> {
+        let tables = self.table_widths(schema)?;
+        let of = |field: &Field| {
+            tables.iter().find(|(name, _)| *name == field.table).map_or(0, |(_, width)| *width)
+        };
+        Ok(schema.numeric.len() + schema.fields.iter().map(of).sum::<usize>())
     }
 
     fn level(&self, level: &LevelConfig, at: &str) -> Result<CgcConfig> {

@@ -239,7 +239,7 @@ impl TableReader {
     }
 
     /// Text of about this many bytes is read at once.
-    pub(crate) const BLOCK: usize = blocks::BLOCK;
+    pub const BLOCK: usize = blocks::BLOCK;
 
     /// The bad records left out so far.
     pub fn skipped(&self) -> &Skipped {
