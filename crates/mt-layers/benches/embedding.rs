@@ -1,5 +1,8 @@
 //! Embedding tables alone, a whole training step: lookup, gradients, update: `cargo bench -p mt-layers --bench
 //! embedding`. 20 fields with a table each, 16 values a row, batches of 1,024 uniform ids, lazy Adam.
+//!
+//! Measured on two cores of an AMD EPYC (Zen 4): 0.39 ms with 10⁴ rows, of which half is the kernel clearing pages that
+//! the allocator gave back (4 MB a step, output and gradient); 1.0 ms with 10⁷ rows, nearly all of it memory.
 #![allow(missing_docs)]
 
 #[path = "shared/process.rs"]
