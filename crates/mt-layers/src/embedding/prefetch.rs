@@ -1,6 +1,6 @@
 //! Rows fetched ahead of their use. Scattered rows of a large table each cost a miss of the caches and of the address
-//! cache; fetched a few rows ahead, the misses overlap. Measured with tables of 10⁷ rows: 1.0 instead of 1.5 ms a step
-//! of 20 x 1,024 lookups.
+//! cache; fetched a few rows ahead, the misses overlap. With tables of
+//! 10⁷ rows, a step of 20 x 1,024 lookups took 0.66 to 0.71 of the time without, measured in turn.
 #![allow(unsafe_code)]
 
 /// Rows ahead: more than fit in flight at once, fewer than the first-level cache holds.
