@@ -1,5 +1,9 @@
 //! Embedding tables alone, a whole training step: lookup, gradients, update: `cargo bench -p mt-layers --bench
 //! embedding`. 20 fields with a table each, 16 values a row, batches of 1,024 uniform ids, lazy Adam.
+//!
+//! Measured on two cores of an AMD EPYC (Zen 4), the best of several runs beside other work, which doubled some of
+//! them: 0.42 ms with 10⁴ rows, 1.17 ms with 10⁷. With 10⁴ rows half of the samples of a profile were the kernel's,
+//! clearing pages that the allocator had given back.
 #![allow(missing_docs)]
 
 #[path = "shared/process.rs"]

@@ -3,6 +3,7 @@
 use super::blocks::add_scaled;
 use super::config::Pooling;
 use super::ids::Ids;
+use super::prefetch::AHEAD;
 use super::table::Lookup;
 use crate::kernel;
 
@@ -34,6 +35,11 @@ kernel! {
                 continue;
             }
             let (from, count) = (list.start, list.len());
+            for e in from..from + count {
+                if let Some(&id) = ids.rows.get(e + AHEAD) {
+                    lookup.prefetch(id, place.width);
+                }
+            }
             if let Some(weights) = &ids.weights {
                 for e in list {
                     add_scaled(weights[e], lookup.row(ids.rows[e], spare), out);

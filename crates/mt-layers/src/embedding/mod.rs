@@ -24,6 +24,7 @@ mod config;
 mod gather;
 mod ids;
 mod optimizer;
+mod prefetch;
 mod rules;
 mod scatter;
 mod start;

@@ -32,7 +32,8 @@ pub enum RowOptimizer {
     /// Plain gradient descent: `w -= rate · g`.
     Sgd {},
     /// FTRL-proximal (McMahan et al. 2013, algorithm 1), with the rate as `α`. A row's sums start where they give its
-    /// start value, so that the first gradient does not wipe it out.
+    /// start value, so that the first gradient does not wipe it out. The rate must stay the same: the sums are in
+    /// units of it. At rate 0 nothing is updated.
     Ftrl {
         /// `β`, which holds back the first steps. Default 1.
         #[serde(default = "one")]
@@ -133,6 +134,7 @@ impl RowOptimizer {
                 adam(rule, records, update);
             }
             Self::Sgd {} => sgd(Sgd { rate: rate as f32 }, records, update),
+            Self::Ftrl { .. } if rate <= 0.0 => {}
             Self::Ftrl { beta, l1, l2 } => {
                 let inverse = 1.0 / rate;
                 let rule =

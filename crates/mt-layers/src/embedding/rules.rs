@@ -1,6 +1,7 @@
 //! The arithmetic of the row optimizers, a block at a time.
 
 use super::blocks::{Block, LANES, each_block, load, store, sum_of_squares};
+use super::prefetch::AHEAD;
 use super::table::Records;
 use crate::kernel;
 
@@ -32,6 +33,9 @@ trait RowRule<const PARTS: usize>: Copy {
 fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Records, update: Update) {
     let k = update.width;
     for u in 0..update.ids.len() {
+        if let Some(&id) = update.ids.get(u + AHEAD) {
+            records.prefetch(id);
+        }
         let gradient = &update.gradients[u * k..][..k];
         let (record, sum, fresh) = records.row(update.ids[u], k);
         if fresh {

@@ -2,19 +2,21 @@
 
 use super::blocks;
 use super::config::TableConfig;
+use super::prefetch::prefetch;
 use super::rules::Update;
 use super::scatter::RowGradients;
 use super::start::Start;
 use crate::Error;
 
 /// Floats a cache line holds.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// Rows and optimizer state of one table.
 ///
-/// A record is the row's `K` values, then what the optimizer keeps for each of them, so that an update costs one miss
-/// of the address cache instead of three. What it keeps for a row as a whole lies apart: 17 floats a record would
-/// spread every lookup over two cache lines.
+/// A record is the row's `K` values, then what the optimizer keeps for each of them: against arrays apart from each
+/// other, a row that is trained alone takes a third of the pages. Measured with lazy Adam and 10⁷ rows, the step takes
+/// as long on pages of 4 KB, and 1.15 times as long on huge pages. What is kept for a row as a whole lies apart: 17
+/// floats a record would spread every lookup over two cache lines.
 #[derive(Debug)]
 pub(super) struct Table {
     pub cfg: TableConfig,
@@ -172,6 +174,12 @@ fn zeroed(len: usize) -> Option<Vec<f32>> {
 }
 
 impl<'a> Lookup<'a> {
+    /// Fetches a row that will be read soon.
+    #[inline(always)]
+    pub fn prefetch(self, id: u32, width: usize) {
+        prefetch(&self.records[id as usize * self.stride..][..width]);
+    }
+
     /// A row's values: those trained, or in `spare` those it starts from.
     #[inline(always)]
     pub fn row<'b>(self, id: u32, spare: &'b mut [f32]) -> &'b [f32]
@@ -197,6 +205,12 @@ impl<'a> Lookup<'a> {
 }
 
 impl Records<'_> {
+    /// Fetches a record that will be updated soon.
+    #[inline(always)]
+    pub fn prefetch(&self, id: u32) {
+        prefetch(&self.records[id as usize * self.stride..][..self.stride]);
+    }
+
     /// A row's record, its accumulator if the table has them, and whether this is its first update: then its values
     /// were just set to where they start.
     #[inline(always)]

@@ -95,6 +95,20 @@ fn a_gradient_of_nothing_leaves_a_row_where_it_starts() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn at_rate_zero_no_value_moves() -> Result<()> {
+    for optimizer in optimizers() {
+        let embeddings = one_table(9, 5, optimizer, &[Pooling::Sum]);
+        let row = || embeddings.forward(vec![Ids::single(vec![7])], None)?.to_vec2::<f32>();
+        let start = row()?;
+        differentiate(&embeddings, &[Ids::single(vec![7])], |i| i as f32 - 1.5)?;
+        embeddings.step(0.0);
+        assert_eq!(row()?, start);
+        assert!(embeddings.gradient("t")?.ids.is_empty());
+    }
+    Ok(())
+}
+
 /// Some steps on a table of 50 rows: from step `from` to step `to`, on ids of `0..reach`.
 fn train(embeddings: &Embeddings, from: u32, to: u32, reach: u32) -> Result<()> {
     for step in from..to {
@@ -163,6 +177,9 @@ fn ids_that_do_not_fit_are_refused_by_name() {
         message(vec![Ids::single(vec![5]), good()]),
         "field \"field0\": row 5 of table \"t\", which has 5 rows"
     );
+    let through_candle = differentiate(&embeddings, &[Ids::single(vec![5]), good()], |_| 1.0);
+    let through_candle = through_candle.expect_err("must not fit").to_string();
+    assert!(through_candle.contains("row 5 of table \"t\""), "{through_candle}");
     let lists = |offsets| Ids { offsets: Some(offsets), ..Ids::single(vec![0]) };
     for offsets in [vec![], vec![1], vec![0, 2], vec![0, 2, 1]] {
         assert!(message(vec![lists(offsets), good()]).contains("do not rise"));
