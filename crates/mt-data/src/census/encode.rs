@@ -134,7 +134,7 @@ fn unexpected(record: &Record<'_>, field: usize, expected: &'static str, found: 
     Error::Field {
         place: record.place(field),
         field: NAMES[field].to_owned(),
-        expected,
+        expected: expected.into(),
         found: Found(String::from_utf8_lossy(found).into_owned()),
         record: record.record,
     }

@@ -3,9 +3,14 @@
 mod census;
 mod dataset;
 mod errors;
+mod fields;
+mod joins;
 mod labels;
 mod property;
 mod reading;
+mod real;
+mod splits;
 mod support;
 mod synth;
+mod tasks;
 mod yaml;
