@@ -32,10 +32,12 @@ pub enum Error {
         source: io::Error,
     },
     /// A compressed file ends early or is damaged.
-    #[error("{}: not a complete gzip file", path.display())]
-    Gzip {
+    #[error("{}: not a complete {format} file", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
+        /// `gzip` or `zstd`.
+        format: &'static str,
         /// What the decoder said.
         source: io::Error,
     },
