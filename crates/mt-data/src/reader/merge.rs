@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::record::Extra;
 use crate::error::Result;
-use crate::fields::{Coder, Interner, KNOWN};
+use crate::fields::{Coder, Interner};
 use crate::table::Table;
 
 /// What has been seen of the input so far.
@@ -22,17 +22,10 @@ impl Known {
     pub fn merge(&mut self, table: Table, extra: Extra, layout: &Layout) -> Result<Table> {
         let Extra { mut fields, interned, groups, group_values, labelled, parts } = extra;
         let Some(plan) = &layout.plan else { return Ok(table) };
-        let renumber = |known: &mut Interner, values: &Interner| -> Vec<u32> {
-            values.iter().map(|value| known.intern(value)).collect()
-        };
-        let tables = self.interned.iter_mut().zip(&interned);
-        let numbers: Vec<Vec<u32>> = tables.map(|(known, values)| renumber(known, values)).collect();
         for (ids, field) in fields.iter_mut().zip(&plan.fields) {
             // Codes of side tables are those of the whole input already.
             if matches!(plan.coders[field.table], Coder::Intern) && field.codes.is_none() {
-                let numbers = &numbers[field.table];
-                let known = ids.rows.iter_mut().filter(|code| **code >= KNOWN);
-                known.for_each(|code| *code = KNOWN + numbers[(*code - KNOWN) as usize]);
+                self.interned[field.table].renumber(&interned[field.table], &mut ids.rows);
             }
         }
         self.parts.extend(parts);
@@ -41,7 +34,7 @@ impl Known {
             table = table.with_labelled(labelled)?;
         }
         if plan.group.is_some() {
-            let numbers = renumber(&mut self.groups, &group_values);
+            let numbers: Vec<u32> = group_values.iter().map(|value| self.groups.intern(value)).collect();
             table = table.with_groups(groups.iter().map(|&group| numbers[group as usize]).collect())?;
         }
         Ok(table)

@@ -165,3 +165,24 @@ fn classes_belong_to_multiclass() {
     );
     assert_eq!(read[0].kind.outputs(), 3);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_text_as_a_label_and_no_cells_make_the_reader_panic(
+        label in "([a-c]|[0-9.]{1,3}|[-+*/()!<>=&|,\"'` ]|min|clamp|==|&&|é){0,12}",
+        cells in "([a-c0-9\"', \\-.]{0,6}\n){1,4}",
+    ) {
+        let files = Files::with("log.csv", format!("a,b,x\n{cells}"));
+        let text = "{csv: {train: DIR/log.csv, features: none, on_bad_record: {skip: 2}}, fields: [{column: x, separator: ' '}, {column: b}]}";
+        let mut task = TaskConfig::new("l", named(&label));
+        task.kind = TaskKind::Regression;
+        // Whatever it says, it says it as an error.
+        let _ = load(&section(&files, text), &[task]).map_err(|error| error.to_string());
+    }
+}
