@@ -27,6 +27,9 @@ mod dataset;
 pub mod error;
 mod expression;
 pub mod fields;
+mod gather;
+mod leaks;
+mod message;
 mod normalize;
 mod reader;
 mod rows;
@@ -46,6 +49,7 @@ pub use config::{JoinConfig, JoinMissing, NumericMissing, SplitConfig, TaskConfi
 pub use dataset::{Dataset, Progress};
 pub use error::{Error, Result};
 pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Ids, Pooling};
+pub use leaks::{Evidence, Leak, leaks};
 pub use normalize::{Normalize, Normalizer, Scaling};
 pub use reader::{Labels, Skipped, TableReader, expand};
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::fields::Ids;
+use crate::gather::{append_rows, gather_dense, gather_fixed, gather_sparse, retain_fixed};
 use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
 
 /// Rows with their labels. Shapes are checked once, at construction.
@@ -202,8 +203,8 @@ impl Table {
     pub fn gather_into(&self, rows: &[u32], batch: &mut Batch) {
         let from = &self.rows;
         batch.tasks = from.tasks;
-        gather_labels(&from.labels, from.tasks, rows, &mut batch.labels);
-        gather_labels(&from.mask, from.tasks, rows, &mut batch.mask);
+        gather_fixed(&from.labels, from.tasks, rows, &mut batch.labels);
+        gather_fixed(&from.mask, from.tasks, rows, &mut batch.mask);
         batch.fields.resize_with(from.fields.len(), Ids::default);
         from.fields.iter().zip(&mut batch.fields).for_each(|(from, to)| from.gather_into(rows, to));
         match (&from.numeric, &mut batch.numeric) {
@@ -229,7 +230,7 @@ impl Table {
     pub fn take(&self, rows: &[u32]) -> Table {
         let labelled = self.labelled.as_ref().map(|labelled| {
             let mut taken = Vec::new();
-            gather_labels(labelled, self.tasks(), rows, &mut taken);
+            gather_fixed(labelled, self.tasks(), rows, &mut taken);
             taken
         });
         let groups = self.groups.as_ref();
@@ -370,51 +371,4 @@ impl Table {
         let numeric = std::mem::replace(&mut self.rows.numeric, Numeric::Dense(DenseRows::default()));
         self.rows.numeric = numeric.into_layout(layout);
     }
-}
-
-fn gather_labels(from: &[f32], tasks: usize, rows: &[u32], to: &mut Vec<f32>) {
-    to.clear();
-    for &row in rows {
-        let at = row as usize * tasks;
-        to.extend_from_slice(&from[at..at + tasks]);
-    }
-}
-
-fn gather_dense(from: &DenseRows, rows: &[u32], to: &mut DenseRows) {
-    to.width = from.width;
-    gather_labels(&from.values, from.width, rows, &mut to.values);
-}
-
-fn gather_sparse(from: &SparseRows, rows: &[u32], to: &mut SparseRows) {
-    to.width = from.width;
-    to.offsets.clear();
-    to.columns.clear();
-    to.values.clear();
-    to.offsets.push(0);
-    for &row in rows {
-        let (columns, values) = from.row(row as usize);
-        to.columns.extend_from_slice(columns);
-        to.values.extend_from_slice(values);
-        to.offsets.push(to.values.len() as u32);
-    }
-}
-
-fn append_rows<T: Copy>(to: &mut Option<Vec<T>>, from: Option<Vec<T>>, what: &'static str) -> Result<()> {
-    match (to, from) {
-        (Some(to), Some(from)) => to.extend_from_slice(&from),
-        (None, None) => {}
-        (to, _) => {
-            let expected = usize::from(to.is_some());
-            return Err(Error::Shape { what, expected, found: 1 - expected });
-        }
-    }
-    Ok(())
-}
-
-fn retain_fixed<T: Copy>(values: &mut Vec<T>, width: usize, keep: &[u32]) {
-    for (to, &from) in keep.iter().enumerate() {
-        let from = from as usize * width;
-        values.copy_within(from..from + width, to * width);
-    }
-    values.truncate(keep.len() * width);
 }

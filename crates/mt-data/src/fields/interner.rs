@@ -3,6 +3,8 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::KNOWN;
+
 /// Texts one after the other in one piece of memory, each found by its content: a text costs its bytes and about
 /// 14 more, where a map of strings would take 60.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +47,14 @@ impl Interner {
                 number
             }
         }
+    }
+
+    /// Puts this interner's numbers in the place of those of `values` in `codes`, where `KNOWN` is added to both and
+    /// smaller codes stand for no text.
+    pub fn renumber(&mut self, values: &Interner, codes: &mut [u32]) {
+        let numbers: Vec<u32> = values.iter().map(|value| self.intern(value)).collect();
+        let known = codes.iter_mut().filter(|code| **code >= KNOWN);
+        known.for_each(|code| *code = KNOWN + numbers[(*code - KNOWN) as usize]);
     }
 
     /// The texts in order.

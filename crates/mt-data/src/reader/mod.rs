@@ -9,6 +9,7 @@ mod columns;
 mod files;
 mod header;
 mod layout;
+mod merge;
 mod number;
 mod parse;
 mod plan;
@@ -32,12 +33,13 @@ pub(crate) use prepare::{Coding, tables};
 use crate::config::{BadRecords, CsvConfig, DataConfig, Paths, TaskConfig};
 use crate::dataset::Progress;
 use crate::error::{Error, Found, Place, Result};
-use crate::fields::{Coder, Encoders, Interner, KNOWN};
+use crate::fields::{Encoders, Interner};
 use crate::normalize::Normalizer;
 use crate::rows::{Layout as Form, Numeric};
 use crate::schema::Schema;
 use crate::table::Table;
 use layout::{Layout, Request};
+use merge::Known;
 use parse::{Fault, FaultKind, Parsed};
 use record::Extra;
 use stream::{Block, Stream};
@@ -76,11 +78,7 @@ pub struct TableReader {
     parsed: VecDeque<Result<(Block, Parsed)>>,
     /// Memory of blocks handed out, to be used again.
     free: Mutex<Vec<Vec<u8>>>,
-    /// The values of each table so far, where fields hold their numbers; likewise of the groups.
-    interned: Vec<Interner>,
-    group_values: Interner,
-    /// For each row so far, 0 for training, 1 for validation, 2 for the test; empty without `data.split`.
-    parts: Vec<u8>,
+    known: Known,
     line: u64,
     record: u64,
     rows: u64,
@@ -182,8 +180,8 @@ impl TableReader {
 
     /// As [`open_blocks`](Self::open_blocks), with everything that `data` asks for.
     ///
-    /// Tables of fields have not been fitted: instead of the rows of a vocabulary, fields hold numbers from 2 in an
-    /// order that depends on the blocks, and instead of those of buckets the bits of an `f32`.
+    /// Tables of fields have not been fitted: instead of the rows of a vocabulary, fields hold numbers from 2 in order
+    /// of appearance, side tables first, and instead of those of buckets the bits of an `f32`.
     /// [`Dataset::load`](crate::Dataset::load) fits them.
     ///
     /// # Errors
@@ -213,9 +211,7 @@ impl TableReader {
             stream: Mutex::new(stream),
             normalizer: None,
             bad,
-            interned,
-            group_values: Interner::default(),
-            parts: Vec::new(),
+            known: Known { interned, ..Known::default() },
             parsed: VecDeque::new(),
             free: Mutex::default(),
             line: 1,
@@ -239,7 +235,7 @@ impl TableReader {
     }
 
     /// Text of about this many bytes is read at once.
-    pub const BLOCK: usize = blocks::BLOCK;
+    pub(crate) const BLOCK: usize = blocks::BLOCK;
 
     /// The bad records left out so far.
     pub fn skipped(&self) -> &Skipped {
@@ -253,7 +249,8 @@ impl TableReader {
 
     /// What is left when reading is over.
     pub(crate) fn finish(self) -> Finished {
-        Finished { skipped: self.skipped, interned: self.interned, parts: self.parts }
+        let Known { interned, parts, .. } = self.known;
+        Finished { skipped: self.skipped, interned, parts }
     }
 
     /// Reads and parses the next blocks, some for each thread. A worker that is free takes the next block from
@@ -336,7 +333,7 @@ impl TableReader {
         self.rows += parsed.rows.rows() as u64;
         let mut table = Table::from_batch(parsed.rows);
         if let Some(extra) = parsed.extra {
-            table = self.join(table, extra, &block.layout)?;
+            table = self.known.merge(table, extra, &block.layout)?;
         }
         lock(&self.free).push(block.buffer);
         Ok(table)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::columns::{Columns, Rule};
 use super::layout::{Others, Request, Slot};
+use super::record::Missing;
 use super::side::Side;
 use crate::config::JoinMissing;
 use crate::expression::Expression;
@@ -85,7 +86,7 @@ pub(super) struct Plan {
     pub sides: Arc<Vec<Side>>,
     pub coders: Arc<Vec<Coder>>,
     /// Texts that say that a value is missing.
-    pub missing: Vec<Vec<u8>>,
+    pub missing: Missing,
     pub numeric_missing: Option<f32>,
 }
 
@@ -158,7 +159,7 @@ impl Plan {
         let group = others.group.map(&mut origin);
         // Last, as a column that is nothing but a feature needs no cell: it is read as a number right away, unless
         // its text may say that it is missing.
-        let missing: Vec<Vec<u8>> = request.csv.missing.iter().map(|text| text.as_bytes().to_vec()).collect();
+        let missing = Missing::new(&request.csv.missing);
         let taken = others.taken();
         let number = |column: usize| column < columns.own && missing.is_empty() && !taken.contains(&column);
         let (numbers, cells): (Vec<_>, Vec<_>) =

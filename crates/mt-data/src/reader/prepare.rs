@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::layout::Request;
 use super::plan::{Prepared, PreparedField};
-use super::record;
+use super::record::{self, Missing};
 use super::side::Side;
 use crate::error::{Error, Found, Result};
 use crate::fields::{self, Coder, Encoders, Encoding, Ids, Interner};
 use crate::schema::{Field, Schema};
+
+/// Rows of a side table that a worker encodes at once. Fixed, so that results do not depend on threads.
+const CHUNK: usize = 4096;
 
 /// How fields become codes.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +72,8 @@ pub(super) fn prepare(
     Ok((prepared, interners))
 }
 
-/// The codes of a whole column of a side table, so that a row only copies them.
+/// The codes of a whole column of a side table, so that a row only copies them. Chunks of rows are encoded in
+/// parallel, each with numbers of its own, and renumbered in order.
 fn codes(
     side: &Side,
     column: usize,
@@ -76,21 +82,34 @@ fn codes(
     request: &Request,
     interner: &mut Interner,
 ) -> Result<Ids> {
-    let listed: Vec<&[u8]> = request.csv.missing.iter().map(String::as_bytes).collect();
-    let missing = |text: &[u8]| text.is_empty() || listed.contains(&text);
-    let mut ids = if field.list.is_some() { Ids::list() } else { Ids::single() };
-    for row in 0..side.rows() {
-        let cell = side.cell(row, column);
-        record::encode(cell, field.list, coder, &missing, interner, &mut ids).map_err(|expected| {
-            Error::Field {
-                place: side.place(row, column),
-                field: field.column.clone(),
-                expected: expected.into(),
-                found: Found(String::from_utf8_lossy(cell).into_owned()),
-                record: row as u64 + 1,
-            }
-        })?;
-        u32::try_from(ids.rows.len()).map_err(|_| Error::TooLarge)?;
+    let listed = Missing::new(&request.csv.missing);
+    let missing = |text: &[u8]| listed.contains(text);
+    let none = || if field.list.is_some() { Ids::list() } else { Ids::single() };
+    let encode = |start: usize| -> Result<(Ids, Interner)> {
+        let (mut ids, mut values) = (none(), Interner::default());
+        for row in start..side.rows().min(start + CHUNK) {
+            let cell = side.cell(row, column);
+            record::encode(cell, field.list, coder, &missing, &mut values, &mut ids).map_err(|expected| {
+                Error::Field {
+                    place: side.place(row, column),
+                    field: field.column.clone(),
+                    expected: expected.into(),
+                    found: Found(String::from_utf8_lossy(cell).into_owned()),
+                    record: row as u64 + 1,
+                }
+            })?;
+        }
+        Ok((ids, values))
+    };
+    let starts: Vec<usize> = (0..side.rows()).step_by(CHUNK).collect();
+    let chunks: Vec<Result<(Ids, Interner)>> = starts.par_iter().map(|&start| encode(start)).collect();
+    let mut all = none();
+    for chunk in chunks {
+        let (mut ids, values) = chunk?;
+        if matches!(coder, Coder::Intern) {
+            interner.renumber(&values, &mut ids.rows);
+        }
+        all.append(&ids)?;
     }
-    Ok(ids)
+    Ok(all)
 }

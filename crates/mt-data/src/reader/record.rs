@@ -169,7 +169,7 @@ impl<'b> Record<'b> {
     /// The text of a value in an expression, if it has one.
     fn value(self, origin: Option<Origin>) -> Option<&'b [u8]> {
         let cell = self.raw(origin?);
-        (!is_missing(cell) && !self.plan.is_missing(cell)).then_some(cell)
+        (!is_missing(cell) && !self.plan.missing.contains(cell)).then_some(cell)
     }
 
     fn eval(self, rule: &'b RulePlan) -> Result<Option<f64>, BadCell> {
@@ -214,10 +214,25 @@ impl<'b> Record<'b> {
     }
 }
 
-impl Plan {
-    /// Whether a text, or none at all, says that a value is missing.
-    pub fn is_missing(&self, text: &[u8]) -> bool {
-        text.is_empty() || self.missing.iter().any(|missing| missing == text)
+/// Texts that, like none at all, say that a value is missing.
+#[derive(Debug)]
+pub(super) struct Missing(Vec<Vec<u8>>);
+
+impl Missing {
+    pub fn new(texts: &[String]) -> Self {
+        Missing(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
+    }
+
+    /// Whether no texts are listed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `text` says that a value is missing.
+    pub fn contains(&self, text: &[u8]) -> bool {
+        // Most texts differ from a listed one in their first byte, which spares a call to compare them.
+        let same = |listed: &Vec<u8>| listed.first() == text.first() && listed == text;
+        text.is_empty() || self.0.iter().any(same)
     }
 }
 
@@ -249,7 +264,7 @@ fn evaluate(
     let record = Record { plan, text, cells, unescaped, partners };
     for &(origin, feature) in &plan.features {
         let cell = record.raw(origin);
-        let value = if plan.is_missing(cell) { plan.numeric_missing } else { number::whole(cell) };
+        let value = if plan.missing.contains(cell) { plan.numeric_missing } else { number::whole(cell) };
         let refuse = || BadValue {
             origin: Some(origin),
             field: None,
@@ -272,7 +287,7 @@ fn evaluate(
             },
             (_, origin) => {
                 let cell = record.raw(origin);
-                let missing = |text: &[u8]| plan.is_missing(text);
+                let missing = |text: &[u8]| plan.missing.contains(text);
                 encode(cell, field.list, coder, &missing, &mut extra.interned[field.table], ids).map_err(
                     |expected| BadValue {
                         origin: Some(origin),

@@ -157,6 +157,14 @@ fn files_that_are_missing_empty_or_damaged_are_named() {
     damaged[whole.len() / 2] ^= 0xFF;
     files.write("damaged.csv.gz", &damaged);
     assert_eq!(open(files.path("damaged.csv.gz")), "damaged.csv.gz: not a complete gzip file");
+
+    let whole = zstd::encode_all((0..5000).map(row).collect::<String>().as_bytes(), 3).unwrap();
+    files.write("cut.csv.zst", &whole[..whole.len() / 2]);
+    assert_eq!(open(files.path("cut.csv.zst")), "cut.csv.zst: not a complete zstd file");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2..].fill(0xFF);
+    files.write("damaged.csv.zst", &damaged);
+    assert_eq!(open(files.path("damaged.csv.zst")), "damaged.csv.zst: not a complete zstd file");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod errors;
 mod fields;
 mod joins;
 mod labels;
+mod leaks;
 mod property;
 mod reading;
 mod real;

@@ -100,11 +100,11 @@ fn bad_labels_are_named_with_their_place() {
     );
     assert_eq!(
         at("[{name: a, label: w * 2}]"),
-        "log.csv:2:25: field \"w * 2\": expected 0 or 1, found \"2\" (record 1)"
+        "log.csv:2:21: field \"w * 2\": expected 0 or 1, found \"2\" (record 1)"
     );
     assert_eq!(
         at("[{name: a, label: stars, kind: multiclass, classes: 2}]"),
-        "log.csv:2:23: field \"stars\": expected a class from 0 to 1, found \"2\" (record 1)"
+        "log.csv:2:19: field \"stars\": expected a class from 0 to 1, found \"2\" (record 1)"
     );
     assert_eq!(
         at("[{name: a, label: income, kind: regression}]"),
@@ -117,7 +117,7 @@ fn bad_labels_are_named_with_their_place() {
     let weighted = DATA.replace("valid_fraction", "weight: x - 2, valid_fraction");
     assert_eq!(
         message(LOG, &weighted, "[{name: click, label: click}]"),
-        "log.csv:2:27: field \"x - 2\": expected a weight from 0, found \"-1\" (record 1)"
+        "log.csv:2:23: field \"x - 2\": expected a weight from 0, found \"-1\" (record 1)"
     );
 }
 
@@ -164,4 +164,25 @@ fn classes_belong_to_multiclass() {
         read
     );
     assert_eq!(read[0].kind.outputs(), 3);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_text_as_a_label_and_no_cells_make_the_reader_panic(
+        label in "([a-c]|[0-9.]{1,3}|[-+*/()!<>=&|,\"'` ]|min|clamp|==|&&|é){0,12}",
+        cells in "([a-c0-9\"', \\-.]{0,6}\n){1,4}",
+    ) {
+        let files = Files::with("log.csv", format!("a,b,x\n{cells}"));
+        let text = "{csv: {train: DIR/log.csv, features: none, on_bad_record: {skip: 2}}, fields: [{column: x, separator: ' '}, {column: b}]}";
+        let mut task = TaskConfig::new("l", named(&label));
+        task.kind = TaskKind::Regression;
+        // Whatever it says, it says it as an error.
+        let _ = load(&section(&files, text), &[task]).map_err(|error| error.to_string());
+    }
 }
