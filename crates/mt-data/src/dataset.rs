@@ -164,7 +164,11 @@ fn read(
 ) -> Result<(Table, Finished)> {
     let mut table = Table::empty(schema.numeric.len(), schema.tasks.len());
     while let Some(block) = reader.next() {
+        let first = table.is_empty();
         table.append(block?)?;
+        if first {
+            table.reserve(reader.blocks_expected());
+        }
         progress(reader.progress());
     }
     table.shrink();

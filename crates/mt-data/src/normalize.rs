@@ -1,5 +1,8 @@
 //! Bringing numeric columns to a common scale, fitted on training rows only.
 
+use std::f64::consts::LN_2;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -103,14 +106,10 @@ impl Normalizer {
 
     /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean.
     pub(crate) fn fit_filling(train: &Table, kind: Normalize, fill: bool) -> Self {
+        // Most entries of a wide table are ones: their logarithm need not be computed again and again.
+        let log = |x: f32| if x == 1.0 { LN_2 } else { f64::from(x).abs().ln_1p().copysign(f64::from(x)) };
         let stats = match kind {
-            Normalize::Log1pStandard => {
-                // `ln_1p(1)` is not 1: whether a column is an indicator shows only before the logarithm.
-                let raw = column_stats(train, f64::from);
-                let mut logs = column_stats(train, |x| f64::from(x).abs().ln_1p().copysign(f64::from(x)));
-                logs.iter_mut().zip(&raw).for_each(|(log, raw)| log.indicator = raw.indicator);
-                logs
-            }
+            Normalize::Log1pStandard => column_stats(train, log),
             _ => column_stats(train, f64::from),
         };
         let scaling = |stats: &ColumnStats| {
@@ -147,9 +146,9 @@ impl Normalizer {
         }
         match table.numeric_mut() {
             Numeric::Dense(dense) => {
-                for row in dense.values.chunks_exact_mut(self.columns.len().max(1)) {
+                dense.values.par_chunks_exact_mut(self.columns.len().max(1)).for_each(|row| {
                     row.iter_mut().zip(&self.columns).for_each(|(x, scaling)| *x = scaling.apply(*x));
-                }
+                });
             }
             Numeric::Sparse(sparse) => self.apply_sparse(sparse)?,
         }
@@ -158,9 +157,14 @@ impl Normalizer {
     }
 
     fn apply_sparse(&self, sparse: &mut SparseRows) -> Result<()> {
-        for (value, &column) in sparse.values.iter_mut().zip(&sparse.columns) {
-            *value = self.columns[column as usize].apply(*value);
-        }
+        // As many values as keep a thread busy for some ten microseconds.
+        const SPAN: usize = 1 << 15;
+        let spans = sparse.values.par_chunks_mut(SPAN).zip(sparse.columns.par_chunks(SPAN));
+        spans.for_each(|(values, columns)| {
+            for (value, &column) in values.iter_mut().zip(columns) {
+                *value = self.columns[column as usize].apply(*value);
+            }
+        });
         let moved: Vec<(u32, f32)> = (0u32..)
             .zip(&self.columns)
             .map(|(column, scaling)| (column, scaling.apply(0.0)))
@@ -188,11 +192,17 @@ fn write_zeros(sparse: &mut SparseRows, zeros: &[(u32, f32)]) -> Result<()> {
     sparse.columns.resize(new_len, 0);
     sparse.values.resize(new_len, 0.0);
 
+    let highest = zeros.last().map_or(0, |&(column, _)| column);
     let (mut read_end, mut write) = (old_len, new_len);
     for row in (0..rows).rev() {
         let start = sparse.offsets[row] as usize;
         sparse.offsets[row + 1] = write as u32;
-        let (mut read, mut left) = (read_end, zeros.len());
+        // One-hot columns mostly follow the numeric ones: what needs no merging moves as a whole.
+        let mut read = start + sparse.columns[start..read_end].partition_point(|&c| c <= highest);
+        write -= read_end - read;
+        sparse.columns.copy_within(read..read_end, write);
+        sparse.values.copy_within(read..read_end, write);
+        let mut left = zeros.len();
         while read > start || left > 0 {
             let stored = if read > start { Some(sparse.columns[read - 1]) } else { None };
             let zero = left.checked_sub(1).map(|i| zeros[i]);

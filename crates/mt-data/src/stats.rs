@@ -90,10 +90,11 @@ impl Stats {
     }
 }
 
-/// Statistics of each column of `f(value)`, where `f(0) = 0`. Sums are in `f64` and in a fixed order.
+/// Statistics of each column of `f(value)`, where `f(0) = 0`; `indicator` is of the values themselves. Sums are in
+/// `f64` and in a fixed order.
 pub(crate) fn column_stats(table: &Table, f: impl Fn(f32) -> f64 + Sync) -> Vec<ColumnStats> {
     let rows = table.len();
-    let first = fold(table, Sums::default(), |sums, value| sums.add(f(value)), Sums::merge);
+    let first = fold(table, Sums::default(), |sums, value| sums.add(value, f(value)), Sums::merge);
     let present = |sums: &Sums| (rows as u64 - sums.missing).max(1) as f64;
     let means: Vec<f64> = first.iter().map(|sums| sums.sum / present(sums)).collect();
     // A second pass around the mean: a sum of squares would cancel in columns of large values.
@@ -148,13 +149,13 @@ impl Default for Sums {
 }
 
 impl Sums {
-    fn add(&mut self, value: f64) {
+    fn add(&mut self, raw: f32, value: f64) {
         self.stored += 1;
         if value.is_nan() {
             self.missing += 1;
             return;
         }
-        self.ones += u64::from(value == 1.0);
+        self.ones += u64::from(raw == 1.0);
         self.sum += value;
         self.min = self.min.min(value);
         self.max = self.max.max(value);

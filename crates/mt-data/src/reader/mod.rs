@@ -41,7 +41,6 @@ use crate::table::Table;
 use layout::{Layout, Request};
 use merge::Known;
 use parse::{Fault, FaultKind, Parsed};
-use record::Extra;
 use stream::{Block, Stream};
 
 /// Blocks a thread parses before the results are handed out: with many, a thread that is held up does not hold up
@@ -235,7 +234,13 @@ impl TableReader {
     }
 
     /// Text of about this many bytes is read at once.
-    pub(crate) const BLOCK: usize = blocks::BLOCK;
+    pub const BLOCK: usize = blocks::BLOCK;
+
+    /// After the first block: how many times its size the files come to, by the blocks read so far.
+    pub(crate) fn blocks_expected(&self) -> f64 {
+        let bytes_done = lock(&self.stream).bytes_done().max(1);
+        (self.parsed.len() + 1) as f64 * self.bytes_total as f64 / bytes_done as f64
+    }
 
     /// The bad records left out so far.
     pub fn skipped(&self) -> &Skipped {
@@ -280,35 +285,6 @@ impl TableReader {
         let mut parsed: Vec<_> = (0..blocks).into_par_iter().with_max_len(1).filter_map(work).collect();
         parsed.sort_by_key(|&(number, _)| number);
         self.parsed.extend(parsed.into_iter().map(|(_, result)| result));
-    }
-
-    /// Puts what a plan made beside the rows of its block, with the block's own numbers for values and groups made
-    /// those of the whole input.
-    fn join(&mut self, table: Table, extra: Extra, layout: &Layout) -> Result<Table> {
-        let Extra { mut fields, interned, groups, group_values, labelled, parts } = extra;
-        let Some(plan) = &layout.plan else { return Ok(table) };
-        let whole = |known: &mut Interner, values: &Interner| -> Vec<u32> {
-            values.iter().map(|value| known.intern(value)).collect()
-        };
-        let numbers: Vec<Vec<u32>> =
-            self.interned.iter_mut().zip(&interned).map(|(known, values)| whole(known, values)).collect();
-        for (ids, field) in fields.iter_mut().zip(&plan.fields) {
-            // Codes of side tables are those of the whole input already.
-            if matches!(plan.coders[field.table], Coder::Intern) && field.codes.is_none() {
-                let known = ids.rows.iter_mut().filter(|code| **code >= KNOWN);
-                known.for_each(|code| *code = KNOWN + numbers[field.table][(*code - KNOWN) as usize]);
-            }
-        }
-        self.parts.extend(parts);
-        let mut table = table.with_fields(fields)?;
-        if plan.restricted {
-            table = table.with_labelled(labelled)?;
-        }
-        if plan.group.is_some() {
-            let numbers = whole(&mut self.group_values, &group_values);
-            table = table.with_groups(groups.iter().map(|&group| numbers[group as usize]).collect())?;
-        }
-        Ok(table)
     }
 
     /// Gives a parsed block its place in the input, and its faults their positions.

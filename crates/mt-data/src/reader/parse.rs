@@ -215,7 +215,9 @@ impl Row<'_> {
         while column + 16 <= stop {
             let Some(chunk) = text[at..].first_chunk::<32>() else { break };
             let (words, _) = chunk.as_chunks::<8>();
-            let fields = [0, 1, 2, 3].map(|i| self.stamp.off(&words[i]));
+            // Written out: `map` became a call per word, a quarter of all reading.
+            let off = |i: usize| self.stamp.off(&words[i]);
+            let fields = [off(0), off(1), off(2), off(3)];
             let any = fields[0] | fields[1] | fields[2] | fields[3];
             if any != 0 {
                 // The carry check needs each word; the cheap one on their union only sends more words there.
