@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Result, Tensor};
 use mt_data::{Task, TaskKind};
 use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, SparseRows, TaskLoss};
-use mt_models::{Model, ModelConfig, ModelKind, build, probabilities};
+use mt_models::{Model, ModelConfig, ModelKind, Readout, build};
 use mt_train::{Optimizer, OptimizerConfig};
 
 /// A golden file.
@@ -132,8 +132,9 @@ fn check(path: &Path, sparse: bool) -> Result<()> {
         param.var.set(&golden.ours("param0", param)?.reshape(param.var.shape())?)?;
     }
 
+    let readout = Readout::new(&tasks, &BTreeMap::new());
     let predict =
-        || -> Result<Vec<f32>> { Ok(probabilities(&model.forward(&xs)?, &tasks).expect("probabilities")) };
+        || -> Result<Vec<f32>> { Ok(readout.predictions(&model.forward(&xs)?).expect("predictions")) };
     assert_close(&what("probs0"), &predict()?, &golden.values("probs0")?, 1e-5);
     let paddle = loss(&golden, &*model, &xs, LossKind::PaddlerecLog)?.to_scalar::<f32>()?;
     assert_close(&what("paddle_log_loss0"), &[paddle], &golden.values("paddle_log_loss0")?, 1e-5);

@@ -47,7 +47,7 @@ fn every_model_learns_the_generated_tastes() {
         let mut auc = None;
         let outcome = run(&cfg, &dir.path().join("run"), &mut |event| {
             if let Event::Epoch { valid: Some(valid), .. } = event {
-                auc = valid.mean(|task| task.auc);
+                auc = valid.mean(|task| task.ranking());
             }
         });
         assert_eq!(outcome.expect("trains").epochs, 2);
