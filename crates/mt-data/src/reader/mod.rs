@@ -128,7 +128,8 @@ impl TableReader {
         labels: Labels,
     ) -> Result<Self> {
         let request = Request::new(data, tasks, labels, false)?;
-        let mut reader = Self::new(paths, request, Some(schema), Coding::Fitted(encoders), blocks::BLOCK)?;
+        let mut reader =
+            Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
         reader.normalizer = Some(normalizer.clone());
         Ok(reader)
     }
@@ -157,7 +158,7 @@ impl TableReader {
         labels: Labels,
     ) -> Result<Self> {
         let request = Request::new(data, tasks, labels, false)?;
-        Self::new(paths, request, Some(schema), Coding::Fitted(encoders), blocks::BLOCK)
+        Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))
     }
 
     /// Opens training files: the first one decides on the schema, values stay as they are.
@@ -233,8 +234,10 @@ impl TableReader {
         Progress { bytes_done, bytes_total: Some(self.bytes_total), rows: self.rows }
     }
 
-    /// Text of about this many bytes is read at once.
-    pub(crate) const BLOCK: usize = blocks::BLOCK;
+    /// Text of about this many bytes is read at once: with side tables less, as a row is then several times its text.
+    pub(crate) fn block(data: &DataConfig) -> usize {
+        if data.join.is_empty() { blocks::BLOCK } else { blocks::BLOCK / 4 }
+    }
 
     /// The bad records left out so far.
     pub fn skipped(&self) -> &Skipped {
