@@ -136,7 +136,7 @@ fn read_training(
     tasks: &[TaskConfig],
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Schema, Parts, Skipped)> {
-    let reader = TableReader::open_data(&csv.train, data, tasks, TableReader::BLOCK)?;
+    let reader = TableReader::open_data(&csv.train, data, tasks)?;
     let schema = reader.schema();
     let (table, Finished { skipped, interned, parts }) = read(reader, &schema, "train", progress)?;
     let mut parts = match data.split {

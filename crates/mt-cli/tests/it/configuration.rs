@@ -26,7 +26,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
         "experts: 2",
         "expertz: 2",
         "tiny.yaml:11:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected one of: kind, bottom, \
-         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, tower, init, budget)",
+         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, embedding, tower, init, budget)",
     );
     refused(
         "kind: mmoe",

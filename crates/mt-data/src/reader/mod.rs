@@ -128,7 +128,8 @@ impl TableReader {
         labels: Labels,
     ) -> Result<Self> {
         let request = Request::new(data, tasks, labels, false)?;
-        let mut reader = Self::new(paths, request, Some(schema), Coding::Fitted(encoders), blocks::BLOCK)?;
+        let mut reader =
+            Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
         reader.normalizer = Some(normalizer.clone());
         Ok(reader)
     }
@@ -157,7 +158,7 @@ impl TableReader {
         labels: Labels,
     ) -> Result<Self> {
         let request = Request::new(data, tasks, labels, false)?;
-        Self::new(paths, request, Some(schema), Coding::Fitted(encoders), blocks::BLOCK)
+        Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))
     }
 
     /// Opens training files: the first one decides on the schema, values stay as they are.
@@ -165,19 +166,10 @@ impl TableReader {
     /// # Errors
     /// Whatever is wrong with the configuration or the first file's header.
     pub fn open_training(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig]) -> Result<Self> {
-        Self::open_blocks(paths, csv, tasks, blocks::BLOCK)
+        Self::open_data(paths, &DataConfig::files(csv.clone()), tasks)
     }
 
-    /// As [`open_training`](Self::open_training), with blocks of about `block` bytes instead of 1 MiB. Results
-    /// do not depend on it.
-    ///
-    /// # Errors
-    /// As [`open_training`](Self::open_training).
-    pub fn open_blocks(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
-        Self::open_data(paths, &DataConfig::files(csv.clone()), tasks, block)
-    }
-
-    /// As [`open_blocks`](Self::open_blocks), with everything that `data` asks for.
+    /// As [`open_training`](Self::open_training), with everything that `data` asks for.
     ///
     /// Tables of fields have not been fitted: instead of the rows of a vocabulary, fields hold numbers from 2 in order
     /// of appearance, side tables first, and instead of those of buckets the bits of an `f32`.
@@ -185,7 +177,15 @@ impl TableReader {
     ///
     /// # Errors
     /// As [`open_training`](Self::open_training).
-    pub fn open_data(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
+    pub fn open_data(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig]) -> Result<Self> {
+        Self::open_blocks(paths, data, tasks, Self::block(data))
+    }
+
+    /// As [`open_data`](Self::open_data), with blocks of about `block` bytes. Results do not depend on it.
+    ///
+    /// # Errors
+    /// As [`open_training`](Self::open_training).
+    pub fn open_blocks(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
         let request = Request::new(data, tasks, Labels::Required, true)?;
         Self::new(paths, request, None, Coding::Unfitted, block.max(1))
     }
@@ -233,8 +233,10 @@ impl TableReader {
         Progress { bytes_done, bytes_total: Some(self.bytes_total), rows: self.rows }
     }
 
-    /// Text of about this many bytes is read at once.
-    pub const BLOCK: usize = blocks::BLOCK;
+    /// Text of about this many bytes is read at once: with side tables less, as a row is then several times its text.
+    pub(crate) fn block(data: &DataConfig) -> usize {
+        if data.join.is_empty() { blocks::BLOCK } else { blocks::BLOCK / 4 }
+    }
 
     /// After the first block: how many times its size the files come to, by the blocks read so far.
     pub(crate) fn blocks_expected(&self) -> f64 {

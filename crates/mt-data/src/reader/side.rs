@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use hashbrown::HashTable;
 use rayon::prelude::*;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, count};
 use super::header;
 use crate::config::JoinConfig;
 use crate::error::{Error, Nearest, Place, Result};
+use crate::fields::Interner;
 
 /// A side table: its text, and where in it each cell is.
 #[derive(Debug)]
@@ -25,7 +24,8 @@ pub(super) struct Side {
     starts: Vec<u32>,
     /// `rows x columns` ranges of the text.
     cells: Vec<(u32, u32)>,
-    rows_by_key: HashTable<u32>,
+    /// The keys by row, close together: a look-up is a row's most expensive part.
+    keys: Interner,
 }
 
 /// Reads all side tables.
@@ -79,8 +79,8 @@ impl Side {
                 (format!("data.join[{index}].key"), join.key.clone(), Nearest::of(&join.key, &names));
             return Err(Error::UnknownColumn { key, name, path, nearest });
         };
-        let (starts, cells, rows_by_key) = (Vec::new(), Vec::new(), HashTable::new());
-        let mut side = Side { path, names, key, text, starts, cells, rows_by_key };
+        let (starts, cells, keys) = (Vec::new(), Vec::new(), Interner::default());
+        let mut side = Side { path, names, key, text, starts, cells, keys };
         side.read_rows(at + length, delimiter)?;
         Ok(side)
     }
@@ -133,23 +133,17 @@ impl Side {
     }
 
     fn index(&mut self) -> Result<()> {
-        let mut rows_by_key = HashTable::with_capacity(self.starts.len());
+        let mut keys = Interner::default();
         for row in 0..self.starts.len() {
             let key = self.cell(row, self.key);
-            let hash = |&row: &u32| xxh3_64(self.cell(row as usize, self.key));
-            let same = |&other: &u32| self.cell(other as usize, self.key) == key;
-            match rows_by_key.entry(xxh3_64(key), same, hash) {
-                hashbrown::hash_table::Entry::Vacant(entry) => {
-                    entry.insert(row as u32);
-                }
-                hashbrown::hash_table::Entry::Occupied(entry) => {
-                    let (first, second) = (self.line(*entry.get() as usize), self.line(row));
-                    let key = String::from_utf8_lossy(key).into_owned();
-                    return Err(Error::DuplicateKey { path: self.path.clone(), key, first, second });
-                }
+            let first = keys.intern(key) as usize;
+            if first != row {
+                let (first, second) = (self.line(first), self.line(row));
+                let key = String::from_utf8_lossy(key).into_owned();
+                return Err(Error::DuplicateKey { path: self.path.clone(), key, first, second });
             }
         }
-        self.rows_by_key = rows_by_key;
+        self.keys = keys;
         Ok(())
     }
 
@@ -192,7 +186,7 @@ impl Side {
 
     /// The row of a key.
     pub fn find(&self, key: &[u8]) -> Option<u32> {
-        self.rows_by_key.find(xxh3_64(key), |&row| self.cell(row as usize, self.key) == key).copied()
+        self.keys.get(key)
     }
 
     pub fn cell(&self, row: usize, column: usize) -> &[u8] {

@@ -205,7 +205,8 @@ fields: [{column: u}, {column: s, separator: '|', first: 3, table: u}]
     assert_eq!(read(3), (encoders, train));
     let groups = |block| {
         let paths = data.csv.as_ref().unwrap().train.clone();
-        let table = join(TableReader::open_data(&paths, &data, &[label("l", "l")], block).unwrap()).unwrap();
+        let table =
+            join(TableReader::open_blocks(&paths, &data, &[label("l", "l")], block).unwrap()).unwrap();
         table.groups().unwrap().to_vec()
     };
     assert_eq!(groups(100), groups(1 << 20));
