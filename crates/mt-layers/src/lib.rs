@@ -16,6 +16,8 @@
 //! weights from a [`Params`] store, inside [`Params::backward`], and in inference, fused CPU operations run instead.
 
 mod bank;
+mod counter;
+mod dropout;
 mod embedding;
 mod error;
 mod fused;

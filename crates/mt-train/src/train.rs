@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use mt_data::{Dataset, permutation};
 use mt_layers::{Embeddings, Params, symmetric_weights};
-use mt_models::{Features, InputLayer, Model, Readout, Signature, build};
+use mt_models::{InputLayer, Readout, Signature, build};
 use serde::Serialize;
 
 use crate::checkpoint::{self, State};
@@ -177,7 +177,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             let Ready { rows: count, xs, labels, mask } = batch;
             let mut kept = None;
             let total = gradients.collect(|| {
-                let logits = forward(&layer, &*model, &xs)?;
+                let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
+                let logits = model.forward(&input.dropout(cfg.train.dropout, seed ^ step)?)?;
                 let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
                 kept = Some((logits.detach(), loss.tasks));
                 Ok(loss.total)
@@ -248,11 +249,6 @@ fn run_epochs<'scope, 'env: 'scope>(
     }
     let interrupted = epochs < cfg.train.epochs;
     Ok(Outcome { scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
-}
-
-/// Logits of a batch, as candle's autograd wants its errors.
-fn forward(layer: &InputLayer, model: &dyn Model, xs: &Features) -> candle_core::Result<Tensor> {
-    model.forward(&layer.forward(xs).map_err(candle_core::Error::wrap)?)
 }
 
 /// The metric by which epochs are chosen.

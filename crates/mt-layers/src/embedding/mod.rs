@@ -94,7 +94,7 @@ pub struct RowGradient {
 impl Embeddings {
     /// Untrained tables by name, and the fields in the order of their columns.
     ///
-    /// A row starts uniform in `±1/√K`, drawn from a hash of `seed`, the table's name and the row's id.
+    /// A row starts uniform in `±0.03/√K`, drawn from a hash of `seed`, the table's name and the row's id.
     ///
     /// # Errors
     /// [`Error::Config`] if a size or an optimizer's setting cannot be, a table has no memory, or two tables or two

@@ -54,6 +54,8 @@ pub struct TrainConfig {
     /// Learning rate of embedding tables. Default that of `optimizer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_lr: Option<f64>,
+    /// Share of the network's input, embeddings and numeric columns, set to 0 in training. Default 0.
+    pub dropout: f64,
     /// The loss of binary tasks, `cross-entropy`, the default, or `paddlerec-log`.
     pub loss: LossKind,
     /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
@@ -83,6 +85,7 @@ impl Default for TrainConfig {
             optimizer: OptimizerConfig::default(),
             table_optimizer: RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
             table_lr: None,
+            dropout: 0.0,
             loss: LossKind::default(),
             task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
@@ -252,6 +255,8 @@ impl TrainConfig {
         for (key, good, problem) in self.table_problems() {
             check(&format!("train.{key}"), good, problem)?;
         }
+        let good = (0.0..1.0).contains(&self.dropout);
+        check("train.dropout", good, format!("expected 0 to below 1, found {}", self.dropout))?;
         let names = || tasks.iter().map(|task| task.name.as_str());
         let known = |name: &str| {
             let problem = format!(

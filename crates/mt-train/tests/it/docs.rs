@@ -120,6 +120,7 @@ fn full() -> Config {
             },
             table_optimizer: RowOptimizer::Adam { beta1: 0.5, beta2: 0.5, epsilon: 1.0 },
             table_lr: Some(1.0),
+            dropout: 0.5,
             loss: LossKind::CrossEntropy,
             task_losses: [("like".into(), LossKind::Mse)].into(),
             task_weights: [("like".into(), 1.0)].into(),
