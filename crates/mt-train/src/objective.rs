@@ -31,4 +31,10 @@ impl Objective {
     pub fn loss(&self, logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
         Ok(MultiTaskLoss { tasks: &self.tasks, labels, mask }.forward(logits)?)
     }
+
+    /// Whether some task has no label at all in a batch with this mask `(B, T)`.
+    pub(crate) fn lacks_labels(&self, mask: &[f32]) -> bool {
+        let tasks = self.tasks.len();
+        (0..tasks).any(|t| mask.iter().skip(t).step_by(tasks).all(|mask| *mask == 0.0))
+    }
 }

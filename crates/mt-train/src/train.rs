@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use mt_data::{Dataset, permutation};
-use mt_layers::{Embeddings, Params, symmetric_weights};
+use mt_layers::{Embeddings, Param, Params, symmetric_weights};
 use mt_models::{InputLayer, Readout, Signature, build};
 use serde::Serialize;
 
@@ -183,6 +183,9 @@ fn run_epochs<'scope, 'env: 'scope>(
                 kept = Some((logits.detach(), loss.tasks));
                 Ok(loss.total)
             })?;
+            if objective.lacks_labels(&mask) {
+                forget_zero_gradients(&trainable)?;
+            }
             step += 1;
             let batch_rows = done..done + count;
             done = batch_rows.end;
@@ -249,6 +252,22 @@ fn run_epochs<'scope, 'env: 'scope>(
     }
     let interrupted = epochs < cfg.train.epochs;
     Ok(Outcome { scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
+}
+
+/// Takes gradients that are zero everywhere for none. They are those of the parameters that only a task without a
+/// label in the batch has, and momentum or weight decay must not move these.
+fn forget_zero_gradients(params: &[Param]) -> Result<()> {
+    for param in params {
+        let mut gradient = param.gradient.lock();
+        let zero = match &gradient.device {
+            Some(gradient) => gradient.abs()?.max_all()?.to_scalar::<f32>()? == 0.0,
+            None => gradient.host.iter().all(|g| *g == 0.0),
+        };
+        if zero {
+            gradient.clear();
+        }
+    }
+    Ok(())
 }
 
 /// The metric by which epochs are chosen.
