@@ -1,32 +1,32 @@
 //! How the rows of a table are updated.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::rules::{Adam, Ftrl, RowAdagrad, Sgd, Update, adam, ftrl, row_adagrad, sgd};
 use super::table::Records;
 
 /// The update rule of a table's rows. Only rows with a gradient change, and only their state.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum RowOptimizer {
     /// Adagrad (Duchi et al. 2011) with one accumulator a row, the sum of the mean squared gradients, as FBGEMM's
     /// exact row-wise Adagrad, TorchRec's default: `s += mean(g²)`, `w -= rate · g / (√s + ε)`.
     RowAdagrad {
         /// `ε`. Default 1e-8.
-        #[serde(default = "hundred_millionth")]
         epsilon: f64,
     },
     /// Adam (Kingma & Ba 2015) whose moments decay only when a row has a gradient, with the bias correction of the
     /// table's number of updates: `torch.optim.SparseAdam`. `ε` is added before the correction, as there.
     Adam {
         /// Decay of the gradient's mean. Default 0.9.
-        #[serde(default = "nine_tenths")]
         beta1: f64,
         /// Decay of the squared gradient's mean. Default 0.999.
-        #[serde(default = "all_but_a_thousandth")]
         beta2: f64,
         /// Added to the denominator. Default 1e-8.
-        #[serde(default = "hundred_millionth")]
         epsilon: f64,
     },
     /// Plain gradient descent: `w -= rate · g`.
@@ -36,36 +36,84 @@ pub enum RowOptimizer {
     /// units of it. At rate 0 nothing is updated.
     Ftrl {
         /// `β`, which holds back the first steps. Default 1.
-        #[serde(default = "one")]
         beta: f64,
         /// `λ₁`, which makes values exactly zero. Default 0.
-        #[serde(default)]
         l1: f64,
         /// `λ₂`, which pulls values to zero. Default 0.
-        #[serde(default)]
         l2: f64,
     },
 }
 
-fn hundred_millionth() -> f64 {
-    1e-8
-}
-
-fn nine_tenths() -> f64 {
-    0.9
-}
-
-fn all_but_a_thousandth() -> f64 {
-    0.999
-}
-
-fn one() -> f64 {
-    1.0
-}
-
 impl Default for RowOptimizer {
     fn default() -> Self {
-        Self::RowAdagrad { epsilon: hundred_millionth() }
+        Self::RowAdagrad { epsilon: 1e-8 }
+    }
+}
+
+/// The rules' names, as written.
+#[derive(Clone, Copy, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    RowAdagrad,
+    Adam,
+    Sgd,
+    Ftrl,
+}
+
+impl Kind {
+    /// The keys beside which no other may stand.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::RowAdagrad => &["kind", "epsilon"],
+            Self::Adam => &["kind", "beta1", "beta2", "epsilon"],
+            Self::Sgd => &["kind"],
+            Self::Ftrl => &["kind", "beta", "l1", "l2"],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RowOptimizer {
+    // By hand: serde reads all of a tagged enum before it looks at it, and an error has lost its place by then.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Section;
+        impl<'de> Visitor<'de> for Section {
+            type Value = RowOptimizer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping with the optimizer's `kind`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RowOptimizer, A::Error> {
+                let (mut kind, mut numbers) = (None::<Kind>, BTreeMap::<String, f64>::new());
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "kind" {
+                        kind = Some(map.next_value()?);
+                    } else {
+                        let number = map.next_value()?;
+                        numbers.insert(key, number);
+                    }
+                }
+                let kind = kind.ok_or_else(|| A::Error::missing_field("kind"))?;
+                if let Some(key) = numbers.keys().find(|key| !kind.keys().contains(&key.as_str())) {
+                    return Err(A::Error::unknown_field(key, kind.keys()));
+                }
+                let number = |key: &str, default| numbers.get(key).copied().unwrap_or(default);
+                let epsilon = number("epsilon", 1e-8);
+                Ok(match kind {
+                    Kind::RowAdagrad => RowOptimizer::RowAdagrad { epsilon },
+                    Kind::Adam => {
+                        let (beta1, beta2) = (number("beta1", 0.9), number("beta2", 0.999));
+                        RowOptimizer::Adam { beta1, beta2, epsilon }
+                    }
+                    Kind::Sgd => RowOptimizer::Sgd {},
+                    Kind::Ftrl => {
+                        let (l1, l2) = (number("l1", 0.0), number("l2", 0.0));
+                        RowOptimizer::Ftrl { beta: number("beta", 1.0), l1, l2 }
+                    }
+                })
+            }
+        }
+        deserializer.deserialize_map(Section)
     }
 }
 
