@@ -164,6 +164,8 @@ impl Config {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
         };
+        let embedded = cfg.model.embedding.is_none() || !cfg.data.fields.is_empty();
+        check("model.embedding", embedded, "the data has no fields (data.fields)".into())?;
         cfg.data.check().map_err(data)?;
         mt_data::tasks(&cfg.tasks).map_err(data)?;
         Ok(cfg)
@@ -270,8 +272,10 @@ impl TrainConfig {
             let (good, problem) = known(name);
             check(&key, good, problem)?;
             let kind = tasks.iter().find(|task| task.name == *name).map(|task| task.kind);
-            let good = kind == Some(TaskKind::Regression) && !is_for_classes(loss);
-            check(&key, good, "expected a regression and a loss of one".into())?;
+            let good = kind == Some(TaskKind::Regression);
+            check(&key, good, format!("{name} is no regression"))?;
+            let expected = "expected the loss of a regression: mse, mae, huber, log-mse or weighted-logistic";
+            check(&key, !is_for_classes(loss), expected.into())?;
             if let LossKind::Huber { delta } = loss {
                 let problem = format!("delta: expected a number above 0, found {delta}");
                 check(&key, delta.is_finite() && delta > 0.0, problem)?;
