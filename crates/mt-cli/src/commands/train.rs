@@ -45,8 +45,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, args.json)?;
-    // What is wrong with the budget is said before a folder is made.
-    cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
+    // What is wrong with the budget or the embeddings is said before a folder is made.
+    cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
     let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
     let run = match earlier {
         Some((run, _)) => run,

@@ -58,7 +58,7 @@ pub fn trials(
             Some((other, data)) if other.data == cfg.data => data,
             previous => {
                 let data = source::load(cfg, quiet)?;
-                cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
+                cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
                 data
             }
