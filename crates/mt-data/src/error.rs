@@ -72,8 +72,9 @@ pub enum Error {
     Field {
         /// Where the cell begins.
         place: Place,
-        /// The header's name of the column, or `column 17` (from 0, as in the configuration).
-        field: String,
+        /// The header's name of the column, or `column 17` (from 0, as in the configuration). Boxed, as an error of
+        /// 128 bytes and more slows down every function that may fail.
+        field: Box<str>,
         /// What would have been right.
         expected: Cow<'static, str>,
         /// What is there.

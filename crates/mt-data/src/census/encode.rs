@@ -133,7 +133,7 @@ impl OneHot {
 fn unexpected(record: &Record<'_>, field: usize, expected: &'static str, found: &[u8]) -> Error {
     Error::Field {
         place: record.place(field),
-        field: NAMES[field].to_owned(),
+        field: NAMES[field].into(),
         expected: expected.into(),
         found: Found(String::from_utf8_lossy(found).into_owned()),
         record: record.record,

@@ -365,11 +365,11 @@ fn locate(fault: Fault, layout: &Layout, line: u64, record: u64) -> Error {
     match fault.kind {
         FaultKind::Width { found } => Error::Width { place, expected: layout.slots.len(), found, record },
         FaultKind::Side { place, field, expected, found } => {
-            Error::Field { place, field, expected, found: Found(found), record }
+            Error::Field { place, field: field.into(), expected, found: Found(found), record }
         }
         FaultKind::Cell { column, field, expected, found } => {
             let field = field.or_else(|| layout.names.get(column).cloned()).unwrap_or_default();
-            Error::Field { place, field, expected, found: Found(found), record }
+            Error::Field { place, field: field.into(), expected, found: Found(found), record }
         }
     }
 }

@@ -92,7 +92,7 @@ fn codes(
             record::encode(cell, field.list, coder, &missing, &mut values, &mut ids).map_err(|expected| {
                 Error::Field {
                     place: side.place(row, column),
-                    field: field.column.clone(),
+                    field: field.column.as_str().into(),
                     expected: expected.into(),
                     found: Found(String::from_utf8_lossy(cell).into_owned()),
                     record: row as u64 + 1,

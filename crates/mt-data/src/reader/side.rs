@@ -163,7 +163,7 @@ impl Side {
         let found = String::from_utf8_lossy(&self.text[content.start..content.next]).into_owned();
         Error::Field {
             place: place(content.start),
-            field: self.names[column].clone(),
+            field: self.names[column].as_str().into(),
             expected: "a closing quote right before the next field".into(),
             found: crate::error::Found(found),
             record,
