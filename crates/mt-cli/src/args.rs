@@ -203,9 +203,21 @@ pub struct CensusArgs {
     /// study keeps all inputs; paper leaves out education and the instance weight
     #[arg(long, value_enum, default_value_t = ProtocolArg::Study)]
     pub protocol: ProtocolArg,
+    /// one-hot writes the study's columns of 0 and 1; categories keeps the words, for embedding tables
+    #[arg(long, value_enum, default_value_t = FormArg::OneHot)]
+    pub form: FormArg,
     /// Decides which half of the test file is for validation
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+/// How categories are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FormArg {
+    /// A column for each, of 0 and 1.
+    OneHot,
+    /// As text.
+    Categories,
 }
 
 /// The protocols.

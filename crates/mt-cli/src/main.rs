@@ -54,6 +54,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         cause.is::<args::Usage>()
             || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
             || cause.downcast_ref::<mt_data::Error>().is_some_and(mt_data::Error::is_usage)
+            || matches!(cause.downcast_ref(), Some(mt_models::Error::Config { .. }))
     })
 }
 

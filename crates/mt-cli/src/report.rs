@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle, presets};
+use mt_train::{Evaluation, Metrics};
 
 /// A table of text: the first column is a name, the others numbers.
 pub struct Grid {
@@ -67,31 +68,57 @@ pub fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
-/// The metrics of an evaluation, a row a task.
-pub fn metrics(evaluation: &mt_train::Evaluation) -> Grid {
-    let mut grid = Grid::new([
-        "task",
-        "rows",
-        "positives",
-        "AUC",
-        "± se",
-        "log loss",
-        "norm. entropy",
-        "calibration",
-        "accuracy",
-    ]);
-    for (name, m) in &evaluation.tasks {
-        grid.rows.push(vec![
-            name.clone(),
-            thousands(m.rows),
-            thousands(m.positives),
-            number(m.auc, 5),
-            number(m.auc_se, 5),
-            number(m.log_loss, 5),
-            number(m.normalised_entropy, 4),
-            number(m.calibration, 3),
-            number(m.accuracy, 4),
-        ]);
+/// The metrics of an evaluation, a row a task: a table for each kind of task there is.
+pub fn metrics(evaluation: &Evaluation) -> String {
+    let grouped = evaluation.tasks.iter().any(|(_, task)| task.gauc.is_some());
+    let mut header = vec!["task", "rows", "positives", "AUC", "± se"];
+    header.extend(grouped.then_some("GAUC"));
+    header.extend(["PR-AUC", "log loss", "norm. entropy", "calibration", "accuracy"]);
+    let mut binary = Grid::new(header);
+    let mut classes = Grid::new(["task", "rows", "classes", "mean AUC", "log loss", "accuracy"]);
+    let mut numbers = Grid::new(["task", "rows", "mean target", "mean prediction", "RMSE", "MAE", "XAUC"]);
+    for (name, task) in &evaluation.tasks {
+        let everywhere = task.everywhere.map(|metrics| (format!("{name}, all labelled rows"), metrics, None));
+        for (name, metrics, gauc) in [(name.clone(), task.metrics, task.gauc)].into_iter().chain(everywhere) {
+            match metrics {
+                Metrics::Binary(m) => {
+                    let mut cells = vec![
+                        name,
+                        thousands(m.rows),
+                        thousands(m.positives),
+                        number(m.auc, 5),
+                        number(m.auc_se, 5),
+                    ];
+                    cells.extend(grouped.then(|| number(gauc.and_then(|gauc| gauc.value), 5)));
+                    cells.extend([
+                        number(m.pr_auc, 4),
+                        number(m.log_loss, 5),
+                        number(m.normalised_entropy, 4),
+                        number(m.calibration, 3),
+                        number(m.accuracy, 4),
+                    ]);
+                    binary.rows.push(cells);
+                }
+                Metrics::Multiclass(m) => classes.rows.push(vec![
+                    name,
+                    thousands(m.rows),
+                    m.classes.to_string(),
+                    number(m.macro_auc, 5),
+                    number(m.log_loss, 5),
+                    number(m.accuracy, 4),
+                ]),
+                Metrics::Regression(m) => numbers.rows.push(vec![
+                    name,
+                    thousands(m.count),
+                    number(m.mean_target, 4),
+                    number(m.mean_prediction, 4),
+                    number(m.rmse, 4),
+                    number(m.mae, 4),
+                    number(m.xauc, 5),
+                ]),
+            }
+        }
     }
-    grid
+    let used = [binary, classes, numbers].into_iter().filter(|grid| !grid.rows.is_empty());
+    used.map(|grid| grid.text()).collect::<Vec<_>>().join("\n")
 }

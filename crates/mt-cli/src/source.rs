@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mt_data::{CsvConfig, Dataset, Labels, Paths, Progress, Skipped, Table, TableReader};
+use mt_data::{CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Skipped, Table, TableReader};
 use mt_models::Signature;
 use mt_train::{Config, RunDir};
 
@@ -36,8 +36,13 @@ pub fn report_skipped(skipped: &Skipped) {
 
 /// A reader over more rows of the run's kind.
 pub fn reader(cfg: &Config, signature: &Signature, paths: Paths, labels: Labels) -> Result<TableReader> {
-    let csv = cfg.data.csv.clone().unwrap_or_else(|| CsvConfig::new(paths.clone()));
-    Ok(TableReader::open(&paths, &csv, &signature.schema, &cfg.tasks, &signature.normalizer, labels)?)
+    let mut data = cfg.data.clone();
+    if data.csv.is_none() {
+        // Generated rows were trained on; files with the same columns can be read all the same.
+        data = DataConfig::files(CsvConfig::new(paths.clone()));
+    }
+    let Signature { schema, normalizer, encoders, .. } = signature;
+    Ok(TableReader::open_encoded(&paths, &data, schema, &cfg.tasks, normalizer, encoders, labels)?)
 }
 
 /// Labelled rows to evaluate on, and what to call them: given files, else the test rows, else the validation rows.

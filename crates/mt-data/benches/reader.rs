@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use mt_data::census::{Protocol, convert};
+use mt_data::census::{Form, Protocol, convert};
 use mt_data::synth::{SynthConfig, generate};
 use mt_data::{
     BadRecords, Batch, Batches, ColumnRef, CsvConfig, DataConfig, Dataset, TableReader, TaskConfig,
@@ -103,6 +103,38 @@ fn batches(criterion: &mut Criterion, name: &str, path: &Path) {
     group.finish();
 }
 
+/// The KuaiRand log with users, videos and histories joined, as a training run reads it: rows per second, the side
+/// tables' own reading included.
+fn joined(criterion: &mut Criterion, folder: &Path) {
+    const CONFIG: &str = "
+csv: {train: DIR/log_standard_4_25_to_4_30.csv.gz, features: [follow_user_num, register_days], missing: ['-124']}
+numeric_missing: mean
+group: user_id
+split: {valid: date == 20220429, test: date == 20220430}
+join:
+- {file: DIR/user_features_pure.csv.gz, key: user_id}
+- {file: DIR/video_features_basic_pure.csv.gz, key: video_id}
+- {file: DIR/user_history_to_4_24.csv.gz, key: user_id}
+fields:
+- {column: user_id}
+- {column: video_id, table: video}
+- {column: watch_seq, table: video, separator: ' ', last: 50}
+- {column: long_watch_seq, table: video, separator: ' ', last: 50}
+- {column: author_id, encode: {hash: 5000}}
+- {column: user_active_degree}
+- {column: tab}
+";
+    let tasks = "[{name: click, label: is_click}, {name: ratio, label: play_time_ms / duration_ms, kind: regression}]";
+    let data = serde_yaml::from_str::<DataConfig>(&CONFIG.replace("DIR", &folder.display().to_string()));
+    let (Ok(data), Ok(tasks)) = (data, serde_yaml::from_str::<Vec<TaskConfig>>(tasks)) else { return };
+    let mut group = criterion.benchmark_group("join");
+    group.throughput(Throughput::Elements(94_784)).sample_size(10);
+    group.bench_function("kuairand, whole data set", |bencher| {
+        bencher.iter(|| black_box(Dataset::load(&data, &tasks, &|_| ()).map(|d| d.train.len()).unwrap_or(0)));
+    });
+    group.finish();
+}
+
 fn reader(criterion: &mut Criterion) {
     let Ok(folder) = tempfile::tempdir() else { return };
     for (name, text) in [("sparse text", sparse_text(50_000)), ("dense text", dense_text(100_000))] {
@@ -113,9 +145,14 @@ fn reader(criterion: &mut Criterion) {
         }
     }
     let raw = std::env::var_os("MT_TEST_DATA").map(|f| PathBuf::from(f).join("datasets/census-income"));
-    if let Some(Ok(_)) = raw.map(|raw| convert(&raw, folder.path(), Protocol::Study, 1, &|_| ())) {
+    if let Some(Ok(_)) =
+        raw.map(|raw| convert(&raw, folder.path(), Protocol::Study, Form::OneHot, 1, &|_| ()))
+    {
         read(criterion, "census", &folder.path().join("train.csv"));
         batches(criterion, "census", &folder.path().join("train.csv"));
+    }
+    if let Some(folder) = std::env::var_os("MT_TEST_DATA") {
+        joined(criterion, &PathBuf::from(folder).join("datasets/kuairand-pure"));
     }
     criterion.bench_function("generate 100,000 rows", |bencher| {
         bencher.iter(|| generate(black_box(&SynthConfig::default())).map(|s| s.table.len()).unwrap_or(0));

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A column: its name, or its index from 0.
+/// A column: its name, or its index from 0. Where an expression may stand, a name that no column has is one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ColumnRef {
     /// Index, from 0.
@@ -20,9 +20,11 @@ pub enum ColumnRef {
 /// Which columns are features.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Features {
-    /// Every column that is no label and not excluded.
+    /// Every column that is nothing else (a label, a field, a key, part of an expression) and not excluded.
     #[default]
     All,
+    /// None: only `data.fields` are inputs.
+    None,
     /// These, in this order.
     List(Vec<ColumnRef>),
 }
@@ -69,6 +71,7 @@ impl Serialize for Features {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Features::All => serializer.serialize_str("all"),
+            Features::None => serializer.serialize_str("none"),
             Features::List(columns) => columns.serialize(serializer),
         }
     }
@@ -122,11 +125,12 @@ impl<'de> Deserialize<'de> for Features {
         impl<'de> Visitor<'de> for Choice {
             type Value = Features;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`all`, or a list of columns")
+                f.write_str("`all`, `none`, or a list of columns")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Features, E> {
                 match text {
                     "all" => Ok(Features::All),
+                    "none" => Ok(Features::None),
                     _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
             }

@@ -3,7 +3,7 @@
 //! ```yaml
 //! data:
 //!   csv:
-//!     train: data/train.csv      # a file, a list of files, a folder, or a pattern with `*`; .gz is read as well
+//!     train: data/train.csv      # a file, a list of files, a folder, or a pattern with `*`; may be compressed
 //!     valid: data/valid.csv
 //!     test: data/test.csv
 //! tasks:
@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::choice::{BadRecords, ColumnRef, Features, Paths};
 use crate::error::{Error, Result};
+use crate::fields::{self, FieldConfig};
 use crate::normalize::Normalize;
-use crate::schema::TaskKind;
 use crate::synth::SynthConfig;
+pub use crate::task::TaskConfig;
 
 /// Where the rows come from and how they are prepared. Exactly one of `csv` and `synth` is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,73 @@ pub struct DataConfig {
     /// What is done to the numeric columns. Default `standard`.
     #[serde(default)]
     pub normalize: Normalize,
+    /// What an empty cell of a numeric column is. Default `fail`.
+    #[serde(default)]
+    pub numeric_missing: NumericMissing,
+    /// Columns looked up in embedding tables. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldConfig>,
+    /// Side tables whose columns stand beside those of each row. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub join: Vec<JoinConfig>,
+    /// Weight of each row, from 0, a column or an expression. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<ColumnRef>,
+    /// Column whose values group rows for metrics a group. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<ColumnRef>,
+    /// Which rows of the training files are for validation and for the test, in place of shares of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitConfig>,
+}
+
+/// What an empty cell of a numeric column is, and so each of the texts in `data.csv.missing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NumericMissing {
+    /// An error. The default.
+    #[default]
+    Fail,
+    /// The number 0, before normalisation.
+    Zero,
+    /// The column's mean over the training rows that have a value: after `standard`, 0.
+    Mean,
+}
+
+/// A side table: a text file with a header and one row a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinConfig {
+    /// The file, compressed or not, with the delimiter of the rows' own files.
+    pub file: std::path::PathBuf,
+    /// The column, in both files, whose values must be equal byte for byte.
+    pub key: String,
+    /// What happens to a row without a partner. Default `empty`.
+    #[serde(default)]
+    pub missing: JoinMissing,
+}
+
+/// What happens to a row whose key is not in the side table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JoinMissing {
+    /// The side table's columns are empty. The default.
+    #[default]
+    Empty,
+    /// It is a bad record.
+    Fail,
+}
+
+/// Which rows of the training files are set aside; both parts are optional, and no row may be in both.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitConfig {
+    /// Rows for validation: a column or an expression that is true there. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<ColumnRef>,
+    /// Rows for the test. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<ColumnRef>,
 }
 
 /// Rows from text files with one record a line.
@@ -66,7 +134,7 @@ pub struct CsvConfig {
     /// One character between fields. Default `,`.
     #[serde(default = "comma")]
     pub delimiter: char,
-    /// `all`, the default: every column that is no label and not excluded; or a list of columns.
+    /// `all`, the default: every column that is nothing else and not excluded; `none`; or a list of columns.
     #[serde(default)]
     pub features: Features,
     /// Columns that are no features. Default none.
@@ -75,19 +143,9 @@ pub struct CsvConfig {
     /// `fail`, the default, at the first bad record; or `{skip: 100}` to leave out up to 100 of them.
     #[serde(default)]
     pub on_bad_record: BadRecords,
-}
-
-/// One task and where its label is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaskConfig {
-    /// Unique name; part of parameter names.
-    pub name: String,
-    /// The label column: its name, or its index from 0.
-    pub label: ColumnRef,
-    /// `binary`, the default, or `binary-softmax`.
-    #[serde(default)]
-    pub kind: TaskKind,
+    /// Texts that, like an empty cell, say that a value is missing. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 impl DataConfig {
@@ -110,8 +168,12 @@ impl DataConfig {
             (Some(_), Some(_)) => return Err(Error::Source { found: "both" }),
             (None, None) => return Err(Error::Source { found: "none" }),
             (Some(csv), None) => csv.check()?,
-            (None, Some(synth)) => synth.check()?,
+            (None, Some(synth)) => {
+                synth.check()?;
+                self.check_synth()?;
+            }
         }
+        self.check_fields()?;
         let written = [
             ("data.valid_fraction", self.valid_fraction),
             ("data.test_fraction", self.test_fraction.unwrap_or_default()),
@@ -131,8 +193,62 @@ impl DataConfig {
         Ok(())
     }
 
-    /// Shares of the training rows that are set aside for validation and for the test: none where there are files.
+    /// Fields, joins and expressions need the text of a file.
+    fn check_synth(&self) -> Result<()> {
+        let written = [
+            ("data.fields", !self.fields.is_empty()),
+            ("data.join", !self.join.is_empty()),
+            ("data.weight", self.weight.is_some()),
+            ("data.group", self.group.is_some()),
+            ("data.split", self.split.is_some()),
+        ];
+        match written.iter().find(|(_, written)| *written) {
+            None => Ok(()),
+            Some(&(key, _)) => {
+                let found = "data.synth".to_owned();
+                Err(Error::Setting { key, expected: "rows from `data.csv`", found })
+            }
+        }
+    }
+
+    /// Checks what fields and the split say against each other and the rest.
+    fn check_fields(&self) -> Result<()> {
+        for (i, field) in self.fields.iter().enumerate() {
+            field.check(i)?;
+        }
+        let name = |field: &FieldConfig| match (&field.name, &field.column) {
+            (Some(name), _) => name.clone(),
+            (None, ColumnRef::Name(column)) => fields::default_name(column),
+            (None, ColumnRef::Index(column)) => format!("column_{column}"),
+        };
+        fields::tables(&self.fields, &self.fields.iter().map(name).collect::<Vec<_>>())?;
+        let (Some(split), Some(csv)) = (&self.split, &self.csv) else { return Ok(()) };
+        let refuse = |key, expected, found: &dyn ToString| {
+            Err(Error::Setting { key, expected, found: found.to_string() })
+        };
+        let files = [("data.csv.valid", &csv.valid, &split.valid), ("data.csv.test", &csv.test, &split.test)];
+        for (key, files, rule) in files {
+            if let (Some(files), Some(_)) = (files, rule) {
+                return refuse(key, "nothing, as `data.split` picks these rows", &files.0.join(", "));
+            }
+        }
+        // The default is in every configuration that was written out, so it cannot count as a wish.
+        if self.valid_fraction != tenth() && self.valid_fraction != 0.0 {
+            return refuse("data.valid_fraction", "nothing, as there is `data.split`", &self.valid_fraction);
+        }
+        match self.test_fraction {
+            Some(fraction) if fraction != 0.0 => {
+                refuse("data.test_fraction", "nothing, as there is `data.split`", &fraction)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Shares of the training rows that are set aside for validation and for the test: none where there are files or rules.
     pub(crate) fn set_aside(&self) -> [f64; 2] {
+        if self.split.is_some() {
+            return [0.0; 2];
+        }
         let files = self.csv.as_ref();
         let default_test = if files.is_some() { 0.0 } else { tenth() };
         let share = |files: Option<&Paths>, fraction| if files.is_some() { 0.0 } else { fraction };
@@ -153,14 +269,13 @@ impl Default for DataConfig {
             test_fraction: None,
             split_seed: one(),
             normalize: Normalize::default(),
+            numeric_missing: NumericMissing::default(),
+            fields: Vec::new(),
+            join: Vec::new(),
+            weight: None,
+            group: None,
+            split: None,
         }
-    }
-}
-
-impl TaskConfig {
-    /// A binary task with its label in `label`.
-    pub fn new(name: impl Into<String>, label: ColumnRef) -> Self {
-        TaskConfig { name: name.into(), label, kind: TaskKind::Binary }
     }
 }
 
@@ -177,6 +292,7 @@ impl CsvConfig {
             features: Features::All,
             exclude: Vec::new(),
             on_bad_record: BadRecords::Fail,
+            missing: Vec::new(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Everything a training run reads, from its configuration to normalised tables.
 
-use crate::config::{CsvConfig, DataConfig, Paths, TaskConfig};
+use crate::config::{CsvConfig, DataConfig, NumericMissing, Paths, TaskConfig};
 use crate::error::{Error, Result};
+use crate::fields::{self, Encoders};
 use crate::normalize::Normalizer;
-use crate::reader::{Labels, Skipped, TableReader};
+use crate::reader::{Finished, Labels, Skipped, TableReader, tables};
 use crate::schema::{self, Schema};
 use crate::split::split;
 use crate::synth;
@@ -27,6 +28,8 @@ pub struct Dataset {
     pub schema: Schema,
     /// What was done to the numeric columns; fitted on `train` alone.
     pub normalizer: Normalizer,
+    /// How the values of fields become rows of embedding tables; fitted on `train` alone.
+    pub encoders: Encoders,
     /// Rows to train on.
     pub train: Table,
     /// Rows to choose the best epoch on.
@@ -54,65 +57,112 @@ impl Dataset {
     ) -> Result<Self> {
         data.check()?;
         let tasks_checked = schema::tasks(tasks)?;
-        let mut skipped = Skipped::default();
-        let (schema, mut train, mut valid, mut test, truth) = match (&data.csv, &data.synth) {
+        let (schema, mut parts, truth, mut skipped) = match (&data.csv, &data.synth) {
             (Some(csv), _) => {
-                let (schema, train) = read(&csv.train, csv, tasks, None, "train", &mut skipped, progress)?;
-                let mut part = |paths: &Option<Paths>, what| -> Result<Option<Table>> {
-                    let Some(paths) = paths else { return Ok(None) };
-                    Ok(Some(read(paths, csv, tasks, Some(&schema), what, &mut skipped, progress)?.1))
-                };
-                let (valid, test) = (part(&csv.valid, "valid")?, part(&csv.test, "test")?);
-                (schema, train, valid, test, None)
+                let (schema, parts, skipped) = read_training(data, csv, tasks, progress)?;
+                (schema, parts, None, skipped)
             }
             (None, Some(config)) => {
                 let rows = synth::generate(config)?;
                 let (table, truth) = rows.for_tasks(tasks)?;
                 progress(Progress { rows: table.len() as u64, ..Progress::default() });
-                let schema = Schema { numeric: synth::feature_names(), tasks: tasks_checked };
-                (schema, table, None, None, Some(truth))
+                let numeric = synth::feature_names();
+                let schema = Schema { numeric, fields: Vec::new(), tasks: tasks_checked };
+                (schema, Parts::by_fractions(table, data), Some(truth), Skipped::default())
             }
             (None, None) => return Err(Error::Source { found: "none" }),
         };
-
-        let fractions = data.set_aside();
-        let mut scored = None;
-        if fractions.iter().any(|&fraction| fraction > 0.0) {
-            let parts = split(train.len() as u32, &fractions, data.split_seed);
-            let aside = |rows: &[u32]| (!rows.is_empty()).then(|| Table::from_batch(train.gather(rows)));
-            valid = valid.or_else(|| aside(&parts[0]));
-            test = test.or_else(|| aside(&parts[1]));
-            train.retain(&parts[2]);
-            scored = (!parts[1].is_empty()).then(|| parts[1].clone());
-        }
-        if train.is_empty() {
+        if parts.train.is_empty() {
             return Err(Error::NoRows { what: "train" });
         }
-        let normalizer = Normalizer::fit(&train, data.normalize);
+        let encoders = parts.encoders;
+        if let Some(csv) = &data.csv {
+            let mut part = |paths: &Option<Paths>, what| -> Result<Option<Table>> {
+                let Some(paths) = paths else { return Ok(None) };
+                let required = Labels::Required;
+                let reader = TableReader::open_fitted(paths, data, &schema, tasks, &encoders, required)?;
+                let (table, finished) = read(reader, &schema, what, progress)?;
+                skipped.add(finished.skipped);
+                Ok(Some(table))
+            };
+            parts.valid = part(&csv.valid, "valid")?.or(parts.valid);
+            parts.test = part(&csv.test, "test")?.or(parts.test);
+        }
+        let Parts { mut train, mut valid, mut test, scored, .. } = parts;
+        let fill = data.numeric_missing == NumericMissing::Mean;
+        let normalizer = Normalizer::fit_filling(&train, data.normalize, fill);
         for table in [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten() {
             normalizer.apply(table)?;
         }
         let bayes_auc = truth.map(|truth| truth.auc(scored.as_deref()));
-        Ok(Dataset { schema, normalizer, train, valid, test, skipped, bayes_auc })
+        Ok(Dataset { schema, normalizer, encoders, train, valid, test, skipped, bayes_auc })
     }
+}
+
+/// Rows of the training files, apart.
+struct Parts {
+    train: Table,
+    valid: Option<Table>,
+    test: Option<Table>,
+    /// The rows that became the test, as they were numbered before.
+    scored: Option<Vec<u32>>,
+    encoders: Encoders,
+}
+
+impl Parts {
+    /// Sets the shares aside that `data` asks for.
+    fn by_fractions(table: Table, data: &DataConfig) -> Self {
+        let fractions = data.set_aside();
+        if fractions.iter().all(|&fraction| fraction == 0.0) {
+            let encoders = Encoders::default();
+            return Parts { train: table, valid: None, test: None, scored: None, encoders };
+        }
+        let rows = split(table.len() as u32, &fractions, data.split_seed);
+        Self::by_rows(table, &rows[0], &rows[1], &rows[2])
+    }
+
+    fn by_rows(mut table: Table, valid: &[u32], test: &[u32], train: &[u32]) -> Self {
+        let aside = |rows: &[u32]| (!rows.is_empty()).then(|| table.take(rows));
+        let (valid, scored, test) = (aside(valid), (!test.is_empty()).then(|| test.to_vec()), aside(test));
+        table.retain(train);
+        Parts { train: table, valid, test, scored, encoders: Encoders::default() }
+    }
+}
+
+/// The rows of the training files: split, then with fields encoded as the rows left for training say.
+fn read_training(
+    data: &DataConfig,
+    csv: &CsvConfig,
+    tasks: &[TaskConfig],
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Schema, Parts, Skipped)> {
+    let reader = TableReader::open_data(&csv.train, data, tasks)?;
+    let schema = reader.schema();
+    let (table, Finished { skipped, interned, parts }) = read(reader, &schema, "train", progress)?;
+    let mut parts = match data.split {
+        None => Parts::by_fractions(table, data),
+        Some(_) => {
+            let rows = |part: u8| -> Vec<u32> {
+                (0u32..).zip(&parts).filter(|&(_, &of)| of == part).map(|(row, _)| row).collect()
+            };
+            Parts::by_rows(table, &rows(1), &rows(2), &rows(0))
+        }
+    };
+    let (encoders, recoding) = fields::fit(&tables(&schema, &data.fields)?, interned, &schema, &parts.train);
+    for table in [Some(&mut parts.train), parts.valid.as_mut(), parts.test.as_mut()].into_iter().flatten() {
+        recoding.apply(table);
+    }
+    Ok((schema, Parts { encoders, ..parts }, skipped))
 }
 
 /// All rows of one part, as in the files.
 fn read(
-    paths: &Paths,
-    csv: &CsvConfig,
-    tasks: &[TaskConfig],
-    schema: Option<&Schema>,
+    mut reader: TableReader,
+    schema: &Schema,
     what: &'static str,
-    skipped: &mut Skipped,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(Schema, Table)> {
-    let mut reader = match schema {
-        None => TableReader::open_training(paths, csv, tasks)?,
-        Some(schema) => TableReader::open_raw(paths, csv, schema, tasks, Labels::Required)?,
-    };
-    let schema = reader.schema();
-    let mut table = Table::empty(schema.numeric.len(), tasks.len());
+) -> Result<(Table, Finished)> {
+    let mut table = Table::empty(schema.numeric.len(), schema.tasks.len());
     while let Some(block) = reader.next() {
         let first = table.is_empty();
         table.append(block?)?;
@@ -122,8 +172,5 @@ fn read(
         progress(reader.progress());
     }
     table.shrink();
-    let Skipped { records, first } = reader.into_skipped();
-    skipped.records += records;
-    skipped.first.extend(first);
-    if table.is_empty() { Err(Error::NoRows { what }) } else { Ok((schema, table)) }
+    if table.is_empty() { Err(Error::NoRows { what }) } else { Ok((table, reader.finish())) }
 }

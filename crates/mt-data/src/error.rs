@@ -2,69 +2,14 @@
 //!
 //! Errors about a cell are clickable: they begin with `path:line:column`.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
+pub use crate::message::{Found, Nearest, Place};
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// A position in a text file; prints as `path:line:column`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// Line, from 1; a header is line 1.
-    pub line: u64,
-    /// Byte column within the line, from 1.
-    pub column: u64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
-    }
-}
-
-/// The text found in a cell; prints quoted, or as `an empty field`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found(pub String);
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Enough to recognise a cell, short enough for one line of a terminal.
-        const SHOWN: usize = 40;
-        if self.0.is_empty() {
-            return f.write_str("an empty field");
-        }
-        match self.0.char_indices().nth(SHOWN) {
-            Some((cut, _)) => write!(f, "{:?}…", &self.0[..cut]),
-            None => write!(f, "{:?}", self.0),
-        }
-    }
-}
-
-/// A proposal in an error message; prints as `; did you mean "x"?`, or nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nearest(pub Option<String>);
-
-impl Nearest {
-    /// The candidate that a typo most likely meant, if any is near enough.
-    pub fn of<'a>(name: &str, candidates: impl IntoIterator<Item = &'a String>) -> Self {
-        let near = |c: &&String| strsim::damerau_levenshtein(name, c);
-        // More than a third of the letters wrong is a different word, not a typo.
-        let letters = name.chars().count();
-        let limit = (letters / 3).max(1).min(letters.saturating_sub(1));
-        let best = candidates.into_iter().min_by_key(near);
-        Nearest(best.filter(|c| near(c) <= limit).cloned())
-    }
-}
-
-impl fmt::Display for Nearest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |name| write!(f, "; did you mean \"{name}\"?"))
-    }
-}
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +32,12 @@ pub enum Error {
         source: io::Error,
     },
     /// A compressed file ends early or is damaged.
-    #[error("{}: not a complete gzip file", path.display())]
-    Gzip {
+    #[error("{}: not a complete {format} file", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
+        /// `gzip` or `zstd`.
+        format: &'static str,
         /// What the decoder said.
         source: io::Error,
     },
@@ -125,10 +72,11 @@ pub enum Error {
     Field {
         /// Where the cell begins.
         place: Place,
-        /// The header's name of the column, or `column 17` (from 0, as in the configuration).
-        field: String,
+        /// The header's name of the column, or `column 17` (from 0, as in the configuration). Boxed, as an error of
+        /// 128 bytes and more slows down every function that may fail.
+        field: Box<str>,
         /// What would have been right.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// What is there.
         found: Found,
         /// Data record within the file, from 1.
@@ -322,6 +270,74 @@ pub enum Error {
         /// The value.
         found: String,
     },
+    /// A setting in a list or of a named part is outside its range.
+    #[error("{key}: expected {expected}, found {found}")]
+    Entry {
+        /// The configuration key.
+        key: String,
+        /// The range.
+        expected: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// An expression cannot be read, or names a column that is not there.
+    #[error("{key}: {text:?}, character {at}: {problem}{nearest}")]
+    Expression {
+        /// The configuration key.
+        key: String,
+        /// The expression.
+        text: String,
+        /// Character in it, from 1.
+        at: usize,
+        /// What is wrong there.
+        problem: String,
+        /// The most similar column.
+        nearest: Nearest,
+    },
+    /// Fields that share a table say different things about it.
+    #[error("{key}: table \"{table}\" has another encoding at its first field; give it once, or the same")]
+    TableEncodings {
+        /// The configuration key.
+        key: String,
+        /// The table.
+        table: String,
+    },
+    /// A field's table is not among the encoders.
+    #[error("field \"{field}\": the encoders have no table \"{table}\"; they belong to another model")]
+    NoEncoder {
+        /// The field.
+        field: String,
+        /// The table.
+        table: String,
+    },
+    /// A side table has two rows of one key.
+    #[error("{}:{second}: key \"{key}\" is there twice (lines {first} and {second})", path.display())]
+    DuplicateKey {
+        /// The side table.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Line of its first row.
+        first: u64,
+        /// Line of its second row.
+        second: u64,
+    },
+    /// A column is in two of the files that are joined.
+    #[error("column \"{name}\" is in both {} and {}", first.display(), second.display())]
+    ColumnInBoth {
+        /// The column.
+        name: String,
+        /// The first file.
+        first: PathBuf,
+        /// The second file.
+        second: PathBuf,
+    },
+    /// A side table is beyond what 32-bit positions can address.
+    #[error("{}: a side table of more than 4 GiB", path.display())]
+    LargeSide {
+        /// The side table.
+        path: PathBuf,
+    },
     /// Columns handed to a constructor do not fit together.
     #[error("{what}: expected {expected} values, found {found}")]
     Shape {
@@ -358,6 +374,10 @@ impl Error {
                 | Self::Source { .. }
                 | Self::NoLabel { .. }
                 | Self::Setting { .. }
+                | Self::Entry { .. }
+                | Self::Expression { .. }
+                | Self::TableEncodings { .. }
+                | Self::ColumnInBoth { .. }
         )
     }
 }

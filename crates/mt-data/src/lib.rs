@@ -2,7 +2,7 @@
 //!
 //! In the order in which a row passes through: a [`DataConfig`] says where rows come from; [`TableReader`]
 //! parses text, [`synth`] makes rows up; [`split()`] sets some aside; [`Normalizer`] scales the columns of the
-//! resulting [`Table`]s; [`Dataset::load`] does all of that; [`permutation`] and [`Batches`] then hand out a
+//! resulting [`Table`]s, [`Encoders`] turn [`fields`] into rows of embedding tables; [`Dataset::load`] does all of that; [`permutation`] and [`Batches`] then hand out a
 //! [`Batch`] at a time.
 //!
 //! ```
@@ -25,6 +25,11 @@ mod choice;
 pub mod config;
 mod dataset;
 pub mod error;
+mod expression;
+pub mod fields;
+mod gather;
+mod leaks;
+mod message;
 mod normalize;
 mod reader;
 mod rows;
@@ -34,17 +39,21 @@ mod split;
 mod stats;
 pub mod synth;
 mod table;
+mod task;
 mod write;
 
 pub use batch::Batch;
 pub use batches::Batches;
-pub use config::{BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Paths, TaskConfig};
+pub use config::{BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Paths};
+pub use config::{JoinConfig, JoinMissing, NumericMissing, SplitConfig, TaskConfig};
 pub use dataset::{Dataset, Progress};
 pub use error::{Error, Result};
+pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Ids, Pooling};
+pub use leaks::{Evidence, Leak, leaks};
 pub use normalize::{Normalize, Normalizer, Scaling};
 pub use reader::{Labels, Skipped, TableReader, expand};
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};
-pub use schema::{Schema, Task, TaskKind, tasks};
+pub use schema::{Field, Keep, List, Schema, Task, TaskKind, tasks};
 pub use shuffle::permutation;
 pub use split::split;
 pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};

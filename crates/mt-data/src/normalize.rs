@@ -40,6 +40,9 @@ pub struct Scaling {
     pub shift: f32,
     /// Multiplied with.
     pub scale: f32,
+    /// The normalised value of a missing cell, where those are replaced by the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<f32>,
 }
 
 /// The maps of all columns, and the form in which rows are kept afterwards; stored with the model.
@@ -55,10 +58,13 @@ pub struct Normalizer {
 }
 
 impl Scaling {
-    const IDENTITY: Scaling = Scaling { log1p: false, shift: 0.0, scale: 1.0 };
+    const IDENTITY: Scaling = Scaling { log1p: false, shift: 0.0, scale: 1.0, fill: None };
 
-    /// The normalised value of `x`.
+    /// The normalised value of `x`; NaN, the mark of a missing cell, gives [`fill`](Self::fill).
     pub fn apply(self, x: f32) -> f32 {
+        if let (true, Some(fill)) = (x.is_nan(), self.fill) {
+            return fill;
+        }
         let x = if self.log1p { signed_log1p(x) } else { x };
         (x - self.shift) * self.scale
     }
@@ -73,12 +79,18 @@ impl Scaling {
         let scale = (1.0 / spread) as f32;
         // A spread so small that its inverse overflows is rounding noise around one value.
         if stats.is_constant() || !scale.is_finite() {
-            return Scaling { log1p, shift: shift as f32, scale: 0.0 };
+            return Scaling { log1p, shift: shift as f32, scale: 0.0, fill: None };
         }
         if stats.indicator {
             return Scaling::IDENTITY;
         }
-        Scaling { log1p, shift: shift as f32, scale }
+        Scaling { log1p, shift: shift as f32, scale, fill: None }
+    }
+
+    /// Puts the mean in the place of missing cells; `mean` is that of the logarithms where there are logarithms.
+    fn filling(self, mean: f64) -> Self {
+        let fill = Scaling { log1p: false, ..self }.apply(mean as f32);
+        Scaling { fill: Some(fill), ..self }
     }
 }
 
@@ -87,15 +99,24 @@ fn signed_log1p(x: f32) -> f32 {
 }
 
 impl Normalizer {
-    /// Fits the maps on `train`, which must hold training rows only.
+    /// Fits the maps on `train`, which must hold training rows only and no missing cells.
     pub fn fit(train: &Table, kind: Normalize) -> Self {
+        Self::fit_filling(train, kind, false)
+    }
+
+    /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean.
+    pub(crate) fn fit_filling(train: &Table, kind: Normalize, fill: bool) -> Self {
         // Most entries of a wide table are ones: their logarithm need not be computed again and again.
         let log = |x: f32| if x == 1.0 { LN_2 } else { f64::from(x).abs().ln_1p().copysign(f64::from(x)) };
         let stats = match kind {
             Normalize::Log1pStandard => column_stats(train, log),
             _ => column_stats(train, f64::from),
         };
-        let columns: Vec<Scaling> = stats.iter().map(|stats| Scaling::fit(kind, stats)).collect();
+        let scaling = |stats: &ColumnStats| {
+            let scaling = Scaling::fit(kind, stats);
+            if fill { scaling.filling(stats.mean) } else { scaling }
+        };
+        let columns: Vec<Scaling> = stats.iter().map(scaling).collect();
         let explicit = |(scaling, stats): (&Scaling, &ColumnStats)| match scaling.apply(0.0) == 0.0 {
             true => ((1.0 - stats.zeros) * train.len() as f64).round() as u64,
             false => train.len() as u64,

@@ -154,9 +154,10 @@ impl Numeric {
         values.iter().filter(|&&v| v != 0.0).count() as u64
     }
 
-    /// The same rows in the given form.
+    /// The same rows in the given form; sparse where there is no column, as dense rows of nothing cannot be counted.
     pub fn into_layout(self, layout: Layout) -> Self {
         match (self, layout) {
+            (as_is @ Numeric::Sparse(SparseRows { width: 0, .. }), _) => as_is,
             (Numeric::Dense(dense), Layout::Sparse) => Numeric::Sparse(dense.to_sparse()),
             (Numeric::Sparse(sparse), Layout::Dense) => Numeric::Dense(sparse.to_dense()),
             (as_is, _) => as_is,

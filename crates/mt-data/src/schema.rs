@@ -1,23 +1,68 @@
-//! What a model is trained on: its numeric columns and its tasks. Stored with the model.
+//! What a model is trained on: its numeric columns, its fields and its tasks. Stored with the model.
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::TaskConfig;
 use crate::error::{Error, Result};
+use crate::fields::Pooling;
+use crate::task::TaskConfig;
 
 /// The columns of a [`Batch`](crate::Batch), by name and in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Schema {
     /// Names of the numeric feature columns, in order; `column 17` (counted from 0) where a file has no names.
     pub numeric: Vec<String>,
+    /// Columns looked up in embedding tables, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
     /// The tasks, in order.
     pub tasks: Vec<Task>,
+}
+
+/// A categorical or multi-valued column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Unique name.
+    pub name: String,
+    /// Name of its column, as in [`Schema::numeric`].
+    pub column: String,
+    /// Its embedding table, which other fields may share.
+    pub table: String,
+    /// Set where a cell holds several values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<List>,
+}
+
+/// How a cell holds several values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Between two values; ASCII.
+    pub separator: char,
+    /// How the embeddings of several values become one.
+    pub pooling: Pooling,
+    /// Which values count; all of them where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+}
+
+/// Which values of a list count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// So many from its start.
+    First(usize),
+    /// So many before its end.
+    Last(usize),
 }
 
 impl Schema {
     /// Position of the task called `name`.
     pub fn task(&self, name: &str) -> Option<usize> {
         self.tasks.iter().position(|task| task.name == name)
+    }
+
+    /// Position of the field called `name`.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
     }
 }
 
@@ -40,15 +85,50 @@ pub enum TaskKind {
     Binary,
     /// Label 0 or 1; two logits and a softmax, which is PaddleRec's head.
     BinarySoftmax,
+    /// Label from 0 to `classes - 1`; that many logits and a softmax.
+    Multiclass {
+        /// Number of classes, at least 2.
+        classes: u32,
+    },
+    /// Any finite number; one output.
+    Regression,
 }
 
 impl TaskKind {
     /// Logits a row.
     pub fn outputs(self) -> usize {
         match self {
-            TaskKind::Binary => 1,
+            TaskKind::Binary | TaskKind::Regression => 1,
             TaskKind::BinarySoftmax => 2,
+            TaskKind::Multiclass { classes } => classes as usize,
         }
+    }
+
+    /// Whether the label is 0 or 1.
+    pub fn is_binary(self) -> bool {
+        matches!(self, TaskKind::Binary | TaskKind::BinarySoftmax)
+    }
+
+    /// What a label has to be.
+    pub(crate) fn expected(self) -> std::borrow::Cow<'static, str> {
+        match self {
+            TaskKind::Binary | TaskKind::BinarySoftmax => "0 or 1".into(),
+            TaskKind::Multiclass { classes } => format!("a class from 0 to {}", classes - 1).into(),
+            TaskKind::Regression => "a number".into(),
+        }
+    }
+
+    /// The label, if it is one of this kind.
+    pub(crate) fn label(self, value: f64) -> Option<f32> {
+        let good = match self {
+            TaskKind::Binary | TaskKind::BinarySoftmax => value == 0.0 || value == 1.0,
+            TaskKind::Multiclass { classes } => {
+                value.fract() == 0.0 && (0.0..f64::from(classes)).contains(&value)
+            }
+            // A number that only an `f64` holds is no label.
+            TaskKind::Regression => (value as f32).is_finite(),
+        };
+        good.then_some(value as f32)
     }
 }
 
@@ -74,6 +154,14 @@ pub fn tasks(configs: &[TaskConfig]) -> Result<Vec<Task>> {
         };
         return Err(Error::TaskName { name: name.clone(), reason });
     }
+    for TaskConfig { name, kind, .. } in configs {
+        let TaskKind::Multiclass { classes } = kind else { continue };
+        // A class is an `f32` among the labels, which holds so many whole numbers exactly.
+        if !(2..=1 << 24).contains(classes) {
+            let (key, found) = (format!("tasks.{name}.classes"), classes.to_string());
+            return Err(Error::Entry { key, expected: "2 to 16777216", found });
+        }
+    }
     Ok(configs.iter().map(|task| Task { name: task.name.clone(), kind: task.kind }).collect())
 }
 
@@ -83,11 +171,7 @@ mod tests {
     use crate::config::ColumnRef;
 
     fn named(names: &[&str]) -> Vec<TaskConfig> {
-        let task = |name: &&str| TaskConfig {
-            name: (*name).to_owned(),
-            label: ColumnRef::Index(0),
-            kind: TaskKind::Binary,
-        };
+        let task = |name: &&str| TaskConfig::new(*name, ColumnRef::Index(0));
         names.iter().map(task).collect()
     }
 

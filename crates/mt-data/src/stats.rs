@@ -21,7 +21,7 @@ pub struct ColumnStats {
     pub mean: f64,
     /// Standard deviation over all rows (divided by n).
     pub sd: f64,
-    /// Share of rows whose value is 0, from 0 to 1.
+    /// Share of rows whose value is 0, from 0 to 1. Rows without a value are in no other number here.
     pub zeros: f64,
     /// Whether every value is 0 or 1, as in one-hot columns and flags.
     pub indicator: bool,
@@ -95,19 +95,24 @@ impl Stats {
 pub(crate) fn column_stats(table: &Table, f: impl Fn(f32) -> f64 + Sync) -> Vec<ColumnStats> {
     let rows = table.len();
     let first = fold(table, Sums::default(), |sums, value| sums.add(value, f(value)), Sums::merge);
-    let means: Vec<f64> = first.iter().map(|sums| sums.sum / rows.max(1) as f64).collect();
+    let present = |sums: &Sums| (rows as u64 - sums.missing).max(1) as f64;
+    let means: Vec<f64> = first.iter().map(|sums| sums.sum / present(sums)).collect();
     // A second pass around the mean: a sum of squares would cancel in columns of large values.
     let deviations = fold_with_column(table, 0.0, |sum: &mut f64, column, value| {
         let deviation = f(value) - means[column];
-        *sum += deviation * deviation;
+        if !deviation.is_nan() {
+            *sum += deviation * deviation;
+        }
     });
     let finish = |((sums, mean), around): ((&Sums, &f64), f64)| {
         let zeros = rows as u64 - sums.stored;
         let (mut min, mut max) = (sums.min, sums.max);
-        if zeros > 0 {
+        if sums.missing == rows as u64 {
+            (min, max) = (0.0, 0.0);
+        } else if zeros > 0 {
             (min, max) = (min.min(0.0), max.max(0.0));
         }
-        let variance = (around + zeros as f64 * mean * mean) / rows.max(1) as f64;
+        let variance = (around + zeros as f64 * mean * mean) / present(sums);
         let share = zeros as f64 / rows.max(1) as f64;
         ColumnStats {
             min,
@@ -115,7 +120,7 @@ pub(crate) fn column_stats(table: &Table, f: impl Fn(f32) -> f64 + Sync) -> Vec<
             mean: *mean,
             sd: variance.sqrt(),
             zeros: share,
-            indicator: sums.ones == sums.stored,
+            indicator: sums.ones + sums.missing == sums.stored,
         }
     };
     if rows == 0 {
@@ -129,6 +134,8 @@ pub(crate) fn column_stats(table: &Table, f: impl Fn(f32) -> f64 + Sync) -> Vec<
 #[derive(Clone)]
 struct Sums {
     stored: u64,
+    /// Of those, cells that hold nothing (NaN).
+    missing: u64,
     ones: u64,
     sum: f64,
     min: f64,
@@ -137,13 +144,17 @@ struct Sums {
 
 impl Default for Sums {
     fn default() -> Self {
-        Sums { stored: 0, ones: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
+        Sums { stored: 0, missing: 0, ones: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
     }
 }
 
 impl Sums {
     fn add(&mut self, raw: f32, value: f64) {
         self.stored += 1;
+        if value.is_nan() {
+            self.missing += 1;
+            return;
+        }
         self.ones += u64::from(raw == 1.0);
         self.sum += value;
         self.min = self.min.min(value);
@@ -152,6 +163,7 @@ impl Sums {
 
     fn merge(&mut self, other: &Sums) {
         self.stored += other.stored;
+        self.missing += other.missing;
         self.ones += other.ones;
         self.sum += other.sum;
         self.min = self.min.min(other.min);

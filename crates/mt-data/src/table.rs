@@ -4,12 +4,16 @@ use std::ops::Range;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::fields::Ids;
+use crate::gather::{append_rows, gather_dense, gather_fixed, gather_sparse, retain_fixed};
 use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
 
 /// Rows with their labels. Shapes are checked once, at construction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     rows: Batch,
+    labelled: Option<Vec<f32>>,
+    groups: Option<Vec<u32>>,
 }
 
 impl Table {
@@ -37,18 +41,55 @@ impl Table {
                 fits("width", (*width).max(widest), *width)?;
             }
         }
-        Ok(Table { rows: Batch { numeric, labels, mask, tasks } })
+        Ok(Table::from_batch(Batch { numeric, fields: Vec::new(), labels, mask, tasks }))
+    }
+
+    /// The same rows with fields, one [`Ids`] a field of the schema.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where one has another number of rows.
+    pub fn with_fields(mut self, fields: Vec<Ids>) -> Result<Self> {
+        for ids in &fields {
+            ids.check()?;
+            self.fits("rows of a field", self.len(), ids.len())?;
+        }
+        self.rows.fields = fields;
+        Ok(self)
+    }
+
+    /// The same rows with a group each.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there is another number of groups than rows.
+    pub fn with_groups(mut self, groups: Vec<u32>) -> Result<Self> {
+        self.fits("groups", self.len(), groups.len())?;
+        self.groups = Some(groups);
+        Ok(self)
+    }
+
+    /// The same rows with the mask that they would have if no task had a sample space, `rows x tasks`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where its length is another.
+    pub fn with_labelled(mut self, labelled: Vec<f32>) -> Result<Self> {
+        self.fits("labelled", self.len() * self.tasks(), labelled.len())?;
+        self.labelled = Some(labelled);
+        Ok(self)
+    }
+
+    fn fits(&self, what: &'static str, expected: usize, found: usize) -> Result<()> {
+        if expected == found { Ok(()) } else { Err(Error::Shape { what, expected, found }) }
     }
 
     /// A table of rows that this crate gathered, whose shape is known to be right.
     pub(crate) fn from_batch(rows: Batch) -> Self {
-        Table { rows }
+        Table { rows, labelled: None, groups: None }
     }
 
     /// A table without rows.
     pub fn empty(width: usize, tasks: usize) -> Self {
         let numeric = Numeric::Sparse(SparseRows::empty(width));
-        Table { rows: Batch { numeric, labels: Vec::new(), mask: Vec::new(), tasks } }
+        Table::from_batch(Batch { numeric, tasks, ..Batch::default() })
     }
 
     /// Number of rows.
@@ -76,12 +117,30 @@ impl Table {
         &self.rows.numeric
     }
 
+    /// Rows of the embedding tables, one entry a field of the schema.
+    pub fn fields(&self) -> &[Ids] {
+        &self.rows.fields
+    }
+
+    /// Where some task has a sample space, the mask without it, `rows x tasks`: the row's weight where a label is
+    /// present, in the sample space or not.
+    pub fn labelled(&self) -> Option<&[f32]> {
+        self.labelled.as_deref()
+    }
+
+    /// The group of each row where `data.group` is set: equal codes are equal values of that column. Codes count
+    /// up from 0 in order of first appearance among rows read together.
+    pub fn groups(&self) -> Option<&[u32]> {
+        self.groups.as_deref()
+    }
+
     /// Labels, `rows x tasks`, row-major; 0 where missing.
     pub fn labels(&self) -> &[f32] {
         &self.rows.labels
     }
 
-    /// `rows x tasks`, row-major: 1 where a label is present, 0 where it is missing.
+    /// `rows x tasks`, row-major: the row's weight (1 without weights) where a label is present and in its task's
+    /// sample space, 0 elsewhere.
     pub fn mask(&self) -> &[f32] {
         &self.rows.mask
     }
@@ -102,8 +161,10 @@ impl Table {
         if task >= tasks {
             return (0, 0);
         }
-        let of_task = |column: &[f32]| column.chunks_exact(tasks).filter(|row| row[task] > 0.0).count();
-        (of_task(&self.rows.labels), of_task(&self.rows.mask))
+        let labels = self.rows.labels.chunks_exact(tasks);
+        let present = labels.zip(self.rows.mask.chunks_exact(tasks)).filter(|(_, mask)| mask[task] > 0.0);
+        present
+            .fold((0, 0), |(positive, all), (label, _)| (positive + usize::from(label[task] > 0.0), all + 1))
     }
 
     /// Share of the feature values that are not zero, 0 to 1.
@@ -118,7 +179,11 @@ impl Table {
             Numeric::Dense(dense) => dense.values.capacity(),
             Numeric::Sparse(s) => s.offsets.capacity() + s.columns.capacity() + s.values.capacity(),
         };
-        4 * (numeric + self.rows.labels.capacity() + self.rows.mask.capacity())
+        let fields: usize = self.rows.fields.iter().map(Ids::memory_bytes).sum();
+        let labelled = self.labelled.as_ref().map_or(0, Vec::capacity);
+        let groups = self.groups.as_ref().map_or(0, Vec::capacity);
+        let labels = self.rows.labels.capacity() + self.rows.mask.capacity();
+        4 * (numeric + labels + labelled + groups) + fields
     }
 
     /// The rows `rows`, in that order.
@@ -136,10 +201,12 @@ impl Table {
     /// # Panics
     /// Where a row number is not below [`len`](Self::len).
     pub fn gather_into(&self, rows: &[u32], batch: &mut Batch) {
-        let Table { rows: from } = self;
+        let from = &self.rows;
         batch.tasks = from.tasks;
-        gather_labels(&from.labels, from.tasks, rows, &mut batch.labels);
-        gather_labels(&from.mask, from.tasks, rows, &mut batch.mask);
+        gather_fixed(&from.labels, from.tasks, rows, &mut batch.labels);
+        gather_fixed(&from.mask, from.tasks, rows, &mut batch.mask);
+        batch.fields.resize_with(from.fields.len(), Ids::default);
+        from.fields.iter().zip(&mut batch.fields).for_each(|(from, to)| from.gather_into(rows, to));
         match (&from.numeric, &mut batch.numeric) {
             (Numeric::Dense(from), Numeric::Dense(to)) => gather_dense(from, rows, to),
             (Numeric::Sparse(from), Numeric::Sparse(to)) => gather_sparse(from, rows, to),
@@ -156,12 +223,28 @@ impl Table {
         }
     }
 
+    /// The rows `rows` as a table of their own, with their groups.
+    ///
+    /// # Panics
+    /// Where a row number is not below [`len`](Self::len).
+    pub fn take(&self, rows: &[u32]) -> Table {
+        let labelled = self.labelled.as_ref().map(|labelled| {
+            let mut taken = Vec::new();
+            gather_fixed(labelled, self.tasks(), rows, &mut taken);
+            taken
+        });
+        let groups = self.groups.as_ref();
+        let groups = groups.map(|groups| rows.iter().map(|&row| groups[row as usize]).collect());
+        Table { rows: self.gather(rows), labelled, groups }
+    }
+
     /// Consecutive rows.
     ///
     /// # Panics
     /// Where the range ends beyond [`len`](Self::len).
     pub fn slice(&self, rows: Range<usize>) -> Batch {
-        let Batch { numeric, labels, mask, tasks } = &self.rows;
+        let Batch { numeric, fields, labels, mask, tasks } = &self.rows;
+        let fields = fields.iter().map(|ids| ids.slice(rows.clone())).collect();
         let numeric = match numeric {
             Numeric::Dense(DenseRows { width, values }) => {
                 let values = values[rows.start * width..rows.end * width].to_vec();
@@ -179,27 +262,29 @@ impl Table {
             }
         };
         let span = rows.start * tasks..rows.end * tasks;
-        Batch { numeric, labels: labels[span.clone()].to_vec(), mask: mask[span].to_vec(), tasks: *tasks }
+        let (labels, mask) = (labels[span.clone()].to_vec(), mask[span].to_vec());
+        Batch { numeric, fields, labels, mask, tasks: *tasks }
     }
 
-    /// Adds the rows of `other`, of the same width and tasks; keeps this table's form unless it is empty.
+    /// Adds the rows of `other`, of the same width, tasks and fields; keeps this table's form unless it is empty.
     ///
     /// # Errors
-    /// [`Error::Shape`] where width or tasks differ, [`Error::TooLarge`] beyond 32-bit positions.
+    /// [`Error::Shape`] where width, tasks or fields differ, [`Error::TooLarge`] beyond 32-bit positions.
     pub fn append(&mut self, other: Table) -> Result<()> {
-        for (what, expected, found) in
-            [("width", self.width(), other.width()), ("tasks", self.tasks(), other.tasks())]
-        {
-            if expected != found {
-                return Err(Error::Shape { what, expected, found });
-            }
-        }
+        self.fits("width", self.width(), other.width())?;
+        self.fits("tasks", self.tasks(), other.tasks())?;
         u32::try_from(self.len() + other.len()).map_err(|_| Error::TooLarge)?;
         if self.is_empty() {
             *self = other;
             return Ok(());
         }
-        let other = other.rows;
+        self.fits("fields", self.rows.fields.len(), other.rows.fields.len())?;
+        let Table { rows: other, labelled, groups } = other;
+        append_rows(&mut self.labelled, labelled, "labelled")?;
+        append_rows(&mut self.groups, groups, "groups")?;
+        for (to, from) in self.rows.fields.iter_mut().zip(&other.fields) {
+            to.append(from)?;
+        }
         let numeric = other.numeric.into_layout(self.rows.numeric.layout());
         match (&mut self.rows.numeric, numeric) {
             (Numeric::Sparse(to), Numeric::Sparse(from)) => {
@@ -223,8 +308,12 @@ impl Table {
     /// Where a row number is not below [`len`](Self::len).
     pub fn retain(&mut self, keep: &[u32]) {
         debug_assert!(keep.is_sorted());
-        let Batch { numeric, labels, mask, tasks } = &mut self.rows;
-        for column in [labels, mask] {
+        let Batch { numeric, fields, labels, mask, tasks } = &mut self.rows;
+        fields.iter_mut().for_each(|ids| ids.retain(keep));
+        if let Some(groups) = &mut self.groups {
+            retain_fixed(groups, 1, keep);
+        }
+        for column in [Some(labels), Some(mask), self.labelled.as_mut()].into_iter().flatten() {
             retain_fixed(column, *tasks, keep);
         }
         match numeric {
@@ -269,7 +358,10 @@ impl Table {
 
     /// Gives unused memory back.
     pub(crate) fn shrink(&mut self) {
-        let Batch { numeric, labels, mask, .. } = &mut self.rows;
+        let Batch { numeric, fields, labels, mask, .. } = &mut self.rows;
+        fields.iter_mut().for_each(Ids::shrink);
+        self.labelled.iter_mut().for_each(Vec::shrink_to_fit);
+        self.groups.iter_mut().for_each(Vec::shrink_to_fit);
         labels.shrink_to_fit();
         mask.shrink_to_fit();
         match numeric {
@@ -287,44 +379,14 @@ impl Table {
         &mut self.rows.numeric
     }
 
+    /// The fields, to be changed in place; the number of rows must stay.
+    pub(crate) fn fields_mut(&mut self) -> &mut [Ids] {
+        &mut self.rows.fields
+    }
+
     /// Changes the form to `layout`.
     pub fn set_layout(&mut self, layout: Layout) {
         let numeric = std::mem::replace(&mut self.rows.numeric, Numeric::Dense(DenseRows::default()));
         self.rows.numeric = numeric.into_layout(layout);
     }
-}
-
-fn gather_labels(from: &[f32], tasks: usize, rows: &[u32], to: &mut Vec<f32>) {
-    to.clear();
-    for &row in rows {
-        let at = row as usize * tasks;
-        to.extend_from_slice(&from[at..at + tasks]);
-    }
-}
-
-fn gather_dense(from: &DenseRows, rows: &[u32], to: &mut DenseRows) {
-    to.width = from.width;
-    gather_labels(&from.values, from.width, rows, &mut to.values);
-}
-
-fn gather_sparse(from: &SparseRows, rows: &[u32], to: &mut SparseRows) {
-    to.width = from.width;
-    to.offsets.clear();
-    to.columns.clear();
-    to.values.clear();
-    to.offsets.push(0);
-    for &row in rows {
-        let (columns, values) = from.row(row as usize);
-        to.columns.extend_from_slice(columns);
-        to.values.extend_from_slice(values);
-        to.offsets.push(to.values.len() as u32);
-    }
-}
-
-fn retain_fixed(values: &mut Vec<f32>, width: usize, keep: &[u32]) {
-    for (to, &from) in keep.iter().enumerate() {
-        let from = from as usize * width;
-        values.copy_within(from..from + width, to * width);
-    }
-    values.truncate(keep.len() * width);
 }

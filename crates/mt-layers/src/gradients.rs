@@ -86,6 +86,11 @@ pub(crate) fn slot_of(parameter: &Tensor) -> Option<Slot> {
     ACTIVE.with_borrow(|active| active.as_ref()?.get(&parameter.id()).cloned())
 }
 
+/// Whether gradients are being collected on this thread.
+pub(crate) fn collecting() -> bool {
+    ACTIVE.with_borrow(Option::is_some)
+}
+
 /// The gradient slots of a set of parameters.
 #[derive(Debug)]
 pub struct Gradients {

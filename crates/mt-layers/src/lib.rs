@@ -6,7 +6,8 @@
 //! | [`Bank`] | expert banks, bottoms and gates: `n` MLPs with stacked weights |
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
-//! | [`MultiTaskLoss`] | masked mean loss of each task, weighted and summed |
+//! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
+//! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
@@ -15,6 +16,10 @@
 //! weights from a [`Params`] store, inside [`Params::backward`], and in inference, fused CPU operations run instead.
 
 mod bank;
+mod counter;
+mod dropout;
+mod embedding;
+mod error;
 mod fused;
 mod gradients;
 mod init;
@@ -31,10 +36,12 @@ mod tower;
 pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
+pub use embedding::{Embeddings, Field, Ids, Pooling, RowGradient, RowOptimizer, TableConfig};
+pub use error::Error;
 pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
-pub use loss::{BinaryLoss, Loss, MultiTaskLoss, TaskLoss};
+pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
 pub use mixture::Mixture;
 pub use params::{Param, Params};
 pub use symmetry::symmetric_weights;

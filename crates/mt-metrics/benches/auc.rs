@@ -1,7 +1,7 @@
-//! Exact AUC, DeLong and streaming AUC, in rows a second: `cargo bench -p mt-metrics`.
+//! The metrics that rank, and log loss, in rows a second: `cargo bench -p mt-metrics`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use mt_metrics::{DeLong, StreamingAuc, auc, log_loss};
+use mt_metrics::{DeLong, GroupWeighting, StreamingAuc, auc, group_auc, log_loss, pr_auc, xauc};
 use std::hint::black_box;
 
 /// Probabilities around 0.1 and labels of which a tenth is positive, without a random generator.
@@ -22,6 +22,15 @@ fn benches(criterion: &mut Criterion) {
         group.bench_function("auc", |bencher| bencher.iter(|| auc(black_box(&scores), &labels)));
         group.bench_function("delong", |bencher| bencher.iter(|| DeLong::new(black_box(&scores), &labels)));
         group.bench_function("log_loss", |bencher| bencher.iter(|| log_loss(black_box(&scores), &labels)));
+        group.bench_function("pr_auc", |bencher| bencher.iter(|| pr_auc(black_box(&scores), &labels)));
+        // About 100 rows a user, who are scattered as a log would have them.
+        let users: Vec<u32> = (0..count).map(|i| (i * 7919 % (count / 100)) as u32).collect();
+        let weighting = GroupWeighting::Impressions;
+        group.bench_function("group_auc", |bencher| {
+            bencher.iter(|| group_auc(black_box(&scores), &labels, &users, weighting))
+        });
+        let (targets, _) = rows(count + 1);
+        group.bench_function("xauc", |bencher| bencher.iter(|| xauc(black_box(&scores), &targets[1..])));
         group.finish();
     }
     let (scores, labels) = rows(4096);

@@ -33,25 +33,16 @@ impl DeLong {
     /// # Panics
     /// If `scores` and `labels` differ in length, or there are 2³² rows or more.
     pub fn new(scores: &[f32], labels: &[f32]) -> Option<Self> {
-        assert_same_rows(scores, labels);
-        assert!(u32::try_from(scores.len()).is_ok(), "rows must number less than 2^32");
-        // The key above, the position within the class below: one integer to sort, and the row order survives.
-        let mut ranked = [Vec::new(), Vec::new()];
-        for (&score, &label) in scores.iter().zip(labels) {
-            if score.is_nan() {
-                return None;
-            }
-            let class = &mut ranked[usize::from(is_positive(label))];
-            class.push(u64::from(key(score)) << 32 | class.len() as u64);
-        }
-        let [mut negatives, mut positives] = ranked;
+        Self::of_ranked(&ranked(scores, labels)?)
+    }
+
+    /// The same from rows that are [`ranked`] already; `None` if a class is absent.
+    pub(crate) fn of_ranked([negatives, positives]: &[Vec<u64>; 2]) -> Option<Self> {
         if negatives.is_empty() || positives.is_empty() {
             return None;
         }
-        sort_by_key(&mut negatives, key_of);
-        sort_by_key(&mut positives, key_of);
-        let (positive_shares, twice_wins) = shares(&positives, &negatives);
-        let (negative_shares, _) = shares(&negatives, &positives);
+        let (positive_shares, twice_wins) = shares(positives, negatives);
+        let (negative_shares, _) = shares(negatives, positives);
         Some(Self {
             auc: twice_wins as f64 / 2.0 / positives.len() as f64 / negatives.len() as f64,
             positives: positive_shares,
@@ -133,8 +124,26 @@ impl DeLong {
     }
 }
 
+/// The negative and the positive rows, each by score; `None` if there is a NaN among the scores.
+///
+/// The key above, the position within the class below: one integer to sort, and the row order survives.
+pub(crate) fn ranked(scores: &[f32], labels: &[f32]) -> Option<[Vec<u64>; 2]> {
+    assert_same_rows(scores, labels);
+    assert!(u32::try_from(scores.len()).is_ok(), "rows must number less than 2^32");
+    let mut ranked = [Vec::new(), Vec::new()];
+    for (&score, &label) in scores.iter().zip(labels) {
+        if score.is_nan() {
+            return None;
+        }
+        let class = &mut ranked[usize::from(is_positive(label))];
+        class.push(u64::from(key(score)) << 32 | class.len() as u64);
+    }
+    ranked.iter_mut().for_each(|class| sort_by_key(class, key_of));
+    Some(ranked)
+}
+
 /// The upper half of a ranked row.
-fn key_of(item: u64) -> u32 {
+pub(crate) fn key_of(item: u64) -> u32 {
     (item >> 32) as u32
 }
 

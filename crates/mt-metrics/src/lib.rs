@@ -1,14 +1,27 @@
-//! Metrics of multi-task ranking models: exact and streaming AUC, DeLong tests, log loss, calibration.
+//! Metrics of multi-task ranking models.
+//!
+//! | for | |
+//! |---|---|
+//! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`] |
+//! | errors and comparison of AUC | [`DeLong`], [`PairedTest`] |
+//! | ranking within users, sessions or queries | [`group_auc()`], [`ndcg()`] |
+//! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
+//! | calibration | [`calibration()`], [`calibration_table()`] |
+//! | decisions | [`accuracy()`] |
+//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`] |
+//! | all metrics of a task | [`binary_summary`], [`regression_summary`], [`multiclass_summary`] |
 //!
 //! Slices in, numbers out: this crate knows no models, tensors or files.
 //!
 //! # Conventions
 //! - A *label* is an `f32`; above 0.5 it is positive, so `0.0` and `1.0` are the values to use.
 //! - A *score* is any `f32`, larger meaning more likely positive; where a metric needs a *probability* it says so.
+//! - A *group* (a user, a session, a query) is a `u32` code for each row, in any order.
 //! - A metric that is undefined (no rows, one class only, a NaN among the scores) is `None`, never a
 //!   stand-in such as 0.5.
 //! - Slices that must pair up row by row are checked; a mismatch is a programming error and panics.
 //! - Sums are `f64`, counts are integers; everything runs on the caller's thread.
+//! - Memory is O(n) for what sorts, and is stated; the rest takes none.
 //!
 //! ```
 //! use mt_metrics::{DeLong, StreamingAuc, auc, binary_summary};
@@ -34,23 +47,37 @@
 mod accuracy;
 mod auc;
 mod calibration;
+mod calibration_table;
 mod delong;
+mod group_auc;
 mod histogram;
 mod log_loss;
+mod multiclass;
+mod ndcg;
 mod normal;
 mod order;
 mod paddlerec;
 mod paired;
+mod pr_auc;
 mod radix;
+mod regression;
 mod streaming;
 mod summary;
+mod xauc;
 
 pub use accuracy::accuracy;
 pub use auc::auc;
 pub use calibration::calibration;
+pub use calibration_table::{CALIBRATION_BINS, CalibrationBin, CalibrationTable, calibration_table};
 pub use delong::DeLong;
+pub use group_auc::{GroupAuc, GroupWeighting, group_auc};
 pub use log_loss::{log_loss, log_loss_from_logits, normalised_entropy};
+pub use multiclass::{MulticlassSummary, multiclass_summary};
+pub use ndcg::{GroupNdcg, ndcg};
 pub use paddlerec::paddlerec_auc;
 pub use paired::PairedTest;
+pub use pr_auc::pr_auc;
+pub use regression::{RegressionSummary, mae, regression_summary, rmse};
 pub use streaming::StreamingAuc;
 pub use summary::{BinarySummary, binary_summary};
+pub use xauc::xauc;

@@ -13,6 +13,18 @@ pub(crate) fn assert_same_rows(scores: &[f32], labels: &[f32]) {
     assert_eq!(scores.len(), labels.len(), "scores and labels must have the same number of rows");
 }
 
+/// Panics unless there is one group code for each score.
+#[track_caller]
+pub(crate) fn assert_same_groups(scores: &[f32], groups: &[u32]) {
+    assert_eq!(scores.len(), groups.len(), "scores and groups must have the same number of rows");
+}
+
+/// Panics unless there is one target for each prediction.
+#[track_caller]
+pub(crate) fn assert_same_targets(predictions: &[f32], targets: &[f32]) {
+    assert_eq!(predictions.len(), targets.len(), "predictions and targets must have the same number of rows");
+}
+
 /// An integer that sorts as `score` does, equal for `-0.0` and `0.0`; meaningless for NaN.
 ///
 /// Works on the bits alone, so that it holds in threads that flush denormals to zero too.

@@ -11,15 +11,34 @@ pub(crate) fn sort_by_key<T: Copy + Default>(items: &mut Vec<T>, key_of: impl Fn
     if items.len() < FEW {
         return items.sort_unstable_by_key(|&item| key_of(item));
     }
-    let digit = |item: T, place: usize| (key_of(item) >> (DIGIT * place as u32)) as usize & MASK;
-    let mut counts = [[0_usize; MASK + 1]; 3];
+    sort_by_digits::<T, 3>(items, |item, place| (key_of(item) >> (DIGIT * place)) as usize & MASK);
+}
+
+/// Sorts integers of 64 bits, such as a group code above a score's key.
+pub(crate) fn sort(items: &mut Vec<u64>) {
+    if items.len() < FEW {
+        return items.sort_unstable();
+    }
+    sort_by_digits::<u64, 6>(items, |item, place| (item >> (DIGIT * place)) as usize & MASK);
+}
+
+/// Sorts by `PLACES` digits, the lowest first.
+fn sort_by_digits<T: Copy + Default, const PLACES: usize>(
+    items: &mut Vec<T>,
+    digit: impl Fn(T, u32) -> usize,
+) {
+    let mut counts = vec![[0_usize; MASK + 1]; PLACES];
     for &item in items.iter() {
-        for (place, counts) in counts.iter_mut().enumerate() {
+        for (place, counts) in (0..).zip(&mut counts) {
             counts[digit(item, place)] += 1;
         }
     }
     let mut sorted = vec![T::default(); items.len()];
-    for (place, counts) in counts.iter_mut().enumerate() {
+    for (place, counts) in (0..).zip(&mut counts) {
+        // A digit that all items share, as the upper ones of small codes are, orders nothing.
+        if counts[digit(items[0], place)] == items.len() {
+            continue;
+        }
         let mut start = 0;
         for count in counts.iter_mut() {
             start += std::mem::replace(count, start);
@@ -46,6 +65,18 @@ mod tests {
             let mut expected = keys.clone();
             expected.sort_unstable();
             sort_by_key(&mut keys, |key| key);
+            assert_eq!(keys, expected);
+        }
+    }
+
+    #[test]
+    fn sorts_long_integers_whatever_digits_they_share() {
+        for (count, bits) in [(100, 64), (3 * FEW, 64), (3 * FEW, 40), (3 * FEW, 1), (3 * FEW, 0)] {
+            let scattered = |i: u64| (i / 2).wrapping_mul(0x9E37_79B9_7F4A_7C15).unbounded_shr(64 - bits);
+            let mut keys: Vec<u64> = (0..count as u64).map(scattered).collect();
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            sort(&mut keys);
             assert_eq!(keys, expected);
         }
     }

@@ -6,13 +6,14 @@ mod process;
 #[path = "../../mt-cli/src/commands/bench/study.rs"]
 mod study;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use candle_core::{DType, Device};
 use criterion::{Criterion, Throughput};
 use mt_data::{Numeric, SparseRows, Table, Task, TaskKind};
 use mt_layers::{Input, Params};
-use mt_models::{Model, ModelConfig, Result, build, input, probabilities};
+use mt_models::{Model, ModelConfig, Readout, Result, build, input};
 
 use crate::study::{MODELS, TASKS, WIDTH, rows};
 
@@ -29,7 +30,8 @@ fn main() -> Result<()> {
     let tasks = TASKS.map(|(name, _)| Task { name: name.to_owned(), kind: TaskKind::Binary });
     let table = table()?;
     let models = MODELS.map(|json| serde_json::from_str::<ModelConfig>(json).expect("a model section"));
-    one_row(&mut criterion, &*frozen(&models[1], &tasks)?, &tasks, &table)?;
+    let readout = Readout::new(&tasks, &BTreeMap::new());
+    one_row(&mut criterion, &*frozen(&models[1], &tasks)?, &readout, &table)?;
     many_rows(&mut criterion, &models, &tasks, &table)?;
     criterion.final_summary();
     Ok(())
@@ -55,24 +57,24 @@ fn frozen(cfg: &ModelConfig, tasks: &[Task]) -> Result<Box<dyn Model>> {
     Ok(model)
 }
 
-fn score(model: &dyn Model, xs: &Input, tasks: &[Task]) -> Vec<f32> {
+fn score(model: &dyn Model, xs: &Input, readout: &Readout) -> Vec<f32> {
     let logits = model.forward(xs).expect("the input fits");
-    probabilities(&logits, tasks).expect("the logits fit")
+    readout.predictions(&logits).expect("the logits fit")
 }
 
 /// The study's MMoE on one row after the other: a single one would leave its weight rows in the nearest cache.
-fn one_row(criterion: &mut Criterion, model: &dyn Model, tasks: &[Task], table: &Table) -> Result<()> {
+fn one_row(criterion: &mut Criterion, model: &dyn Model, readout: &Readout, table: &Table) -> Result<()> {
     let row = |i: usize| table.slice(i..i + 1).numeric;
     let inputs = (0..MANY).map(|i| input(row(i))).collect::<Result<Vec<_>>>()?;
     let mut group = criterion.benchmark_group("predict 1 row");
     let mut next = (0..MANY).cycle();
     group.bench_function("mmoe", |bencher| {
-        bencher.iter(|| score(model, &inputs[next.next().unwrap_or(0)], tasks));
+        bencher.iter(|| score(model, &inputs[next.next().unwrap_or(0)], readout));
     });
     group.bench_function("mmoe, from a batch", |bencher| {
         bencher.iter(|| {
             let xs = input(row(next.next().unwrap_or(0))).expect("the rows hold together");
-            score(model, &xs, tasks)
+            score(model, &xs, readout)
         });
     });
     group.finish();
@@ -82,14 +84,15 @@ fn one_row(criterion: &mut Criterion, model: &dyn Model, tasks: &[Task], table: 
 fn many_rows(criterion: &mut Criterion, models: &[ModelConfig], tasks: &[Task], table: &Table) -> Result<()> {
     let numeric = || table.slice(0..MANY).numeric;
     let xs = input(numeric())?;
+    let readout = Readout::new(tasks, &BTreeMap::new());
     let mut group = criterion.benchmark_group("predict 1,024 rows");
     group.throughput(Throughput::Elements(MANY as u64));
     for cfg in models {
         let model = frozen(cfg, tasks)?;
         let kind = cfg.kind.to_string();
-        group.bench_function(&kind, |bencher| bencher.iter(|| score(&*model, &xs, tasks)));
+        group.bench_function(&kind, |bencher| bencher.iter(|| score(&*model, &xs, &readout)));
         group.bench_function(format!("{kind}, from a batch"), |bencher| {
-            bencher.iter(|| score(&*model, &input(numeric()).expect("the rows hold together"), tasks));
+            bencher.iter(|| score(&*model, &input(numeric()).expect("the rows hold together"), &readout));
         });
     }
     group.finish();

@@ -1,7 +1,9 @@
 //! The model section of a configuration: as written, and resolved.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use mt_data::{Field, Schema};
 use mt_layers::Initializer;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -39,6 +41,9 @@ pub struct ModelConfig {
     /// Levels (`ple`): their number, or one entry a level that overrides the sizes above. Default 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub levels: Option<Levels>,
+    /// Embedding tables of the data's fields. Default: 16 values a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<EmbeddingConfig>,
     /// Hidden units of each task's tower. Default `[8]`.
     #[serde(default = "default_tower")]
     pub tower: Vec<usize>,
@@ -49,6 +54,23 @@ pub struct ModelConfig {
     /// written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<usize>,
+}
+
+/// Sizes of embedding tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddingConfig {
+    /// Values `K` a row. Default 16.
+    pub width: usize,
+    /// Values a row of single tables, by name. Default `width`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub widths: BTreeMap<String, usize>,
+}
+
+impl Default for EmbeddingConfig {
+    fn default() -> Self {
+        Self { width: 16, widths: BTreeMap::new() }
+    }
 }
 
 fn default_tower() -> Vec<usize> {
@@ -175,6 +197,7 @@ impl ModelConfig {
             gate: None,
             temperature: None,
             levels: None,
+            embedding: None,
             tower: default_tower(),
             init: Initializer::default(),
             budget: None,
@@ -188,6 +211,12 @@ impl ModelConfig {
     pub fn resolve(&self) -> Result<Architecture> {
         self.check_keys()?;
         positive("tower", &self.tower)?;
+        if let Some(EmbeddingConfig { width, widths }) = &self.embedding {
+            positive("embedding.width", &[*width])?;
+            for (table, width) in widths {
+                positive(&format!("embedding.widths.{table}"), &[*width])?;
+            }
+        }
         let bottom = self.bottom.clone().unwrap_or_else(|| vec![128]);
         layers("bottom", &bottom)?;
         let (gate, init) = (self.gate.clone().unwrap_or_default(), self.init);
@@ -222,6 +251,42 @@ impl ModelConfig {
                 })
             }
         })
+    }
+
+    /// The embedding tables of a schema's fields in order of first mention, with the values a row of each.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if `embedding` is about tables that the schema has not.
+    pub fn table_widths(&self, schema: &Schema) -> Result<Vec<(String, usize)>> {
+        let cfg = self.embedding.clone().unwrap_or_default();
+        let mut tables: Vec<(String, usize)> = Vec::new();
+        for field in &schema.fields {
+            if !tables.iter().any(|(name, _)| *name == field.table) {
+                let width = cfg.widths.get(&field.table).copied().unwrap_or(cfg.width);
+                tables.push((field.table.clone(), width));
+            }
+        }
+        if self.embedding.is_some() && tables.is_empty() {
+            return Err(error("embedding", "the data has no fields (data.fields)"));
+        }
+        if let Some(unknown) = cfg.widths.keys().find(|key| !tables.iter().any(|(name, _)| name == *key)) {
+            let known: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
+            let problem = format!("there is no such table; the tables are {}", known.join(", "));
+            return Err(error(&format!("embedding.widths.{unknown}"), problem));
+        }
+        Ok(tables)
+    }
+
+    /// Columns `D` of the trunk's input: the embeddings of all fields, and the numeric columns.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::table_widths`].
+    pub fn inputs(&self, schema: &Schema) -> Result<usize> {
+        let tables = self.table_widths(schema)?;
+        let of = |field: &Field| {
+            tables.iter().find(|(name, _)| *name == field.table).map_or(0, |(_, width)| *width)
+        };
+        Ok(schema.numeric.len() + schema.fields.iter().map(of).sum::<usize>())
     }
 
     fn level(&self, level: &LevelConfig, at: &str) -> Result<CgcConfig> {
@@ -269,7 +334,7 @@ impl ModelConfig {
                 let own = own.join(", ");
                 return Err(error(
                     key,
-                    format!("{} has no such key; it takes {own}, tower, init, budget", self.kind),
+                    format!("{} has no such key; it takes {own}, embedding, tower, init, budget", self.kind),
                 ));
             }
         }

@@ -30,6 +30,15 @@ pub enum Error {
         /// Columns expected.
         expected: usize,
     },
+    /// A field whose embedding table has no encoder.
+    #[error("embedding table {table:?} has no encoder")]
+    NoEncoder {
+        /// The table.
+        table: String,
+    },
+    /// An embedding table that cannot be made, or ids that do not fit it.
+    #[error(transparent)]
+    Table(#[from] mt_layers::Error),
     /// A file of a bundle or checkpoint that is missing or damaged.
     #[error("{path}: {problem}")]
     File {

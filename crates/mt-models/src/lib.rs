@@ -6,9 +6,11 @@
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a task |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
-//! | [`Predictor`] | a trained model: batch in, probabilities out |
+//! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
+//! | [`Readout`] | from logits to probabilities and numbers |
+//! | [`Predictor`] | a trained model: batch in, predictions out |
 //!
-//! Models return logits; [`probabilities`] holds the only sigmoid.
+//! Models return logits; [`Readout`] holds the only sigmoid.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
@@ -27,23 +29,27 @@
 mod cgc;
 mod config;
 mod error;
+mod input;
 mod inventory;
 mod mmoe;
 mod model;
 mod ple;
 mod predictor;
+mod readout;
 mod shared_bottom;
 mod single_task;
 mod trunk;
 
 pub use cgc::{Cgc, CgcConfig};
-pub use config::{Architecture, LevelConfig, Levels, ModelConfig, ModelKind};
+pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind};
 pub use error::{Error, Result};
+pub use input::{Features, InputLayer, input};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use mmoe::{Mmoe, MmoeConfig};
-pub use model::{Model, MultiTask, build, input, probabilities};
+pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
 pub use predictor::{Predictor, Signature};
+pub use readout::{Link, Readout, predictions};
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
 pub use single_task::{SingleTask, SingleTaskConfig};
 pub use trunk::{Sizes, Trunk};

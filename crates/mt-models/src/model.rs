@@ -1,12 +1,11 @@
 //! Trunk and towers together.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_data::{Numeric, Task, TaskKind};
-use mt_layers::{Input, SparseRows, Towers, simd};
+use mt_data::Task;
+use mt_layers::{Input, Towers};
 
 use crate::config::{Architecture, ModelConfig};
-use crate::error::Error;
 use crate::{Cgc, Mmoe, Ple, SharedBottom, SingleTask, Sizes, Trunk};
 
 /// A network from an input to the logits of all tasks. Object safe.
@@ -76,44 +75,4 @@ pub fn build(
         Architecture::Ple(cfg) => Box::new(Ple::new(&cfg, sizes, vb.clone())?),
     };
     Ok(Box::new(MultiTask::new(trunk, tasks, &cfg.tower, cfg.init, vb)?))
-}
-
-/// The numeric columns of a batch as a model's input. Takes them over without copying.
-///
-/// # Errors
-/// If the rows do not hold together.
-pub fn input(numeric: Numeric) -> crate::Result<Input> {
-    Ok(match numeric {
-        Numeric::Sparse(rows) => SparseRows::new(rows.width, rows.offsets, rows.columns, rows.values)?.into(),
-        Numeric::Dense(rows) => {
-            let count = rows.values.len() / rows.width.max(1);
-            Tensor::from_vec(rows.values, (count, rows.width), &candle_core::Device::Cpu)?.into()
-        }
-    })
-}
-
-/// Logits `(B, L)` to the probability of each task's positive class, `(B, T)` row-major: the only sigmoid there is.
-///
-/// # Errors
-/// If the logits do not fit the tasks.
-pub fn probabilities(logits: &Tensor, tasks: &[Task]) -> crate::Result<Vec<f32>> {
-    let (rows, columns) = logits.dims2()?;
-    let expected: usize = tasks.iter().map(|task| task.kind.outputs()).sum();
-    if columns != expected {
-        return Err(Error::Logits { found: columns, expected });
-    }
-    let logits = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    let mut probabilities = Vec::with_capacity(rows * tasks.len());
-    for row in logits.chunks_exact(columns.max(1)) {
-        let mut at = 0;
-        for task in tasks {
-            let logit = match task.kind {
-                TaskKind::Binary => row[at],
-                TaskKind::BinarySoftmax => row[at + 1] - row[at],
-            };
-            probabilities.push(simd::sigmoid(logit));
-            at += task.kind.outputs();
-        }
-    }
-    Ok(probabilities)
 }

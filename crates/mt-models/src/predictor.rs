@@ -1,17 +1,20 @@
 //! A trained model that only predicts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use mt_data::{Normalizer, Numeric, Schema};
+use mt_data::{Encoders, Ids, Normalizer, Numeric, Schema};
+use mt_layers::RowOptimizer;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::input::{Features, InputLayer};
 use crate::inventory::{Inventory, inventory};
-use crate::model::{Model, build, input, probabilities};
+use crate::model::{Model, build};
+use crate::readout::{Link, Readout};
 
 /// Everything about a trained model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,15 @@ pub struct Signature {
     pub schema: Schema,
     /// How raw columns are scaled before they enter the network.
     pub normalizer: Normalizer,
+    /// How values of its fields become table rows.
+    #[serde(default)]
+    pub encoders: Encoders,
+    /// How outputs of regressions become predictions, by task; the identity where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, Link>,
+    /// Seed of the start values, which table rows that were never trained still have.
+    #[serde(default)]
+    pub seed: u64,
 }
 
 impl Signature {
@@ -34,6 +46,8 @@ impl Signature {
     pub const FILE: &str = "model.json";
     /// Name of the weights' file beside it.
     pub const WEIGHTS: &str = "weights.safetensors";
+    /// Name of the file with the trained rows of embedding tables; only there for a schema with fields.
+    pub const TABLES: &str = "tables.safetensors";
 
     /// Reads the signature of the model in `dir`.
     ///
@@ -56,7 +70,9 @@ impl Signature {
 #[derive(Debug)]
 pub struct Predictor {
     signature: Signature,
+    layer: InputLayer,
     model: Box<dyn Model>,
+    readout: Readout,
     device: Device,
 }
 
@@ -73,14 +89,25 @@ impl Predictor {
         let bytes = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
         let weights =
             candle_core::safetensors::load_buffer(&bytes, device).map_err(|error| fail(error.to_string()))?;
-        let Schema { numeric, tasks } = &signature.schema;
-        let expected = inventory(&signature.model, numeric.len(), tasks)?;
+        let Signature { model: cfg, schema, encoders, links, seed, .. } = &signature;
+        encoders.check(schema).map_err(|error| fail(error.to_string()))?;
+        let layer = InputLayer::new(cfg, schema, encoders, RowOptimizer::Sgd {}, *seed, device)?;
+        if let Some(embeddings) = layer.embeddings() {
+            let path = dir.join(Signature::TABLES);
+            let tables = candle_core::safetensors::load(&path, &Device::Cpu);
+            let imported = tables
+                .map_err(Error::from)
+                .and_then(|tables| Ok(embeddings.import(&tables.into_iter().collect())?));
+            imported.map_err(|error| Error::File { path, problem: error.to_string() })?;
+        }
+        let expected = inventory(cfg, layer.width(), &schema.tasks)?;
         if let Some(difference) = difference(&expected, &weights) {
             return Err(fail(format!("the weights belong to another model: {difference}")));
         }
         let vb = VarBuilder::from_tensors(weights, DType::F32, device);
-        let model = build(&signature.model, numeric.len(), tasks, vb)?;
-        Ok(Self { signature, model, device: device.clone() })
+        let model = build(cfg, layer.width(), &schema.tasks, vb)?;
+        let readout = Readout::new(&schema.tasks, links);
+        Ok(Self { signature, layer, model, readout, device: device.clone() })
     }
 
     /// What the model is.
@@ -88,17 +115,24 @@ impl Predictor {
         &self.signature
     }
 
-    /// Probabilities `(B, T)`, row-major, of rows that [`Signature::normalizer`] has scaled.
+    /// Predictions a row, see [`Readout::width`].
+    pub fn width(&self) -> usize {
+        self.readout.width()
+    }
+
+    /// Predictions `(B, P)`, row-major, of rows that [`Signature::normalizer`] has scaled and
+    /// [`Signature::encoders`] have encoded.
     ///
     /// # Errors
-    /// [`Error::Width`] if the rows have another number of columns than the model was trained on.
-    pub fn predict(&self, rows: Numeric) -> Result<Vec<f32>> {
-        let (found, expected) = (rows.width(), self.signature.schema.numeric.len());
+    /// [`Error::Width`] if the rows have another number of columns than the model was trained on, [`Error::Table`] if
+    /// table rows do not fit.
+    pub fn predict(&self, numeric: Numeric, fields: Vec<Ids>) -> Result<Vec<f32>> {
+        let (found, expected) = (numeric.width(), self.signature.schema.numeric.len());
         if found != expected {
             return Err(Error::Width { found, expected });
         }
-        let xs = input(rows)?.to_device(&self.device)?;
-        probabilities(&self.model.forward(&xs)?, &self.signature.schema.tasks)
+        let features = Features::new(numeric, fields)?.to_device(&self.device)?;
+        self.readout.predictions(&self.model.forward(&self.layer.forward(&features)?)?)
     }
 }
 

@@ -6,6 +6,7 @@ mod process;
 #[path = "../../mt-cli/src/commands/bench/study.rs"]
 mod study;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -13,14 +14,13 @@ use std::time::Duration;
 use candle_core::{DType, Device};
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
 use mt_data::{
-    ColumnRef, DataConfig, Dataset, Layout, Normalizer, Numeric, Schema, Skipped, SparseRows, Table,
-    TaskConfig,
+    ColumnRef, DataConfig, Dataset, Encoders, Layout, Normalizer, Numeric, Schema, Skipped, SparseRows,
+    Table, Task, TaskConfig,
 };
-use mt_layers::Params;
-use mt_models::{ModelConfig, build};
+use mt_layers::{Params, RowOptimizer};
+use mt_models::{InputLayer, ModelConfig, Readout, build};
 use mt_train::{
-    Config, Evaluation, Optimizer, OptimizerConfig, OptimizerKind, Result, RunDir, TrainConfig, predict,
-    train,
+    Config, Evaluation, Optimizer, OptimizerConfig, OptimizerKind, Result, RunDir, Scorer, TrainConfig, train,
 };
 
 use crate::study::{MODELS, TASKS, WIDTH, rows};
@@ -57,14 +57,17 @@ fn table(count: usize) -> Result<Table> {
     Ok(Table::new(numeric, labels, mask, TASKS.len())?)
 }
 
+fn schema(tasks: &[Task]) -> Schema {
+    let numeric = (0..WIDTH).map(|i| format!("column {i}")).collect();
+    Schema { numeric, fields: Vec::new(), tasks: tasks.to_vec() }
+}
+
 /// Whole epochs of the loop as `mt train` runs it: shuffling, batches, forward, backward, optimizer, log, denormals
 /// flushed. The time is the loop's own, which leaves out checkpoints.
 fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
     let data = Dataset {
-        schema: Schema {
-            numeric: (0..WIDTH).map(|i| format!("column {i}")).collect(),
-            tasks: mt_data::tasks(&configs[0].tasks)?,
-        },
+        schema: schema(&mt_data::tasks(&configs[0].tasks)?),
+        encoders: Encoders::default(),
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
         train: table(ROWS)?,
         valid: None,
@@ -132,13 +135,18 @@ fn evaluation(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
     let (tasks, table) = (mt_data::tasks(&cfg.tasks)?, table(50_000)?);
     let params = Params::new(1);
     build(&cfg.model, WIDTH, &tasks, params.builder(DType::F32, &Device::Cpu))?;
-    let model = build(&cfg.model, WIDTH, &tasks, params.frozen(DType::F32, &Device::Cpu))?;
+    let (encoders, table_rule) = (Encoders::default(), RowOptimizer::default());
+    let scorer = Scorer {
+        layer: InputLayer::new(&cfg.model, &schema(&tasks), &encoders, table_rule, 1, &Device::Cpu)?,
+        model: build(&cfg.model, WIDTH, &tasks, params.frozen(DType::F32, &Device::Cpu))?,
+        readout: Readout::new(&tasks, &BTreeMap::new()),
+    };
     let mut group = criterion.benchmark_group("evaluate 50,000 rows");
     group.throughput(Throughput::Elements(table.len() as u64));
     group.bench_function("mmoe", |bencher| {
         bencher.iter(|| {
-            let probabilities = predict(&*model, &table, &tasks, &Device::Cpu).expect("predicts");
-            Evaluation::new(&probabilities, &table, &tasks)
+            let predictions = scorer.predict(&table, &Device::Cpu).expect("predicts");
+            Evaluation::new(&predictions, &table, &tasks)
         });
     });
     group.finish();

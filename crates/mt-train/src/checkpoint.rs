@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `model.json` | the [`Signature`]: network, schema, normaliser |
 //! | `weights.safetensors` | the parameters by name |
-//! | `optimizer.safetensors` | the optimizer's state by parameter name |
+//! | `tables.safetensors` | the trained rows of embedding tables; only with fields |
+//! | `optimizer.safetensors` | the optimizers' state by parameter name, and under `tables.` by table |
 //! | `state.json` | the [`State`]: epoch, step, seed, validation metrics |
 //!
 //! The folder is written under a temporary name and renamed, so one that can be seen is whole. It holds no times,
@@ -16,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use mt_layers::Params;
+use mt_layers::{Embeddings, Params};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,14 @@ use crate::optim::{Optimizer, OptimizerConfig};
 
 /// Name of the file with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// What the state of tables begins with there.
+const TABLES: &str = "tables.";
+
+/// Whether a tensor of a table is needed to predict, and not only to train on.
+fn of_values(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "steps" | "ids" | "values")))
+}
 
 /// Where training stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +56,7 @@ pub(crate) fn write(
     dir: &Path,
     signature: &Signature,
     params: &Params,
+    embeddings: Option<&Embeddings>,
     optimizer: &Optimizer,
     state: impl FnOnce(BTreeMap<String, u64>) -> State,
 ) -> Result<()> {
@@ -56,7 +66,17 @@ pub(crate) fn write(
     }
     fs::create_dir_all(&partial).map_err(io(&partial, "create the folder"))?;
     let written = (|| {
-        let (moments, updates) = optimizer.export()?;
+        let (mut moments, updates) = optimizer.export()?;
+        if let Some(embeddings) = embeddings {
+            let (tables, state) = embeddings
+                .export()
+                .map_err(candle_core::Error::from)?
+                .into_iter()
+                .partition(|(name, _)| of_values(name));
+            write_tensors(&partial.join(Signature::TABLES), &tables)?;
+            let state: BTreeMap<String, Tensor> = state;
+            moments.extend(state.into_iter().map(|(name, tensor)| (format!("{TABLES}{name}"), tensor)));
+        }
         let weights = params.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
         write_tensors(&partial.join(Signature::WEIGHTS), &weights)?;
         write_tensors(&partial.join(OPTIMIZER), &moments)?;
@@ -76,7 +96,12 @@ pub(crate) fn write(
 }
 
 /// Reads what [`write`] wrote: the weights into `params`, the optimizer, and where training stood.
-pub(crate) fn read(dir: &Path, params: &Params, cfg: OptimizerConfig) -> Result<(Optimizer, State)> {
+pub(crate) fn read(
+    dir: &Path,
+    params: &Params,
+    embeddings: Option<&Embeddings>,
+    cfg: OptimizerConfig,
+) -> Result<(Optimizer, State)> {
     let state = read_state(dir)?;
     let at = |name: &str| {
         let path = dir.join(name);
@@ -84,7 +109,15 @@ pub(crate) fn read(dir: &Path, params: &Params, cfg: OptimizerConfig) -> Result<
     };
     params.load(&dir.join(Signature::WEIGHTS)).map_err(at(Signature::WEIGHTS))?;
     let moments = candle_core::safetensors::load(dir.join(OPTIMIZER), &Device::Cpu).map_err(at(OPTIMIZER))?;
+    let (of_tables, moments): (Vec<_>, Vec<_>) =
+        moments.into_iter().partition(|(name, _)| name.starts_with(TABLES));
     let moments = moments.into_iter().collect();
+    if let Some(embeddings) = embeddings {
+        let tables = candle_core::safetensors::load(dir.join(Signature::TABLES), &Device::Cpu);
+        let mut tables: BTreeMap<_, _> = tables.map_err(at(Signature::TABLES))?.into_iter().collect();
+        tables.extend(of_tables.into_iter().map(|(name, tensor)| (name[TABLES.len()..].to_owned(), tensor)));
+        embeddings.import(&tables).map_err(|error| at(Signature::TABLES)(error.into()))?;
+    }
     let optimizer = Optimizer::import(cfg, &params.all(), &moments, &state.updates).map_err(at(OPTIMIZER))?;
     Ok((optimizer, state))
 }

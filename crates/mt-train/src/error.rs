@@ -76,6 +76,19 @@ pub enum Error {
         /// Rows of the batch, in the order of the epoch.
         rows: std::ops::Range<usize>,
     },
+    /// A run that is continued on data whose values have other table rows.
+    #[error(
+        "{path}: its fields were encoded with vocabulary {checkpoint:016x}, the data gives {data:016x}: rows of embedding \
+         tables would mean other values. Continue on the data the run began with"
+    )]
+    Vocabulary {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Fingerprint of the checkpoint's encoders.
+        checkpoint: u64,
+        /// Fingerprint of the data's.
+        data: u64,
+    },
     /// Weights in which units of a layer start equal.
     #[error(
         "units of {0} start equal and would stay so: the layer can never learn more than one feature. Set \

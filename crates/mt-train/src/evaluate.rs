@@ -1,9 +1,12 @@
 //! Predictions and metrics of a model on a table.
 
 use candle_core::Device;
-use mt_data::{Table, Task};
-use mt_metrics::{BinarySummary, binary_summary};
-use mt_models::{Model, input, probabilities};
+use mt_data::{Table, Task, TaskKind};
+use mt_metrics::{
+    BinarySummary, GroupAuc, GroupWeighting, MulticlassSummary, RegressionSummary, binary_summary, group_auc,
+    multiclass_summary, regression_summary,
+};
+use mt_models::{Features, InputLayer, Model, Readout, predictions};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -11,18 +14,31 @@ use crate::error::Result;
 /// Rows a batch of an evaluation: large enough to be limited by arithmetic, small enough for the cache.
 const ROWS: usize = 4096;
 
-/// Probabilities `(B, T)`, row-major, of every row in order.
-///
-/// # Errors
-/// If the rows do not fit the model.
-pub fn predict(model: &dyn Model, table: &Table, tasks: &[Task], device: &Device) -> Result<Vec<f32>> {
-    let mut all = Vec::with_capacity(table.len() * tasks.len());
-    for start in (0..table.len()).step_by(ROWS) {
-        let batch = table.slice(start..(start + ROWS).min(table.len()));
-        let xs = input(batch.numeric)?.to_device(device)?;
-        all.extend(probabilities(&model.forward(&xs)?.detach(), tasks)?);
+/// Everything that turns rows into predictions.
+#[derive(Debug)]
+pub struct Scorer {
+    /// From a batch to the trunk's input.
+    pub layer: InputLayer,
+    /// From there to logits.
+    pub model: Box<dyn Model>,
+    /// From there to predictions.
+    pub readout: Readout,
+}
+
+impl Scorer {
+    /// Predictions `(B, P)`, row-major, of every row in order; see [`Readout::width`].
+    ///
+    /// # Errors
+    /// If the rows do not fit the model.
+    pub fn predict(&self, table: &Table, device: &Device) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(table.len() * self.readout.width());
+        for start in (0..table.len()).step_by(ROWS) {
+            let batch = table.slice(start..(start + ROWS).min(table.len()));
+            let xs = self.layer.forward(&Features::of(batch)?.to_device(device)?)?;
+            all.extend(self.readout.predictions(&self.model.forward(&xs)?.detach())?);
+        }
+        Ok(all)
     }
-    Ok(all)
 }
 
 /// Metrics by task.
@@ -31,47 +47,143 @@ pub fn predict(model: &dyn Model, table: &Table, tasks: &[Task], device: &Device
 pub struct Evaluation {
     /// In the order of the schema.
     #[serde(serialize_with = "by_name")]
-    pub tasks: Vec<(String, BinarySummary)>,
+    pub tasks: Vec<(String, TaskEvaluation)>,
+}
+
+/// Metrics of one task.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TaskEvaluation {
+    /// On the rows of the task's sample space.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// AUC within the groups of `data.group`, weighted by their rows; binary tasks only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gauc: Option<GroupAuc>,
+    /// On all rows with a label, where the task has a sample space (`where`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub everywhere: Option<Metrics>,
+}
+
+/// Metrics by the kind of task.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Metrics {
+    /// Of a label 0 or 1.
+    Binary(BinarySummary),
+    /// Of a class.
+    Multiclass(MulticlassSummary),
+    /// Of a number.
+    Regression(RegressionSummary),
+}
+
+impl Metrics {
+    /// How well rows are ranked, from 0 to 1, by chance ½: AUC, the mean AUC of the classes, or XAUC.
+    pub fn ranking(&self) -> Option<f64> {
+        match self {
+            Self::Binary(summary) => summary.auc,
+            Self::Multiclass(summary) => summary.macro_auc,
+            Self::Regression(summary) => summary.xauc,
+        }
+    }
+
+    /// Log loss; a regression has none.
+    pub fn log_loss(&self) -> Option<f64> {
+        match self {
+            Self::Binary(summary) => summary.log_loss,
+            Self::Multiclass(summary) => summary.log_loss,
+            Self::Regression(_) => None,
+        }
+    }
+
+    /// Rows with a label.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Binary(summary) => summary.rows,
+            Self::Multiclass(summary) => summary.rows,
+            Self::Regression(summary) => summary.count,
+        }
+    }
+
+    fn new(kind: TaskKind, rows: &Scored) -> Self {
+        match kind {
+            TaskKind::Binary | TaskKind::BinarySoftmax => {
+                Self::Binary(binary_summary(&rows.predictions, &rows.labels))
+            }
+            TaskKind::Multiclass { classes } => {
+                Self::Multiclass(multiclass_summary(&rows.predictions, &rows.labels, classes as usize))
+            }
+            TaskKind::Regression => Self::Regression(regression_summary(&rows.predictions, &rows.labels)),
+        }
+    }
 }
 
 fn by_name<S: serde::Serializer>(
-    tasks: &[(String, BinarySummary)],
+    tasks: &[(String, TaskEvaluation)],
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_map(tasks.iter().map(|(name, summary)| (name, summary)))
 }
 
 impl Evaluation {
-    /// Scores probabilities `(B, T)` against the labels that are present.
-    pub fn new(probabilities: &[f32], table: &Table, tasks: &[Task]) -> Self {
+    /// Scores predictions `(B, P)` against the labels that are present.
+    pub fn new(predictions: &[f32], table: &Table, tasks: &[Task]) -> Self {
         let score = |(t, task): (usize, &Task)| {
-            let (scores, labels) = of_task(probabilities, table, t, tasks.len());
-            (task.name.clone(), binary_summary(&scores, &labels))
+            let rows = Scored::new(predictions, table, tasks, t, table.mask());
+            let metrics = Metrics::new(task.kind, &rows);
+            let gauc = match &rows.groups {
+                Some(groups) if task.kind.is_binary() => {
+                    Some(group_auc(&rows.predictions, &rows.labels, groups, GroupWeighting::Impressions))
+                }
+                _ => None,
+            };
+            let differs = |labelled: &&[f32]| {
+                let counts = labelled.iter().zip(table.mask()).skip(t).step_by(tasks.len());
+                counts.into_iter().any(|(&everywhere, &within)| everywhere != within)
+            };
+            let everywhere = table
+                .labelled()
+                .filter(differs)
+                .map(|mask| Metrics::new(task.kind, &Scored::new(predictions, table, tasks, t, mask)));
+            (task.name.clone(), TaskEvaluation { metrics, gauc, everywhere })
         };
         Self { tasks: tasks.iter().enumerate().map(score).collect() }
     }
 
     /// The mean over all tasks of a metric; `None` if it is undefined for one of them.
-    pub fn mean(&self, metric: impl Fn(&BinarySummary) -> Option<f64>) -> Option<f64> {
-        let values: Option<Vec<f64>> = self.tasks.iter().map(|(_, summary)| metric(summary)).collect();
+    pub fn mean(&self, metric: impl Fn(&Metrics) -> Option<f64>) -> Option<f64> {
+        let values: Option<Vec<f64>> = self.tasks.iter().map(|(_, task)| metric(&task.metrics)).collect();
         values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
     }
 
     /// The metrics of a task.
-    pub fn task(&self, name: &str) -> Option<&BinarySummary> {
-        self.tasks.iter().find(|(task, _)| task == name).map(|(_, summary)| summary)
+    pub fn task(&self, name: &str) -> Option<&TaskEvaluation> {
+        self.tasks.iter().find(|(task, _)| task == name).map(|(_, evaluation)| evaluation)
     }
 }
 
-/// Probabilities and labels of one task, where a label is present.
-pub fn of_task(probabilities: &[f32], table: &Table, task: usize, tasks: usize) -> (Vec<f32>, Vec<f32>) {
-    let column = |values: &[f32]| values.iter().skip(task).step_by(tasks).copied().collect::<Vec<_>>();
-    let (scores, labels, mask) = (column(probabilities), column(table.labels()), column(table.mask()));
-    if mask.iter().all(|&m| m != 0.0) {
-        return (scores, labels);
+/// The rows of one task that have a label.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    /// Predictions, `classes` a row of a multiclass task.
+    pub predictions: Vec<f32>,
+    /// Labels.
+    pub labels: Vec<f32>,
+    /// Groups, if the table has them.
+    pub groups: Option<Vec<u32>>,
+}
+
+impl Scored {
+    /// The rows of task number `task` where `mask` `(B, T)` is not 0, of predictions `(B, P)`.
+    pub fn new(all: &[f32], table: &Table, tasks: &[Task], task: usize, mask: &[f32]) -> Self {
+        let widths: Vec<usize> = tasks.iter().map(|task| predictions(task.kind)).collect();
+        let (at, width) = (widths[..task].iter().sum::<usize>(), widths[task]);
+        let of_row: usize = widths.iter().sum();
+        let present = || (0..table.len()).filter(|row| mask[row * tasks.len() + task] != 0.0);
+        let own = |row| &all[row * of_row + at..][..width];
+        Self {
+            predictions: present().flat_map(own).copied().collect(),
+            labels: present().map(|row| table.labels()[row * tasks.len() + task]).collect(),
+            groups: table.groups().map(|groups| present().map(|row| groups[row]).collect()),
+        }
     }
-    let present = |values: Vec<f32>| {
-        values.into_iter().zip(&mask).filter(|(_, m)| **m != 0.0).map(|(v, _)| v).collect()
-    };
-    (present(scores), present(labels))
 }

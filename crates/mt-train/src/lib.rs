@@ -5,7 +5,7 @@
 //! | [`Config`] | a run as written in YAML, checked, with errors that carry file, line, column and key |
 //! | [`train`] | the loop |
 //! | [`Objective`], [`Optimizer`] | what is minimised, and how |
-//! | [`predict`], [`Evaluation`] | probabilities and metrics of a model on a table |
+//! | [`Scorer`], [`Evaluation`] | predictions and metrics of a model on a table |
 //! | [`RunDir`] | the folder of a run: configuration, log, checkpoints |
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
@@ -25,7 +25,7 @@ mod train;
 pub use checkpoint::{State, read_state, write_file, write_json};
 pub use config::{Config, Select, SelectMetric, TrainConfig};
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, of_task, predict};
+pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind};
 pub use run::{Best, RunDir};

@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use mt_data::{Batch, Batches, Table};
-use mt_layers::Input;
-use mt_models::input;
+use mt_models::Features;
 
 use crate::error::Result;
 
 /// A batch as the training step takes it.
 pub(crate) struct Ready {
     pub rows: usize,
-    pub xs: Input,
+    pub xs: Features,
     pub labels: Vec<f32>,
     pub mask: Vec<f32>,
 }
@@ -79,7 +78,7 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
 
 impl Ready {
     fn new(batch: Batch, device: &Device) -> Result<Self> {
-        let (rows, labels, mask) = (batch.rows(), batch.labels, batch.mask);
-        Ok(Self { rows, xs: input(batch.numeric)?.to_device(device)?, labels, mask })
+        let (rows, Batch { numeric, fields, labels, mask, .. }) = (batch.rows(), batch);
+        Ok(Self { rows, xs: Features::new(numeric, fields)?.to_device(device)?, labels, mask })
     }
 }

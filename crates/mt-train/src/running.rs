@@ -6,7 +6,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 use mt_data::Task;
 use mt_metrics::StreamingAuc;
-use mt_models::probabilities;
+use mt_models::{Readout, predictions};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub(crate) struct Step {
 pub struct TaskProgress {
     /// Mean loss of the steps.
     pub loss: f64,
-    /// AUC over their rows, from a histogram; `None` if a class is absent.
+    /// AUC over their rows, from a histogram; `None` if a class is absent, or for a task that is not binary.
     pub auc: Option<f64>,
 }
 
@@ -37,6 +37,7 @@ pub struct TaskProgress {
 #[derive(Debug)]
 pub(crate) struct Running<'a> {
     tasks: &'a [Task],
+    readout: &'a Readout,
     auc: Vec<StreamingAuc>,
     loss: Vec<f64>,
     total: f64,
@@ -44,9 +45,9 @@ pub(crate) struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    pub fn new(tasks: &'a [Task]) -> Self {
+    pub fn new(tasks: &'a [Task], readout: &'a Readout) -> Self {
         let auc = vec![StreamingAuc::new(); tasks.len()];
-        Self { tasks, auc, loss: vec![0.0; tasks.len()], total: 0.0, steps: 0 }
+        Self { tasks, readout, auc, loss: vec![0.0; tasks.len()], total: 0.0, steps: 0 }
     }
 
     /// Reads a step's results.
@@ -63,15 +64,17 @@ impl<'a> Running<'a> {
         self.steps += 1;
         let losses = step.losses.to_vec1::<f32>()?;
         self.loss.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += f64::from(loss));
-        let probabilities = probabilities(&step.logits, self.tasks)?;
-        let tasks = self.tasks.len();
-        let labelled = step.labels.chunks_exact(tasks).zip(step.mask.chunks_exact(tasks));
-        for (p, (y, m)) in probabilities.chunks_exact(tasks).zip(labelled) {
-            for (t, auc) in self.auc.iter_mut().enumerate() {
-                if m[t] != 0.0 {
-                    auc.add(p[t], y[t]);
+        let (scores, width) = (self.readout.predictions(&step.logits)?, self.readout.width());
+        let (tasks, mut at) = (self.tasks.len(), 0);
+        for (t, (task, auc)) in self.tasks.iter().zip(&mut self.auc).enumerate() {
+            if task.kind.is_binary() {
+                let labelled = step.labels.iter().zip(&step.mask).skip(t).step_by(tasks);
+                let own = scores.iter().skip(at).step_by(width);
+                for (&score, (&label, _)) in own.zip(labelled).filter(|(_, (_, mask))| **mask != 0.0) {
+                    auc.add(score, label);
                 }
             }
+            at += predictions(task.kind);
         }
         Ok(())
     }

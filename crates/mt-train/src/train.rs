@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use mt_data::{Dataset, permutation};
-use mt_layers::{Params, symmetric_weights};
-use mt_models::{Model, Signature, build};
+use mt_layers::{Embeddings, Param, Params, symmetric_weights};
+use mt_models::{InputLayer, Readout, Signature, build};
 use serde::Serialize;
 
 use crate::checkpoint::{self, State};
 use crate::config::{Config, Select, SelectMetric};
 use crate::denormals;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, predict};
+use crate::evaluate::{Evaluation, Metrics, Scorer};
 use crate::objective::Objective;
 use crate::optim::Optimizer;
 use crate::prefetch::{self, Ready};
@@ -28,8 +28,11 @@ use crate::running::{Running, Step, TaskProgress};
 pub enum Event {
     /// The model stands.
     Started {
-        /// Trainable values.
+        /// Trainable values, those of embedding tables left out.
         parameters: usize,
+        /// Values of embedding tables.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        embeddings: Option<usize>,
         /// Training rows.
         rows: usize,
         /// Steps an epoch.
@@ -71,8 +74,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Outcome {
     /// The model with the weights of the best epoch.
-    pub model: Box<dyn Model>,
-    /// Trainable values.
+    pub scorer: Scorer,
+    /// Trainable values, those of embedding tables left out.
     pub parameters: usize,
     /// The best epoch; the last one without validation rows, `None` if not even one was completed.
     pub best: Option<Best>,
@@ -119,11 +122,17 @@ fn run_epochs<'scope, 'env: 'scope>(
 ) -> Result<Outcome> {
     let _flushed = denormals::flush();
     let tasks = &data.schema.tasks;
-    let inputs = data.schema.numeric.len();
-    let model_cfg = cfg.sized_model(inputs, tasks)?;
-    let params = Params::new(cfg.train.seed);
-    let model = build(&model_cfg, inputs, tasks, params.builder(DType::F32, device))?;
-    let scorer = build(&model_cfg, inputs, tasks, params.frozen(DType::F32, device))?;
+    let (seed, optimizer) = (cfg.train.seed, cfg.train.table_optimizer);
+    let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, optimizer, seed, device)?;
+    let model_cfg = cfg.sized_model(layer.width(), tasks)?;
+    let params = Params::new(seed);
+    let model = build(&model_cfg, layer.width(), tasks, params.builder(DType::F32, device))?;
+    let links = cfg.train.links(tasks);
+    let scorer = Scorer {
+        layer: layer.clone(),
+        model: build(&model_cfg, layer.width(), tasks, params.frozen(DType::F32, device))?,
+        readout: Readout::new(tasks, &links),
+    };
     let (trainable, gradients) = (params.all(), params.gradients());
     if let (Some(name), false) = (symmetric_weights(&trainable)?.first(), cfg.train.allow_symmetry) {
         return Err(Error::Symmetric(name.clone()));
@@ -133,12 +142,21 @@ fn run_epochs<'scope, 'env: 'scope>(
         model: model_cfg,
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),
+        encoders: data.encoders.clone(),
+        links,
+        seed,
     };
     let objective = Objective::new(&cfg.train, tasks);
     let (mut optimizer, mut best, mut step, mut epochs) = (Optimizer::new(cfg.train.optimizer), None, 0, 0);
     if let Some(&last) = run.epochs()?.last() {
+        let (path, encoders) = (run.checkpoint(last), Signature::read(&run.checkpoint(last))?.encoders);
+        let (checkpoint, data) = (encoders.fingerprint(), data.encoders.fingerprint());
+        if checkpoint != data {
+            return Err(Error::Vocabulary { path, checkpoint, data });
+        }
         let state: State;
-        (optimizer, state) = checkpoint::read(&run.checkpoint(last), &params, cfg.train.optimizer)?;
+        (optimizer, state) =
+            checkpoint::read(&run.checkpoint(last), &params, layer.embeddings(), cfg.train.optimizer)?;
         (best, step, epochs) = (best_of(run, cfg.train.select.metric)?, state.step, state.epoch);
     }
     let mut log = run.log()?;
@@ -148,9 +166,10 @@ fn run_epochs<'scope, 'env: 'scope>(
     };
     let rows = data.train.len();
     let steps = rows.div_ceil(cfg.train.batch_size) as u64;
-    tell(Event::Started { parameters: params.count(), rows, steps })?;
+    let embeddings = layer.embeddings().map(Embeddings::count);
+    tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
 
-    let (mut running, mut unread) = (Running::new(tasks), Vec::new());
+    let (mut running, mut unread) = (Running::new(tasks, &scorer.readout), Vec::new());
     let (mut seconds, mut seen) = (0.0, 0u64);
     'training: for epoch in epochs + 1..=cfg.train.epochs {
         let order = move || match cfg.train.shuffle {
@@ -163,11 +182,16 @@ fn run_epochs<'scope, 'env: 'scope>(
             let Ready { rows: count, xs, labels, mask } = batch;
             let mut kept = None;
             let total = gradients.collect(|| {
-                let logits = model.forward(&xs)?;
+                let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
+                let logits =
+                    model.forward(&input.dropout(cfg.train.dropout, seed.rotate_left(32) ^ step)?)?;
                 let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
                 kept = Some((logits.detach(), loss.tasks));
                 Ok(loss.total)
             })?;
+            if objective.lacks_labels(&mask) {
+                forget_zero_gradients(&trainable)?;
+            }
             step += 1;
             let batch_rows = done..done + count;
             done = batch_rows.end;
@@ -180,6 +204,9 @@ fn run_epochs<'scope, 'env: 'scope>(
                 unread.drain(..).try_for_each(|step| running.read(step))?;
             }
             optimizer.step(&trainable)?;
+            if let Some(embeddings) = layer.embeddings() {
+                embeddings.step(cfg.train.table_rate());
+            }
             if log {
                 let (loss, tasks) = running.take();
                 tell(Event::Progress { epoch, step, rows: done, loss, tasks })?;
@@ -189,7 +216,14 @@ fn run_epochs<'scope, 'env: 'scope>(
                 seen += done as u64;
                 let state =
                     |updates| State { epoch: epoch - 1, step, seed: cfg.train.seed, updates, selected: None };
-                checkpoint::write(&run.interrupted(), &signature, &params, &optimizer, state)?;
+                checkpoint::write(
+                    &run.interrupted(),
+                    &signature,
+                    &params,
+                    layer.embeddings(),
+                    &optimizer,
+                    state,
+                )?;
                 break 'training;
             }
         }
@@ -197,13 +231,20 @@ fn run_epochs<'scope, 'env: 'scope>(
         (seconds, seen, epochs) = (seconds + elapsed, seen + rows as u64, epoch);
 
         let valid = match &data.valid {
-            Some(table) => Some(Evaluation::new(&predict(&*scorer, table, tasks, device)?, table, tasks)),
+            Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
             None => None,
         };
         let value = valid.as_ref().and_then(|valid| selected(&cfg.train.select, valid));
         let better = best.is_none_or(|best: Best| is_better(cfg.train.select.metric, value, best.value));
         let state = |updates| State { epoch, step, seed: cfg.train.seed, updates, selected: value };
-        checkpoint::write(&run.checkpoint(epoch), &signature, &params, &optimizer, state)?;
+        checkpoint::write(
+            &run.checkpoint(epoch),
+            &signature,
+            &params,
+            layer.embeddings(),
+            &optimizer,
+            state,
+        )?;
         if better {
             best = Some(Best { epoch, value });
             run.set_best(Best { epoch, value })?;
@@ -213,20 +254,36 @@ fn run_epochs<'scope, 'env: 'scope>(
         tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: better })?;
     }
     if let Some(best) = best {
-        params.load(&run.checkpoint(best.epoch).join(Signature::WEIGHTS))?;
+        checkpoint::read(&run.checkpoint(best.epoch), &params, layer.embeddings(), cfg.train.optimizer)?;
     }
     let interrupted = epochs < cfg.train.epochs;
-    Ok(Outcome { model: scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
+    Ok(Outcome { scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
+}
+
+/// Takes gradients that are zero everywhere for none. They are those of the parameters that only a task without a
+/// label in the batch has, and momentum or weight decay must not move these.
+fn forget_zero_gradients(params: &[Param]) -> Result<()> {
+    for param in params {
+        let mut gradient = param.gradient.lock();
+        let zero = match &gradient.device {
+            Some(gradient) => gradient.abs()?.max_all()?.to_scalar::<f32>()? == 0.0,
+            None => gradient.host.iter().all(|g| *g == 0.0),
+        };
+        if zero {
+            gradient.clear();
+        }
+    }
+    Ok(())
 }
 
 /// The metric by which epochs are chosen.
 fn selected(select: &Select, valid: &Evaluation) -> Option<f64> {
-    let metric = |summary: &mt_metrics::BinarySummary| match select.metric {
-        SelectMetric::Auc => summary.auc,
-        SelectMetric::LogLoss => summary.log_loss,
+    let metric = |metrics: &Metrics| match select.metric {
+        SelectMetric::Auc => metrics.ranking(),
+        SelectMetric::LogLoss => metrics.log_loss(),
     };
     match &select.task {
-        Some(task) => valid.task(task).and_then(metric),
+        Some(task) => valid.task(task).and_then(|task| metric(&task.metrics)),
         None => valid.mean(metric),
     }
 }

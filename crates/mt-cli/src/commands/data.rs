@@ -1,11 +1,11 @@
 //! `mt data`.
 
 use anyhow::Result;
-use mt_data::census::{Protocol, convert};
+use mt_data::census::{Form, Protocol, convert};
 use mt_data::{Stats, synth};
 use mt_train::Config;
 
-use crate::args::{CensusArgs, DataArgs, DataCommand, ProtocolArg, StatsArgs, SynthArgs};
+use crate::args::{CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs};
 use crate::progress::Bar;
 use crate::report::{Grid, number, thousands};
 use crate::{print, source};
@@ -23,8 +23,12 @@ fn census(args: &CensusArgs) -> Result<()> {
         ProtocolArg::Study => Protocol::Study,
         ProtocolArg::Paper => Protocol::Paper,
     };
+    let form = match args.form {
+        FormArg::OneHot => Form::OneHot,
+        FormArg::Categories => Form::Categories,
+    };
     let bar = Bar::bytes("converting", false);
-    let summary = convert(&args.raw, &args.out, protocol, args.seed, &|progress| bar.read(&progress))?;
+    let summary = convert(&args.raw, &args.out, protocol, form, args.seed, &|progress| bar.read(&progress))?;
     bar.finish();
     let mut grid = Grid::new(["file", "rows", "columns", "completion", "like", "non-zeros a row"]);
     for file in &summary.files {

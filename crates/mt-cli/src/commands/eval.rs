@@ -19,17 +19,17 @@ pub fn run(args: &EvalArgs) -> Result<()> {
             rows = Some(source::evaluation(&cfg, signature, args.data.as_deref())?);
         }
         let Some((name, table)) = &rows else { continue };
-        let mut probabilities = Vec::with_capacity(table.len() * signature.schema.tasks.len());
+        let mut predictions = Vec::with_capacity(table.len() * predictor.width());
         for start in (0..table.len()).step_by(ROWS) {
             let batch = table.slice(start..(start + ROWS).min(table.len()));
-            probabilities.extend(predictor.predict(batch.numeric)?);
+            predictions.extend(predictor.predict(batch.numeric, batch.fields)?);
         }
-        let evaluation = Evaluation::new(&probabilities, table, &signature.schema.tasks);
+        let evaluation = Evaluation::new(&predictions, table, &signature.schema.tasks);
         if args.json {
             print::line(serde_json::json!({ "epoch": epoch, "rows": name, "tasks": evaluation }))?;
         } else {
             let epoch = epoch.map_or_else(|| "interrupted".into(), |epoch| format!("epoch {epoch}"));
-            print::line(format_args!("{} {epoch} on {name}\n{}", cfg.name, metrics(&evaluation).text()))?;
+            print::line(format_args!("{} {epoch} on {name}\n{}", cfg.name, metrics(&evaluation)))?;
         }
     }
     Ok(())

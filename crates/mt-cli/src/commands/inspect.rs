@@ -22,7 +22,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     } else {
         let cfg = Config::read(&args.what, &args.overrides.set)?;
         let schema = schema(&cfg)?;
-        let model = cfg.sized_model(schema.numeric.len(), &schema.tasks)?;
+        let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.tasks)?;
         (cfg.name, model, schema)
     };
     show(&name, &model, &schema, args.json)
@@ -31,25 +31,28 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 /// The columns of a configuration's data, from its first line.
 fn schema(cfg: &Config) -> Result<Schema> {
     Ok(match &cfg.data.csv {
-        Some(csv) => TableReader::open_training(&csv.train, csv, &cfg.tasks)?.schema(),
-        None => Schema { numeric: synth::feature_names(), tasks: mt_data::tasks(&cfg.tasks)? },
+        Some(csv) => TableReader::open_data(&csv.train, &cfg.data, &cfg.tasks)?.schema(),
+        None => {
+            let (numeric, tasks) = (synth::feature_names(), mt_data::tasks(&cfg.tasks)?);
+            Schema { numeric, fields: Vec::new(), tasks }
+        }
     })
 }
 
 fn show(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<()> {
-    let parameters = inventory(model, schema.numeric.len(), &schema.tasks)?;
+    let inputs = model.inputs(schema)?;
+    let parameters = inventory(model, inputs, &schema.tasks)?;
     let total = count(&parameters);
     if json {
         let shapes: serde_json::Map<_, _> =
             parameters.iter().map(|(name, shape)| (name.clone(), shape.dims().into())).collect();
         let value = serde_json::json!({
-            "name": name, "model": model, "inputs": schema.numeric.len(), "tasks": schema.tasks,
+            "name": name, "model": model, "inputs": inputs, "tasks": schema.tasks,
             "parameters": total, "shapes": shapes,
         });
         return print::line(value);
     }
     let tasks: Vec<&str> = schema.tasks.iter().map(|task| task.name.as_str()).collect();
-    let inputs = schema.numeric.len();
     print::line(format_args!("{name}: {}, {inputs} inputs, tasks {}", model.kind, tasks.join(", ")))?;
     let mut grid = Grid::new(["parameter", "shape", "values"]);
     for (name, shape) in &parameters {

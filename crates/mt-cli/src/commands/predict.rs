@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mt_data::{Labels, Paths, Table};
+use mt_data::{Labels, Paths, Table, Task, TaskKind};
 use mt_models::Predictor;
 use mt_train::RunDir;
 use rayon::prelude::*;
@@ -55,20 +55,28 @@ fn write_file(predictor: &Predictor, reader: mt_data::TableReader, path: &Path) 
 }
 
 fn write(predictor: &Predictor, mut reader: mt_data::TableReader, out: &mut dyn Write) -> Result<()> {
-    let tasks: Vec<&str> = predictor.signature().schema.tasks.iter().map(|task| task.name.as_str()).collect();
-    let cannot = "cannot write the probabilities";
-    writeln!(out, "{}", tasks.join(",")).context(cannot)?;
+    let header: Vec<String> = predictor.signature().schema.tasks.iter().flat_map(columns).collect();
+    let cannot = "cannot write the predictions";
+    writeln!(out, "{}", header.join(",")).context(cannot)?;
     loop {
         let blocks: Vec<Table> = reader.by_ref().take(BLOCKS).collect::<Result<_, _>>()?;
         if blocks.is_empty() {
             break;
         }
-        for text in lines(predictor, &blocks, tasks.len())? {
+        for text in lines(predictor, &blocks)? {
             out.write_all(&text).context(cannot)?;
         }
     }
     source::report_skipped(reader.skipped());
     out.flush().context(cannot)
+}
+
+/// What a task's predictions are called: its name, of a multiclass task with the class behind it.
+fn columns(task: &Task) -> Vec<String> {
+    match task.kind {
+        TaskKind::Multiclass { classes } => (0..classes).map(|c| format!("{}.{c}", task.name)).collect(),
+        _ => vec![task.name.clone()],
+    }
 }
 
 /// Blocks of text predicted at once: a single one, 1 MiB, has too few rows of a wide file to keep all threads busy.
@@ -78,21 +86,22 @@ const BLOCKS: usize = 16;
 const ROWS: usize = 512;
 
 /// The lines of consecutive tables, in order.
-fn lines(predictor: &Predictor, tables: &[Table], tasks: usize) -> Result<Vec<Vec<u8>>> {
+fn lines(predictor: &Predictor, tables: &[Table]) -> Result<Vec<Vec<u8>>> {
+    let width = predictor.width();
     let starts = |table: &Table| (0..table.len()).step_by(ROWS);
     let chunks: Vec<_> =
         tables.iter().flat_map(|table| starts(table).map(move |start| (table, start))).collect();
     let chunk = |&(table, start): &(&Table, usize)| -> Result<Vec<u8>> {
         let batch = table.slice(start..(start + ROWS).min(table.len()));
-        let probabilities = predictor.predict(batch.numeric)?;
+        let predictions = predictor.predict(batch.numeric, batch.fields)?;
         // "0.12345678," and a little more for the smallest.
-        let mut text = Vec::with_capacity(probabilities.len() * 14);
-        for row in probabilities.chunks_exact(tasks) {
-            for (t, probability) in row.iter().enumerate() {
-                if t > 0 {
+        let mut text = Vec::with_capacity(predictions.len() * 14);
+        for row in predictions.chunks_exact(width) {
+            for (i, prediction) in row.iter().enumerate() {
+                if i > 0 {
                     text.push(b',');
                 }
-                write!(text, "{probability}")?;
+                write!(text, "{prediction}")?;
             }
             text.push(b'\n');
         }

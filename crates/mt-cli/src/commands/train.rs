@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::Dataset;
-use mt_train::{Best, Config, Evaluation, Event, RunDir, predict, train};
+use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, train};
 use serde::Serialize;
 
 use crate::args::{TrainArgs, Usage};
@@ -45,8 +45,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, args.json)?;
-    // What is wrong with the budget is said before a folder is made.
-    cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
+    // What is wrong with the budget or the embeddings is said before a folder is made.
+    cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
     let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
     let run = match earlier {
         Some((run, _)) => run,
@@ -56,6 +56,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if !args.json {
         note(describe(&data));
     }
+    for leak in mt_data::leaks(&data.train, &data.schema) {
+        note(format_args!("warning: {leak}"));
+    }
     let outcome = train(&cfg, &data, &device, &run, stop, &mut |event| {
         bar.train(event, cfg.train.epochs);
         match (args.json, event) {
@@ -63,10 +66,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             (true, event) => {
                 let _ = print_json(event);
             }
-            (false, Event::Started { parameters, steps, .. }) => {
+            (false, Event::Started { parameters, embeddings, steps, .. }) => {
                 let (parameters, steps) = (thousands(*parameters), thousands(*steps as usize));
+                let tables =
+                    embeddings.map(|n| format!(" and {} in tables", thousands(n))).unwrap_or_default();
                 bar.line(&format!(
-                    "{} {}: {parameters} parameters, {steps} steps an epoch",
+                    "{} {}: {parameters} parameters{tables}, {steps} steps an epoch",
                     cfg.name, cfg.model.kind
                 ));
             }
@@ -77,7 +82,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     bar.finish();
     let score = |table: &mt_data::Table| -> Result<Evaluation> {
         let tasks = &data.schema.tasks;
-        Ok(Evaluation::new(&predict(&*outcome.model, table, tasks, &device)?, table, tasks))
+        Ok(Evaluation::new(&outcome.scorer.predict(table, &device)?, table, tasks))
     };
     let summary = Summary {
         name: cfg.name.clone(),
@@ -119,12 +124,13 @@ fn describe(data: &Dataset) -> String {
         mt_data::Numeric::Sparse(_) => format!("sparse ({:.1} % non-zero)", 100.0 * data.train.density()),
         mt_data::Numeric::Dense(_) => "dense".into(),
     };
-    let (columns, train) = (data.train.width(), thousands(data.train.len()));
-    format!(
-        "{train} training rows x {columns} columns, {form}; {} valid, {} test",
-        rows(&data.valid),
-        rows(&data.test)
-    )
+    let train = thousands(data.train.len());
+    let columns = match (data.train.width(), data.schema.fields.len()) {
+        (columns, 0) => format!("{columns} columns, {form}"),
+        (0, fields) => format!("{fields} fields"),
+        (columns, fields) => format!("{fields} fields and {columns} columns"),
+    };
+    format!("{train} training rows x {columns}; {} valid, {} test", rows(&data.valid), rows(&data.test))
 }
 
 /// A line about an epoch.
@@ -134,7 +140,17 @@ pub fn epoch_line(event: &Event) -> String {
     };
     let mut line = format!("epoch {epoch:>3}  {:>8}  {:>6} rows/s", seconds(*s), count(*rows_per_second));
     for (name, m) in valid.iter().flat_map(|valid| &valid.tasks) {
-        line += &format!("  {name}: auc {} loss {}", number(m.auc, 4), number(m.log_loss, 4));
+        line += &match m.metrics {
+            Metrics::Binary(m) => {
+                format!("  {name}: auc {} loss {}", number(m.auc, 4), number(m.log_loss, 4))
+            }
+            Metrics::Multiclass(m) => {
+                format!("  {name}: auc {} loss {}", number(m.macro_auc, 4), number(m.log_loss, 4))
+            }
+            Metrics::Regression(m) => {
+                format!("  {name}: xauc {} rmse {}", number(m.xauc, 4), number(m.rmse, 4))
+            }
+        };
     }
     if *best && valid.is_some() {
         line += "  *";
@@ -151,7 +167,7 @@ fn print_summary(summary: &Summary, data: &Dataset) -> Result<()> {
         line(format_args!("best epoch {epoch}{value}; {rate} rows/s, {all} in all; run in {run}"))?;
         for (name, evaluation) in [("valid", &summary.valid), ("test", &summary.test)] {
             if let Some(evaluation) = evaluation {
-                line(format_args!("{name}\n{}", metrics(evaluation).text()))?;
+                line(format_args!("{name}\n{}", metrics(evaluation)))?;
             }
         }
     }

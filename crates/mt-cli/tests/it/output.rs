@@ -12,7 +12,7 @@ fn a_full_disk_is_an_error() {
     let folder = Folder::trained();
     let predict = ["predict", "--run", "run", "--input", "rows.csv"];
     let full = "No space left on device (os error 28)";
-    let message = format!("error: cannot write the probabilities: {full}\n");
+    let message = format!("error: cannot write the predictions: {full}\n");
     let said = folder.mt(&[&predict[..], &["--output", "/dev/full"]].concat());
     assert_eq!((said.code, said.err), (Some(1), message.clone()));
     assert!(
@@ -55,7 +55,7 @@ fn a_disk_that_fills_up_in_the_middle_leaves_no_half_file() {
     let predict = cramped(&folder, &["predict", "--run", "run", "--input", "new.csv", "--output", "out.csv"]);
     assert_eq!(
         (predict.code, predict.err),
-        (Some(1), format!("error: cannot write the probabilities: {full}\n"))
+        (Some(1), format!("error: cannot write the predictions: {full}\n"))
     );
     let synth = cramped(&folder, &["data", "synth", "--rows", "20000", "--out", "synth.csv"]);
     assert_eq!((synth.code, synth.err), (Some(1), format!("error: synth.csv: cannot be written: {full}\n")));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Protocol;
 use super::raw::{FIELDS, NAMES, Record};
+use super::{Form, Protocol};
 use crate::error::{Error, Found, Result};
 
 /// Columns that stay raw: age, wage per hour, capital gains and losses, dividends, instance weight, employers,
@@ -20,6 +20,7 @@ const INCOME: usize = 41;
 pub(super) struct Encoder {
     numeric: Vec<usize>,
     one_hot: Vec<OneHot>,
+    form: Form,
     /// The one-hot columns of a row without any category: `,0,0,…,0` and a line end.
     template: Vec<u8>,
 }
@@ -38,7 +39,7 @@ pub(super) struct Encoded {
 }
 
 impl Encoder {
-    pub fn new(protocol: Protocol) -> Self {
+    pub fn new(protocol: Protocol, form: Form) -> Self {
         let paper = protocol == Protocol::Paper;
         let numeric = NUMERIC.into_iter().filter(|&field| !(paper && field == INSTANCE_WEIGHT));
         let labels = [MARITAL, INCOME];
@@ -46,7 +47,7 @@ impl Encoder {
             .filter(|field| !NUMERIC.contains(field) && !labels.contains(field))
             .filter(|&field| !(paper && field == EDUCATION))
             .map(|field| OneHot { field, categories: BTreeMap::new() });
-        Encoder { numeric: numeric.collect(), one_hot: one_hot.collect(), template: Vec::new() }
+        Encoder { numeric: numeric.collect(), one_hot: one_hot.collect(), form, template: Vec::new() }
     }
 
     /// Notes the record's categories.
@@ -77,6 +78,10 @@ impl Encoder {
     pub fn column_names(&self) -> Vec<String> {
         let mut names = vec!["completion".to_owned(), "like".to_owned()];
         names.extend(self.numeric.iter().map(|&field| NAMES[field].to_owned()));
+        if self.form == Form::Categories {
+            names.extend(self.one_hot.iter().map(|one_hot| NAMES[one_hot.field].to_owned()));
+            return names;
+        }
         for one_hot in &self.one_hot {
             let name = |value: &Vec<u8>| {
                 format!("{}={}", NAMES[one_hot.field], String::from_utf8_lossy(value).trim())
@@ -106,6 +111,14 @@ impl Encoder {
             line.push(b',');
             line.extend_from_slice(text);
         }
+        if self.form == Form::Categories {
+            for OneHot { field, .. } in &self.one_hot {
+                line.push(b',');
+                line.extend_from_slice(record.field(*field));
+            }
+            line.push(b'\n');
+            return Ok(Encoded { completion, like, non_zeros: non_zeros + self.one_hot.len() as u64 });
+        }
         let start = line.len();
         line.extend_from_slice(&self.template);
         for OneHot { field, categories } in &self.one_hot {
@@ -133,8 +146,8 @@ impl OneHot {
 fn unexpected(record: &Record<'_>, field: usize, expected: &'static str, found: &[u8]) -> Error {
     Error::Field {
         place: record.place(field),
-        field: NAMES[field].to_owned(),
-        expected,
+        field: NAMES[field].into(),
+        expected: expected.into(),
         found: Found(String::from_utf8_lossy(found).into_owned()),
         record: record.record,
     }

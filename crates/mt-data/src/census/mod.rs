@@ -3,7 +3,8 @@
 //! `completion` is "never married", `like` is "income above 50,000". The files written have no header; their
 //! columns are `completion`, `like`, 11 raw numeric columns in file order, then 29 columns one-hot encoded in file
 //! order, each with the categories of the training file in sorted order: 499 features. `columns.txt` names all
-//! columns, one a line.
+//! columns, one a line. Or, on request, with a header and each category in the words of the raw file, in a column of
+//! its own, for models that look them up in embedding tables.
 //!
 //! The UCI test file is split into two seeded halves: one validates, the other tests.
 //!
@@ -37,6 +38,17 @@ pub enum Protocol {
     Paper,
 }
 
+/// How categories are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// A column of 0 and 1 for each, no header, `columns.txt` beside. The default.
+    #[default]
+    OneHot,
+    /// As text, a column a field, with a header.
+    Categories,
+}
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -60,7 +72,7 @@ pub struct FileSummary {
 }
 
 /// Converts `census-income.data` and `census-income.test` (or `.gz`) in `raw_dir` into `train.csv`, `valid.csv`,
-/// `test.csv` and `columns.txt` in `out_dir`. `seed` decides which half of the test file validates.
+/// `test.csv` and, one-hot, `columns.txt` in `out_dir`. `seed` decides which half of the test file validates.
 ///
 /// # Errors
 /// A raw file that is missing, damaged or not of this data set; an output that cannot be written.
@@ -68,6 +80,7 @@ pub fn convert(
     raw_dir: &Path,
     out_dir: &Path,
     protocol: Protocol,
+    form: Form,
     seed: u64,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Summary> {
@@ -84,7 +97,7 @@ pub fn convert(
         progress(Progress { bytes_done, bytes_total: Some(total), rows: rows.load(Ordering::Relaxed) });
     };
 
-    let mut encoder = Encoder::new(protocol);
+    let mut encoder = Encoder::new(protocol, form);
     train.for_each(&report, |record| encoder.learn(record))?;
     encoder.finish_learning();
     done.fetch_add(train_bytes, Ordering::Relaxed);
@@ -96,9 +109,14 @@ pub fn convert(
     done.fetch_add(test_bytes, Ordering::Relaxed);
 
     let names = encoder.column_names();
-    let mut columns = Output::create(&out_dir.join("columns.txt"))?;
-    columns.write(|file| file.write_all((names.join("\n") + "\n").as_bytes()))?;
-    let create = |name: &str| Writer::create(out_dir.join(name), names.len());
+    let columns = (form == Form::OneHot).then(|| Output::create(&out_dir.join("columns.txt"))).transpose()?;
+    let create = |name: &str| {
+        let mut writer = Writer::create(out_dir.join(name), names.len())?;
+        if form == Form::Categories {
+            writer.output.write(|file| file.write_all((names.join(",") + "\n").as_bytes()))?;
+        }
+        Ok(writer)
+    };
     let (mut trains, mut valids, mut tests) =
         (create("train.csv")?, create("valid.csv")?, create("test.csv")?);
     train.for_each(&report, |record| {
@@ -118,7 +136,10 @@ pub fn convert(
     })?;
     done.fetch_add(test_bytes, Ordering::Relaxed);
 
-    columns.finish()?;
+    if let Some(mut columns) = columns {
+        columns.write(|file| file.write_all((names.join("\n") + "\n").as_bytes()))?;
+        columns.finish()?;
+    }
     let files = vec![trains.finish()?, valids.finish()?, tests.finish()?];
     report(0);
     Ok(Summary { files })

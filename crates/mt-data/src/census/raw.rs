@@ -141,7 +141,11 @@ impl Raw {
     fn error(&self, error: csv::Error, compressed: bool) -> Error {
         let path = self.path.clone();
         let source = std::io::Error::from(error);
-        if compressed { Error::Gzip { path, source } } else { Error::Read { path, source } }
+        if compressed {
+            Error::Damaged { path, format: "gzip", source }
+        } else {
+            Error::Read { path, source }
+        }
     }
 }
 

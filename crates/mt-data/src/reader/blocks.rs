@@ -30,11 +30,12 @@ impl Read for Counted {
     }
 }
 
-/// An open file, possibly compressed (recognised by its first two bytes, whatever its name).
+/// An open file, possibly compressed (recognised by its first bytes, whatever its name).
 pub(super) struct Blocks {
     path: PathBuf,
     text: Box<dyn Read + Send>,
-    compressed: bool,
+    /// How it is compressed, if it is.
+    format: Option<&'static str>,
     block: usize,
     /// What came after the last line end of the block before.
     rest: Vec<u8>,
@@ -45,10 +46,15 @@ impl Blocks {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
         let mut file = BufReader::with_capacity(64 << 10, Counted { file, bytes });
-        let compressed = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
-        let text: Box<dyn Read + Send> =
-            if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Blocks { path: path.to_owned(), text, compressed, block, rest: Vec::new() })
+        let (format, text): (_, Box<dyn Read + Send>) = match file.fill_buf().map_err(read)? {
+            [0x1f, 0x8b, ..] => (Some("gzip"), Box::new(MultiGzDecoder::new(file))),
+            // A frame, or one that may be skipped, as some writers put first.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                (Some("zstd"), Box::new(zstd::Decoder::with_buffer(file).map_err(read)?))
+            }
+            _ => (None, Box::new(file)),
+        };
+        Ok(Blocks { path: path.to_owned(), text, format, block, rest: Vec::new() })
     }
 
     /// Puts the next whole lines into `buffer`, the last one ending in `\n` even where the file's does not, and
@@ -92,10 +98,10 @@ impl Blocks {
     }
 
     fn error(&self, source: io::Error) -> Error {
-        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let path = self.path.clone();
-        match source.kind() {
-            InvalidData | InvalidInput | UnexpectedEof if self.compressed => Error::Gzip { path, source },
+        match self.format {
+            // What the system says has a number, what a decoder says has none.
+            Some(format) if source.raw_os_error().is_none() => Error::Damaged { path, format, source },
             _ => Error::Read { path, source },
         }
     }

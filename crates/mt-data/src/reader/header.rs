@@ -45,8 +45,8 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
 }
 
 /// The names of columns without names: `column 0`, `column 1`, …, counted as the configuration counts them.
-/// Refuses a line without a single number, which can only be a header.
-pub(super) fn count(text: &[u8], delimiter: u8, path: &Path) -> Result<Vec<String>> {
+/// Refuses a line without a single number, which can only be a header, unless columns may hold `texts`.
+pub(super) fn count(text: &[u8], delimiter: u8, texts: bool, path: &Path) -> Result<Vec<String>> {
     let (mut at, mut width, mut numbers) = (0, 0, false);
     loop {
         let cell = Cell::at(text, at, delimiter);
@@ -58,7 +58,7 @@ pub(super) fn count(text: &[u8], delimiter: u8, path: &Path) -> Result<Vec<Strin
         }
         at = cell.next + 1;
     }
-    if !numbers {
+    if !numbers && !texts {
         return Err(Error::LooksLikeHeader { path: path.to_owned() });
     }
     Ok((0..width).map(|i| format!("column {i}")).collect())

@@ -1,18 +1,23 @@
-//! Which column of a file is which feature or label.
+//! Which column of a file is which feature, field or label.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::config::{ColumnRef, CsvConfig, Features, TaskConfig};
+use super::columns::{Columns, Rule};
+use super::plan::{Plan, Prepared};
+use crate::config::{ColumnRef, CsvConfig, DataConfig, Features, NumericMissing, TaskConfig};
 use crate::error::{Error, Nearest, Result};
-use crate::schema::{self, Schema};
+use crate::fields;
+use crate::schema::{self, Field, Keep, List, Schema};
 
 /// What a column of a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
     /// The feature of this number.
     Feature(u32),
-    /// The label of this task.
+    /// The binary label of this task.
     Label(u32),
+    /// The kept cell of this number, for a [`Plan`].
+    Keep(u32),
     /// Nothing.
     Skip,
 }
@@ -25,13 +30,17 @@ pub(super) struct Layout {
     pub names: Vec<String>,
     /// What each column is for.
     pub slots: Vec<Slot>,
-    /// For each column, the first label column from there on, or the last column if there is none.
+    /// For each column, the first from there on that is no feature, or the last column if there is none.
     pub stops: Vec<u32>,
     /// Whether features come in the schema's order.
     pub ascending: bool,
     pub features: usize,
     pub tasks: usize,
     pub delimiter: u8,
+    /// What an empty cell of a feature stands for: NaN for the mean, `None` for an error.
+    pub numeric_missing: Option<f32>,
+    /// What is made of kept cells, where numbers and 0/1 labels are not all.
+    pub plan: Option<Plan>,
 }
 
 /// Whether a file must have label columns.
@@ -43,207 +52,333 @@ pub enum Labels {
     Optional,
 }
 
-/// The columns of a file: its path, their names, and whether those are real names or made from their positions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Columns<'a> {
-    pub path: &'a Path,
-    pub names: &'a [String],
-    pub named: bool,
+/// What is asked of every file.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub csv: CsvConfig,
+    pub data: DataConfig,
+    pub tasks: Vec<TaskConfig>,
+    pub labels: Labels,
+    /// Whether rows are for training, so that `data.split` counts.
+    pub training: bool,
 }
 
-impl Columns<'_> {
-    fn find(&self, column: &ColumnRef, key: &str) -> Result<usize> {
-        let (key, path) = (key.to_owned(), self.path.to_owned());
-        match column {
-            &ColumnRef::Index(index) if index < self.names.len() => Ok(index),
-            &ColumnRef::Index(index) => {
-                Err(Error::ColumnOutOfRange { key, index, width: self.names.len(), path })
-            }
-            ColumnRef::Name(name) if !self.named => Err(Error::Unnamed { key, name: name.clone(), path }),
-            ColumnRef::Name(name) => self.names.iter().position(|n| n == name).ok_or_else(|| {
-                let nearest = Nearest::of(name, self.names);
-                Error::UnknownColumn { key, name: name.clone(), path, nearest }
-            }),
+/// The columns of everything but the numeric features.
+pub(super) struct Others {
+    pub labels: Vec<Rule>,
+    pub within: Vec<Option<Rule>>,
+    pub weight: Option<Rule>,
+    pub group: Option<usize>,
+    pub split: [Option<Rule>; 2],
+    /// The key of each side table.
+    pub keys: Vec<usize>,
+    pub fields: Vec<usize>,
+}
+
+impl Request {
+    /// What `data`, whose rows come from files, and `tasks` ask for.
+    pub fn new(data: &DataConfig, tasks: &[TaskConfig], labels: Labels, training: bool) -> Result<Self> {
+        data.check()?;
+        let Some(csv) = data.csv.clone() else { return Err(Error::Source { found: "none" }) };
+        Ok(Request { csv, data: data.clone(), tasks: tasks.to_vec(), labels, training })
+    }
+
+    /// What an empty cell of a feature stands for: NaN for the mean, `None` for an error.
+    pub fn numeric_missing(&self) -> Option<f32> {
+        match self.data.numeric_missing {
+            NumericMissing::Fail => None,
+            NumericMissing::Zero => Some(0.0),
+            NumericMissing::Mean => Some(f32::NAN),
         }
     }
 
-    /// The label column of each task, each another one.
-    pub fn labels(&self, tasks: &[TaskConfig]) -> Result<Vec<usize>> {
-        let find = |task: &TaskConfig| self.find(&task.label, &label_key(task));
-        let labels: Vec<usize> = tasks.iter().map(find).collect::<Result<_>>()?;
-        for (second, label) in labels.iter().enumerate() {
-            if let Some(first) = labels[..second].iter().position(|l| l == label) {
-                let name = |i: usize| tasks[i].name.clone();
-                let column = self.names[*label].clone();
-                return Err(Error::SharedLabel { first: name(first), second: name(second), column });
+    /// Whether more is asked for than numbers and 0/1 labels in columns of their own.
+    fn needs_plan(&self, schema: &Schema, labels: &[Rule]) -> bool {
+        let data = &self.data;
+        let task = |task: &TaskConfig| task.within.is_some() || !task.kind.is_binary();
+        !schema.fields.is_empty()
+            || !data.join.is_empty()
+            || data.weight.is_some()
+            || data.group.is_some()
+            || (data.split.is_some() && self.training)
+            || !self.csv.missing.is_empty()
+            || self.tasks.iter().any(task)
+            || labels.iter().any(|label| !label.expression.is_column())
+    }
+
+    /// Finds everything but the numeric features. With a schema, a file with names has the fields it names.
+    fn others(&self, columns: Columns<'_>, schema: Option<&Schema>) -> Result<Others> {
+        let absent = self.labels == Labels::Optional;
+        let optional = |written: &Option<ColumnRef>, key: &str| -> Result<Option<Rule>> {
+            written.as_ref().map(|written| columns.rule(written, key, absent)).transpose()
+        };
+        let within = |task: &TaskConfig| optional(&task.within, &format!("tasks.{}.where", task.name));
+        let labels = columns.labels(&self.tasks, absent)?;
+        let split = self.data.split.clone().filter(|_| self.training).unwrap_or_default();
+        let group = self.data.group.as_ref().map(|group| columns.find(group, "data.group"));
+        let group = match group.transpose() {
+            Err(_) if absent => None,
+            other => other?,
+        };
+        // A key is a column of the file itself.
+        let own = Columns { names: &columns.names[..columns.own], ..columns };
+        let key = |(i, join): (usize, &crate::config::JoinConfig)| {
+            own.find(&ColumnRef::Name(join.key.clone()), &format!("data.join[{i}].key"))
+        };
+        let fields = match schema {
+            Some(schema) if columns.named => {
+                let find = |field: &Field| named(columns, &field.column);
+                schema.fields.iter().map(find).collect::<Result<Vec<usize>>>()?
             }
-        }
-        Ok(labels)
+            _ => {
+                let find = |(i, field): (usize, &fields::FieldConfig)| {
+                    columns.find(&field.column, &format!("data.fields[{i}].column"))
+                };
+                self.data.fields.iter().enumerate().map(find).collect::<Result<_>>()?
+            }
+        };
+        Ok(Others {
+            within: self.tasks.iter().map(within).collect::<Result<_>>()?,
+            weight: optional(&self.data.weight, "data.weight")?.filter(Rule::is_whole),
+            group,
+            split: [optional(&split.valid, "data.split.valid")?, optional(&split.test, "data.split.test")?],
+            keys: self.data.join.iter().enumerate().map(key).collect::<Result<_>>()?,
+            labels,
+            fields,
+        })
     }
 }
 
-fn label_key(task: &TaskConfig) -> String {
-    format!("tasks.{}.label", task.name)
+impl Others {
+    /// The columns that are no features under `features: all`.
+    pub fn taken(&self) -> Vec<usize> {
+        let options = self.within.iter().chain([&self.weight]).chain(&self.split).flatten();
+        let rules = self.labels.iter().chain(options);
+        let mut taken: Vec<usize> = rules.flat_map(|rule| rule.columns.iter().flatten().copied()).collect();
+        taken.extend(self.group.iter().chain(&self.keys).chain(&self.fields));
+        taken
+    }
+}
+
+/// The column called `name` that a model was trained on.
+fn named(columns: Columns<'_>, name: &str) -> Result<usize> {
+    columns.names.iter().position(|n| n == name).ok_or_else(|| {
+        let (path, nearest) = (columns.path.to_owned(), Nearest::of(name, columns.names));
+        Error::MissingFeature { path, name: name.to_owned(), nearest }
+    })
 }
 
 /// The schema that a training file gives rise to.
-pub(super) fn schema(columns: Columns<'_>, csv: &CsvConfig, tasks: &[TaskConfig]) -> Result<Schema> {
-    let features = features(columns, csv, tasks, &columns.labels(tasks)?)?;
+pub(super) fn schema(columns: Columns<'_>, request: &Request) -> Result<Schema> {
+    let others = request.others(columns, None)?;
+    let features = features(columns, request, &others)?;
     let numeric = features.iter().map(|&column| columns.names[column].clone()).collect();
-    Ok(Schema { numeric, tasks: schema::tasks(tasks)? })
+    let configs = &request.data.fields;
+    let column = |i: usize| columns.names[others.fields[i]].clone();
+    let name = |i: usize| configs[i].name.clone().unwrap_or_else(|| fields::default_name(&column(i)));
+    let list = |config: &fields::FieldConfig| {
+        config.separator.map(|separator| List {
+            separator,
+            pooling: config.pooling.unwrap_or_default(),
+            keep: config.first.map(Keep::First).or(config.last.map(Keep::Last)),
+        })
+    };
+    let field = |(i, config): (usize, &fields::FieldConfig)| Field {
+        name: name(i),
+        column: column(i),
+        table: config.table.clone().unwrap_or_else(|| name(i)),
+        list: list(config),
+    };
+    let fields = configs.iter().enumerate().map(field).collect();
+    Ok(Schema { numeric, fields, tasks: schema::tasks(&request.tasks)? })
 }
 
 /// The feature columns in schema order.
-fn features(
-    columns: Columns<'_>,
-    csv: &CsvConfig,
-    tasks: &[TaskConfig],
-    labels: &[usize],
-) -> Result<Vec<usize>> {
+fn features(columns: Columns<'_>, request: &Request, others: &Others) -> Result<Vec<usize>> {
+    let csv = &request.csv;
     let excluded: Vec<usize> =
         csv.exclude.iter().map(|c| columns.find(c, "data.csv.exclude")).collect::<Result<_>>()?;
+    let taken = others.taken();
     let features: Vec<usize> = match &csv.features {
-        Features::All => (0..columns.names.len()).filter(|c| !labels.contains(c)).collect(),
+        Features::All => (0..columns.names.len()).filter(|c| !taken.contains(c)).collect(),
+        Features::None => Vec::new(),
         Features::List(list) => {
             list.iter().map(|c| columns.find(c, "data.csv.features")).collect::<Result<_>>()?
         }
     };
     let mut seen = vec![false; columns.names.len()];
-    for &feature in &features {
-        let name = columns.names[feature].clone();
-        if let Some(task) = labels.iter().position(|&label| label == feature) {
-            return Err(Error::LabelAmongFeatures { name, task: tasks[task].name.clone() });
+    for &feature in features.iter().chain(&others.fields) {
+        if let Some(task) = others.labels.iter().position(|label| label.plain() == Some(feature)) {
+            let (name, task) = (columns.names[feature].clone(), request.tasks[task].name.clone());
+            return Err(Error::LabelAmongFeatures { name, task });
         }
-        if std::mem::replace(&mut seen[feature], true) {
-            return Err(Error::DuplicateFeature { name });
+    }
+    for &feature in &features {
+        if std::mem::replace(&mut seen[feature], true) || others.fields.contains(&feature) {
+            return Err(Error::DuplicateFeature { name: columns.names[feature].clone() });
         }
     }
     let kept: Vec<usize> = features.into_iter().filter(|f| !excluded.contains(f)).collect();
-    if kept.is_empty() { Err(Error::NoFeatures { path: columns.path.to_owned() }) } else { Ok(kept) }
+    match kept.is_empty() && others.fields.is_empty() {
+        true => Err(Error::NoFeatures { path: columns.path.to_owned() }),
+        false => Ok(kept),
+    }
+}
+
+/// The columns of a file of a schema already known: features in its order, and everything else.
+pub(super) fn resolve(
+    columns: Columns<'_>,
+    request: &Request,
+    schema: &Schema,
+) -> Result<(Vec<usize>, Others)> {
+    if !columns.named {
+        let others = request.others(columns, Some(schema))?;
+        let features = features(columns, request, &others)?;
+        let names = features.iter().map(|&feature| &columns.names[feature]);
+        if names.eq(&schema.numeric) && others.fields.len() == schema.fields.len() {
+            return Ok((features, others));
+        }
+        let expected = schema.numeric.len() + request.tasks.len() + request.csv.exclude.len();
+        let (path, found) = (columns.path.to_owned(), columns.names.len());
+        return Err(Error::FileWidth { path, expected, without_labels: None, found });
+    }
+    let positions: std::collections::BTreeMap<&str, usize> =
+        columns.names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    let feature =
+        |name: &String| positions.get(name.as_str()).map_or_else(|| named(columns, name), |&i| Ok(i));
+    let features: Vec<usize> = schema.numeric.iter().map(feature).collect::<Result<_>>()?;
+    let mut others = request.others(columns, Some(schema))?;
+    let inputs: std::collections::BTreeSet<usize> = features.iter().chain(&others.fields).copied().collect();
+    for (label, task) in others.labels.iter_mut().zip(&request.tasks) {
+        let Some(column) = label.plain().filter(|column| inputs.contains(column)) else { continue };
+        if request.labels == Labels::Required {
+            let name = columns.names[column].clone();
+            return Err(Error::LabelAmongFeatures { name, task: task.name.clone() });
+        }
+        // An index that hits a feature: the label columns before it are not in this file.
+        label.columns = vec![None];
+    }
+    Ok((features, others))
 }
 
 impl Layout {
     /// The layout of a file for a schema already known.
     pub fn new(
         columns: Columns<'_>,
-        csv: &CsvConfig,
-        tasks: &[TaskConfig],
+        request: &Request,
         schema: &Schema,
-        labels: Labels,
+        prepared: &Prepared,
     ) -> Result<Self> {
-        let slots = if columns.named {
-            by_name(columns, tasks, schema, labels)?
-        } else {
-            by_position(columns, csv, tasks, schema, labels)?
+        let (features, others) = match resolve(columns, request, schema) {
+            Err(error) if !columns.named && request.labels == Labels::Optional && !columns.shifted => {
+                return without_labels(columns, request, schema, prepared)
+                    .unwrap_or(Err(widths(error, request)));
+            }
+            other => other?,
         };
+        Ok(Self::assemble(columns, request, schema, prepared, &features, &others))
+    }
+
+    fn assemble(
+        columns: Columns<'_>,
+        request: &Request,
+        schema: &Schema,
+        prepared: &Prepared,
+        features: &[usize],
+        others: &Others,
+    ) -> Self {
+        let mut slots = vec![Slot::Skip; columns.own];
+        let mut plan = None;
+        if request.needs_plan(schema, &others.labels) {
+            plan = Some(Plan::new(columns, request, schema, prepared, features, others, &mut slots));
+        } else {
+            (0u32..).zip(features).for_each(|(i, &column)| slots[column] = Slot::Feature(i));
+            let labels = (0u32..).zip(&others.labels).filter_map(|(i, label)| Some((i, label.plain()?)));
+            labels.for_each(|(i, column)| slots[column] = Slot::Label(i));
+        }
         let last = slots.len().saturating_sub(1) as u32;
         let mut stops = vec![last; slots.len()];
         for (column, slot) in slots.iter().enumerate().rev() {
             let following = stops.get(column + 1).copied().unwrap_or(last);
-            stops[column] = if matches!(slot, Slot::Label(_)) { column as u32 } else { following };
+            let stops_here = matches!(slot, Slot::Label(_) | Slot::Keep(_));
+            stops[column] = if stops_here { column as u32 } else { following };
         }
         let order = slots.iter().filter_map(|slot| match slot {
             Slot::Feature(feature) => Some(feature),
             _ => None,
         });
-        Ok(Layout {
+        let ascending = order.is_sorted() && plan.as_ref().is_none_or(|plan| plan.features.is_empty());
+        Layout {
             path: columns.path.to_owned(),
             names: columns.names.to_vec(),
             stops,
-            ascending: order.is_sorted(),
+            ascending,
             features: schema.numeric.len(),
-            tasks: tasks.len(),
-            delimiter: csv.delimiter_byte()?,
+            tasks: request.tasks.len(),
+            delimiter: prepared.delimiter,
+            numeric_missing: request.numeric_missing(),
             slots,
-        })
+            plan,
+        }
     }
 }
 
-/// A file with a header: columns in any order, others are ignored.
-fn by_name(columns: Columns<'_>, tasks: &[TaskConfig], schema: &Schema, labels: Labels) -> Result<Vec<Slot>> {
-    let mut slots = vec![Slot::Skip; columns.names.len()];
-    let positions: std::collections::BTreeMap<&str, usize> =
-        columns.names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
-    for (feature, name) in (0u32..).zip(&schema.numeric) {
-        let Some(&column) = positions.get(name.as_str()) else {
-            let (path, nearest) = (columns.path.to_owned(), Nearest::of(name, columns.names));
-            return Err(Error::MissingFeature { path, name: name.clone(), nearest });
-        };
-        slots[column] = Slot::Feature(feature);
-    }
-    for (task, config) in (0u32..).zip(tasks) {
-        match columns.find(&config.label, &label_key(config)) {
-            Ok(column) if slots[column] == Slot::Skip => slots[column] = Slot::Label(task),
-            // An index that hits a feature: the label columns before it are not in this file.
-            Ok(_) if labels == Labels::Optional => {}
-            Ok(column) => {
-                let name = columns.names[column].clone();
-                return Err(Error::LabelAmongFeatures { name, task: config.name.clone() });
-            }
-            Err(_) if labels == Labels::Optional => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(slots)
-}
-
-/// A file without header: its width tells whether the labels are there.
-fn by_position(
-    columns: Columns<'_>,
-    csv: &CsvConfig,
-    tasks: &[TaskConfig],
-    schema: &Schema,
-    labels: Labels,
-) -> Result<Vec<Slot>> {
-    match (with_labels(columns, csv, tasks, schema), labels) {
-        (Err(error), Labels::Optional) => {
-            without_labels(columns.names.len(), csv, tasks, schema).ok_or(error)
-        }
-        (result, _) => result,
-    }
-    .map_err(|error| match error {
+/// Says that a file of another width would have been right without labels too.
+fn widths(error: Error, request: &Request) -> Error {
+    match error {
         Error::FileWidth { path, expected, found, .. } => {
-            let without_labels = (labels == Labels::Optional).then(|| expected - tasks.len());
+            let without_labels = Some(expected - request.tasks.len());
             Error::FileWidth { path, expected, without_labels, found }
         }
         other => other,
-    })
+    }
 }
 
-fn with_labels(
+/// The layout of a file without names that has the training file's columns less the label columns, if its width
+/// fits that.
+fn without_labels(
     columns: Columns<'_>,
-    csv: &CsvConfig,
-    tasks: &[TaskConfig],
+    request: &Request,
     schema: &Schema,
-) -> Result<Vec<Slot>> {
-    let labels = columns.labels(tasks)?;
-    let features = features(columns, csv, tasks, &labels)?;
-    let names = features.iter().map(|&feature| &columns.names[feature]);
-    if !names.eq(&schema.numeric) {
-        let expected = schema.numeric.len() + tasks.len() + csv.exclude.len();
-        let (path, found) = (columns.path.to_owned(), columns.names.len());
-        return Err(Error::FileWidth { path, expected, without_labels: None, found });
+    prepared: &Prepared,
+) -> Option<Result<Layout>> {
+    let (own, sides) = columns.names.split_at(columns.own);
+    let absent = || Rule {
+        text: String::new(),
+        expression: crate::expression::Expression::column(""),
+        columns: vec![None],
+    };
+    let labels = || request.tasks.iter().map(|_| absent()).collect();
+    if matches!(request.csv.features, Features::List(_)) && !request.needs_plan(schema, &[]) {
+        // How many more columns the training file had is not known: exactly the features, in their order.
+        let features: Vec<usize> = (0..own.len()).collect();
+        let others = Others { labels: labels(), ..Others::none() };
+        let fits = own.len() == schema.numeric.len();
+        return fits.then(|| Ok(Layout::assemble(columns, request, schema, prepared, &features, &others)));
     }
-    let mut slots = vec![Slot::Skip; columns.names.len()];
-    (0u32..).zip(features).for_each(|(i, column)| slots[column] = Slot::Feature(i));
-    (0u32..).zip(labels).for_each(|(i, column)| slots[column] = Slot::Label(i));
-    Ok(slots)
+    let all = 0..own.len() + request.tasks.len();
+    let is_label = |i: &usize| request.tasks.iter().any(|task| task.label == ColumnRef::Index(*i));
+    let names = all.filter(|i| !is_label(i)).map(|i| format!("column {i}"));
+    let names: Vec<String> = names.chain(sides.iter().cloned()).collect();
+    if names.len() != columns.names.len() {
+        return None;
+    }
+    let shifted = Columns { names: &names, shifted: true, ..columns };
+    let (features, others) = resolve(shifted, request, schema).ok()?;
+    let others = Others { labels: labels(), ..others };
+    Some(Ok(Layout::assemble(shifted, request, schema, prepared, &features, &others)))
 }
 
-/// The slots of a file with the training file's columns less the labels, if `width` fits that.
-fn without_labels(width: usize, csv: &CsvConfig, tasks: &[TaskConfig], schema: &Schema) -> Option<Vec<Slot>> {
-    let count = schema.numeric.len();
-    if let Features::List(_) = csv.features {
-        // How many more columns the training file had is not known: exactly the features, in their order.
-        return (width == count).then(|| (0..count as u32).map(Slot::Feature).collect());
+impl Others {
+    fn none() -> Self {
+        Others {
+            labels: Vec::new(),
+            within: Vec::new(),
+            weight: None,
+            group: None,
+            split: [None, None],
+            keys: Vec::new(),
+            fields: Vec::new(),
+        }
     }
-    let is_label = |column: usize| tasks.iter().any(|task| task.label == ColumnRef::Index(column));
-    let is_excluded = |column: usize| csv.exclude.contains(&ColumnRef::Index(column));
-    let mut features = 0u32..;
-    let slots: Vec<Slot> = (0..width + tasks.len())
-        .filter(|&column| !is_label(column))
-        .map(|column| if is_excluded(column) { None } else { features.next() })
-        .map(|feature| feature.map_or(Slot::Skip, Slot::Feature))
-        .collect();
-    (slots.len() == width && features.start as usize == count).then_some(slots)
 }

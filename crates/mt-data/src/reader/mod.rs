@@ -5,11 +5,17 @@
 
 mod blocks;
 mod cell;
+mod columns;
 mod files;
 mod header;
 mod layout;
+mod merge;
 mod number;
 mod parse;
+mod plan;
+mod prepare;
+mod record;
+mod side;
 mod stream;
 
 use std::collections::VecDeque;
@@ -18,18 +24,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
+pub(crate) use columns::{Columns, Rule};
 pub use files::expand;
-pub(crate) use layout::Columns;
 pub use layout::Labels;
+pub(crate) use number::{whole as parse_number, whole_f64 as whole_number};
+pub(crate) use prepare::{Coding, tables};
 
-use crate::config::{BadRecords, CsvConfig, Paths, TaskConfig};
+use crate::config::{BadRecords, CsvConfig, DataConfig, Paths, TaskConfig};
 use crate::dataset::Progress;
 use crate::error::{Error, Found, Place, Result};
+use crate::fields::{Encoders, Interner};
 use crate::normalize::Normalizer;
 use crate::rows::{Layout as Form, Numeric};
 use crate::schema::Schema;
 use crate::table::Table;
-use layout::Layout;
+use layout::{Layout, Request};
+use merge::Known;
 use parse::{Fault, FaultKind, Parsed};
 use stream::{Block, Stream};
 
@@ -48,6 +58,14 @@ pub struct Skipped {
     pub first: Vec<Error>,
 }
 
+impl Skipped {
+    /// Adds those of more files.
+    pub(crate) fn add(&mut self, more: Skipped) {
+        self.records += more.records;
+        self.first.extend(more.first);
+    }
+}
+
 /// Reads files as a sequence of tables of about 1 MiB of text each, in input order.
 ///
 /// After an error it ends.
@@ -59,6 +77,7 @@ pub struct TableReader {
     parsed: VecDeque<Result<(Block, Parsed)>>,
     /// Memory of blocks handed out, to be used again.
     free: Mutex<Vec<Vec<u8>>>,
+    known: Known,
     line: u64,
     record: u64,
     rows: u64,
@@ -67,8 +86,15 @@ pub struct TableReader {
     ended: bool,
 }
 
+/// What is left when training rows have been read.
+pub(crate) struct Finished {
+    pub skipped: Skipped,
+    pub interned: Vec<Interner>,
+    pub parts: Vec<u8>,
+}
+
 impl TableReader {
-    /// Opens files for a model that exists: columns are those of `schema`, values are normalised.
+    /// Opens files for a model that exists and has no fields: columns are those of `schema`, values are normalised.
     ///
     /// With a header, columns are found by name, in any order, and others are ignored. Without one, the width
     /// must be that of the training files, or, with [`Labels::Optional`], that less the label columns.
@@ -83,7 +109,27 @@ impl TableReader {
         normalizer: &Normalizer,
         labels: Labels,
     ) -> Result<Self> {
-        let mut reader = Self::new(paths, csv, tasks, Some(schema), labels, blocks::BLOCK)?;
+        let data = DataConfig::files(csv.clone());
+        Self::open_encoded(paths, &data, schema, tasks, normalizer, &Encoders::default(), labels)
+    }
+
+    /// As [`open`](Self::open), for a model with fields: those become rows of the tables of `encoders`, and `data`
+    /// says what side tables, weights and groups there are.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`Error::NoEncoder`] for encoders of another model.
+    pub fn open_encoded(
+        paths: &Paths,
+        data: &DataConfig,
+        schema: &Schema,
+        tasks: &[TaskConfig],
+        normalizer: &Normalizer,
+        encoders: &Encoders,
+        labels: Labels,
+    ) -> Result<Self> {
+        let request = Request::new(data, tasks, labels, false)?;
+        let mut reader =
+            Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
         reader.normalizer = Some(normalizer.clone());
         Ok(reader)
     }
@@ -99,7 +145,20 @@ impl TableReader {
         tasks: &[TaskConfig],
         labels: Labels,
     ) -> Result<Self> {
-        Self::new(paths, csv, tasks, Some(schema), labels, blocks::BLOCK)
+        Self::open_fitted(paths, &DataConfig::files(csv.clone()), schema, tasks, &Encoders::default(), labels)
+    }
+
+    /// As [`open_encoded`](Self::open_encoded), with numbers as they are.
+    pub(crate) fn open_fitted(
+        paths: &Paths,
+        data: &DataConfig,
+        schema: &Schema,
+        tasks: &[TaskConfig],
+        encoders: &Encoders,
+        labels: Labels,
+    ) -> Result<Self> {
+        let request = Request::new(data, tasks, labels, false)?;
+        Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))
     }
 
     /// Opens training files: the first one decides on the schema, values stay as they are.
@@ -107,37 +166,51 @@ impl TableReader {
     /// # Errors
     /// Whatever is wrong with the configuration or the first file's header.
     pub fn open_training(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig]) -> Result<Self> {
-        Self::new(paths, csv, tasks, None, Labels::Required, blocks::BLOCK)
+        Self::open_data(paths, &DataConfig::files(csv.clone()), tasks)
     }
 
-    /// As [`open_training`](Self::open_training), with blocks of about `block` bytes instead of 1 MiB. Results
-    /// do not depend on it.
+    /// As [`open_training`](Self::open_training), with everything that `data` asks for.
+    ///
+    /// Tables of fields have not been fitted: instead of the rows of a vocabulary, fields hold numbers from 2 in order
+    /// of appearance, side tables first, and instead of those of buckets the bits of an `f32`.
+    /// [`Dataset::load`](crate::Dataset::load) fits them.
     ///
     /// # Errors
     /// As [`open_training`](Self::open_training).
-    pub fn open_blocks(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
-        Self::new(paths, csv, tasks, None, Labels::Required, block.max(1))
+    pub fn open_data(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig]) -> Result<Self> {
+        Self::open_blocks(paths, data, tasks, Self::block(data))
+    }
+
+    /// As [`open_data`](Self::open_data), with blocks of about `block` bytes. Results do not depend on it.
+    ///
+    /// # Errors
+    /// As [`open_training`](Self::open_training).
+    pub fn open_blocks(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
+        let request = Request::new(data, tasks, Labels::Required, true)?;
+        Self::new(paths, request, None, Coding::Unfitted, block.max(1))
     }
 
     fn new(
         paths: &Paths,
-        csv: &CsvConfig,
-        tasks: &[TaskConfig],
+        request: Request,
         schema: Option<&Schema>,
-        labels: Labels,
+        coding: Coding<'_>,
         block: usize,
     ) -> Result<Self> {
-        crate::schema::tasks(tasks)?;
+        crate::schema::tasks(&request.tasks)?;
         let files = expand(paths)?;
         let size = |path: &PathBuf| {
             let metadata = path.metadata().map_err(|source| Error::Read { path: path.clone(), source })?;
             Ok(metadata.len())
         };
         let bytes_total = files.iter().map(size).sum::<Result<u64>>()?;
+        let bad = request.csv.on_bad_record;
+        let (stream, interned) = Stream::new(files, request, schema, coding, block)?;
         Ok(TableReader {
-            stream: Mutex::new(Stream::new(files, csv, tasks, schema, labels, block)?),
+            stream: Mutex::new(stream),
             normalizer: None,
-            bad: csv.on_bad_record,
+            bad,
+            known: Known { interned, ..Known::default() },
             parsed: VecDeque::new(),
             free: Mutex::default(),
             line: 1,
@@ -160,6 +233,11 @@ impl TableReader {
         Progress { bytes_done, bytes_total: Some(self.bytes_total), rows: self.rows }
     }
 
+    /// Text of about this many bytes is read at once: with side tables less, as a row is then several times its text.
+    pub(crate) fn block(data: &DataConfig) -> usize {
+        if data.join.is_empty() { blocks::BLOCK } else { blocks::BLOCK / 4 }
+    }
+
     /// After the first block: how many times its size the files come to, by the blocks read so far.
     pub(crate) fn blocks_expected(&self) -> f64 {
         let bytes_done = lock(&self.stream).bytes_done().max(1);
@@ -174,6 +252,12 @@ impl TableReader {
     /// As [`skipped`](Self::skipped), when reading is over.
     pub fn into_skipped(self) -> Skipped {
         self.skipped
+    }
+
+    /// What is left when reading is over.
+    pub(crate) fn finish(self) -> Finished {
+        let Known { interned, parts, .. } = self.known;
+        Finished { skipped: self.skipped, interned, parts }
     }
 
     /// Reads and parses the next blocks, some for each thread. A worker that is free takes the next block from
@@ -225,8 +309,12 @@ impl TableReader {
         self.line += parsed.lines;
         self.record += parsed.records;
         self.rows += parsed.rows.rows() as u64;
+        let mut table = Table::from_batch(parsed.rows);
+        if let Some(extra) = parsed.extra {
+            table = self.known.merge(table, extra, &block.layout)?;
+        }
         lock(&self.free).push(block.buffer);
-        Ok(Table::from_batch(parsed.rows))
+        Ok(table)
     }
 }
 
@@ -276,9 +364,12 @@ fn locate(fault: Fault, layout: &Layout, line: u64, record: u64) -> Error {
     let record = record + fault.record;
     match fault.kind {
         FaultKind::Width { found } => Error::Width { place, expected: layout.slots.len(), found, record },
-        FaultKind::Cell { column, expected, found } => {
-            let field = layout.names.get(column).cloned().unwrap_or_default();
-            Error::Field { place, field, expected, found: Found(found), record }
+        FaultKind::Side { place, field, expected, found } => {
+            Error::Field { place, field: field.into(), expected, found: Found(found), record }
+        }
+        FaultKind::Cell { column, field, expected, found } => {
+            let field = field.or_else(|| layout.names.get(column).cloned()).unwrap_or_default();
+            Error::Field { place, field: field.into(), expected, found: Found(found), record }
         }
     }
 }

@@ -53,21 +53,33 @@ fn scan_float(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> 
 }
 
 /// The number that is the whole of `text`.
-pub(super) fn whole(text: &[u8]) -> Option<f32> {
+pub(crate) fn whole(text: &[u8]) -> Option<f32> {
     float(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value)
+}
+
+/// As [`whole`], in `f64`.
+pub(crate) fn whole_f64(text: &[u8]) -> Option<f64> {
+    if !starts_number(text) {
+        return None;
+    }
+    fast_float2::parse::<f64, _>(text).ok().filter(|value| value.is_finite())
 }
 
 /// The number at the beginning of `text` and its length: finite, and with a digit or a point first, as
 /// `fast_float2` takes `nan` and `inf` for numbers too.
 fn float(text: &[u8]) -> Option<(f32, usize)> {
+    if !starts_number(text) {
+        return None;
+    }
+    fast_float2::parse_partial::<f32, _>(text).ok().filter(|(value, _)| value.is_finite())
+}
+
+fn starts_number(text: &[u8]) -> bool {
     let unsigned = match text {
         [b'+' | b'-', rest @ ..] => rest,
         _ => text,
     };
-    if !matches!(unsigned, [b'0'..=b'9' | b'.', ..]) {
-        return None;
-    }
-    fast_float2::parse_partial::<f32, _>(text).ok().filter(|(value, _)| value.is_finite())
+    matches!(unsigned, [b'0'..=b'9' | b'.', ..])
 }
 
 #[cfg(test)]

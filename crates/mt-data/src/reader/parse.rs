@@ -4,17 +4,24 @@
 //! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
 //! ones other than zero cost anything. Everything else goes field by field.
 
+use std::borrow::Cow;
+
 use super::cell::{Cell, count};
 use super::layout::{Layout, Slot};
 use super::number;
+use super::record::{Extra, Records};
 use crate::batch::Batch;
+use crate::error::Place;
+use crate::expression::is_missing;
 use crate::rows::{Numeric, SparseRows};
 
 /// What a block of text holds.
 #[derive(Debug)]
 pub(super) struct Parsed {
-    /// Its good rows.
+    /// Its good rows: features, labels and mask.
     pub rows: Batch,
+    /// What the layout's plan made of them.
+    pub extra: Option<Extra>,
     /// Its lines, blank ones too.
     pub lines: u64,
     /// Its records, good or bad.
@@ -38,8 +45,23 @@ pub(super) struct Fault {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum FaultKind {
-    Width { found: usize },
-    Cell { column: usize, expected: &'static str, found: String },
+    Width {
+        found: usize,
+    },
+    /// `field` is what to call the cell, if not by its column.
+    Cell {
+        column: usize,
+        field: Option<String>,
+        expected: Cow<'static, str>,
+        found: String,
+    },
+    /// In a side table.
+    Side {
+        place: Place,
+        field: String,
+        expected: Cow<'static, str>,
+        found: String,
+    },
 }
 
 /// Reads `text`, whole lines each ending in `\n`, and gives up after more than `allowance` bad records.
@@ -52,6 +74,7 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         labels: Vec::new(),
         mask: Vec::new(),
         pairs: Vec::new(),
+        records: layout.plan.as_ref().map(|plan| Records::new(plan, layout.delimiter)),
     };
     let (mut lines, mut records, mut faults) = (0, 0, Vec::new());
     let mut at = 0;
@@ -72,8 +95,11 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
             }
             None => {
                 row.drop_unfinished();
-                let (offset, kind) = diagnose(text, at, layout);
-                faults.push(Fault { line: lines, record: records, offset, kind });
+                let bad_value = row.records.as_mut().and_then(|r| r.take_fault(at, lines, records));
+                faults.push(bad_value.unwrap_or_else(|| {
+                    let (offset, kind) = diagnose(text, at, layout);
+                    Fault { line: lines, record: records, offset, kind }
+                }));
                 if faults.len() as u64 > allowance {
                     break;
                 }
@@ -82,9 +108,10 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         }
         (lines, records) = (lines + 1, records + 1);
     }
-    let Row { sparse, labels, mask, .. } = row;
-    let rows = Batch { numeric: Numeric::Sparse(sparse), labels, mask, tasks: layout.tasks };
-    Parsed { rows, lines, records, faults }
+    let Row { sparse, labels, mask, records: kept, .. } = row;
+    let rows =
+        Batch { numeric: Numeric::Sparse(sparse), fields: Vec::new(), labels, mask, tasks: layout.tasks };
+    Parsed { rows, extra: kept.map(|kept| kept.extra), lines, records, faults }
 }
 
 /// The text `0,0,0,0,` and what to compare with it.
@@ -123,6 +150,8 @@ struct Row<'a> {
     mask: Vec<f32>,
     /// For sorting rows whose features come in another order than the schema's.
     pairs: Vec<(u32, f32)>,
+    /// What the layout's plan makes of the rows.
+    records: Option<Records<'a>>,
 }
 
 impl Row<'_> {
@@ -137,25 +166,46 @@ impl Row<'_> {
         loop {
             (at, column) = self.read_digits(text, at, column);
             let slot = layout.slots[column];
-            let next = match (slot, number::scan(text, at, layout.delimiter)) {
-                (Slot::Feature(feature), Some((value, next))) => {
-                    self.push(feature, value);
-                    next
-                }
-                (Slot::Label(task), Some((value, next))) => {
-                    self.label(labelled + task as usize, value)?;
-                    next
-                }
-                (Slot::Skip, Some((_, next))) => next,
-                (slot, None) => self.read_cell(text, at, slot, labelled)?,
+            let next = if let Slot::Keep(k) = slot {
+                self.records.as_mut()?.keep(text, at, k)?
+            } else {
+                self.read_number(text, at, slot, labelled)?
             };
             match text.get(next) {
                 Some(&b) if b == layout.delimiter && column < last => (at, column) = (next + 1, column + 1),
-                Some(b'\n') if column == last => return Some(next + 1),
-                Some(b'\r') if column == last && text.get(next + 1) == Some(&b'\n') => return Some(next + 2),
+                Some(b'\n') if column == last => return self.complete(text, labelled, next + 1),
+                Some(b'\r') if column == last && text.get(next + 1) == Some(&b'\n') => {
+                    return self.complete(text, labelled, next + 2);
+                }
                 _ => return None,
             }
         }
+    }
+
+    /// Reads a cell that is nothing but a number, and returns the position behind it.
+    #[inline(always)]
+    fn read_number(&mut self, text: &[u8], at: usize, slot: Slot, labelled: usize) -> Option<usize> {
+        match (slot, number::scan(text, at, self.layout.delimiter)) {
+            (Slot::Feature(feature), Some((value, next))) => {
+                self.push(feature, value);
+                Some(next)
+            }
+            (Slot::Label(task), Some((value, next))) => {
+                self.label(labelled + task as usize, value)?;
+                Some(next)
+            }
+            (Slot::Skip | Slot::Keep(_), Some((_, next))) => Some(next),
+            (slot, None) => self.read_cell(text, at, slot, labelled),
+        }
+    }
+
+    /// Makes what the plan says of a row that has been read; `next` is where the next one starts.
+    fn complete(&mut self, text: &[u8], labelled: usize, next: usize) -> Option<usize> {
+        if let Some(records) = &mut self.records {
+            let (labels, mask) = (&mut self.labels[labelled..], &mut self.mask[labelled..]);
+            records.finish(text, &mut self.sparse, labels, mask)?;
+        }
+        Some(next)
     }
 
     /// Reads single digits up to the next label or the last column, and returns how far it came.
@@ -229,10 +279,11 @@ impl Row<'_> {
         let cell = Cell::at(text, at, self.layout.delimiter);
         let content = text[cell.start..cell.end].trim_ascii();
         match slot {
-            Slot::Skip => {}
+            Slot::Skip | Slot::Keep(_) => {}
             _ if cell.bad_quotes => return None,
-            Slot::Label(_) if content.is_empty() => {}
+            Slot::Label(_) if is_missing(content) => {}
             Slot::Label(task) => self.label(labelled + task as usize, number::whole(content)?)?,
+            Slot::Feature(feature) if content.is_empty() => self.push(feature, self.layout.numeric_missing?),
             Slot::Feature(feature) => self.push(feature, number::whole(content)?),
         }
         Some(cell.next)
@@ -260,6 +311,9 @@ impl Row<'_> {
         self.sparse.values.truncate(end);
         self.labels.truncate(rows * self.layout.tasks);
         self.mask.truncate(rows * self.layout.tasks);
+        if let Some(records) = &mut self.records {
+            records.truncate(rows);
+        }
     }
 }
 
@@ -280,7 +334,9 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
         let expected = match (slot, value) {
             (Slot::Skip, _) => None,
             _ if cell.bad_quotes => Some("a closing quote right before the next field"),
-            (Slot::Label(_), None) if content.is_empty() => None,
+            (Slot::Keep(_), _) => None,
+            (Slot::Label(_), None) if is_missing(content) => None,
+            (Slot::Feature(_), None) if content.is_empty() && layout.numeric_missing.is_some() => None,
             (Slot::Label(_), Some(0.0 | 1.0)) | (Slot::Feature(_), Some(_)) => None,
             (Slot::Label(_), _) => Some("0 or 1"),
             (Slot::Feature(_), None) => Some("a number"),
@@ -288,7 +344,8 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
         if let Some(expected) = expected {
             let shown = if cell.bad_quotes { &text[cell.start..cell.next] } else { content };
             let found = String::from_utf8_lossy(shown).into_owned();
-            return (cell.start - start, FaultKind::Cell { column, expected, found });
+            let expected = expected.into();
+            return (cell.start - start, FaultKind::Cell { column, field: None, expected, found });
         }
         at = cell.next + 1;
     }

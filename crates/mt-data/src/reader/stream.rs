@@ -6,10 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::blocks::Blocks;
+use super::columns::Columns;
 use super::header;
-use super::layout::{Columns, Labels, Layout, schema};
-use crate::config::{ColumnRef, CsvConfig, TaskConfig};
+use super::layout::{Labels, Layout, Request, schema};
+use super::plan::Prepared;
+use super::prepare::{Coding, prepare};
+use super::side::{self, Side};
+use crate::config::ColumnRef;
 use crate::error::{Error, Result};
+use crate::fields::Interner;
 use crate::schema::Schema;
 
 /// A block of whole lines, to be parsed.
@@ -26,11 +31,11 @@ pub(super) struct Block {
 /// The files still to be read and the one being read.
 pub(super) struct Stream {
     files: std::vec::IntoIter<PathBuf>,
-    csv: CsvConfig,
+    request: Request,
     names: Option<Vec<String>>,
-    tasks: Vec<TaskConfig>,
+    sides: Arc<Vec<Side>>,
     schema: Schema,
-    labels: Labels,
+    prepared: Option<Prepared>,
     block: usize,
     open: Option<Open>,
     bytes_done: Arc<AtomicU64>,
@@ -44,30 +49,31 @@ struct Open {
 }
 
 impl Stream {
-    /// Opens the first file. Without a `schema`, it decides on one.
+    /// Opens the first file. Without a `schema`, it decides on one. The interners know the values that side tables
+    /// hold, one a table of the fields.
     pub fn new(
         files: Vec<PathBuf>,
-        csv: &CsvConfig,
-        tasks: &[TaskConfig],
+        request: Request,
         schema: Option<&Schema>,
-        labels: Labels,
+        coding: Coding<'_>,
         block: usize,
-    ) -> Result<Self> {
-        csv.check()?;
-        let names = csv.names.as_deref().map(read_names).transpose()?;
+    ) -> Result<(Self, Vec<Interner>)> {
+        request.csv.check()?;
+        let names = request.csv.names.as_deref().map(read_names).transpose()?;
+        let sides = Arc::new(side::open(&request.data.join, request.csv.delimiter_byte()?)?);
         let mut stream = Stream {
             files: files.into_iter(),
-            csv: csv.clone(),
+            request,
             names,
-            tasks: tasks.to_vec(),
+            sides,
             schema: schema.cloned().unwrap_or_default(),
-            labels,
+            prepared: None,
             block,
             open: None,
             bytes_done: Arc::default(),
         };
-        stream.open_next(schema.is_none())?;
-        Ok(stream)
+        let interners = stream.open_next(schema.is_none(), coding)?;
+        Ok((stream, interners))
     }
 
     pub fn schema(&self) -> &Schema {
@@ -91,14 +97,15 @@ impl Stream {
                 let layout = open.layout.clone();
                 return Ok(Some(Block { buffer, lines: 0..length, layout, opens: None }));
             }
-            self.open_next(false)?;
+            self.open_next(false, Coding::Unfitted)?;
         }
     }
 
-    fn open_next(&mut self, decide: bool) -> Result<()> {
+    /// Opens the next file. The first one prepares for all, with `coding`.
+    fn open_next(&mut self, decide: bool, coding: Coding<'_>) -> Result<Vec<Interner>> {
         self.open = None;
-        let Some(path) = self.files.next() else { return Ok(()) };
-        let delimiter = self.csv.delimiter_byte()?;
+        let Some(path) = self.files.next() else { return Ok(Vec::new()) };
+        let delimiter = self.request.csv.delimiter_byte()?;
         let mut blocks = Blocks::open(&path, self.block, self.bytes_done.clone())?;
         let mut buffer = Vec::new();
         let length = blocks.next_into(&mut buffer)?;
@@ -112,26 +119,39 @@ impl Stream {
         if skip == text.len() {
             return Err(Error::Empty { path });
         }
-        let (names, named) = if self.csv.header {
+        let (names, named) = if self.request.csv.header {
             let (names, length) = header::read(&text[skip..], delimiter, &path)?;
             (skip, line) = (skip + length, line + 1);
             (names, true)
         } else {
-            let numbered = header::count(&text[skip..], delimiter, &path)?;
+            let texts = !self.request.data.fields.is_empty();
+            let numbered = header::count(&text[skip..], delimiter, texts, &path)?;
             match &self.names {
                 None => (numbered, false),
                 Some(names) => (self.given_names(names, numbered.len(), &path)?, true),
             }
         };
-        let columns = Columns { path: &path, names: &names, named };
+        let own = names.len();
+        let names = side::names(names, &path, &self.sides)?;
+        let columns = Columns { path: &path, names: &names, named, own, shifted: false };
         if decide {
-            self.schema = schema(columns, &self.csv, &self.tasks)?;
+            self.schema = schema(columns, &self.request)?;
         }
-        let layout = Layout::new(columns, &self.csv, &self.tasks, &self.schema, self.labels)?;
-        let layout = Arc::new(layout);
+        let mut interners = Vec::new();
+        let prepared = match self.prepared.take() {
+            Some(prepared) => prepared,
+            None => {
+                let sides = self.sides.clone();
+                let (prepared, known) = prepare(&self.request, &self.schema, coding, sides, &names, own)?;
+                interners = known;
+                prepared
+            }
+        };
+        let prepared = self.prepared.insert(prepared);
+        let layout = Arc::new(Layout::new(columns, &self.request, &self.schema, prepared)?);
         let first = Block { buffer, lines: skip..length, layout: layout.clone(), opens: Some(line) };
         self.open = Some(Open { blocks, layout, first: Some(first) });
-        Ok(())
+        Ok(interners)
     }
 
     /// The names from the file of names, for a file of `width` columns, with or without the label columns.
@@ -140,14 +160,14 @@ impl Stream {
             return Ok(names.to_vec());
         }
         let is_label = |(i, name): (usize, &String)| {
-            self.tasks.iter().any(|task| match &task.label {
+            self.request.tasks.iter().any(|task| match &task.label {
                 ColumnRef::Index(index) => *index == i,
                 ColumnRef::Name(label) => label == name,
             })
         };
         let inputs: Vec<String> =
             names.iter().enumerate().filter(|&column| !is_label(column)).map(|(_, n)| n.clone()).collect();
-        let optional = self.labels == Labels::Optional;
+        let optional = self.request.labels == Labels::Optional;
         if optional && inputs.len() == width {
             return Ok(inputs);
         }

@@ -22,7 +22,7 @@ pub use write::write_csv;
 
 use crate::config::TaskConfig;
 use crate::error::{Error, Result};
-use crate::reader::Columns;
+use crate::reader::{Columns, Rule};
 use crate::rows::{DenseRows, Numeric};
 use crate::table::Table;
 use columns::FEATURES;
@@ -120,8 +120,22 @@ impl Synth {
     /// A label that does not exist, or two tasks with the same one.
     pub fn for_tasks(self, tasks: &[TaskConfig]) -> Result<(Table, Truth)> {
         let names = column_names();
-        let columns = Columns { path: "the synthetic data".as_ref(), names: &names, named: true };
-        let labels = columns.labels(tasks)?;
+        let (path, own) = ("the synthetic data".as_ref(), names.len());
+        let columns = Columns { path, names: &names, named: true, own, shifted: false };
+        let rules = columns.labels(tasks, false)?;
+        let plain = |(rule, task): (&Rule, &TaskConfig)| match (rule.plain(), &task.within) {
+            (Some(column), None) => Ok(column),
+            _ => {
+                let key = format!("tasks.{}", task.name);
+                let found = task.within.as_ref().map_or_else(|| rule.text.clone(), ToString::to_string);
+                Err(Error::Entry {
+                    key,
+                    expected: "a label column and no expression with `data.synth`",
+                    found,
+                })
+            }
+        };
+        let labels: Vec<usize> = rules.iter().zip(tasks).map(plain).collect::<Result<_>>()?;
         if let Some(task) = labels.iter().position(|&label| label >= TASKS.len()) {
             let key = format!("tasks.{}.label", tasks[task].name);
             return Err(Error::NoLabel { key, found: names[labels[task]].clone() });

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use mt_data::census::{Protocol, Summary, convert};
+use mt_data::census::{Form, Protocol, Summary, convert};
 use mt_data::{CsvConfig, DataConfig, Dataset, Layout, TableReader};
 
 use crate::support::{Files, headerless, label_at, real_data};
 
 fn converted(raw: &Path, protocol: Protocol) -> (Files, Summary) {
     let files = Files::new();
-    let summary = convert(raw, files.0.path(), protocol, 1, &|_| ()).unwrap();
+    let summary = convert(raw, files.0.path(), protocol, Form::OneHot, 1, &|_| ()).unwrap();
     (files, summary)
 }
 
@@ -68,7 +68,8 @@ fn the_papers_protocol_lacks_education_and_instance_weight() {
 fn raw_files_that_are_not_there_or_not_census_files_are_named() {
     let files = Files::new();
     let message = || {
-        let error = convert(files.0.path(), &files.0.path().join("out"), Protocol::Study, 1, &|_| ());
+        let error =
+            convert(files.0.path(), &files.0.path().join("out"), Protocol::Study, Form::OneHot, 1, &|_| ());
         files.message(&error.unwrap_err())
     };
     assert_eq!(message(), "census-income.data: cannot be read");

@@ -157,6 +157,14 @@ fn files_that_are_missing_empty_or_damaged_are_named() {
     damaged[whole.len() / 2] ^= 0xFF;
     files.write("damaged.csv.gz", &damaged);
     assert_eq!(open(files.path("damaged.csv.gz")), "damaged.csv.gz: not a complete gzip file");
+
+    let whole = zstd::encode_all((0..5000).map(row).collect::<String>().as_bytes(), 3).unwrap();
+    files.write("cut.csv.zst", &whole[..whole.len() / 2]);
+    assert_eq!(open(files.path("cut.csv.zst")), "cut.csv.zst: not a complete zstd file");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2..].fill(0xFF);
+    files.write("damaged.csv.zst", &damaged);
+    assert_eq!(open(files.path("damaged.csv.zst")), "damaged.csv.zst: not a complete zstd file");
 }
 
 #[test]
@@ -269,7 +277,9 @@ fn bad_records_are_left_out_up_to_the_allowance() {
     let files = Files::with("a.csv", text);
     let paths = Paths::from(files.path("a.csv"));
     for block in [1, 7, 1 << 20] {
-        let mut reader = TableReader::open_blocks(&paths, &skipping(3), &[label("l", "l")], block).unwrap();
+        let mut reader =
+            TableReader::open_blocks(&paths, &DataConfig::files(skipping(3)), &[label("l", "l")], block)
+                .unwrap();
         let rows: usize = reader.by_ref().map(|table| table.unwrap().len()).sum();
         assert_eq!((rows, reader.skipped().records), (3, 3));
         let messages: Vec<String> = reader.skipped().first.iter().map(|e| files.message(e)).collect();
@@ -280,7 +290,9 @@ fn bad_records_are_left_out_up_to_the_allowance() {
         ];
         assert_eq!(messages, expected);
 
-        let reader = TableReader::open_blocks(&paths, &skipping(2), &[label("l", "l")], block).unwrap();
+        let reader =
+            TableReader::open_blocks(&paths, &DataConfig::files(skipping(2)), &[label("l", "l")], block)
+                .unwrap();
         let error = join(reader).unwrap_err();
         let expected = "more than 2 bad records (`on_bad_record: {skip: 2}`); the first one follows";
         assert_eq!(error.to_string(), expected);

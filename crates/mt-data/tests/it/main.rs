@@ -3,9 +3,15 @@
 mod census;
 mod dataset;
 mod errors;
+mod fields;
+mod joins;
 mod labels;
+mod leaks;
 mod property;
 mod reading;
+mod real;
+mod splits;
 mod support;
 mod synth;
+mod tasks;
 mod yaml;

@@ -1,6 +1,6 @@
 //! What is printed is what is read, however it is printed, cut into blocks or spread over threads.
 
-use mt_data::{Paths, Table, TableReader};
+use mt_data::{DataConfig, Paths, Table, TableReader};
 use proptest::prelude::*;
 
 use crate::support::{Files, headerless, join, label_at, values};
@@ -76,7 +76,7 @@ proptest! {
         let bits = |x: &[f32]| x.iter().map(|x| (x + 0.0).to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&values(&whole)), bits(&expected));
         prop_assert_eq!(whole.labels(), &labels[..]);
-        let blocks = join(TableReader::open_blocks(&paths, &csv, &tasks, block).unwrap()).unwrap();
+        let blocks = join(TableReader::open_blocks(&paths, &DataConfig::files(csv.clone()), &tasks, block).unwrap()).unwrap();
         prop_assert_eq!(values(&blocks), values(&whole));
         prop_assert_eq!(blocks.labels(), whole.labels());
     }
@@ -94,7 +94,12 @@ fn the_number_of_threads_changes_neither_rows_nor_the_first_error() {
         let paths = Paths::from(files.path(name));
         pool.install(|| {
             let csv = headerless(paths.clone());
-            join(TableReader::open_blocks(&paths, &csv, &[label_at("l", 0)], 1000)?)
+            join(TableReader::open_blocks(
+                &paths,
+                &DataConfig::files(csv.clone()),
+                &[label_at("l", 0)],
+                1000,
+            )?)
         })
     };
     assert_eq!(read(1, "good.csv").unwrap(), read(2, "good.csv").unwrap());

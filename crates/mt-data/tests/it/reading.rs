@@ -56,6 +56,14 @@ fn compressed_files_are_read_whatever_their_name() {
     let bytes = gz.finish().unwrap();
     // Two members one after the other, as `cat a.gz b.gz` makes them.
     let twice = [bytes.clone(), bytes].concat();
+    let zstd = zstd::encode_all(&b"1,2,3\n0,5,6\n"[..], 3).unwrap();
+    // A frame to be skipped, of four bytes, then two frames.
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4];
+    let frames = [&skipped[..], &zstd, &zstd].concat();
+    for (name, bytes) in [("b.csv.zst", &frames), ("b.csv", &frames)] {
+        let table = read(&headerless(files.write(name, bytes)), &[label_at("l", 0)]).unwrap();
+        assert_eq!(values(&table), [2., 3., 5., 6., 2., 3., 5., 6.]);
+    }
     for name in ["a.csv.gz", "a.csv"] {
         let table = read(&headerless(files.write(name, &twice)), &[label_at("l", 0)]).unwrap();
         assert_eq!(values(&table), [2., 3., 5., 6., 2., 3., 5., 6.]);

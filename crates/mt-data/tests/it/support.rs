@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use mt_data::{ColumnRef, CsvConfig, Error, Paths, Result, Table, TableReader, TaskConfig};
+use mt_data::{
+    ColumnRef, CsvConfig, DataConfig, Dataset, Error, Paths, Result, Table, TableReader, TaskConfig,
+};
 use tempfile::TempDir;
 
 /// A folder with files in it, gone when dropped.
@@ -76,4 +78,20 @@ pub fn real_data(test: &str) -> Option<PathBuf> {
         println!("{test}: skipped, as MT_TEST_DATA names no folder with datasets/census-income");
     }
     folder
+}
+
+/// A column or an expression.
+pub fn named(text: &str) -> ColumnRef {
+    ColumnRef::Name(text.to_owned())
+}
+
+/// The data section in `text`, where `DIR` stands for the folder of `files`.
+pub fn section(files: &Files, text: &str) -> DataConfig {
+    let folder = files.0.path().to_str().unwrap();
+    serde_yaml::from_str(&text.replace("DIR", folder)).unwrap()
+}
+
+/// All that a training run would read.
+pub fn load(data: &DataConfig, tasks: &[TaskConfig]) -> Result<Dataset> {
+    Dataset::load(data, tasks, &|_| ())
 }

@@ -60,7 +60,7 @@ fn mistakes_are_reported_where_they_are() {
     );
     assert_eq!(
         message("csv:\n  train: a\n  features: some\n"),
-        "csv.features: invalid value: string \"some\", expected `all`, or a list of columns at line 3 column 13"
+        "csv.features: invalid value: string \"some\", expected `all`, `none`, or a list of columns at line 3 column 13"
     );
     assert_eq!(
         message("csv:\n  train: a\n  exclude: [1.5]\n"),
@@ -77,6 +77,7 @@ fn mistakes_are_reported_where_they_are() {
 fn schema_and_normaliser_can_be_stored_with_a_model() {
     let schema = Schema {
         numeric: vec!["x".into()],
+        fields: Vec::new(),
         tasks: vec![mt_data::Task { name: "like".into(), kind: TaskKind::BinarySoftmax }],
     };
     let text = serde_yaml::to_string(&schema).unwrap();

@@ -2,9 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{buffer, with_values};
-use crate::loss::{BinaryLoss, Loss, MultiTaskLoss, PADDLEREC_EPSILON, TaskLoss};
-use crate::simd::{exp, ln_1p};
+use super::loss_rows::{Rows, losses_and_slopes};
+use super::{CHUNK, buffer, with_values};
+use crate::loss::{Loss, LossKind, MultiTaskLoss};
 
 /// A scalar whose gradient towards its argument is already known.
 struct Known {
@@ -37,23 +37,13 @@ pub(crate) fn loss_and_gradient(loss: &MultiTaskLoss, logits: &Tensor) -> Result
     let mut gradient = buffer(rows * columns);
     let mut sums = vec![0f64; loss.tasks.len()];
     with_values(logits, |logits| {
-        let tasks = loss.tasks.len();
-        for (r, (z, g)) in logits.chunks_exact(columns).zip(gradient.chunks_exact_mut(columns)).enumerate() {
-            let mut at = 0;
-            for (t, task) in loss.tasks.iter().enumerate() {
-                let mask = loss.mask[r * tasks + t];
-                if mask != 0.0 {
-                    let z = if task.logits == 1 { z[at] } else { z[at + 1] - z[at] };
-                    let (value, slope) = row(task, z, loss.labels[r * tasks + t]);
-                    sums[t] += f64::from(value * mask);
-                    let slope = slope * mask * task.weight / counts[t];
-                    if task.logits == 2 {
-                        g[at] = -slope;
-                    }
-                    g[at + task.logits - 1] = slope;
-                }
-                at += task.logits;
+        let mut at = 0;
+        for (t, (sum, &count)) in sums.iter_mut().zip(&counts).enumerate() {
+            // Without a label the gradient stays 0.
+            if count > 0.0 {
+                *sum = task(loss, t, count, (logits, &mut gradient), (at, columns));
             }
+            at += loss.tasks[t].logits;
         }
         Ok(())
     })?;
@@ -65,23 +55,58 @@ pub(crate) fn loss_and_gradient(loss: &MultiTaskLoss, logits: &Tensor) -> Result
     Ok(Loss { total, tasks: Tensor::from_vec(means, loss.tasks.len(), logits.device())? })
 }
 
-/// Loss of one row and its slope in the logit.
-#[inline(always)]
-fn row(task: &TaskLoss, z: f32, y: f32) -> (f32, f32) {
-    // e^-|z| serves both the logarithm and the sigmoid; `rest` is the smaller of p and 1 - p, exact near 0.
-    let small = exp(-z.abs());
-    let rest = small / (1.0 + small);
-    match task.kind {
-        BinaryLoss::CrossEntropy => {
-            let slope = if z >= 0.0 { (1.0 - y) - rest } else { rest - y };
-            (z.max(0.0) - z * y + ln_1p(small), slope)
+/// Sum of the masked losses of task `t`, whose logits start at column `at`; writes its columns of the gradient.
+///
+/// A chunk of rows at a time is laid out column by column, so that loops over rows vectorise.
+fn task(
+    loss: &MultiTaskLoss,
+    t: usize,
+    count: f32,
+    (logits, gradient): (&[f32], &mut [f32]),
+    (at, columns): (usize, usize),
+) -> f64 {
+    let (task, tasks) = (&loss.tasks[t], loss.tasks.len());
+    let binary_pair =
+        task.logits == 2 && matches!(task.kind, LossKind::CrossEntropy | LossKind::PaddlerecLog);
+    // Of two logits of a binary task only the difference matters.
+    let mut rows = Rows::new(if binary_pair { 1 } else { task.logits });
+    let mut sum = 0.0;
+    let (mut labels, mut masks) = (loss.labels.chunks(CHUNK * tasks), loss.mask.chunks(CHUNK * tasks));
+    for (z, gradient) in logits.chunks(CHUNK * columns).zip(gradient.chunks_mut(CHUNK * columns)) {
+        rows.count = z.len() / columns;
+        column(labels.next().unwrap_or_default(), t, tasks, &mut rows.y);
+        column(masks.next().unwrap_or_default(), t, tasks, &mut rows.mask);
+        if binary_pair {
+            for (to, row) in rows.z.iter_mut().zip(z.chunks_exact(columns)) {
+                *to = row[at + 1] - row[at];
+            }
+        } else {
+            for (c, to) in rows.z.chunks_exact_mut(CHUNK).enumerate() {
+                column(z, at + c, columns, to);
+            }
         }
-        BinaryLoss::PaddlerecLog => {
-            let p = if z >= 0.0 { 1.0 - rest } else { rest };
-            let e = PADDLEREC_EPSILON as f32;
-            let (positive, negative) = (p + e, 1.0 - p + e);
-            let slope = -y / positive + (1.0 - y) / negative;
-            (-y * positive.ln() - (1.0 - y) * negative.ln(), slope * p * (1.0 - p))
+        losses_and_slopes(task, count, &mut rows);
+        for loss in &rows.losses[..rows.count] {
+            sum += f64::from(*loss);
         }
+        if binary_pair {
+            for (row, slope) in gradient.chunks_exact_mut(columns).zip(&rows.slopes) {
+                (row[at], row[at + 1]) = (-slope, *slope);
+            }
+        } else {
+            for (c, slopes) in rows.slopes.chunks_exact(CHUNK).enumerate() {
+                for (row, slope) in gradient.chunks_exact_mut(columns).zip(slopes) {
+                    row[at + c] = *slope;
+                }
+            }
+        }
+    }
+    sum
+}
+
+/// Column `at` of rows of so many `columns`.
+fn column(rows: &[f32], at: usize, columns: usize, to: &mut [f32]) {
+    for (to, row) in to.iter_mut().zip(rows.chunks_exact(columns)) {
+        *to = row[at];
     }
 }

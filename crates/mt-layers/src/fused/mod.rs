@@ -9,6 +9,7 @@
 pub(crate) mod affine;
 mod dense;
 pub(crate) mod loss;
+mod loss_rows;
 mod matmul;
 pub(crate) mod mixture;
 mod packed;
@@ -22,10 +23,10 @@ use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, ba
 use crate::gradients::{Slot, slot_of};
 
 /// Rows a task of a parallel loop handles; fixed, so that partial sums do not depend on the thread count.
-const CHUNK: usize = 128;
+pub(crate) const CHUNK: usize = 128;
 
 /// Multiply-adds below which waking a second thread costs more than it saves.
-const PARALLEL: usize = 1 << 18;
+pub(crate) const PARALLEL: usize = 1 << 18;
 
 /// A parameter as a fused operation sees it.
 #[derive(Debug, Clone)]

@@ -1,6 +1,10 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
+mod embedding_lookup;
+mod embedding_support;
+mod embedding_training;
 mod finite_differences;
 mod fused_equals_composed;
+mod loss;
 mod network;

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{
-    Bank, BinaryLoss, Initializer, Input, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss, Towers,
+    Bank, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss, Towers,
     forward_side_by_side,
 };
 
@@ -54,7 +54,7 @@ impl Network {
     }
 
     pub fn loss(&self, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Tensor> {
-        let task = |logits| TaskLoss { logits, weight: 0.5 + logits as f32, kind: BinaryLoss::CrossEntropy };
+        let task = |logits| TaskLoss { logits, weight: 0.5 + logits as f32, kind: LossKind::CrossEntropy };
         let tasks = [task(1), task(2)];
         Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(&self.forward(xs)?)?.total)
     }

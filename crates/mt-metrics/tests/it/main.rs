@@ -1,5 +1,9 @@
 //! Tests of the public API.
 
+mod calibration_table;
 mod golden;
 mod identities;
+mod multiclass;
+mod ranking;
+mod regression;
 mod undefined;

@@ -4,7 +4,7 @@ use mt_metrics::*;
 
 type Metric = fn(&[f32], &[f32]) -> Option<f64>;
 
-const ALL: [(&str, Metric); 9] = [
+const ALL: [(&str, Metric); 10] = [
     ("auc", auc),
     ("paddlerec_auc", paddlerec_auc),
     ("delong", |scores, labels| DeLong::new(scores, labels).map(|delong| delong.auc())),
@@ -18,6 +18,7 @@ const ALL: [(&str, Metric); 9] = [
     ("log_loss", log_loss),
     ("log_loss_from_logits", log_loss_from_logits),
     ("calibration", calibration),
+    ("pr_auc", pr_auc),
     ("accuracy", |scores, labels| accuracy(scores, labels, 0.5)),
 ];
 /// The first so many of `ALL` compare the classes, so need both.
@@ -47,10 +48,12 @@ fn one_class_is_undefined_where_classes_are_compared() {
 }
 
 #[test]
-fn one_class_has_a_log_loss_and_an_accuracy() {
+fn one_class_has_a_log_loss_and_an_accuracy_and_positives_alone_a_precision() {
     assert!(log_loss(&[0.1, 0.9], &[1.0, 1.0]).is_some());
     assert_eq!(accuracy(&[0.1, 0.9], &[1.0, 1.0], 0.5), Some(0.5));
     assert_eq!(calibration(&[0.1, 0.9], &[0.0, 0.0]), None);
+    assert_eq!(pr_auc(&[0.1, 0.9], &[0.0, 0.0]), None);
+    assert_eq!(pr_auc(&[0.1, 0.9], &[1.0, 1.0]), Some(1.0));
 }
 
 #[test]

@@ -6,9 +6,9 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mt_data::{DataConfig, Task, TaskConfig};
-use mt_layers::BinaryLoss;
-use mt_models::{ModelConfig, fit_budget};
+use mt_data::{DataConfig, Task, TaskConfig, TaskKind};
+use mt_layers::{LossKind, RowOptimizer};
+use mt_models::{Link, ModelConfig, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
@@ -49,8 +49,19 @@ pub struct TrainConfig {
     pub shuffle: bool,
     /// The optimizer. Default Adam with a learning rate of 0.001.
     pub optimizer: OptimizerConfig,
-    /// The loss of a binary task. Default `cross-entropy`.
-    pub loss: BinaryLoss,
+    /// The update rule of embedding tables, applied to the rows a batch looked up. Default `adam`, lazy.
+    pub table_optimizer: RowOptimizer,
+    /// Learning rate of embedding tables. Default that of `optimizer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_lr: Option<f64>,
+    /// Share of the network's input, embeddings and numeric columns, set to 0 in training. Default 0.
+    pub dropout: f64,
+    /// The loss of binary tasks, `cross-entropy`, the default, or `paddlerec-log`.
+    pub loss: LossKind,
+    /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
+    /// `weighted-logistic`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "serde_yaml::with::singleton_map_recursive")]
+    pub task_losses: BTreeMap<String, LossKind>,
     /// Weight of a task's loss in the sum, by task. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_weights: BTreeMap<String, f32>,
@@ -72,7 +83,11 @@ impl Default for TrainConfig {
             seed: 1,
             shuffle: true,
             optimizer: OptimizerConfig::default(),
-            loss: BinaryLoss::default(),
+            table_optimizer: RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+            table_lr: None,
+            dropout: 0.0,
+            loss: LossKind::default(),
+            task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
             select: Select::default(),
             keep: 10,
@@ -97,10 +112,10 @@ pub struct Select {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelectMetric {
-    /// The larger the better.
+    /// The larger the better; of a multiclass task the mean of its classes' AUC, of a regression XAUC.
     #[default]
     Auc,
-    /// The smaller the better.
+    /// The smaller the better; regressions have none.
     LogLoss,
 }
 
@@ -149,6 +164,8 @@ impl Config {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
         };
+        let embedded = cfg.model.embedding.is_none() || !cfg.data.fields.is_empty();
+        check("model.embedding", embedded, "the data has no fields (data.fields)".into())?;
         cfg.data.check().map_err(data)?;
         mt_data::tasks(&cfg.tasks).map_err(data)?;
         Ok(cfg)
@@ -164,6 +181,7 @@ impl Config {
         };
         match error {
             Data::Setting { key, .. } => Some((*key).to_owned()),
+            Data::Entry { key, .. } | Data::TableEncodings { key, .. } => Some(key.clone()),
             Data::Source { .. } => Some("data.synth + data.csv".to_owned()),
             Data::NoTasks => Some("tasks".to_owned()),
             Data::DuplicateTask { name } | Data::TaskName { name, .. } => task(name),
@@ -188,7 +206,41 @@ impl Config {
     }
 }
 
+fn is_for_classes(loss: LossKind) -> bool {
+    matches!(loss, LossKind::CrossEntropy | LossKind::PaddlerecLog | LossKind::Multiclass)
+}
+
 impl TrainConfig {
+    /// The loss of a task.
+    pub fn loss_of(&self, task: &Task) -> LossKind {
+        match task.kind {
+            TaskKind::Binary | TaskKind::BinarySoftmax => self.loss,
+            TaskKind::Multiclass { .. } => LossKind::Multiclass,
+            TaskKind::Regression => self.task_losses.get(&task.name).copied().unwrap_or(LossKind::Mse),
+        }
+    }
+
+    /// How outputs of the regressions become predictions, where that is not the identity.
+    pub fn links(&self, tasks: &[Task]) -> BTreeMap<String, Link> {
+        let link = |task: &Task| (task.name.clone(), Link::of(self.loss_of(task)));
+        tasks.iter().map(link).filter(|(_, link)| *link != Link::Identity).collect()
+    }
+
+    /// Learning rate of embedding tables.
+    pub fn table_rate(&self) -> f64 {
+        self.table_lr.unwrap_or(self.optimizer.lr)
+    }
+
+    fn table_problems(&self) -> Vec<(String, bool, String)> {
+        let rate = self.table_rate();
+        let good = rate.is_finite() && rate > 0.0;
+        let mut checks = vec![("table_lr".into(), good, format!("expected a number above 0, found {rate}"))];
+        if let Err((key, problem)) = self.table_optimizer.check() {
+            checks.push((format!("table_optimizer.{key}"), false, problem));
+        }
+        checks
+    }
+
     fn check(&self, tasks: &[TaskConfig], check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
         for (key, n) in [("train.epochs", self.epochs), ("train.keep", self.keep)] {
             check(key, n > 0, format!("expected at least 1, found {n}"))?;
@@ -199,6 +251,14 @@ impl TrainConfig {
         for (key, good, problem) in self.optimizer.problems() {
             check(&format!("train.optimizer.{key}"), good, problem)?;
         }
+        let good = matches!(self.loss, LossKind::CrossEntropy | LossKind::PaddlerecLog);
+        let expected = "expected cross-entropy or paddlerec-log; see train.task_losses for others";
+        check("train.loss", good, expected.into())?;
+        for (key, good, problem) in self.table_problems() {
+            check(&format!("train.{key}"), good, problem)?;
+        }
+        let good = (0.0..1.0).contains(&self.dropout);
+        check("train.dropout", good, format!("expected 0 to below 1, found {}", self.dropout))?;
         let names = || tasks.iter().map(|task| task.name.as_str());
         let known = |name: &str| {
             let problem = format!(
@@ -207,6 +267,20 @@ impl TrainConfig {
             );
             (names().any(|task| task == name), problem)
         };
+        for (name, &loss) in &self.task_losses {
+            let key = format!("train.task_losses.{name}");
+            let (good, problem) = known(name);
+            check(&key, good, problem)?;
+            let kind = tasks.iter().find(|task| task.name == *name).map(|task| task.kind);
+            let good = kind == Some(TaskKind::Regression);
+            check(&key, good, format!("{name} is no regression"))?;
+            let expected = "expected the loss of a regression: mse, mae, huber, log-mse or weighted-logistic";
+            check(&key, !is_for_classes(loss), expected.into())?;
+            if let LossKind::Huber { delta } = loss {
+                let problem = format!("delta: expected a number above 0, found {delta}");
+                check(&key, delta.is_finite() && delta > 0.0, problem)?;
+            }
+        }
         for (task, &weight) in &self.task_weights {
             let (good, problem) = known(task);
             check(&format!("train.task_weights.{task}"), good, problem)?;

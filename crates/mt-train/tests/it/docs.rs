@@ -5,10 +5,11 @@ use std::path::Path;
 
 use mt_data::synth::SynthConfig;
 use mt_data::{
-    BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Normalize, Paths, Task, TaskConfig, TaskKind,
+    BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, JoinConfig, JoinMissing,
+    Normalize, NumericMissing, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
 };
-use mt_layers::{BinaryLoss, Initializer};
-use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
+use mt_layers::{Initializer, LossKind, RowOptimizer};
+use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
 use serde_yaml::Value;
 
@@ -41,9 +42,20 @@ fn full() -> Config {
         delimiter: ',',
         features: Features::All,
         exclude: vec![ColumnRef::Index(0)],
+        missing: vec!["?".into()],
         on_bad_record: BadRecords::Fail,
     };
     let synth = SynthConfig { rows: 1, seed: 1, correlation: 0.0, signal: 1.0, interaction: 0.0 };
+    let field = FieldConfig {
+        column: ColumnRef::Index(1),
+        name: Some("user".into()),
+        table: Some("user".into()),
+        encode: Some(Encoding::default()),
+        separator: Some(' '),
+        pooling: Some(Pooling::Mean),
+        last: Some(1),
+        first: Some(1),
+    };
     let level = LevelConfig {
         experts_per_task: Some(1),
         shared_experts: Some(1),
@@ -60,8 +72,23 @@ fn full() -> Config {
             test_fraction: Some(0.1),
             split_seed: 1,
             normalize: Normalize::None,
+            numeric_missing: NumericMissing::Zero,
+            fields: vec![field],
+            join: vec![JoinConfig {
+                file: "users.csv".into(),
+                key: "user".into(),
+                missing: JoinMissing::Empty,
+            }],
+            weight: Some(ColumnRef::Index(1)),
+            group: Some(ColumnRef::Index(1)),
+            split: Some(SplitConfig { valid: Some(ColumnRef::Index(1)), test: Some(ColumnRef::Index(1)) }),
         },
-        tasks: vec![TaskConfig { name: "like".into(), label: ColumnRef::Index(0), kind: TaskKind::Binary }],
+        tasks: vec![TaskConfig {
+            name: "like".into(),
+            label: ColumnRef::Index(0),
+            kind: TaskKind::Multiclass { classes: 3 },
+            within: Some(ColumnRef::Index(1)),
+        }],
         model: ModelConfig {
             kind: ModelKind::Ple,
             bottom: Some(vec![1]),
@@ -72,6 +99,7 @@ fn full() -> Config {
             gate: Some(vec![1]),
             temperature: Some(1.0),
             levels: Some(Levels::Each(vec![level])),
+            embedding: Some(EmbeddingConfig { width: 1, widths: [("user".into(), 1)].into() }),
             tower: vec![1],
             init: Initializer::Xavier,
             budget: Some(1),
@@ -90,7 +118,11 @@ fn full() -> Config {
                 epsilon: Some(1.0),
                 momentum: Some(0.5),
             },
-            loss: BinaryLoss::CrossEntropy,
+            table_optimizer: RowOptimizer::Adam { beta1: 0.5, beta2: 0.5, epsilon: 1.0 },
+            table_lr: Some(1.0),
+            dropout: 0.5,
+            loss: LossKind::CrossEntropy,
+            task_losses: [("like".into(), LossKind::Mse)].into(),
             task_weights: [("like".into(), 1.0)].into(),
             select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
             keep: 1,
@@ -104,7 +136,7 @@ fn full() -> Config {
 fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         // Its keys are the user's own.
-        _ if at == "train.task_weights" => {}
+        _ if ["train.task_weights", "train.task_losses", "model.embedding.widths"].contains(&at) => {}
         Value::Mapping(mapping) => {
             for (key, value) in mapping {
                 let key = key.as_str().expect("a name");

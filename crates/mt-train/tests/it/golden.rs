@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result, Tensor};
 use mt_data::{Task, TaskKind};
-use mt_layers::{BinaryLoss, Input, MultiTaskLoss, Param, Params, SparseRows, TaskLoss};
-use mt_models::{Model, ModelConfig, ModelKind, build, probabilities};
+use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, SparseRows, TaskLoss};
+use mt_models::{Model, ModelConfig, ModelKind, Readout, build};
 use mt_train::{Optimizer, OptimizerConfig};
 
 /// A golden file.
@@ -107,7 +107,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-fn loss(golden: &Golden, model: &dyn Model, xs: &Input, kind: BinaryLoss) -> Result<Tensor> {
+fn loss(golden: &Golden, model: &dyn Model, xs: &Input, kind: LossKind) -> Result<Tensor> {
     let labels = golden.values("labels")?;
     let tasks = vec![TaskLoss { logits: 2, weight: 1.0, kind }; golden.tasks()?.len()];
     let mask = vec![1.0; labels.len()];
@@ -132,17 +132,18 @@ fn check(path: &Path, sparse: bool) -> Result<()> {
         param.var.set(&golden.ours("param0", param)?.reshape(param.var.shape())?)?;
     }
 
+    let readout = Readout::new(&tasks, &BTreeMap::new());
     let predict =
-        || -> Result<Vec<f32>> { Ok(probabilities(&model.forward(&xs)?, &tasks).expect("probabilities")) };
+        || -> Result<Vec<f32>> { Ok(readout.predictions(&model.forward(&xs)?).expect("predictions")) };
     assert_close(&what("probs0"), &predict()?, &golden.values("probs0")?, 1e-5);
-    let paddle = loss(&golden, &*model, &xs, BinaryLoss::PaddlerecLog)?.to_scalar::<f32>()?;
+    let paddle = loss(&golden, &*model, &xs, LossKind::PaddlerecLog)?.to_scalar::<f32>()?;
     assert_close(&what("paddle_log_loss0"), &[paddle], &golden.values("paddle_log_loss0")?, 1e-5);
 
     let mut optimizer = Optimizer::new(OptimizerConfig::default());
     let losses = golden.values("losses")?;
     for (step, expected) in losses.iter().enumerate() {
         let total =
-            params.backward(|| loss(&golden, &*model, &xs, BinaryLoss::CrossEntropy))?.to_scalar::<f32>()?;
+            params.backward(|| loss(&golden, &*model, &xs, LossKind::CrossEntropy))?.to_scalar::<f32>()?;
         assert_close(&what(&format!("losses[{step}]")), &[total], &[*expected], 1e-4);
         for param in all.iter().filter(|_| step == 0) {
             let expected = golden.ours("grad0", param)?.flatten_all()?.to_vec1::<f32>()?;

@@ -5,5 +5,7 @@ mod config;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod docs;
+mod fields;
 mod golden;
+mod labels;
 mod training;

@@ -22,7 +22,7 @@ fn run(cfg: &Config, dir: &Path, observe: &mut dyn FnMut(&Event)) -> Result<Outc
 }
 
 /// Every file below a folder with its bytes.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -47,7 +47,7 @@ fn every_model_learns_the_generated_tastes() {
         let mut auc = None;
         let outcome = run(&cfg, &dir.path().join("run"), &mut |event| {
             if let Event::Epoch { valid: Some(valid), .. } = event {
-                auc = valid.mean(|task| task.auc);
+                auc = valid.mean(|task| task.ranking());
             }
         });
         assert_eq!(outcome.expect("trains").epochs, 2);

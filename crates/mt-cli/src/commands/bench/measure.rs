@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use mt_data::{
-    ColumnRef, CsvConfig, DataConfig, Dataset, Layout, Normalizer, Numeric, Schema, Skipped, SparseRows,
-    Table, TableReader, TaskConfig,
+    ColumnRef, CsvConfig, DataConfig, Dataset, Encoders, Layout, Normalizer, Numeric, Schema, Skipped,
+    SparseRows, Table, TableReader, TaskConfig,
 };
 use mt_models::{ModelConfig, Predictor};
 use mt_train::{Config, RunDir, TrainConfig, train};
@@ -150,7 +150,7 @@ impl<'a> Bench<'a> {
         for start in starts.cycle() {
             let rows = self.data.train.slice(start..start + count).numeric;
             let before = Instant::now();
-            black_box(predictor.predict(rows)?);
+            black_box(predictor.predict(rows, Vec::new())?);
             times.push(before.elapsed().as_secs_f64());
             if started.elapsed().as_secs_f64() >= SHARE * self.seconds {
                 break;
@@ -185,11 +185,13 @@ fn dataset(rows: usize) -> Result<Dataset> {
     let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
     let schema = Schema {
         numeric: (0..WIDTH).map(|i| format!("column {i}")).collect(),
+        fields: Vec::new(),
         tasks: mt_data::tasks(&tasks())?,
     };
     Ok(Dataset {
         schema,
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
+        encoders: Encoders::default(),
         train: Table::new(numeric, labels, mask, TASKS.len())?,
         valid: None,
         test: None,

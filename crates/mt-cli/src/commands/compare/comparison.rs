@@ -1,7 +1,7 @@
 //! The table of a comparison.
 
-use mt_metrics::{BinarySummary, DeLong};
-use mt_train::Config;
+use mt_metrics::DeLong;
+use mt_train::{Config, Evaluation};
 use serde::Serialize;
 
 use super::trials::{Trial, Trials};
@@ -16,8 +16,11 @@ pub struct Row {
     pub task: String,
     pub parameters: usize,
     pub seeds: usize,
-    /// Mean test AUC over the seeds.
+    /// Mean over the seeds of the test AUC; of a multiclass task the classes' mean, of a regression XAUC.
     pub auc: Option<f64>,
+    /// Mean over the seeds of the AUC within groups, if the data has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gauc: Option<f64>,
     /// Standard deviation between the seeds; `None` with one.
     pub auc_sd: Option<f64>,
     /// 95 % confidence interval of the mean: DeLong's variance of the test rows plus the seeds'.
@@ -63,7 +66,7 @@ struct Judged {
 
 fn judge(runs: &[Trial], task: usize) -> Judged {
     let all: Option<Vec<DeLong>> = runs.iter().map(|run| run.delong[task].clone()).collect();
-    let aucs: Vec<f64> = all.iter().flatten().map(DeLong::auc).collect();
+    let aucs: Vec<f64> = runs.iter().filter_map(|run| run.test.tasks[task].1.metrics.ranking()).collect();
     let variance = variance(&aucs);
     Judged {
         mean: all.and_then(|all| DeLong::mean(&all)),
@@ -96,18 +99,20 @@ pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
             let of = |metric: &dyn Fn(&Trial) -> Option<f64>| {
                 runs.iter().map(metric).collect::<Option<Vec<f64>>>().and_then(mean)
             };
-            let on_task = |tasks: &[(String, BinarySummary)]| tasks[t].1;
+            let on_task = |evaluation: &Evaluation| evaluation.tasks[t].1;
+            let ranking = of(&|run| on_task(&run.test).metrics.ranking());
             rows.push(Row {
                 model: cfg.name.clone(),
                 kind: cfg.model.kind.to_string(),
                 task: task.name.clone(),
                 parameters: runs.first().map_or(0, |run| run.parameters),
                 seeds: runs.len(),
-                auc: own.mean.as_ref().map(DeLong::auc),
+                auc: ranking,
+                gauc: of(&|run| on_task(&run.test).gauc.and_then(|gauc| gauc.value)),
                 auc_sd: own.sd,
                 auc_interval: own.interval(),
-                train_auc: of(&|run| on_task(&run.train.tasks).auc),
-                log_loss: of(&|run| on_task(&run.test.tasks).log_loss),
+                train_auc: of(&|run| on_task(&run.train).metrics.ranking()),
+                log_loss: of(&|run| on_task(&run.test).metrics.log_loss()),
                 difference: test.as_ref().map(|test| test.difference),
                 p_value: test.as_ref().map(|test| test.p_value),
                 rows_per_second: mean(runs.iter().map(|run| run.rows_per_second)).unwrap_or(0.0),
@@ -120,25 +125,18 @@ pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
 
 /// The table as text; what all tasks of a model share stands in its first row only.
 pub fn grid(comparison: &Comparison) -> Grid {
-    let header = [
-        "model",
-        "parameters",
-        "task",
-        "test AUC",
-        "95 % interval",
-        "vs first",
-        "p",
-        "log loss",
-        "train AUC",
-    ];
-    let mut grid = Grid::new(header.into_iter().chain(["rows/s", "time"]));
+    let grouped = comparison.rows.iter().any(|row| row.gauc.is_some());
+    let mut header = vec!["model", "parameters", "task", "test AUC", "95 % interval", "vs first", "p"];
+    header.extend(grouped.then_some("GAUC"));
+    header.extend(["log loss", "train AUC", "rows/s", "time"]);
+    let mut grid = Grid::new(header);
     let mut last = "";
     for row in &comparison.rows {
         let shared = |text: String| if row.model == last { String::new() } else { text };
         let sd = row.auc_sd.map(|sd| format!(" ± {sd:.4}")).unwrap_or_default();
         let interval = row.auc_interval.map_or("-".into(), |(low, high)| format!("{low:.4} … {high:.4}"));
         let p = |p: f64| if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") };
-        grid.rows.push(vec![
+        let mut cells = vec![
             shared(row.model.clone()),
             shared(thousands(row.parameters)),
             row.task.clone(),
@@ -146,11 +144,15 @@ pub fn grid(comparison: &Comparison) -> Grid {
             interval,
             row.difference.map(|d| format!("{d:+.4}")).unwrap_or_default(),
             row.p_value.map(p).unwrap_or_default(),
+        ];
+        cells.extend(grouped.then(|| number(row.gauc, 4)));
+        cells.extend([
             number(row.log_loss, 4),
             number(row.train_auc, 4),
             shared(count(row.rows_per_second)),
             shared(seconds(row.train_seconds)),
         ]);
+        grid.rows.push(cells);
         last = &row.model;
     }
     grid

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 use mt_data::{Dataset, Table};
 use mt_metrics::DeLong;
-use mt_train::{Config, Evaluation, Event, Outcome, RunDir, of_task, predict, train};
+use mt_train::{Config, Evaluation, Event, Outcome, RunDir, Scored, train};
 
 use crate::args::Usage;
 use crate::commands::train::epoch_line;
@@ -21,7 +21,7 @@ pub struct Trial {
     pub parameters: usize,
     pub train: Evaluation,
     pub test: Evaluation,
-    /// By task; `None` where the test rows have one class only.
+    /// By task; `None` where the test rows have one class only, or the task is not binary.
     pub delong: Vec<Option<DeLong>>,
     pub rows_per_second: f64,
     pub train_seconds: f64,
@@ -58,7 +58,7 @@ pub fn trials(
             Some((other, data)) if other.data == cfg.data => data,
             previous => {
                 let data = source::load(cfg, quiet)?;
-                cfg.sized_model(data.schema.numeric.len(), &data.schema.tasks)?;
+                cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
                 data
             }
@@ -144,15 +144,15 @@ fn trial(
 fn judge(outcome: &Outcome, data: &Dataset, device: &Device) -> Result<Trial> {
     let tasks = &data.schema.tasks;
     let table = judged(data).context("checked before")?;
-    let probabilities = predict(&*outcome.model, table, tasks, device)?;
-    let delong = |t| {
-        let (scores, labels) = of_task(&probabilities, table, t, tasks.len());
-        DeLong::new(&scores, &labels)
+    let predictions = outcome.scorer.predict(table, device)?;
+    let delong = |t: usize| {
+        let rows = Scored::new(&predictions, table, tasks, t, table.mask());
+        tasks[t].kind.is_binary().then(|| DeLong::new(&rows.predictions, &rows.labels)).flatten()
     };
     Ok(Trial {
         parameters: outcome.parameters,
-        train: Evaluation::new(&predict(&*outcome.model, &data.train, tasks, device)?, &data.train, tasks),
-        test: Evaluation::new(&probabilities, table, tasks),
+        train: Evaluation::new(&outcome.scorer.predict(&data.train, device)?, &data.train, tasks),
+        test: Evaluation::new(&predictions, table, tasks),
         delong: (0..tasks.len()).map(delong).collect(),
         rows_per_second: outcome.rows as f64 / outcome.seconds,
         train_seconds: outcome.seconds,

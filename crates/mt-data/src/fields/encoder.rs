@@ -1,0 +1,230 @@
+//! From values to rows, fitted and frozen.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
+
+use super::interner::Interner;
+use super::vocabulary::Vocabulary;
+use super::{KNOWN, MISSING, UNKNOWN};
+use crate::error::{Error, Result};
+use crate::reader::parse_number;
+use crate::schema::Schema;
+
+/// How one table's values become rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoder {
+    /// Known values have rows of their own.
+    Vocabulary(Vocabulary),
+    /// Row `2 + h % n` for a hash of the value.
+    Hash(u32),
+    /// Row `2 +` the value, which is a whole number below `n`.
+    Identity(u32),
+    /// Row `2 +` the number of these edges, ascending, that are not above the value.
+    Buckets(Vec<f32>),
+}
+
+/// A table's name and its encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableEncoder {
+    /// The table.
+    pub name: String,
+    /// From values to its rows.
+    pub encoder: Encoder,
+}
+
+/// The encoders of all tables, in order of first mention; fitted on training rows only and stored with the model,
+/// as [`Normalizer`](crate::Normalizer) is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Encoders {
+    /// One a table.
+    pub tables: Vec<TableEncoder>,
+}
+
+impl Encoder {
+    /// Rows of the table, the first two included.
+    pub fn rows(&self) -> usize {
+        KNOWN as usize
+            + match self {
+                Encoder::Vocabulary(vocabulary) => vocabulary.len(),
+                Encoder::Hash(n) | Encoder::Identity(n) => *n as usize,
+                Encoder::Buckets(edges) => edges.len() + 1,
+            }
+    }
+}
+
+impl Encoders {
+    /// The encoder of a table.
+    pub fn encoder(&self, table: &str) -> Option<&Encoder> {
+        self.tables.iter().find(|t| t.name == table).map(|t| &t.encoder)
+    }
+
+    /// Rows of a table.
+    pub fn rows(&self, table: &str) -> Option<usize> {
+        self.encoder(table).map(Encoder::rows)
+    }
+
+    /// Checks that every field of `schema` has its table.
+    ///
+    /// # Errors
+    /// [`Error::NoEncoder`].
+    pub fn check(&self, schema: &Schema) -> Result<()> {
+        match schema.fields.iter().find(|field| self.encoder(&field.table).is_none()) {
+            None => Ok(()),
+            Some(field) => Err(Error::NoEncoder { field: field.name.clone(), table: field.table.clone() }),
+        }
+    }
+
+    /// A hash of names, kinds and values: two sets of encoders with the same one give the same rows. The same on
+    /// every machine and in every version of this crate.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        // Lengths go before what they count, so that no two lists of texts run into one.
+        let mut text = |text: &[u8]| {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        for TableEncoder { name, encoder } in &self.tables {
+            text(name.as_bytes());
+            match encoder {
+                Encoder::Vocabulary(vocabulary) => {
+                    text(b"vocabulary");
+                    text(&(vocabulary.len() as u64).to_le_bytes());
+                    vocabulary.values().for_each(&mut text);
+                }
+                Encoder::Hash(n) => [&b"hash"[..], &n.to_le_bytes()].into_iter().for_each(&mut text),
+                Encoder::Identity(n) => [&b"identity"[..], &n.to_le_bytes()].into_iter().for_each(&mut text),
+                Encoder::Buckets(edges) => {
+                    text(b"buckets");
+                    let edges: Vec<u8> = edges.iter().flat_map(|edge| edge.to_bits().to_le_bytes()).collect();
+                    text(&edges);
+                }
+            }
+        }
+        hash.digest()
+    }
+}
+
+/// What the reader does with a table's values: encodes them, or, before there is an encoder, only numbers them.
+#[derive(Debug, Clone)]
+pub(crate) enum Coder {
+    /// Numbers values in order of appearance, to be fitted later.
+    Intern,
+    /// Keeps the bits of a number, to be cut into buckets later.
+    Number,
+    Vocabulary(Vocabulary),
+    Hash {
+        n: u32,
+        seed: u64,
+    },
+    Identity(u32),
+    Buckets(Vec<f32>),
+}
+
+impl Coder {
+    pub fn hash(table: &str, n: u32) -> Self {
+        // Two tables of one size must not share their collisions.
+        Coder::Hash { n, seed: xxh3_64(table.as_bytes()) }
+    }
+
+    /// The coder of a table that has been fitted.
+    pub fn frozen(table: &TableEncoder) -> Self {
+        match &table.encoder {
+            Encoder::Vocabulary(vocabulary) => Coder::Vocabulary(vocabulary.clone()),
+            Encoder::Hash(n) => Coder::hash(&table.name, *n),
+            Encoder::Identity(n) => Coder::Identity(*n),
+            Encoder::Buckets(edges) => Coder::Buckets(edges.clone()),
+        }
+    }
+
+    /// The code of a missing value.
+    pub fn missing(&self) -> u32 {
+        match self {
+            Coder::Number => f32::NAN.to_bits(),
+            _ => MISSING,
+        }
+    }
+
+    /// The code of a value; an error says what the value should have been.
+    pub fn code(&self, value: &[u8], interner: &mut Interner) -> Result<u32, &'static str> {
+        match self {
+            Coder::Intern => Ok(KNOWN + interner.intern(value)),
+            Coder::Number => parse_number(value).map(f32::to_bits).ok_or("a number"),
+            Coder::Vocabulary(vocabulary) => Ok(vocabulary.row(value)),
+            Coder::Hash { n, seed } => {
+                let hash = xxh3_64_with_seed(value, *seed);
+                Ok(KNOWN + (hash % u64::from(*n)) as u32)
+            }
+            Coder::Identity(n) => identity(value, *n).ok_or("a whole number from 0"),
+            Coder::Buckets(edges) => parse_number(value).map(|x| bucket(edges, x)).ok_or("a number"),
+        }
+    }
+}
+
+/// The row of a value below or above `n`, `None` for what is no whole number.
+fn identity(value: &[u8], n: u32) -> Option<u32> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: Option<u32> = std::str::from_utf8(value).ok()?.parse().ok();
+    Some(number.filter(|&number| number < n).map_or(UNKNOWN, |number| KNOWN + number))
+}
+
+pub(super) fn bucket(edges: &[f32], x: f32) -> u32 {
+    KNOWN + edges.partition_point(|&edge| edge <= x) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_get_the_rows_their_encoding_promises() {
+        let code = |coder: &Coder, value: &str| coder.code(value.as_bytes(), &mut Interner::default());
+        let vocabulary = Coder::Vocabulary(["b", "a"].into_iter().collect());
+        assert_eq!(["a", "b", "c"].map(|v| code(&vocabulary, v)), [Ok(3), Ok(2), Ok(UNKNOWN)]);
+        let identity = Coder::Identity(10);
+        assert_eq!(
+            ["0", "9", "10", "18446744073709551616"].map(|v| code(&identity, v)),
+            [Ok(2), Ok(11), Ok(0), Ok(0)]
+        );
+        assert_eq!(code(&identity, "-1"), Err("a whole number from 0"));
+        let buckets = Coder::Buckets(vec![1.0, 2.5]);
+        assert_eq!(["-7", "1", "2.4", "1e9"].map(|v| code(&buckets, v)), [Ok(2), Ok(3), Ok(3), Ok(4)]);
+        assert_eq!(code(&buckets, "x"), Err("a number"));
+    }
+
+    #[test]
+    fn a_hash_depends_on_the_table_and_never_changes() {
+        let code = |table: &str, value: &str| {
+            Coder::hash(table, 1000).code(value.as_bytes(), &mut Interner::default())
+        };
+        // Ours, computed once: a model that is stored relies on them.
+        let user =
+            ["7", "16777217", "9007199254740993", "18446744073709551615"].map(|v| code("user", v).unwrap());
+        assert_eq!(user, [358, 943, 598, 102]);
+        assert_ne!(code("user", "7"), code("video", "7"));
+    }
+
+    #[test]
+    fn the_fingerprint_tells_different_encoders_apart() {
+        let of = |name: &str, encoder: Encoder| {
+            Encoders { tables: vec![TableEncoder { name: name.to_owned(), encoder }] }.fingerprint()
+        };
+        let vocabulary = |values: &[&str]| Encoder::Vocabulary(values.iter().collect());
+        let different = [
+            of("a", vocabulary(&["x", "y"])),
+            of("a", vocabulary(&["y", "x"])),
+            of("a", vocabulary(&["xy"])),
+            of("b", vocabulary(&["x", "y"])),
+            of("a", Encoder::Hash(2)),
+            of("a", Encoder::Identity(2)),
+            of("a", Encoder::Buckets(vec![2.0])),
+            Encoders::default().fingerprint(),
+        ];
+        for (i, one) in different.iter().enumerate() {
+            assert!(!different[..i].contains(one), "{i}");
+        }
+        assert_eq!(different[0], of("a", vocabulary(&["x", "y"])));
+    }
+}

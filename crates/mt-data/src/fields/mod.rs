@@ -1,0 +1,37 @@
+//! Categorical and multi-valued columns: from the text of a cell to rows of an embedding table.
+//!
+//! Every table has the same first rows, then its known values:
+//!
+//! | row | stands for |
+//! |---|---|
+//! | 0 ([`UNKNOWN`]) | a value that is not in the vocabulary, or beyond `identity` |
+//! | 1 ([`MISSING`]) | an empty cell, or one of the texts in `data.csv.missing` |
+//! | 2 ([`KNOWN`]) and up | the known values |
+//!
+//! Values are compared by their bytes, without blanks around them: `7` and `7.0` are two values, and no identifier
+//! is rounded, however large.
+
+mod config;
+mod encode;
+mod encoder;
+mod fit;
+mod ids;
+mod interner;
+mod vocabulary;
+
+pub use config::{FieldConfig, Pooling};
+pub(crate) use config::{default_name, tables};
+pub use encode::Encoding;
+pub(crate) use encoder::Coder;
+pub use encoder::{Encoder, Encoders, TableEncoder};
+pub(crate) use fit::{coders, fit};
+pub use ids::Ids;
+pub(crate) use interner::Interner;
+pub use vocabulary::Vocabulary;
+
+/// Row of values that are not known.
+pub const UNKNOWN: u32 = 0;
+/// Row of missing values.
+pub const MISSING: u32 = 1;
+/// Row of the first known value.
+pub const KNOWN: u32 = 2;

@@ -1,0 +1,173 @@
+//! Inputs that give an answer away: features and fields from which alone a label can be read off.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::fields::Ids;
+use crate::rows::Numeric;
+use crate::schema::Schema;
+use crate::table::Table;
+
+/// Rows looked at: an AUC of 0.99 is then known to about 0.001.
+const SAMPLE: usize = 5_000;
+/// An honest input alone is far below this AUC.
+const SUSPICIOUS: f64 = 0.99;
+/// Fewer positives or negatives in the sample say nothing.
+const FEWEST: usize = 20;
+/// A value seen so often counts half its own mean, half the task's: rare values would look like answers.
+const SMOOTHING: f64 = 5.0;
+
+/// An input that seems to hold a task's label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leak {
+    /// Name of the numeric column or the field.
+    pub input: String,
+    /// Name of the task.
+    pub task: String,
+    /// What was found.
+    pub evidence: Evidence,
+}
+
+/// Why an input is suspected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Evidence {
+    /// It is the label, up to shift and scale, on all rows looked at.
+    Equal,
+    /// Ordering rows by it alone, up or down, gives this AUC.
+    Auc(f64),
+}
+
+impl std::fmt::Display for Leak {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Leak { input, task, evidence } = self;
+        match evidence {
+            Evidence::Equal => write!(f, "input \"{input}\" is the label of task \"{task}\""),
+            Evidence::Auc(auc) => write!(f, "input \"{input}\" alone gives AUC {auc:.4} on task \"{task}\""),
+        }
+    }
+}
+
+/// Looks for inputs that give a label away, on up to 5,000 evenly spaced rows of `table`.
+///
+/// A numeric feature does if it equals the label up to shift and scale, or, for a binary task, alone gives an AUC
+/// above 0.99. A field does if, for a binary task, the mean label of its values in one half of the rows gives such
+/// an AUC in the other half; of a list, the mean over its values. Rows without label are left out, and so are tasks
+/// with fewer than 20 positives or negatives among the rows.
+pub fn leaks(table: &Table, schema: &Schema) -> Vec<Leak> {
+    let step = table.len().div_ceil(SAMPLE).max(1);
+    let rows: Vec<u32> = (0..table.len() as u32).step_by(step).collect();
+    let sample = table.gather(&rows);
+    let tasks = sample.tasks;
+    let mut leaks = Vec::new();
+    for (number, task) in schema.tasks.iter().enumerate().take(tasks) {
+        let present: Vec<usize> =
+            (0..rows.len()).filter(|row| sample.mask[row * tasks + number] > 0.0).collect();
+        let labels: Vec<f32> = present.iter().map(|row| sample.labels[row * tasks + number]).collect();
+        let positives = labels.iter().filter(|&&label| label > 0.0).count();
+        let binary = task.kind.is_binary();
+        if binary && (positives < FEWEST || labels.len() - positives < FEWEST) || labels.len() < 2 * FEWEST {
+            continue;
+        }
+        let mut found = |input: &String, evidence: Option<Evidence>| {
+            let leak = |evidence| Leak { input: input.clone(), task: task.name.clone(), evidence };
+            leaks.extend(evidence.map(leak));
+        };
+        let of_column = |column: usize| {
+            let mut values = vec![0.0; labels.len()];
+            column_values(&sample.numeric, column, &present, &mut values);
+            let equal = is_linear(&values, &labels).then_some(Evidence::Equal);
+            equal.or_else(|| suspicious(&values, &labels).filter(|_| binary))
+        };
+        let evidence: Vec<_> = (0..schema.numeric.len()).into_par_iter().map(of_column).collect();
+        schema.numeric.iter().zip(evidence).for_each(|(name, evidence)| found(name, evidence));
+        for (field, ids) in schema.fields.iter().zip(&sample.fields).filter(|_| binary) {
+            found(&field.name, target_encoding(ids, &present, &labels));
+        }
+    }
+    leaks
+}
+
+/// A numeric column's values on the rows `rows`.
+fn column_values(numeric: &Numeric, column: usize, rows: &[usize], to: &mut [f32]) {
+    for (&row, value) in rows.iter().zip(to) {
+        *value = match numeric {
+            Numeric::Dense(dense) => dense.row(row)[column],
+            Numeric::Sparse(sparse) => {
+                let (columns, values) = sparse.row(row);
+                columns.binary_search(&(column as u32)).map_or(0.0, |at| values[at])
+            }
+        };
+    }
+}
+
+/// Whether `values` are `labels` times a factor other than 0 plus a shift, up to rounding.
+fn is_linear(values: &[f32], labels: &[f32]) -> bool {
+    let extreme = |better: fn(&f32, &f32) -> bool| {
+        labels
+            .iter()
+            .enumerate()
+            .fold(0, |best, (i, label)| if better(label, &labels[best]) { i } else { best })
+    };
+    let (low, high) = (extreme(|a, b| a < b), extreme(|a, b| a > b));
+    let span = f64::from(labels[high]) - f64::from(labels[low]);
+    let rise = f64::from(values[high]) - f64::from(values[low]);
+    if span == 0.0 || rise == 0.0 {
+        return false;
+    }
+    // Normalisation rounds to `f32` once or twice.
+    let tolerance = 1e-5 * rise.abs();
+    values.iter().zip(labels).all(|(&value, &label)| {
+        let expected = f64::from(values[low]) + rise * (f64::from(label) - f64::from(labels[low])) / span;
+        (f64::from(value) - expected).abs() <= tolerance
+    })
+}
+
+fn suspicious(scores: &[f32], labels: &[f32]) -> Option<Evidence> {
+    let auc = auc(scores, labels)?;
+    let auc = auc.max(1.0 - auc);
+    (auc > SUSPICIOUS).then_some(Evidence::Auc(auc))
+}
+
+/// The share of pairs of a positive and a negative that are in order, ties counting one half.
+fn auc(scores: &[f32], labels: &[f32]) -> Option<f64> {
+    let mut pairs: Vec<(f32, bool)> = scores.iter().zip(labels).map(|(&s, &l)| (s, l > 0.0)).collect();
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut below, mut positives, mut won) = (0.0, 0.0, 0.0);
+    for tied in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let positive = tied.iter().filter(|(_, positive)| *positive).count() as f64;
+        let negative = tied.len() as f64 - positive;
+        won += positive * (below + 0.5 * negative);
+        below += negative;
+        positives += positive;
+    }
+    (positives > 0.0 && below > 0.0).then(|| won / (positives * below))
+}
+
+/// The AUC, on every second row, of the mean label that a field's values have on the others.
+fn target_encoding(ids: &Ids, rows: &[usize], labels: &[f32]) -> Option<Evidence> {
+    let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    let (mut positive, mut all) = (0.0, 0.0);
+    let (learn, check): (Vec<_>, Vec<_>) =
+        rows.iter().zip(labels).enumerate().partition(|(number, _)| number % 2 == 0);
+    for (_, (&row, &label)) in learn {
+        (positive, all) = (positive + f64::from(label), all + 1.0);
+        for &id in ids.of(row) {
+            let (sum, count) = sums.entry(id).or_default();
+            (*sum, *count) = (*sum + f64::from(label), *count + 1.0);
+        }
+    }
+    let mean = positive / f64::max(all, 1.0);
+    let of_value = |id: &u32| {
+        let (sum, count) = sums.get(id).copied().unwrap_or_default();
+        (sum + SMOOTHING * mean) / (count + SMOOTHING)
+    };
+    let of_row = |row: usize| match ids.of(row) {
+        [] => mean,
+        ids => ids.iter().map(of_value).sum::<f64>() / ids.len() as f64,
+    };
+    let scores: Vec<f32> = check.iter().map(|(_, (row, _))| of_row(**row) as f32).collect();
+    let labels: Vec<f32> = check.iter().map(|(_, (_, label))| **label).collect();
+    let auc = auc(&scores, &labels)?;
+    (auc > SUSPICIOUS).then_some(Evidence::Auc(auc))
+}

@@ -1,0 +1,42 @@
+//! Values numbered within a block, renumbered as they are in the whole input.
+
+use super::layout::Layout;
+use super::record::Extra;
+use crate::error::Result;
+use crate::fields::{Coder, Interner};
+use crate::table::Table;
+
+/// What has been seen of the input so far.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The values of each table, where fields hold their numbers.
+    pub interned: Vec<Interner>,
+    pub groups: Interner,
+    /// For each row, 0 for training, 1 for validation, 2 for the test; empty without `data.split`.
+    pub parts: Vec<u8>,
+}
+
+impl Known {
+    /// Puts what a plan made of a block's rows beside them. Blocks come in input order, so numbers do not depend on
+    /// threads.
+    pub fn merge(&mut self, table: Table, extra: Extra, layout: &Layout) -> Result<Table> {
+        let Extra { mut fields, interned, groups, group_values, labelled, parts } = extra;
+        let Some(plan) = &layout.plan else { return Ok(table) };
+        for (ids, field) in fields.iter_mut().zip(&plan.fields) {
+            // Codes of side tables are those of the whole input already.
+            if matches!(plan.coders[field.table], Coder::Intern) && field.codes.is_none() {
+                self.interned[field.table].renumber(&interned[field.table], &mut ids.rows);
+            }
+        }
+        self.parts.extend(parts);
+        let mut table = table.with_fields(fields)?;
+        if plan.restricted {
+            table = table.with_labelled(labelled)?;
+        }
+        if plan.group.is_some() {
+            let numbers: Vec<u32> = group_values.iter().map(|value| self.groups.intern(value)).collect();
+            table = table.with_groups(groups.iter().map(|&group| numbers[group as usize]).collect())?;
+        }
+        Ok(table)
+    }
+}

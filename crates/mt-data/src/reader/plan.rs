@@ -1,0 +1,185 @@
+//! What is made of a record beyond numbers and 0/1 labels in columns of their own.
+
+use std::sync::Arc;
+
+use super::columns::{Columns, Rule};
+use super::layout::{Others, Request, Slot};
+use super::record::Missing;
+use super::side::Side;
+use crate::config::JoinMissing;
+use crate::expression::Expression;
+use crate::fields::{Coder, Ids};
+use crate::schema::{List, Schema, TaskKind};
+
+/// What the layouts of all files have in common.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub delimiter: u8,
+    pub sides: Arc<Vec<Side>>,
+    /// How each table's values become codes.
+    pub coders: Arc<Vec<Coder>>,
+    /// Each field's table and, for the column of a side table, the codes of its rows.
+    pub fields: Vec<PreparedField>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct PreparedField {
+    pub table: usize,
+    pub codes: Option<Arc<Ids>>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A kept cell of the record.
+    Kept(u32),
+    /// A column of the record's partner in a side table.
+    Side { join: u32, column: u32 },
+}
+
+/// An expression and where its columns come from.
+#[derive(Debug)]
+pub(super) struct RulePlan {
+    pub text: String,
+    pub expression: Expression,
+    /// `None` for a column that is not there.
+    pub origins: Vec<Option<Origin>>,
+}
+
+#[derive(Debug)]
+pub(super) struct FieldPlan {
+    pub origin: Origin,
+    pub table: usize,
+    pub list: Option<List>,
+    pub codes: Option<Arc<Ids>>,
+}
+
+#[derive(Debug)]
+pub(super) struct LabelPlan {
+    pub rule: RulePlan,
+    pub within: Option<RulePlan>,
+    pub kind: TaskKind,
+}
+
+#[derive(Debug)]
+pub(super) struct JoinPlan {
+    /// The kept cell with the key.
+    pub key: u32,
+    pub required: bool,
+}
+
+/// What is made of the kept cells of a record.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The column of each kept cell.
+    pub kept: Vec<usize>,
+    pub joins: Vec<JoinPlan>,
+    pub features: Vec<(Origin, u32)>,
+    pub fields: Vec<FieldPlan>,
+    pub labels: Vec<LabelPlan>,
+    /// Whether some task has a sample space.
+    pub restricted: bool,
+    pub weight: Option<RulePlan>,
+    pub group: Option<Origin>,
+    /// Rules of the rows for validation and for the test.
+    pub split: Option<[Option<RulePlan>; 2]>,
+    pub sides: Arc<Vec<Side>>,
+    pub coders: Arc<Vec<Coder>>,
+    /// Texts that say that a value is missing.
+    pub missing: Missing,
+    pub numeric_missing: Option<f32>,
+}
+
+impl Prepared {
+    /// The side column behind the file's own columns.
+    pub fn side(&self, behind: usize) -> Origin {
+        let mut column = behind;
+        for (join, side) in (0u32..).zip(self.sides.iter()) {
+            match side.nth(column) {
+                Some(column) => return Origin::Side { join, column: column as u32 },
+                None => column -= side.width(),
+            }
+        }
+        unreachable!("columns behind the file's own are those of the side tables")
+    }
+}
+
+impl Plan {
+    /// Says in `slots` what the file's own columns are for.
+    pub fn new(
+        columns: Columns<'_>,
+        request: &Request,
+        schema: &Schema,
+        prepared: &Prepared,
+        features: &[usize],
+        others: &Others,
+        slots: &mut [Slot],
+    ) -> Self {
+        let mut kept: Vec<usize> = Vec::new();
+        let mut keep = |column: usize| -> u32 {
+            if let Slot::Keep(k) = slots[column] {
+                return k;
+            }
+            slots[column] = Slot::Keep(kept.len() as u32);
+            kept.push(column);
+            kept.len() as u32 - 1
+        };
+        let joins = others.keys.iter().zip(&request.data.join);
+        let joins = joins
+            .map(|(&key, join)| JoinPlan { key: keep(key), required: join.missing == JoinMissing::Fail })
+            .collect();
+        let mut origin = |column: usize| match column.checked_sub(columns.own) {
+            None => Origin::Kept(keep(column)),
+            Some(behind) => prepared.side(behind),
+        };
+        let mut rule = |rule: &Rule| RulePlan {
+            text: rule.text.clone(),
+            expression: rule.expression.clone(),
+            origins: rule.columns.iter().map(|column| column.map(&mut origin)).collect(),
+        };
+        let labels = others.labels.iter().zip(&others.within).zip(&request.tasks);
+        let labels = labels
+            .map(|((label, within), task)| LabelPlan {
+                rule: rule(label),
+                within: within.as_ref().map(&mut rule),
+                kind: task.kind,
+            })
+            .collect();
+        let weight = others.weight.as_ref().map(&mut rule);
+        let split = others.split.each_ref().map(|part| part.as_ref().map(&mut rule));
+        let fields = others.fields.iter().zip(&schema.fields).zip(&prepared.fields);
+        let fields = fields
+            .map(|((&column, field), prepared)| FieldPlan {
+                origin: origin(column),
+                table: prepared.table,
+                list: field.list,
+                codes: prepared.codes.clone(),
+            })
+            .collect();
+        let group = others.group.map(&mut origin);
+        // Last, as a column that is nothing but a feature needs no cell: it is read as a number right away, unless
+        // its text may say that it is missing.
+        let missing = Missing::new(&request.csv.missing);
+        let taken = others.taken();
+        let number = |column: usize| column < columns.own && missing.is_empty() && !taken.contains(&column);
+        let (numbers, cells): (Vec<_>, Vec<_>) =
+            (0u32..).zip(features).partition(|&(_, &column)| number(column));
+        let features = cells.into_iter().map(|(feature, &column)| (origin(column), feature)).collect();
+        numbers.into_iter().for_each(|(feature, &column)| slots[column] = Slot::Feature(feature));
+        Plan {
+            kept,
+            joins,
+            features,
+            fields,
+            labels,
+            restricted: request.tasks.iter().any(|task| task.within.is_some()),
+            weight,
+            group,
+            split: (request.training && request.data.split.is_some()).then_some(split),
+            sides: prepared.sides.clone(),
+            coders: prepared.coders.clone(),
+            missing,
+            numeric_missing: request.numeric_missing(),
+        }
+    }
+}

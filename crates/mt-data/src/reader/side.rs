@@ -1,0 +1,210 @@
+//! Side tables: whole files in memory, found by key.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use rayon::prelude::*;
+
+use super::blocks::{BLOCK, Blocks};
+use super::cell::{Content, count};
+use super::header;
+use crate::config::JoinConfig;
+use crate::error::{Error, Nearest, Place, Result};
+use crate::fields::Interner;
+
+/// A side table: its text, and where in it each cell is.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub path: PathBuf,
+    pub names: Vec<String>,
+    key: usize,
+    text: Vec<u8>,
+    /// Where each row starts.
+    starts: Vec<u32>,
+    /// `rows x columns` ranges of the text.
+    cells: Vec<(u32, u32)>,
+    /// The keys by row, close together: a look-up is a row's most expensive part.
+    keys: Interner,
+}
+
+/// Reads all side tables.
+pub(super) fn open(joins: &[JoinConfig], delimiter: u8) -> Result<Vec<Side>> {
+    let open = |(i, join): (usize, &JoinConfig)| Side::open(i, join, delimiter);
+    let read: Vec<Result<Side>> = joins.par_iter().enumerate().map(open).collect();
+    read.into_iter().collect()
+}
+
+/// The columns of a file and of the side tables behind them, each name once.
+pub(super) fn names(own: Vec<String>, path: &Path, sides: &[Side]) -> Result<Vec<String>> {
+    let mut names = own;
+    let mut from: Vec<&Path> = vec![path; names.len()];
+    for side in sides {
+        let before = names.len();
+        for name in (0..side.width()).filter_map(|i| side.nth(i)).map(|column| &side.names[column]) {
+            if let Some(other) = names[..before].iter().position(|n| n == name) {
+                let (first, second) = (from[other].to_owned(), side.path.clone());
+                return Err(Error::ColumnInBoth { name: name.clone(), first, second });
+            }
+            names.push(name.clone());
+        }
+        from.resize(names.len(), &side.path);
+    }
+    Ok(names)
+}
+
+impl Side {
+    fn open(index: usize, join: &JoinConfig, delimiter: u8) -> Result<Self> {
+        let path = join.file.clone();
+        let mut blocks = Blocks::open(&path, BLOCK, Arc::new(AtomicU64::new(0)))?;
+        let (mut text, mut block) = (Vec::new(), Vec::new());
+        loop {
+            let length = blocks.next_into(&mut block)?;
+            if length == 0 {
+                break;
+            }
+            text.extend_from_slice(&block[..length]);
+            if u32::try_from(text.len()).is_err() {
+                return Err(Error::LargeSide { path });
+            }
+        }
+        let mut at = header::bom(&text);
+        at += text[at..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+        if at == text.len() {
+            return Err(Error::Empty { path });
+        }
+        let (names, length) = header::read(&text[at..], delimiter, &path)?;
+        let Some(key) = names.iter().position(|name| *name == join.key) else {
+            let (key, name, nearest) =
+                (format!("data.join[{index}].key"), join.key.clone(), Nearest::of(&join.key, &names));
+            return Err(Error::UnknownColumn { key, name, path, nearest });
+        };
+        let (starts, cells, keys) = (Vec::new(), Vec::new(), Interner::default());
+        let mut side = Side { path, names, key, text, starts, cells, keys };
+        side.read_rows(at + length, delimiter)?;
+        Ok(side)
+    }
+
+    fn read_rows(&mut self, start: usize, delimiter: u8) -> Result<()> {
+        let width = self.names.len();
+        let (mut at, end) = (start, self.text.len());
+        let mut unescaped = Vec::new();
+        while at < end {
+            let blank = match &self.text[at..end] {
+                [b'\n', ..] => 1,
+                [b'\r', b'\n', ..] => 2,
+                _ => 0,
+            };
+            if blank > 0 {
+                at += blank;
+                continue;
+            }
+            let row = self.starts.len();
+            self.starts.push(at as u32);
+            let mut next = at;
+            for column in 0..width {
+                let content = Content::at(&self.text, next, delimiter);
+                let ended = match (self.text.get(content.next), column + 1 == width) {
+                    (Some(b'\n'), true) => Some(content.next + 1),
+                    (Some(b'\r'), true) => Some(content.next + 2),
+                    (Some(&b), false) if b == delimiter => Some(content.next + 1),
+                    _ => None,
+                };
+                let Some(behind) = ended.filter(|_| !content.bad_quotes) else {
+                    return Err(self.fault(row, column, content, delimiter));
+                };
+                let mut range = (content.start as u32, content.end as u32);
+                if content.escaped {
+                    // Texts with doubled quotes go behind the file's own text, less the doubles.
+                    range.0 = (self.text.len() + unescaped.len()) as u32;
+                    super::cell::unescape(&self.text[content.start..content.end], &mut unescaped);
+                    range.1 = (self.text.len() + unescaped.len()) as u32;
+                }
+                self.cells.push(range);
+                next = behind;
+            }
+            at = next;
+        }
+        self.text.extend_from_slice(&unescaped);
+        if u32::try_from(self.text.len()).is_err() {
+            return Err(Error::LargeSide { path: self.path.clone() });
+        }
+        self.index()
+    }
+
+    fn index(&mut self) -> Result<()> {
+        let mut keys = Interner::default();
+        for row in 0..self.starts.len() {
+            let key = self.cell(row, self.key);
+            let first = keys.intern(key) as usize;
+            if first != row {
+                let (first, second) = (self.line(first), self.line(row));
+                let key = String::from_utf8_lossy(key).into_owned();
+                return Err(Error::DuplicateKey { path: self.path.clone(), key, first, second });
+            }
+        }
+        self.keys = keys;
+        Ok(())
+    }
+
+    fn fault(&self, row: usize, column: usize, content: Content, delimiter: u8) -> Error {
+        let start = self.starts[row] as usize;
+        let place = |at: usize| Place {
+            path: self.path.clone(),
+            line: self.line(row),
+            column: (at - start + 1) as u64,
+        };
+        let record = row as u64 + 1;
+        let expected = self.names.len();
+        let (found, at) = count(&self.text, start, delimiter, expected);
+        if found != expected {
+            return Error::Width { place: place(at), expected, found, record };
+        }
+        let found = String::from_utf8_lossy(&self.text[content.start..content.next]).into_owned();
+        Error::Field {
+            place: place(content.start),
+            field: self.names[column].as_str().into(),
+            expected: "a closing quote right before the next field".into(),
+            found: crate::error::Found(found),
+            record,
+        }
+    }
+
+    /// Columns that stand beside a row: all but the key.
+    pub fn width(&self) -> usize {
+        self.names.len() - 1
+    }
+
+    /// The `n`-th of these, if there are so many.
+    pub fn nth(&self, n: usize) -> Option<usize> {
+        (n < self.width()).then(|| n + usize::from(n >= self.key))
+    }
+
+    pub fn rows(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The row of a key.
+    pub fn find(&self, key: &[u8]) -> Option<u32> {
+        self.keys.get(key)
+    }
+
+    pub fn cell(&self, row: usize, column: usize) -> &[u8] {
+        let (start, end) = self.cells[row * self.names.len() + column];
+        &self.text[start as usize..end as usize]
+    }
+
+    fn line(&self, row: usize) -> u64 {
+        let before = &self.text[..self.starts[row] as usize];
+        1 + before.iter().filter(|&&b| b == b'\n').count() as u64
+    }
+
+    /// Where a cell is. One with doubled quotes counts as at its row's start.
+    pub fn place(&self, row: usize, column: usize) -> Place {
+        let start = self.starts[row];
+        let length = self.text[start as usize..].iter().take_while(|&&b| b != b'\n').count() as u32;
+        let (cell, _) = self.cells[row * self.names.len() + column];
+        let at = if (start..=start + length).contains(&cell) { cell - start } else { 0 };
+        Place { path: self.path.clone(), line: self.line(row), column: u64::from(at) + 1 }
+    }
+}

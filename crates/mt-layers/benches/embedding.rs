@@ -1,0 +1,96 @@
+//! Embedding tables alone, a whole training step: lookup, gradients, update: `cargo bench -p mt-layers --bench
+//! embedding`. 20 fields with a table each, 16 values a row, batches of 1,024 uniform ids, lazy Adam.
+//!
+//! Measured on two cores of an AMD EPYC (Zen 4), the best of several runs beside other work, which doubled some of
+//! them: 0.42 ms with 10⁴ rows, 1.17 ms with 10⁷. With 10⁴ rows half of the samples of a profile were the kernel's,
+//! clearing pages that the allocator had given back.
+#![allow(missing_docs)]
+
+#[path = "shared/process.rs"]
+mod process;
+#[allow(dead_code, reason = "for layers with weights")]
+#[path = "fused/routes.rs"]
+mod routes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use candle_core::Result;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use mt_layers::{Embeddings, Field, Gradients, Ids, Params, Pooling, RowOptimizer, TableConfig};
+
+use crate::routes::Upstream;
+
+const FIELDS: usize = 20;
+const WIDTH: usize = 16;
+const BATCH: usize = 1024;
+/// Batches in turn: together they look up 1.3 million rows, so that a large table's rows come from memory.
+const BATCHES: usize = 64;
+
+fn main() -> Result<()> {
+    process::start();
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("embedding step, 20 x 16, batch 1024");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for total in [10_000, 10_000_000] {
+        let mut step = Step::new(total)?;
+        group.bench_with_input(BenchmarkId::new("adam", total), &total, |bencher, _| {
+            bencher.iter(|| step.run().expect("the ids are in range"));
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+    Ok(())
+}
+
+/// Tables all of whose rows were trained: the first update of a row also pays for its page of memory.
+struct Step {
+    embeddings: Embeddings,
+    gradients: Gradients,
+    upstream: Upstream,
+    batches: Vec<Arc<[Ids]>>,
+    next: usize,
+}
+
+impl Step {
+    fn new(total: usize) -> Result<Self> {
+        let rows = total / FIELDS;
+        let adam = RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+        let name = |f: usize| format!("field{f}");
+        let tables = (0..FIELDS).map(|f| (name(f), TableConfig { rows, width: WIDTH, optimizer: adam }));
+        let field = |f| Field { name: name(f), table: name(f), pooling: Pooling::Sum };
+        let embeddings = Embeddings::new(tables, (0..FIELDS).map(field).collect(), 1)?;
+        let mut state = 1u64;
+        let mut uniform = || {
+            // Knuth's linear congruential generator; its high bits are random enough to scatter lookups.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (((state >> 32) * rows as u64) >> 32) as u32
+        };
+        let mut batch =
+            || (0..FIELDS).map(|_| Ids::single((0..BATCH).map(|_| uniform()).collect())).collect();
+        let batches = (0..BATCHES).map(|_| batch()).collect();
+        let upstream = Upstream::new((BATCH, FIELDS * WIDTH))?;
+        let gradients = Params::new(1).gradients();
+        let mut step = Self { embeddings, gradients, upstream, batches, next: 0 };
+        for first in (0..rows).step_by(BATCH) {
+            let ids = |_| Ids::single((first..first + BATCH).map(|id| (id % rows) as u32).collect());
+            step.on((0..FIELDS).map(ids).collect())?;
+        }
+        Ok(step)
+    }
+
+    fn run(&mut self) -> Result<()> {
+        self.next = (self.next + 1) % BATCHES;
+        self.on(self.batches[self.next].clone())
+    }
+
+    fn on(&mut self, ids: Arc<[Ids]>) -> Result<()> {
+        self.gradients.collect(|| self.upstream.end(&self.embeddings.forward(ids, None)?))?;
+        self.embeddings.step(1e-3);
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Forward: pooled rows of a field into its columns of the output.
+
+use super::blocks::add_scaled;
+use super::config::Pooling;
+use super::ids::Ids;
+use super::prefetch::AHEAD;
+use super::table::Lookup;
+use crate::kernel;
+
+/// A field's columns `at..at + width` of a row-major matrix with rows of `stride`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub at: usize,
+    pub width: usize,
+    pub stride: usize,
+}
+
+kernel! {
+    /// Writes the pooled rows of batch rows `first..` to the zeroed rows of `out`.
+    pub(super) fn gather(
+        _simd: S,
+        lookup: Lookup<'_>,
+        ids: &Ids,
+        pooling: Pooling,
+        first: usize,
+        place: Place,
+        spare: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let spare = &mut spare[..place.width];
+        for b in 0..out.len() / place.stride {
+            let list = ids.list(first + b);
+            let out = &mut out[b * place.stride + place.at..][..place.width];
+            if list.is_empty() {
+                continue;
+            }
+            let (from, count) = (list.start, list.len());
+            for e in from..from + count {
+                if let Some(&id) = ids.rows.get(e + AHEAD) {
+                    lookup.prefetch(id, place.width);
+                }
+            }
+            if let Some(weights) = &ids.weights {
+                for e in list {
+                    add_scaled(weights[e], lookup.row(ids.rows[e], spare), out);
+                }
+                continue;
+            }
+            lookup.read(ids.rows[from], out);
+            for e in from + 1..from + count {
+                let row = lookup.row(ids.rows[e], spare);
+                if pooling == Pooling::Max {
+                    for i in 0..row.len() {
+                        out[i] = if row[i] > out[i] { row[i] } else { out[i] };
+                    }
+                } else {
+                    add_scaled(1.0, row, out);
+                }
+            }
+            if pooling == Pooling::Mean && count > 1 {
+                for i in 0..out.len() {
+                    out[i] /= count as f32;
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// For the list `ids`, writes to `winners` which of its rows has each coordinate's largest value first.
+    pub(super) fn arg_max(
+        _simd: S,
+        lookup: Lookup<'_>,
+        ids: &[u32],
+        spare: &mut [f32],
+        best: &mut [f32],
+        winners: &mut [u32],
+    ) {
+        for e in 0..ids.len() {
+            let row = lookup.row(ids[e], spare);
+            for i in 0..row.len() {
+                if e == 0 || row[i] > best[i] {
+                    (best[i], winners[i]) = (row[i], e as u32);
+                }
+            }
+        }
+    }
+}

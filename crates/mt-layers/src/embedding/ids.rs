@@ -1,0 +1,69 @@
+//! The ids of one field in a batch.
+
+use std::ops::Range;
+
+use super::config::Pooling;
+
+/// The ids of one field for `B` rows of a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ids {
+    /// `B + 1` positions in `rows`, from 0: the list of batch row `b` is `offsets[b]..offsets[b + 1]`. `None` if each
+    /// batch row has exactly one id.
+    pub offsets: Option<Vec<u32>>,
+    /// Table rows, from 0.
+    pub rows: Vec<u32>,
+    /// Weight of each id, for [`Pooling::WeightedSum`] and only there. No gradient is computed for it.
+    pub weights: Option<Vec<f32>>,
+}
+
+impl Ids {
+    /// Exactly one id a batch row.
+    pub fn single(rows: Vec<u32>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
+    /// Number of batch rows `B`.
+    pub fn len(&self) -> usize {
+        self.offsets.as_ref().map_or(self.rows.len(), |offsets| offsets.len().saturating_sub(1))
+    }
+
+    /// Whether there is no batch row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Positions of the list of one batch row.
+    #[inline(always)]
+    pub(super) fn list(&self, row: usize) -> Range<usize> {
+        match &self.offsets {
+            Some(offsets) => offsets[row] as usize..offsets[row + 1] as usize,
+            None => row..row + 1,
+        }
+    }
+
+    /// The largest id, `None` without any. A fold instead of `max`: it vectorises.
+    pub(super) fn largest(&self) -> Option<u32> {
+        if self.rows.is_empty() { None } else { Some(self.rows.iter().fold(0, |m, &id| id.max(m))) }
+    }
+
+    /// Why the parts do not belong together, if so.
+    pub(super) fn problem(&self, pooling: Pooling) -> Option<String> {
+        let n = self.rows.len();
+        if let Some(offsets) = &self.offsets {
+            let ends = (offsets.first().copied(), offsets.last().map(|&end| end as usize));
+            if ends != (Some(0), Some(n)) || !offsets.is_sorted() {
+                return Some(format!("offsets that do not rise from 0 to the number of ids, {n}"));
+            }
+        }
+        match (&self.weights, pooling) {
+            (Some(weights), Pooling::WeightedSum) if weights.len() != n => {
+                Some(format!("{} weights of {n} ids", weights.len()))
+            }
+            (None, Pooling::WeightedSum) => Some("pooled by weight, but has no weights".to_owned()),
+            (Some(_), Pooling::Sum | Pooling::Mean | Pooling::Max) => {
+                Some("weights, but is not pooled by weight".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Embedding tables outside of candle's autograd: a step costs what its batch looks up, not what the table holds.
+//!
+//! candle's gradient of a table is as large as the table, and its optimizers pass over all of it. Here a table is
+//! host memory of our own. [`Embeddings::forward`] pools the rows of a batch into one tensor that takes part in
+//! autograd; its backward pass sums a gradient for each distinct row; [`Embeddings::step`] updates those rows.
+//!
+//! ```
+//! use mt_layers::{Embeddings, Field, Ids, Params, Pooling, RowOptimizer, TableConfig};
+//! let tables = [("items", TableConfig { rows: 1_000_000, width: 16, optimizer: RowOptimizer::default() })];
+//! let field = |name: &str| Field { name: name.into(), table: "items".into(), pooling: Pooling::Mean };
+//! let embeddings = Embeddings::new(tables, vec![field("item"), field("history")], 42)?;
+//! let history = Ids { offsets: Some(vec![0, 2, 2]), rows: vec![7, 8], weights: None };
+//! let ids = vec![Ids::single(vec![7, 999_999]), history];
+//! Params::new(42).backward(|| embeddings.forward(ids, None)?.sqr()?.sum_all())?;
+//! embeddings.step(0.01);
+//! # Ok::<(), mt_layers::Error>(())
+//! ```
+
+#![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
+
+mod assemble;
+mod blocks;
+mod config;
+mod gather;
+mod ids;
+mod optimizer;
+mod prefetch;
+mod rules;
+mod scatter;
+mod start;
+mod state;
+mod table;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use candle_core::{DType, Device, Tensor, Var};
+use rayon::prelude::*;
+
+pub use config::{Field, Pooling, TableConfig};
+pub use ids::Ids;
+pub use optimizer::RowOptimizer;
+
+use crate::error::Error;
+use crate::fused::PARALLEL;
+use crate::gradients::collecting;
+use crate::input::Input;
+use assemble::Assemble;
+use gather::Place;
+use scatter::RowGradients;
+use table::Table;
+
+/// Embedding tables and the fields that look them up. Clones share the tables.
+#[derive(Debug, Clone)]
+pub struct Embeddings {
+    shared: Arc<Shared>,
+    /// What candle differentiates, so that it calls our backward pass. Its value is never used.
+    anchor: Var,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tables: Vec<Entry>,
+    fields: Vec<FieldEntry>,
+    /// Columns of all fields.
+    width: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    table: RwLock<Table>,
+    gradients: Mutex<RowGradients>,
+}
+
+#[derive(Debug)]
+struct FieldEntry {
+    field: Field,
+    table: usize,
+    at: usize,
+    width: usize,
+    /// Rows of its table.
+    rows: usize,
+}
+
+/// The sums of one table's gradients, as [`Embeddings::gradient`] returns them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RowGradient {
+    /// Distinct rows, in the order of their first use.
+    pub ids: Vec<u32>,
+    /// Their gradients, `ids.len() x K`.
+    pub values: Vec<f32>,
+}
+
+impl Embeddings {
+    /// Untrained tables by name, and the fields in the order of their columns.
+    ///
+    /// A row starts uniform in `±0.03/√K`, drawn from a hash of `seed`, the table's name and the row's id.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a size or an optimizer's setting cannot be, a table has no memory, or two tables or two
+    /// fields have one name; [`Error::UnknownTable`] if a field looks up none of the tables.
+    pub fn new<N: Into<String>>(
+        tables: impl IntoIterator<Item = (N, TableConfig)>,
+        fields: Vec<Field>,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (name, cfg) in tables {
+            let name = name.into();
+            if entries.iter().any(|entry| entry.name == name) {
+                return Err(Error::Config {
+                    key: format!("tables.{name}"),
+                    problem: "named twice".to_owned(),
+                });
+            }
+            let table = RwLock::new(Table::new(&name, cfg, seed)?);
+            entries.push(Entry { name, table, gradients: Mutex::new(RowGradients::new(cfg.width)) });
+        }
+        let mut placed: Vec<FieldEntry> = Vec::with_capacity(fields.len());
+        let mut width = 0;
+        for field in fields {
+            if placed.iter().any(|other| other.field.name == field.name) {
+                let key = format!("fields.{}", field.name);
+                return Err(Error::Config { key, problem: "named twice".to_owned() });
+            }
+            let Some(table) = entries.iter().position(|entry| entry.name == field.table) else {
+                return Err(Error::UnknownTable { table: field.table });
+            };
+            let cfg = read(&entries[table].table).cfg;
+            placed.push(FieldEntry { field, table, at: width, width: cfg.width, rows: cfg.rows });
+            width += cfg.width;
+        }
+        if placed.is_empty() {
+            return Err(Error::Config { key: "fields".to_owned(), problem: "there is none".to_owned() });
+        }
+        let anchor = Var::zeros(1, DType::F32, &Device::Cpu)?;
+        Ok(Self { shared: Arc::new(Shared { tables: entries, fields: placed, width }), anchor })
+    }
+
+    /// Columns of all fields, `Σ K_f`.
+    pub fn width(&self) -> usize {
+        self.shared.width
+    }
+
+    /// Values of all tables, `Σ V·K`.
+    pub fn count(&self) -> usize {
+        self.shared.tables.iter().map(|entry| read(&entry.table).cfg).map(|cfg| cfg.rows * cfg.width).sum()
+    }
+
+    /// Pools the rows of each field: `(B, Σ K_f + N)` on the CPU, the fields side by side in their order, then the
+    /// `N` columns of `numeric`.
+    ///
+    /// Inside [`crate::Gradients::collect`] the result takes part in autograd and its backward pass adds to the
+    /// tables' gradients; elsewhere it is a constant. No gradient is computed for `numeric`.
+    ///
+    /// # Errors
+    /// [`Error::RowOutOfRange`], [`Error::Ids`] or [`Error::Count`] if the ids do not fit the fields or each other;
+    /// [`Error::Candle`] if `numeric` cannot be read.
+    pub fn forward(&self, ids: impl Into<Arc<[Ids]>>, numeric: Option<&Input>) -> Result<Tensor, Error> {
+        let ids = ids.into();
+        let rows = self.shared.check(&ids)?;
+        let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
+        let op = Assemble::new(self.shared.clone(), ids, numeric, rows)?;
+        Ok(match collecting() {
+            true => self.anchor.apply_op1(op)?,
+            false => self.anchor.as_detached_tensor().apply_op1_no_bwd(&op)?,
+        })
+    }
+
+    /// Updates the rows that have a gradient, at this learning rate, and consumes the gradients.
+    pub fn step(&self, rate: f64) {
+        let update = |entry: &Entry| {
+            let mut gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
+            table.update(&mut gradients, rate);
+        };
+        let size = |entry: &Entry| entry.gradients.lock().map_or(0, |gradients| gradients.values().len());
+        let tables = &self.shared.tables;
+        if tables.iter().map(size).sum::<usize>() < PARALLEL {
+            tables.iter().for_each(update);
+        } else {
+            tables.par_iter().for_each(update);
+        }
+    }
+
+    /// What [`Embeddings::step`] would apply to a table.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`].
+    pub fn gradient(&self, table: &str) -> Result<RowGradient, Error> {
+        let Some(entry) = self.shared.tables.iter().find(|entry| entry.name == table) else {
+            return Err(Error::UnknownTable { table: table.to_owned() });
+        };
+        let gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(RowGradient { ids: gradients.ids().to_vec(), values: gradients.values().to_vec() })
+    }
+}
+
+impl Shared {
+    /// Number of batch rows, if the ids fit the fields.
+    fn check(&self, ids: &[Ids]) -> Result<usize, Error> {
+        if ids.len() != self.fields.len() {
+            let (expected, found) = (self.fields.len(), ids.len());
+            return Err(Error::Count { what: "fields with ids", expected, found });
+        }
+        let rows = ids[0].len();
+        for (entry, ids) in self.fields.iter().zip(ids) {
+            let Field { name, table, pooling } = &entry.field;
+            if let Some(problem) = ids.problem(*pooling) {
+                return Err(Error::Ids { field: name.clone(), problem });
+            }
+            if ids.len() != rows {
+                let problem = format!("{} batch rows, the fields before it have {rows}", ids.len());
+                return Err(Error::Ids { field: name.clone(), problem });
+            }
+            if let Some(row) = ids.largest().filter(|&id| id as usize >= entry.rows) {
+                let (field, table, rows) = (name.clone(), table.clone(), entry.rows);
+                return Err(Error::RowOutOfRange { field, table, row, rows });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl FieldEntry {
+    fn place(&self, stride: usize) -> Place {
+        Place { at: self.at, width: self.width, stride }
+    }
+}
+
+fn read(table: &RwLock<Table>) -> std::sync::RwLockReadGuard<'_, Table> {
+    table.read().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,174 @@
+//! The arithmetic of the row optimizers, a block at a time.
+
+use super::blocks::{Block, LANES, each_block, load, store, sum_of_squares};
+use super::prefetch::AHEAD;
+use super::table::Records;
+use crate::kernel;
+
+/// Rows to update and their gradients, `ids.len() x width`.
+#[derive(Clone, Copy)]
+pub(super) struct Update<'a> {
+    pub width: usize,
+    pub ids: &'a [u32],
+    pub gradients: &'a [f32],
+}
+
+/// What a rule does with a row whose record has `PARTS` parts of the row's width: the values and its state.
+trait RowRule<const PARTS: usize>: Copy {
+    /// Sets the state of a row that was never updated; it is zero.
+    #[inline(always)]
+    fn begin(self, _record: &mut [f32]) {}
+
+    /// The rule for one row, whose accumulator is `sum` if the rule has one.
+    #[inline(always)]
+    fn of_row(self, _gradient: &[f32], _sum: Option<&mut f32>) -> Self {
+        self
+    }
+
+    /// The new parts of a block of the record.
+    fn block(self, gradient: Block, parts: [Block; PARTS]) -> [Block; PARTS];
+}
+
+#[inline(always)]
+fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Records, update: Update) {
+    let k = update.width;
+    for u in 0..update.ids.len() {
+        if let Some(&id) = update.ids.get(u + AHEAD) {
+            records.prefetch(id);
+        }
+        let gradient = &update.gradients[u * k..][..k];
+        let (record, sum, fresh) = records.row(update.ids[u], k);
+        if fresh {
+            rule.begin(record);
+        }
+        let rule = rule.of_row(gradient, sum);
+        each_block!(k, |at, n| {
+            let mut parts = [[0.0; LANES]; PARTS];
+            for p in 0..PARTS {
+                parts[p] = load(record, p * k + at, n);
+            }
+            let parts = rule.block(load(gradient, at, n), parts);
+            for p in 0..PARTS {
+                store(parts[p], record, p * k + at, n);
+            }
+        });
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Sgd {
+    pub rate: f32,
+}
+
+impl RowRule<1> for Sgd {
+    #[inline(always)]
+    fn block(self, gradient: Block, [mut values]: [Block; 1]) -> [Block; 1] {
+        for i in 0..LANES {
+            values[i] -= self.rate * gradient[i];
+        }
+        [values]
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct RowAdagrad {
+    pub rate: f32,
+    pub epsilon: f32,
+}
+
+impl RowRule<1> for RowAdagrad {
+    #[inline(always)]
+    fn of_row(self, gradient: &[f32], sum: Option<&mut f32>) -> Self {
+        let Some(sum) = sum else { return self };
+        *sum += sum_of_squares(gradient) / gradient.len() as f32;
+        Self { rate: self.rate / (sum.sqrt() + self.epsilon), ..self }
+    }
+
+    #[inline(always)]
+    fn block(self, gradient: Block, values: [Block; 1]) -> [Block; 1] {
+        Sgd { rate: self.rate }.block(gradient, values)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Adam {
+    /// `rate · √(1 - β₂ᵗ) / (1 - β₁ᵗ)`.
+    pub step: f32,
+    pub beta1: f32,
+    pub beta2: f32,
+    /// `1 - β₁` and `1 - β₂`, taken in float64: `1 - 0.999f32` is off by 1.3e-5.
+    pub gain1: f32,
+    pub gain2: f32,
+    pub epsilon: f32,
+}
+
+impl RowRule<3> for Adam {
+    #[inline(always)]
+    fn block(self, g: Block, [mut values, mut mean, mut square]: [Block; 3]) -> [Block; 3] {
+        for i in 0..LANES {
+            mean[i] = self.beta1 * mean[i] + self.gain1 * g[i];
+            square[i] = self.beta2 * square[i] + self.gain2 * g[i] * g[i];
+            values[i] -= self.step * mean[i] / (square[i].sqrt() + self.epsilon);
+        }
+        [values, mean, square]
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Ftrl {
+    /// `1 / α`.
+    pub inverse: f32,
+    /// `β / α + λ₂`.
+    pub base: f32,
+    pub l1: f32,
+}
+
+impl RowRule<3> for Ftrl {
+    /// `z` such that the row's start value is the solution before the first gradient.
+    #[inline(always)]
+    fn begin(self, record: &mut [f32]) {
+        let k = record.len() / 3;
+        for i in 0..k {
+            let value = record[i];
+            record[k + i] = -value * self.base - if value == 0.0 { 0.0 } else { self.l1.copysign(value) };
+        }
+    }
+
+    #[inline(always)]
+    fn block(self, g: Block, [mut values, mut z, mut n]: [Block; 3]) -> [Block; 3] {
+        for i in 0..LANES {
+            let more = n[i] + g[i] * g[i];
+            let sigma = (more.sqrt() - n[i].sqrt()) * self.inverse;
+            z[i] += g[i] - sigma * values[i];
+            n[i] = more;
+            let beyond = z[i].abs() - self.l1;
+            let value = -beyond.copysign(z[i]) / (more.sqrt() * self.inverse + self.base);
+            values[i] = if beyond > 0.0 { value } else { 0.0 };
+        }
+        [values, z, n]
+    }
+}
+
+kernel! {
+    pub(super) fn sgd(_simd: S, rule: Sgd, records: Records<'_>, update: Update<'_>) {
+        update_rows(rule, records, update);
+    }
+}
+
+kernel! {
+    pub(super) fn row_adagrad(_simd: S, rule: RowAdagrad, records: Records<'_>, update: Update<'_>) {
+        update_rows(rule, records, update);
+    }
+}
+
+kernel! {
+    pub(super) fn adam(_simd: S, rule: Adam, records: Records<'_>, update: Update<'_>) {
+        update_rows(rule, records, update);
+    }
+}
+
+kernel! {
+    pub(super) fn ftrl(_simd: S, rule: Ftrl, records: Records<'_>, update: Update<'_>) {
+        update_rows(rule, records, update);
+    }
+}

@@ -1,0 +1,115 @@
+//! Trained rows and optimizer state to and from tensors.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::config::TableConfig;
+use super::{Embeddings, read};
+use crate::Error;
+
+/// One table's tensors, checked.
+struct Saved {
+    steps: u64,
+    ids: Vec<u32>,
+    /// Values, then the state of each value.
+    parts: Vec<Vec<f32>>,
+    sums: Option<Vec<f32>>,
+}
+
+impl Embeddings {
+    /// The rows that were updated, with their optimizer state. Its size is that of the trained rows: the others have
+    /// their start values, which the seed gives.
+    ///
+    /// For each table, with `n` trained rows: `{table}.steps` (1), its number of updates; `{table}.ids` (n),
+    /// ascending, left out where every row was trained; `{table}.values` (n, K); and the optimizer's state by name:
+    /// `mean` and `square` (n, K) for Adam, `z` and `n` (n, K) for FTRL, `sum` (n) for row-wise Adagrad. Gradients
+    /// not yet applied are not part of it.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub fn export(&self) -> Result<BTreeMap<String, Tensor>, Error> {
+        let mut tensors = BTreeMap::new();
+        for entry in &self.shared.tables {
+            let table = read(&entry.table);
+            let ids = table.trained();
+            let (n, k) = (ids.len(), table.cfg.width);
+            let mut put =
+                |what: &str, tensor: Tensor| tensors.insert(format!("{}.{what}", entry.name), tensor);
+            put("steps", Tensor::new(&[table.steps as i64], &Device::Cpu)?);
+            for (part, what) in ["values"].iter().chain(table.cfg.optimizer.per_value()).enumerate() {
+                put(what, Tensor::from_vec(table.gather(&ids, part), (n, k), &Device::Cpu)?);
+            }
+            for what in table.cfg.optimizer.per_row() {
+                put(what, Tensor::from_vec(table.gather_sums(&ids), n, &Device::Cpu)?);
+            }
+            if n < table.cfg.rows {
+                put("ids", Tensor::from_vec(ids, n, &Device::Cpu)?);
+            }
+        }
+        Ok(tensors)
+    }
+
+    /// Replaces the tables by those that [`Embeddings::export`] gave, of the same seed, sizes and optimizers.
+    /// Training goes on as if it had not stopped, to the bit. Gradients not yet applied are dropped.
+    ///
+    /// # Errors
+    /// [`Error::State`] if a tensor is missing, superfluous, or does not fit; then every table is as before.
+    pub fn import(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), Error> {
+        let mut left: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
+        let mut all = Vec::with_capacity(self.shared.tables.len());
+        for entry in &self.shared.tables {
+            let find = |what: &str| {
+                let (name, tensor) = tensors.get_key_value(&format!("{}.{what}", entry.name))?;
+                left.remove(name.as_str());
+                Some(tensor)
+            };
+            let saved = Saved::new(read(&entry.table).cfg, find);
+            all.push(saved.map_err(|problem| Error::State { table: entry.name.clone(), problem })?);
+        }
+        if let Some(&name) = left.first() {
+            let table = name.rsplit_once('.').map_or(name, |(table, _)| table).to_owned();
+            return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
+        }
+        for (entry, Saved { steps, ids, parts, sums }) in self.shared.tables.iter().zip(all) {
+            entry.gradients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
+            table.reset();
+            table.restore(&ids, &parts, sums.as_deref());
+            table.steps = steps;
+        }
+        Ok(())
+    }
+}
+
+impl Saved {
+    /// Reads a table's tensors, or says what is wrong with them.
+    fn new<'a>(cfg: TableConfig, mut find: impl FnMut(&str) -> Option<&'a Tensor>) -> Result<Self, String> {
+        let steps = find("steps").and_then(|tensor| tensor.to_vec1::<i64>().ok());
+        let steps = steps.filter(|steps| steps.len() == 1).and_then(|steps| u64::try_from(steps[0]).ok());
+        let Some(steps) = steps else {
+            return Err("\"steps\" is missing or not a number of updates".to_owned());
+        };
+        let ids = match find("ids") {
+            Some(ids) => ids.to_vec1::<u32>().map_err(|_| "\"ids\" is not a list of u32".to_owned())?,
+            None => (0..cfg.rows).map(|id| id as u32).collect(),
+        };
+        // Ascending: a row that came twice would not be restored as it was.
+        if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|&id| id as usize >= cfg.rows) {
+            return Err(format!("\"ids\" do not ascend below {} rows", cfg.rows));
+        }
+        let mut floats = |what: &str, shape: &[usize]| {
+            let Some(tensor) = find(what) else { return Err(format!("{what:?} is missing")) };
+            let (found, dtype) = (tensor.dims(), tensor.dtype());
+            if found != shape || dtype != DType::F32 {
+                return Err(format!("{what:?} is {found:?} of {dtype:?}, expected {shape:?} of F32"));
+            }
+            tensor.flatten_all().and_then(|tensor| tensor.to_vec1()).map_err(|error| error.to_string())
+        };
+        let names = ["values"].iter().chain(cfg.optimizer.per_value());
+        let parts = names.map(|what| floats(what, &[ids.len(), cfg.width])).collect::<Result<_, _>>()?;
+        let sums = cfg.optimizer.per_row().first().map(|what| floats(what, &[ids.len()])).transpose()?;
+        Ok(Self { steps, ids, parts, sums })
+    }
+}

@@ -1,0 +1,169 @@
+//! Losses of rows and their slopes in the logits, a chunk of rows of one task at a time.
+
+use super::CHUNK;
+use crate::kernel;
+use crate::loss::{LossKind, PADDLEREC_EPSILON, TaskLoss};
+use crate::simd::{exp, ln_1p};
+
+/// A chunk of rows of one task, column by column.
+pub(super) struct Rows {
+    /// Rows in use, up to `CHUNK`.
+    pub count: usize,
+    /// Logits `(outputs, CHUNK)`.
+    pub z: Vec<f32>,
+    /// Labels.
+    pub y: [f32; CHUNK],
+    /// Weights of the labels.
+    pub mask: [f32; CHUNK],
+    /// Out: masked losses.
+    pub losses: [f32; CHUNK],
+    /// Out: the gradient `(outputs, CHUNK)` of the task's weighted mean.
+    pub slopes: Vec<f32>,
+}
+
+impl Rows {
+    pub(super) fn new(outputs: usize) -> Self {
+        let [z, slopes] = [vec![0.0; outputs * CHUNK], vec![0.0; outputs * CHUNK]];
+        let [y, mask, losses] = [[0.0; CHUNK]; 3];
+        Self { count: 0, z, y, mask, losses, slopes }
+    }
+}
+
+kernel! {
+    /// Losses and slopes of the rows, of a task whose masks in all of the batch add up to `total`.
+    pub(super) fn losses_and_slopes(_simd: S, task: &TaskLoss, total: f32, rows: &mut Rows) {
+        let n = rows.count.min(CHUNK);
+        let Rows { z, y, mask, losses, slopes, .. } = rows;
+        // What is missing could be NaN, which no factor of 0 removes.
+        for i in 0..n {
+            y[i] = if mask[i] == 0.0 { 0.0 } else { y[i] };
+        }
+        for z in z.chunks_exact_mut(CHUNK) {
+            for i in 0..n {
+                z[i] = if mask[i] == 0.0 { 0.0 } else { z[i] };
+            }
+        }
+        if task.kind == LossKind::LogMse {
+            for i in 0..n {
+                y[i] = task.kind.target(y[i]);
+            }
+        }
+        // Chosen once for all rows; each loop is compiled for its kind.
+        macro_rules! each {
+            ($row:ident $(, $more:expr)?) => {{
+                let (z, slopes) = (&z[..CHUNK], &mut slopes[..CHUNK]);
+                for i in 0..n {
+                    (losses[i], slopes[i]) = $row(z[i], y[i] $(, $more)?);
+                }
+            }};
+        }
+        match task.kind {
+            LossKind::CrossEntropy => each!(cross_entropy),
+            LossKind::PaddlerecLog => each!(paddlerec_log),
+            LossKind::Multiclass => multiclass(n, z, y, losses, slopes),
+            LossKind::Mse | LossKind::LogMse => each!(squared),
+            LossKind::Mae => each!(absolute),
+            LossKind::Huber { delta } => each!(huber, delta),
+            LossKind::WeightedLogistic => each!(weighted_logistic),
+        }
+        for i in 0..n {
+            losses[i] *= mask[i];
+        }
+        for slopes in slopes.chunks_exact_mut(CHUNK) {
+            for i in 0..n {
+                slopes[i] = slopes[i] * mask[i] * task.weight / total;
+            }
+        }
+    }
+}
+
+/// `e^-|z|`, which serves both the logarithm and the sigmoid, and the smaller of p and 1 - p, exact near 0.
+#[inline(always)]
+fn tails(z: f32) -> (f32, f32) {
+    let small = exp(-z.abs());
+    (small, small / (1.0 + small))
+}
+
+#[inline(always)]
+fn cross_entropy(z: f32, y: f32) -> (f32, f32) {
+    let (small, rest) = tails(z);
+    let slope = if z >= 0.0 { (1.0 - y) - rest } else { rest - y };
+    (z.max(0.0) - z * y + ln_1p(small), slope)
+}
+
+#[inline(always)]
+fn paddlerec_log(z: f32, y: f32) -> (f32, f32) {
+    let (_, rest) = tails(z);
+    let (p, q) = if z >= 0.0 { (1.0 - rest, rest) } else { (rest, 1.0 - rest) };
+    let e = PADDLEREC_EPSILON as f32;
+    let (positive, negative) = (p + e, q + e);
+    let slope = -y / positive + (1.0 - y) / negative;
+    (-y * positive.ln() - (1.0 - y) * negative.ln(), slope * p * q)
+}
+
+#[inline(always)]
+fn squared(z: f32, y: f32) -> (f32, f32) {
+    let error = z - y;
+    (error * error, 2.0 * error)
+}
+
+#[inline(always)]
+fn absolute(z: f32, y: f32) -> (f32, f32) {
+    let error = z - y;
+    // `signum` has no 0.
+    (error.abs(), if error == 0.0 { 0.0 } else { error.signum() })
+}
+
+#[inline(always)]
+fn huber(z: f32, y: f32, delta: f32) -> (f32, f32) {
+    let error = z - y;
+    // Its product with e - c/2 is both branches at once.
+    let cut = error.max(-delta).min(delta);
+    (cut * (error - 0.5 * cut), cut)
+}
+
+#[inline(always)]
+fn weighted_logistic(z: f32, y: f32) -> (f32, f32) {
+    let (small, rest) = tails(z);
+    // For z < 0 the positive's part -y·z, for z > 0 the negative's z: nothing cancels, however long the watch time.
+    let linear = if z >= 0.0 { z } else { -y * z };
+    let slope = if z >= 0.0 { 1.0 - (1.0 + y) * rest } else { (1.0 + y) * rest - y };
+    ((1.0 + y) * ln_1p(small) + linear, slope)
+}
+
+/// Softmax cross-entropy, class by class over all rows.
+#[inline(always)]
+fn multiclass(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slopes: &mut [f32]) {
+    // The largest logit; how many others equal it; and Σ e^(z - top) of the rest: with the 1 of the largest left out,
+    // the loss and the slope of a confident row stay exact.
+    let [mut top, mut ties, mut rest] = [[f32::NEG_INFINITY; CHUNK], [-1.0; CHUNK], [0.0; CHUNK]];
+    for z in z.chunks_exact(CHUNK) {
+        for i in 0..n {
+            top[i] = top[i].max(z[i]);
+        }
+    }
+    for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {
+        for i in 0..n {
+            slopes[i] = exp(z[i] - top[i]);
+            let first = z[i] == top[i];
+            ties[i] += if first { 1.0 } else { 0.0 };
+            rest[i] += if first { 0.0 } else { slopes[i] };
+        }
+    }
+    for i in 0..n {
+        rest[i] += ties[i];
+        losses[i] = rest[i].ln_1p();
+    }
+    let mut class = 0.0;
+    for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {
+        for i in 0..n {
+            let (own, total) = (y[i] == class, 1.0 + rest[i]);
+            let p = slopes[i] / total;
+            // 1 - p of the largest, exact where p is nearly 1.
+            let missing = if z[i] == top[i] { rest[i] / total } else { 1.0 - p };
+            losses[i] += if own { top[i] - z[i] } else { 0.0 };
+            slopes[i] = if own { -missing } else { p };
+        }
+        class += 1.0;
+    }
+}

@@ -1,0 +1,88 @@
+//! The loss in candle's own operations: the oracle of the fused one, and the path on other devices.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::{Loss, LossKind, MultiTaskLoss, PADDLEREC_EPSILON, TaskLoss};
+
+impl MultiTaskLoss<'_> {
+    pub(crate) fn composed(&self, logits: &Tensor) -> Result<Loss> {
+        let (rows, columns) = logits.dims2()?;
+        let (device, dtype) = (logits.device(), logits.dtype());
+        let tasks = self.tasks.len();
+        let (mut targets, mut present) = (vec![0f32; self.labels.len()], Vec::with_capacity(rows * columns));
+        for (i, (&label, &mask)) in self.labels.iter().zip(self.mask).enumerate() {
+            let task = &self.tasks[i % tasks];
+            if mask != 0.0 {
+                targets[i] = task.kind.target(label);
+            }
+            present.extend(std::iter::repeat_n(u8::from(mask != 0.0), task.logits));
+        }
+        // A factor of 0 isn't enough: 0 times an infinite loss is NaN.
+        let present = Tensor::from_vec(present, (rows, columns), device)?;
+        let logits = present.where_cond(logits, &logits.zeros_like()?)?;
+        let labels = Tensor::from_vec(targets, (rows, tasks), device)?.to_dtype(dtype)?;
+        let mask = Tensor::from_slice(self.mask, (rows, tasks), device)?.to_dtype(dtype)?;
+        let mut means = Vec::with_capacity(tasks);
+        let mut at = 0;
+        for (t, (task, count)) in self.tasks.iter().zip(self.counts()).enumerate() {
+            let loss = task.composed(&logits.narrow(1, at, task.logits)?, &labels.narrow(1, t, 1)?)?;
+            means.push(
+                ((loss * mask.narrow(1, t, 1)?)?.sum_all()? / f64::from(count.max(f32::MIN_POSITIVE)))?,
+            );
+            at += task.logits;
+        }
+        let means = Tensor::stack(&means, 0)?;
+        let weights: Vec<f32> = self.tasks.iter().map(|t| t.weight).collect();
+        let total = (&means * Tensor::new(weights, device)?.to_dtype(dtype)?)?.sum_all()?;
+        Ok(Loss { total, tasks: means.detach().to_dtype(DType::F32)? })
+    }
+}
+
+impl TaskLoss {
+    /// The loss `(B, 1)` of logits `(B, n)` and targets `(B, 1)`.
+    fn composed(&self, z: &Tensor, y: &Tensor) -> Result<Tensor> {
+        match self.kind {
+            // ln(1 + e^z) - z·y with the larger exponent taken out.
+            LossKind::CrossEntropy => {
+                let z = binary_logit(z)?;
+                (z.relu()? - (&z * y)?)? + ln_1p_exp_neg_abs(&z)?
+            }
+            LossKind::PaddlerecLog => {
+                let p = candle_nn::ops::sigmoid(&binary_logit(z)?)?;
+                let positive = (y * (&p + PADDLEREC_EPSILON)?.log()?)?;
+                let negative = (y.affine(-1.0, 1.0)? * p.affine(-1.0, 1.0 + PADDLEREC_EPSILON)?.log()?)?;
+                (positive + negative)?.neg()
+            }
+            LossKind::Multiclass => {
+                candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
+            }
+            LossKind::Mse | LossKind::LogMse => (z - y)?.sqr(),
+            LossKind::Mae => {
+                // The slope of `abs` would be 1 at 0.
+                let error = (z - y)?;
+                &error * error.sign()?.detach()
+            }
+            LossKind::Huber { delta } => {
+                // c·(e - c/2), with c the error cut to ±delta, is both branches at once.
+                let error = (z - y)?;
+                let cut = error.clamp(-delta, delta)?;
+                &cut * (&error - (&cut * 0.5)?)?
+            }
+            // max(z, 0) + y·max(-z, 0) + (1 + y)·ln(1 + e^-|z|): nothing cancels.
+            LossKind::WeightedLogistic => {
+                let positive = z.relu()?;
+                let negative = (&positive - z)?;
+                (positive + (y * negative)?)? + ((y + 1.0)? * ln_1p_exp_neg_abs(z)?)?
+            }
+        }
+    }
+}
+
+/// The logit of the positive class, `(B, 1)`.
+fn binary_logit(z: &Tensor) -> Result<Tensor> {
+    if z.dim(1)? == 1 { Ok(z.clone()) } else { z.narrow(1, 1, 1)? - z.narrow(1, 0, 1)? }
+}
+
+fn ln_1p_exp_neg_abs(z: &Tensor) -> Result<Tensor> {
+    (z.abs()?.neg()?.exp()? + 1.0)?.log()
+}

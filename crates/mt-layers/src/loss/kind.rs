@@ -1,0 +1,103 @@
+//! What a task predicts, and how a row of it is scored.
+
+use std::ops::RangeInclusive;
+
+/// The loss of a row, from the task's logits `z` and its label `y`, and what the logits then predict.
+///
+/// | kind | logits | label | loss of a row | prediction |
+/// |---|---|---|---|---|
+/// | [`CrossEntropy`](Self::CrossEntropy) | 1 or 2 | 0 to 1 | `-y·ln p - (1 - y)·ln(1 - p)` | `p`, see below |
+/// | [`PaddlerecLog`](Self::PaddlerecLog) | 1 or 2 | 0 to 1 | the same with 1e-4 in the logarithms | `p`, see below |
+/// | [`Multiclass`](Self::Multiclass) | n ≥ 2 | class, 0 to n - 1 | `-ln softmax(z)[y]` | `softmax(z)` |
+/// | [`Mse`](Self::Mse) | 1 | any | `(z - y)²` | `z`, the mean |
+/// | [`Mae`](Self::Mae) | 1 | any | `abs(z - y)` | `z`, the median |
+/// | [`Huber`](Self::Huber) | 1 | any | one or the other, by their distance | `z`, between the two |
+/// | [`LogMse`](Self::LogMse) | 1 | above -1 | `(z - ln(1 + y))²` | `e^z - 1` |
+/// | [`WeightedLogistic`](Self::WeightedLogistic) | 1 | from 0 | `(1 + y)·ln(1 + e^z) - y·z` | `e^z`, the mean |
+///
+/// For a binary task with one logit `p = 1 / (1 + e^-z)`; with two, `p = softmax(z)[1]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// Binary cross-entropy, exact from the logit `z`: `max(z, 0) - z·y + ln(1 + e^-|z|)`. Finite, with a useful
+    /// gradient, for any logit. A label between 0 and 1 is the probability of a positive.
+    #[default]
+    CrossEntropy,
+    /// PaddleRec's `-y·ln(p + 1e-4) - (1 - y)·ln(1 - p + 1e-4)`, whose gradient vanishes on confident mistakes. For
+    /// parity runs only.
+    PaddlerecLog,
+    /// Cross-entropy of `n` exclusive classes, exact from the logits: `ln Σ e^z - z[y]`, the largest exponent taken
+    /// out. The label is the index of the class.
+    Multiclass,
+    /// Squared error, without a factor ½. Its optimum is the mean of the labels.
+    Mse,
+    /// Absolute error; its slope is 0 where the error is. Its optimum is the median of the labels.
+    Mae,
+    /// Squared error near the label, absolute error far from it (P. J. Huber, "Robust estimation of a location
+    /// parameter", Ann. Math. Statist. 35(1), 1964): with `e = z - y`, `e²/2` up to `|e| = delta`, then
+    /// `delta·(|e| - delta/2)`.
+    Huber {
+        /// Where the two meet, in the unit of the label; above 0.
+        delta: f32,
+    },
+    /// Squared error of `ln(1 + y)`, for labels over several orders of magnitude, such as watch times and counts. The
+    /// prediction `e^z - 1` is nearer to the median than to the mean, which the long tail of such labels pulls up.
+    LogMse,
+    /// Logistic regression on watch times `y ≥ 0`: each row is a negative of weight 1, and a positive of weight `y`.
+    ///
+    /// The slope `(1 + y)·p - y`, `p = 1 / (1 + e^-z)`, is 0 at `e^z = y`, and over rows at `e^z` = mean of `y`: the
+    /// odds are the expected watch time. From P. Covington et al., "Deep neural networks for YouTube recommendations",
+    /// RecSys 2016, section 4.2, where a row with watch time is a positive only: their odds are
+    /// `Σ y / (rows - positives)`, which is more than the mean by a factor of about 1 + the share of positives.
+    WeightedLogistic,
+}
+
+impl LossKind {
+    /// The value that the logits are compared with.
+    #[inline]
+    pub(crate) fn target(self, label: f32) -> f32 {
+        if self == Self::LogMse { label.ln_1p() } else { label }
+    }
+
+    /// How many logits a task scored this way has, and that in words.
+    pub(crate) fn logits(self) -> (RangeInclusive<usize>, &'static str) {
+        match self {
+            Self::CrossEntropy | Self::PaddlerecLog => (1..=2, "1 or 2 logits"),
+            Self::Multiclass => (2..=usize::MAX, "a logit for each of 2 classes or more"),
+            Self::Mse | Self::Mae | Self::Huber { .. } | Self::LogMse | Self::WeightedLogistic => {
+                (1..=1, "1 logit")
+            }
+        }
+    }
+
+    /// The first of a task's labels, given with their masks, that is present and can't be, and what it should be.
+    pub(crate) fn first_refused(
+        self,
+        logits: usize,
+        mut labels: impl Iterator<Item = (f32, f32)>,
+    ) -> (Option<usize>, &'static str) {
+        // One loop a kind: a choice for every label takes longer than the loss itself.
+        macro_rules! first_not {
+            ($allowed:expr) => {
+                labels.position(|(label, mask)| mask > 0.0 && !$allowed(label))
+            };
+        }
+        match self {
+            Self::CrossEntropy | Self::PaddlerecLog => {
+                (first_not!(|y: f32| (0.0..=1.0).contains(&y)), "between 0 and 1")
+            }
+            Self::Multiclass => {
+                let classes = logits as f32;
+                (
+                    first_not!(|y: f32| y >= 0.0 && y < classes && y.fract() == 0.0),
+                    "the index of a class, from 0 to one less than its logits",
+                )
+            }
+            Self::Mse | Self::Mae | Self::Huber { .. } => (first_not!(f32::is_finite), "a finite number"),
+            Self::LogMse => (first_not!(|y: f32| y > -1.0 && y.is_finite()), "a finite number above -1"),
+            Self::WeightedLogistic => {
+                (first_not!(|y: f32| (0.0..=f32::MAX).contains(&y)), "a finite number from 0")
+            }
+        }
+    }
+}
