@@ -182,9 +182,10 @@ fn run_epochs<'scope, 'env: 'scope>(
             let Ready { rows: count, xs, labels, mask } = batch;
             let mut kept = None;
             let total = gradients.collect(|| {
+                // In different halves, so that two seeds share no mask.
+                let key = seed.rotate_left(32) ^ step;
                 let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
-                let logits =
-                    model.forward(&input.dropout(cfg.train.dropout, seed.rotate_left(32) ^ step)?)?;
+                let logits = model.forward(&input.dropout(cfg.train.dropout, key)?)?;
                 let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
                 kept = Some((logits.detach(), loss.tasks));
                 Ok(loss.total)
