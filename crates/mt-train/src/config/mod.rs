@@ -301,6 +301,13 @@ impl TrainConfig {
             let (good, problem) = known(task);
             check("train.select.task", good, problem)?;
         }
+        let chosen = |task: &&TaskConfig| self.select.task.as_ref().is_none_or(|name| *name == task.name);
+        if let Some(task) = tasks.iter().filter(chosen).find(|task| task.kind == TaskKind::Regression) {
+            let good = self.select.metric != SelectMetric::LogLoss;
+            let problem =
+                format!("expected auc, or a train.select.task with a log loss: {} has none", task.name);
+            check("train.select.metric", good, problem)?;
+        }
         Ok(())
     }
 }

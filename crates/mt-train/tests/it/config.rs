@@ -134,6 +134,23 @@ fn overrides_are_checked_like_the_file() {
 }
 
 #[test]
+fn an_epoch_is_not_chosen_by_a_log_loss_that_a_regression_has_not() {
+    let metric = "train.select.metric=log-loss";
+    let regression = |more: &[&str]| {
+        let all: Vec<String> =
+            [&["tasks[1].kind=regression", metric], more].concat().into_iter().map(String::from).collect();
+        Config::parse(GOOD, "run.yaml", &all)
+    };
+    let refused = regression(&[]).expect_err("must be refused").to_string();
+    assert_eq!(
+        refused,
+        "--set train.select.metric=log-loss: train.select.metric: expected auc, or a train.select.task with a log loss: \
+         like has none"
+    );
+    regression(&["train.select.task=completion"]).expect("that task has one");
+}
+
+#[test]
 fn every_shipped_configuration_is_valid() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let mut found = 0;
