@@ -1,6 +1,7 @@
 //! The training loop.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 use std::time::Instant;
@@ -159,6 +160,10 @@ fn run_epochs<'scope, 'env: 'scope>(
             checkpoint::read(&run.checkpoint(last), &params, layer.embeddings(), cfg.train.optimizer)?;
         (best, step, epochs) = (best_of(run, cfg.train.select.metric)?, state.step, state.epoch);
     }
+    let save = |dir: &Path, optimizer: &Optimizer, epoch, step, selected| {
+        let state = |updates| State { epoch, step, seed, updates, selected };
+        checkpoint::write(dir, &signature, &params, layer.embeddings(), optimizer, state)
+    };
     let mut log = run.log()?;
     let mut tell = |event: Event| {
         observe(&event);
@@ -215,16 +220,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             if stop.load(Ordering::Relaxed) {
                 seconds += started.elapsed().as_secs_f64();
                 seen += done as u64;
-                let state =
-                    |updates| State { epoch: epoch - 1, step, seed: cfg.train.seed, updates, selected: None };
-                checkpoint::write(
-                    &run.interrupted(),
-                    &signature,
-                    &params,
-                    layer.embeddings(),
-                    &optimizer,
-                    state,
-                )?;
+                save(&run.interrupted(), &optimizer, epoch - 1, step, None)?;
                 break 'training;
             }
         }
@@ -237,15 +233,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         };
         let value = valid.as_ref().and_then(|valid| selected(&cfg.train.select, valid));
         let better = best.is_none_or(|best: Best| is_better(cfg.train.select.metric, value, best.value));
-        let state = |updates| State { epoch, step, seed: cfg.train.seed, updates, selected: value };
-        checkpoint::write(
-            &run.checkpoint(epoch),
-            &signature,
-            &params,
-            layer.embeddings(),
-            &optimizer,
-            state,
-        )?;
+        save(&run.checkpoint(epoch), &optimizer, epoch, step, value)?;
         if better {
             best = Some(Best { epoch, value });
             run.set_best(Best { epoch, value })?;
