@@ -59,7 +59,7 @@ pub struct TrainArgs {
     /// Folder of the run [default: runs/NAME, or the next free runs/NAME-2, ...]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
-    /// Go on with the run in DIR after its last whole epoch; it ends with the same bytes as if it had not been stopped
+    /// Go on with the run in DIR from its newest whole checkpoint; it ends with the same bytes as if it had not been stopped
     #[arg(long, value_name = "DIR", conflicts_with_all = ["set", "run_dir"])]
     pub resume: Option<PathBuf>,
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub struct EvalArgs {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
-    /// best, last, interrupted, an epoch, or a range of epochs A..B, both included
+    /// best, last, an epoch, a range of epochs A..B, both included, or step-N within an epoch
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     /// A file, folder or glob with labels [default: the run's test rows, else its validation rows]
@@ -146,7 +146,7 @@ pub struct PredictArgs {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
-    /// best, last, interrupted or an epoch
+    /// best, last, an epoch, or step-N within an epoch
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     /// A file, folder or glob in the format of the run's data

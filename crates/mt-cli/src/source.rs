@@ -72,21 +72,29 @@ pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Re
     Ok(data.test.map(|table| ("test".to_owned(), table)).or(valid).ok_or_else(none)?)
 }
 
-/// Checkpoint folders of a selection, each with its epoch: `best`, `last`, an epoch, `A..B`, both included; or
-/// `interrupted`, which has none.
+/// Checkpoint folders of a selection, each with its epoch: `best`, an epoch, `A..B`, both included; or one that may be
+/// in the middle of an epoch and then has none: `last`, `step-N`.
 pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(Option<usize>, PathBuf)>> {
     let epochs = run.epochs()?;
     let bad = || {
-        let expected = "best, last, interrupted, an epoch or a range A..B";
+        let expected = "best, last, an epoch, a range A..B or step-N";
         Usage(format!("--checkpoint {selection}: expected {expected}"))
     };
+    let steps = run.steps()?;
+    let step = match (selection, steps.last()) {
+        // Steps are kept only of an epoch that is not over.
+        ("last", Some(&last)) => Some(last),
+        // Of a run without a whole epoch, this is all there is.
+        ("best", Some(&last)) if epochs.is_empty() => Some(last),
+        _ => selection.strip_prefix("step-").and_then(|step| step.parse().ok()),
+    };
+    if let Some(step) = step.filter(|step| steps.contains(step)) {
+        return Ok(vec![(None, run.step(step))]);
+    }
     let wanted: Vec<usize> = match selection {
-        "best" => match run.best()? {
-            Some(best) => vec![best.epoch],
-            None => epochs.last().copied().into_iter().collect(),
-        },
+        "best" => run.best()?.map(|best| best.epoch).into_iter().collect(),
         "last" => epochs.last().copied().into_iter().collect(),
-        "interrupted" => Vec::new(),
+        _ if step.is_some() => Vec::new(),
         range if range.contains("..") => {
             let (from, to) = range.split_once("..").ok_or_else(bad)?;
             let (from, to): (usize, usize) =
@@ -97,11 +105,6 @@ pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(Option<usize>, 
     };
     let missing = wanted.iter().find(|epoch| !epochs.contains(epoch));
     if wanted.is_empty() || missing.is_some() {
-        // Of a run without a whole epoch, this is all there is.
-        let meant = selection == "interrupted" || epochs.is_empty() && matches!(selection, "best" | "last");
-        if meant && run.interrupted().exists() {
-            return Ok(vec![(None, run.interrupted())]);
-        }
         let there = match (epochs.first(), epochs.last()) {
             (Some(first), Some(last)) => format!("there are epochs {first} to {last}"),
             _ => "there is none yet".to_owned(),

@@ -6,26 +6,36 @@
 //! | `weights.safetensors` | the parameters by name |
 //! | `tables.safetensors` | the trained rows of embedding tables; only with fields |
 //! | `optimizer.safetensors` | the optimizers' state by parameter name, and under `tables.` by table |
-//! | `state.json` | the [`State`]: epoch, step, seed, validation metrics |
+//! | `state.json` | the [`State`]: epoch, step, rows of the epoch, seed, validation metrics |
+//! | `checksums.json` | SHA-256 of each of these |
 //!
-//! The folder is written under a temporary name and renamed, so one that can be seen is whole. It holds no times,
-//! paths or thread counts: the same run gives the same bytes.
+//! The folder is written under a temporary name and renamed, so one that can be seen is whole, unless the disk lost
+//! something: then it differs from its checksums. It holds no times, paths or thread counts: the same run gives the
+//! same bytes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use mt_layers::{Embeddings, Params};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::disk::{json, read_json, write_folder, write_new};
 use crate::error::{Error, Result, io};
 use crate::optim::{Optimizer, OptimizerConfig};
 
 /// Name of the file with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// Name of the file that says where training stands.
+const STATE: &str = "state.json";
+
+/// Name of the file with the checksums of the others.
+const CHECKSUMS: &str = "checksums.json";
 
 /// What the state of tables begins with there.
 const TABLES: &str = "tables.";
@@ -41,31 +51,40 @@ fn of_values(name: &str) -> bool {
 pub struct State {
     /// Whole epochs done.
     pub epoch: usize,
+    /// Rows done of the epoch after these.
+    pub rows: usize,
     /// Steps done.
     pub step: u64,
     /// The seed of the run.
     pub seed: u64,
+    /// The metric by which epochs are chosen, on the validation rows, of each whole epoch.
+    pub selected: Vec<Option<f64>>,
     /// Updates of each parameter.
     pub updates: BTreeMap<String, u64>,
-    /// The metric by which epochs are chosen, on the validation rows.
-    pub selected: Option<f64>,
 }
 
-/// Writes a checkpoint into the folder `dir`, which must not exist.
+impl State {
+    /// Where training begins.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { epoch: 0, rows: 0, step: 0, seed, selected: Vec::new(), updates: BTreeMap::new() }
+    }
+}
+
+/// Writes a checkpoint into the folder `dir`, in place of an older one of that name.
 pub(crate) fn write(
     dir: &Path,
     signature: &Signature,
     params: &Params,
     embeddings: Option<&Embeddings>,
     optimizer: &Optimizer,
-    state: impl FnOnce(BTreeMap<String, u64>) -> State,
+    state: &State,
 ) -> Result<()> {
-    let partial = beside(dir)?;
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(io(&partial, "remove the remains of an earlier checkpoint"))?;
-    }
-    fs::create_dir_all(&partial).map_err(io(&partial, "create the folder"))?;
-    let written = (|| {
+    write_folder(dir, |dir| {
+        let mut checksums = BTreeMap::new();
+        let mut put = |name: &str, bytes: Vec<u8>| {
+            checksums.insert(name.to_owned(), checksum(&bytes));
+            write_new(&dir.join(name), &bytes).map_err(io(dir.join(name), "write the file"))
+        };
         let (mut moments, updates) = optimizer.export()?;
         if let Some(embeddings) = embeddings {
             let (tables, state) = embeddings
@@ -73,29 +92,21 @@ pub(crate) fn write(
                 .map_err(candle_core::Error::from)?
                 .into_iter()
                 .partition(|(name, _)| of_values(name));
-            write_tensors(&partial.join(Signature::TABLES), &tables)?;
+            put(Signature::TABLES, serialized(&tables)?)?;
             let state: BTreeMap<String, Tensor> = state;
             moments.extend(state.into_iter().map(|(name, tensor)| (format!("{TABLES}{name}"), tensor)));
         }
         let weights = params.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
-        write_tensors(&partial.join(Signature::WEIGHTS), &weights)?;
-        write_tensors(&partial.join(OPTIMIZER), &moments)?;
-        write_json(&partial.join(Signature::FILE), signature)?;
-        write_json(&partial.join("state.json"), &state(updates))
-    })();
-    if let Err(error) = written {
-        // A full disk must not be left fuller; the first error is the one to report.
-        let _ = fs::remove_dir_all(&partial);
-        return Err(error);
-    }
-    if dir.exists() {
-        fs::remove_dir_all(dir).map_err(io(dir, "replace the checkpoint"))?;
-    }
-    fs::rename(&partial, dir).map_err(io(dir, "put the checkpoint in place"))?;
-    sync_parent(dir)
+        put(Signature::WEIGHTS, serialized(&weights)?)?;
+        put(OPTIMIZER, serialized(&moments)?)?;
+        put(Signature::FILE, json(&dir.join(Signature::FILE), signature)?)?;
+        put(STATE, json(&dir.join(STATE), &State { updates, ..state.clone() })?)?;
+        let path = dir.join(CHECKSUMS);
+        write_new(&path, &json(&path, &checksums)?).map_err(io(&path, "write the file"))
+    })
 }
 
-/// Reads what [`write`] wrote: the weights into `params`, the optimizer, and where training stood.
+/// Reads what [`write`] wrote: the weights and tables, the optimizer, and where training stood.
 pub(crate) fn read(
     dir: &Path,
     params: &Params,
@@ -103,22 +114,20 @@ pub(crate) fn read(
     cfg: OptimizerConfig,
 ) -> Result<(Optimizer, State)> {
     let state = read_state(dir)?;
-    let at = |name: &str| {
-        let path = dir.join(name);
-        move |error: candle_core::Error| Error::File { path, problem: error.to_string() }
-    };
-    params.load(&dir.join(Signature::WEIGHTS)).map_err(at(Signature::WEIGHTS))?;
-    let moments = candle_core::safetensors::load(dir.join(OPTIMIZER), &Device::Cpu).map_err(at(OPTIMIZER))?;
+    params.load(&dir.join(Signature::WEIGHTS)).map_err(at(dir, Signature::WEIGHTS))?;
+    let moments =
+        candle_core::safetensors::load(dir.join(OPTIMIZER), &Device::Cpu).map_err(at(dir, OPTIMIZER))?;
     let (of_tables, moments): (Vec<_>, Vec<_>) =
         moments.into_iter().partition(|(name, _)| name.starts_with(TABLES));
     let moments = moments.into_iter().collect();
     if let Some(embeddings) = embeddings {
         let tables = candle_core::safetensors::load(dir.join(Signature::TABLES), &Device::Cpu);
-        let mut tables: BTreeMap<_, _> = tables.map_err(at(Signature::TABLES))?.into_iter().collect();
+        let mut tables: BTreeMap<_, _> = tables.map_err(at(dir, Signature::TABLES))?.into_iter().collect();
         tables.extend(of_tables.into_iter().map(|(name, tensor)| (name[TABLES.len()..].to_owned(), tensor)));
-        embeddings.import(&tables).map_err(|error| at(Signature::TABLES)(error.into()))?;
+        embeddings.import(&tables).map_err(|error| at(dir, Signature::TABLES)(error.into()))?;
     }
-    let optimizer = Optimizer::import(cfg, &params.all(), &moments, &state.updates).map_err(at(OPTIMIZER))?;
+    let optimizer =
+        Optimizer::import(cfg, &params.all(), &moments, &state.updates).map_err(at(dir, OPTIMIZER))?;
     Ok((optimizer, state))
 }
 
@@ -127,58 +136,47 @@ pub(crate) fn read(
 /// # Errors
 /// If the file is missing or damaged.
 pub fn read_state(dir: &Path) -> Result<State> {
-    let path = dir.join("state.json");
-    let text = fs::read(&path).map_err(io(&path, "read the checkpoint"))?;
-    serde_json::from_slice(&text).map_err(|error| Error::File { path, problem: error.to_string() })
+    read_json(&dir.join(STATE), "read the checkpoint")
 }
 
-/// Writes `value` as JSON to `path`: to a temporary name first, then renamed.
+/// Compares every file with its checksum.
 ///
 /// # Errors
-/// If it cannot be written; an older file stays as it was.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::File { path: path.into(), problem: e.to_string() })?;
-    text.push(b'\n');
-    write_file(path, &text)
-}
-
-/// Writes `bytes` to `path`: to a temporary name first, then renamed.
-///
-/// # Errors
-/// If it cannot be written; an older file stays as it was.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = beside(path)?;
-    let written = (|| {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    })();
-    if let Err(error) = written {
-        let _ = fs::remove_file(&partial);
-        return Err(io(path, "write the file")(error));
+/// [`Error::File`] or [`Error::Io`] for the first that is missing, superfluous in the list, or changed.
+pub(crate) fn verify(dir: &Path) -> Result<()> {
+    let checksums: BTreeMap<String, String> = read_json(&dir.join(CHECKSUMS), "read the checksums")?;
+    for name in [Signature::FILE, Signature::WEIGHTS, OPTIMIZER, STATE] {
+        if !checksums.contains_key(name) {
+            let problem = format!("has no checksum of {name}");
+            return Err(Error::File { path: dir.join(CHECKSUMS), problem });
+        }
     }
-    fs::rename(&partial, path).map_err(io(path, "put the file in place"))?;
-    sync_parent(path)
+    for (name, expected) in &checksums {
+        let path = dir.join(name);
+        let bytes = fs::read(&path).map_err(io(&path, "read the checkpoint"))?;
+        if checksum(&bytes) != *expected {
+            return Err(Error::File { path, problem: "is damaged: it differs from its checksum".into() });
+        }
+    }
+    Ok(())
 }
 
-fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+fn at(dir: &Path, name: &str) -> impl FnOnce(candle_core::Error) -> Error {
+    let path = dir.join(name);
+    move |error| Error::File { path, problem: error.to_string() }
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn serialized(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
     // A single metadata key: with more, safetensors writes them in random order.
     let format = serde_json::json!({ "format": Signature::FORMAT }).to_string();
     let metadata = Some([("mt".to_owned(), format)].into());
-    let bytes = safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?;
-    write_file(path, &bytes)
-}
-
-fn beside(path: &Path) -> Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::File { path: path.into(), problem: "is no file name".into() })?;
-    Ok(path.with_file_name(format!(".{}.partial", name.to_string_lossy())))
-}
-
-/// Makes a rename durable.
-fn sync_parent(path: &Path) -> Result<()> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(io(parent, "flush the folder"))
+    Ok(safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?)
 }

@@ -13,17 +13,20 @@
 mod checkpoint;
 mod config;
 mod denormals;
+mod disk;
 mod error;
 mod evaluate;
 mod objective;
 mod optim;
 mod prefetch;
+mod resume;
 mod run;
 mod running;
 mod train;
 
-pub use checkpoint::{State, read_state, write_file, write_json};
-pub use config::{Config, Select, SelectMetric, TrainConfig};
+pub use checkpoint::{State, read_state};
+pub use config::{CheckpointConfig, Config, Select, SelectMetric, TrainConfig};
+pub use disk::{write_file, write_json};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use objective::Objective;

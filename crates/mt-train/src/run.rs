@@ -4,18 +4,21 @@
 //! config.yaml            the configuration with all overrides
 //! metrics.jsonl          one JSON object a line: training progress and epochs
 //! checkpoints/epoch-003  one folder an epoch, the last few and the best
+//! checkpoints/step-1200  in the middle of an epoch: the last two, until the epoch is over
 //! best.json              which epoch is best so far, and by what
 //! summary.json           written at the end
 //! ```
 
+use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{write_file, write_json};
+use crate::checkpoint::read_state;
 use crate::config::Config;
+use crate::disk::{read_json, remove_partial, write_file, write_json};
 use crate::error::{Error, Result, io};
 
 /// A run's folder.
@@ -40,10 +43,12 @@ impl RunDir {
     /// [`Error::RunExists`] if it holds a run, [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, cfg: &Config) -> Result<Self> {
         let run = Self { path: path.to_owned() };
-        if run.config_path().exists() || run.checkpoints().exists() {
+        let checkpoints = run.checkpoints();
+        // An empty folder of checkpoints is what a run leaves that is killed before it has written anything.
+        let begun = fs::read_dir(&checkpoints).is_ok_and(|mut entries| entries.next().is_some());
+        if run.config_path().exists() || begun {
             return Err(Error::RunExists { path: path.to_owned() });
         }
-        let checkpoints = run.checkpoints();
         fs::create_dir_all(&checkpoints).map_err(io(&checkpoints, "create the run's folder"))?;
         write_file(&run.config_path(), cfg.to_yaml()?.as_bytes())?;
         Ok(run)
@@ -90,9 +95,9 @@ impl RunDir {
         self.checkpoints().join(format!("epoch-{epoch:03}"))
     }
 
-    /// The checkpoint that an interruption leaves, in the middle of an epoch.
-    pub fn interrupted(&self) -> PathBuf {
-        self.checkpoints().join("interrupted")
+    /// The checkpoint of a step in the middle of an epoch.
+    pub fn step(&self, step: u64) -> PathBuf {
+        self.checkpoints().join(format!("step-{step}"))
     }
 
     /// Epochs whose checkpoints exist, ascending.
@@ -100,16 +105,44 @@ impl RunDir {
     /// # Errors
     /// If the folder cannot be read.
     pub fn epochs(&self) -> Result<Vec<usize>> {
+        Ok(self.numbered("epoch-")?.into_iter().map(|epoch| epoch as usize).collect())
+    }
+
+    /// Steps in the middle of an epoch whose checkpoints exist, ascending. A run that ended by itself has none.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn steps(&self) -> Result<Vec<u64>> {
+        self.numbered("step-")
+    }
+
+    /// Numbers of the checkpoints whose names begin like this, ascending.
+    fn numbered(&self, prefix: &str) -> Result<Vec<u64>> {
         let dir = self.checkpoints();
-        let mut epochs = Vec::new();
+        let mut numbers = Vec::new();
         for entry in fs::read_dir(&dir).map_err(io(&dir, "list the checkpoints"))? {
             let name = entry.map_err(io(&dir, "list the checkpoints"))?.file_name();
-            epochs.extend(
-                name.to_str().and_then(|n| n.strip_prefix("epoch-")).and_then(|n| n.parse::<usize>().ok()),
+            numbers.extend(
+                name.to_str().and_then(|n| n.strip_prefix(prefix)).and_then(|n| n.parse::<u64>().ok()),
             );
         }
-        epochs.sort_unstable();
-        Ok(epochs)
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// All checkpoints, the newest first: by the step they hold, before them those that do not say it.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn newest_first(&self) -> Result<Vec<PathBuf>> {
+        let steps = self.steps()?.into_iter().map(|step| self.step(step));
+        let epochs = self.epochs()?.into_iter().map(|epoch| self.checkpoint(epoch));
+        let mut all: Vec<PathBuf> = epochs.chain(steps).collect();
+        all.sort_by_cached_key(|path| {
+            let step = read_state(path).ok().map(|state| state.step);
+            (step.is_some(), Reverse(step))
+        });
+        Ok(all)
     }
 
     /// The best epoch so far, if one was evaluated.
@@ -121,26 +154,39 @@ impl RunDir {
         if !path.exists() {
             return Ok(None);
         }
-        let text = fs::read(&path).map_err(io(&path, "read the best epoch"))?;
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|error| Error::File { path, problem: error.to_string() })
+        read_json(&path, "read the best epoch").map(Some)
     }
 
-    pub(crate) fn set_best(&self, best: Best) -> Result<()> {
-        write_json(&self.path.join("best.json"), &best)
-    }
-
-    /// Removes all checkpoints but the last `keep` and the best.
-    pub(crate) fn prune(&self, keep: usize, best: Option<Best>) -> Result<()> {
-        let epochs = self.epochs()?;
-        for &epoch in epochs.iter().rev().skip(keep) {
-            if best.is_none_or(|best| best.epoch != epoch) {
-                let path = self.checkpoint(epoch);
-                fs::remove_dir_all(&path).map_err(io(&path, "remove an old checkpoint"))?;
+    pub(crate) fn set_best(&self, best: Option<Best>) -> Result<()> {
+        match best {
+            Some(best) if self.best().ok().flatten() != Some(best) => {
+                write_json(&self.path.join("best.json"), &best)
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether training has written anything.
+    pub(crate) fn begun(&self) -> bool {
+        self.path.join("metrics.jsonl").exists()
+    }
+
+    /// Removes all checkpoints of epochs but the last `keep` and the best, and all within an epoch but the last
+    /// `keep_steps`.
+    pub(crate) fn prune(&self, keep: usize, best: Option<Best>, keep_steps: usize) -> Result<()> {
+        let epochs = self.epochs()?.into_iter().rev().skip(keep);
+        let epochs = epochs.filter(|epoch| best.is_none_or(|best| best.epoch != *epoch));
+        let steps = self.steps()?.into_iter().rev().skip(keep_steps);
+        for path in epochs.map(|epoch| self.checkpoint(epoch)).chain(steps.map(|step| self.step(step))) {
+            fs::remove_dir_all(&path).map_err(io(&path, "remove an old checkpoint"))?;
         }
         Ok(())
+    }
+
+    /// Removes what is left of files and folders that were being written when a run was killed.
+    pub(crate) fn remove_partial(&self) -> Result<()> {
+        remove_partial(&self.path)?;
+        remove_partial(&self.checkpoints())
     }
 
     /// Writes a file of results into the folder.
@@ -151,12 +197,30 @@ impl RunDir {
         write_json(&self.path.join("summary.json"), summary)
     }
 
-    pub(crate) fn log(&self) -> Result<Log> {
+    /// The log, without what was written about steps after `step`: a run that goes on from there writes it again.
+    pub(crate) fn log(&self, step: u64) -> Result<Log> {
         let path = self.path.join("metrics.jsonl");
+        if path.exists() {
+            let text = fs::read_to_string(&path).map_err(io(&path, "read the log"))?;
+            let kept: String = text.split_inclusive('\n').filter(|line| is_before(line, step)).collect();
+            if kept.len() != text.len() {
+                write_file(&path, kept.as_bytes())?;
+            }
+        }
         let file =
             OpenOptions::new().create(true).append(true).open(&path).map_err(io(&path, "open the log"))?;
         Ok(Log { path, file })
     }
+}
+
+/// Whether a line of the log is whole and not about a step after `step`.
+fn is_before(line: &str, step: u64) -> bool {
+    /// The one thing that matters here.
+    #[derive(Deserialize)]
+    struct Line {
+        step: Option<u64>,
+    }
+    serde_json::from_str(line).is_ok_and(|line: Line| line.step.is_none_or(|at| at <= step))
 }
 
 /// `metrics.jsonl`, one whole line a write.

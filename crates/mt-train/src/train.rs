@@ -13,13 +13,14 @@ use mt_models::{InputLayer, Readout, Signature, build};
 use serde::Serialize;
 
 use crate::checkpoint::{self, State};
-use crate::config::{Config, Select, SelectMetric};
+use crate::config::Config;
 use crate::denormals;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Metrics, Scorer};
+use crate::evaluate::{Evaluation, Scorer};
 use crate::objective::Objective;
 use crate::optim::Optimizer;
 use crate::prefetch::{self, Ready};
+use crate::resume::{Newest, newest};
 use crate::run::{Best, RunDir};
 use crate::running::{Running, Step, TaskProgress};
 
@@ -38,6 +39,20 @@ pub enum Event {
         rows: usize,
         /// Steps an epoch.
         steps: u64,
+    },
+    /// An earlier run goes on.
+    Resumed {
+        /// Name of the checkpoint; `None` if there is no whole one, and the run begins anew.
+        checkpoint: Option<String>,
+        /// Whole epochs done.
+        epoch: usize,
+        /// Rows done of the epoch after these.
+        rows: usize,
+        /// Steps done.
+        step: u64,
+        /// What is wrong with newer checkpoints.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        damaged: Vec<String>,
     },
     /// Some steps were taken.
     Progress {
@@ -91,11 +106,12 @@ pub struct Outcome {
 }
 
 /// Trains the configured model on `data` and leaves its checkpoints in `run`: a new run from the start, an earlier one
-/// after its last whole epoch. A run that was stopped and continued ends with the same bytes as one that was not.
+/// from its newest whole checkpoint. A run that was stopped at any moment and continued ends with the same bytes as one
+/// that was not.
 ///
 /// The same configuration and data give bit-identical checkpoints on the CPU, whatever the number of threads.
-/// `observe` is called for every event, on this thread. When `stop` becomes true, the step under way is finished, a
-/// checkpoint is written, and the outcome says so.
+/// `observe` is called for every event, on this thread. When `stop` becomes true, the step under way is finished (the
+/// evaluation too, if it was the epoch's last), a checkpoint is written, and the outcome says so.
 ///
 /// # Errors
 /// [`Error::Symmetric`] before the first step, [`Error::Diverged`] at the first loss that is not finite, and whatever
@@ -148,23 +164,16 @@ fn run_epochs<'scope, 'env: 'scope>(
         seed,
     };
     let objective = Objective::new(&cfg.train, tasks);
-    let (mut optimizer, mut best, mut step, mut epochs) = (Optimizer::new(cfg.train.optimizer), None, 0, 0);
-    if let Some(&last) = run.epochs()?.last() {
-        let (path, encoders) = (run.checkpoint(last), Signature::read(&run.checkpoint(last))?.encoders);
-        let (checkpoint, data) = (encoders.fingerprint(), data.encoders.fingerprint());
-        if checkpoint != data {
-            return Err(Error::Vocabulary { path, checkpoint, data });
-        }
-        let state: State;
-        (optimizer, state) =
-            checkpoint::read(&run.checkpoint(last), &params, layer.embeddings(), cfg.train.optimizer)?;
-        (best, step, epochs) = (best_of(run, cfg.train.select.metric)?, state.step, state.epoch);
+    let (mut optimizer, mut state) = (Optimizer::new(cfg.train.optimizer), State::new(seed));
+    let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
+    if let Some(path) = resumed.as_ref().and_then(|newest| newest.path.as_deref()) {
+        (optimizer, state) = checkpoint::read(path, &params, layer.embeddings(), cfg.train.optimizer)?;
     }
-    let save = |dir: &Path, optimizer: &Optimizer, epoch, step, selected| {
-        let state = |updates| State { epoch, step, seed, updates, selected };
+    run.remove_partial()?;
+    let save = |dir: &Path, optimizer: &Optimizer, state: &State| {
         checkpoint::write(dir, &signature, &params, layer.embeddings(), optimizer, state)
     };
-    let mut log = run.log()?;
+    let mut log = run.log(state.step)?;
     let mut tell = |event: Event| {
         observe(&event);
         log.write(&event)
@@ -173,22 +182,33 @@ fn run_epochs<'scope, 'env: 'scope>(
     let steps = rows.div_ceil(cfg.train.batch_size) as u64;
     let embeddings = layer.embeddings().map(Embeddings::count);
     tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
+    if let Some(Newest { path, damaged }) = resumed {
+        let checkpoint = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        tell(Event::Resumed { checkpoint, epoch: state.epoch, rows: state.rows, step: state.step, damaged })?;
+    }
 
+    let due = |step, since| cfg.train.checkpoint.is_due(step, cfg.train.log_every, since);
     let (mut running, mut unread) = (Running::new(tasks, &scorer.readout), Vec::new());
-    let (mut seconds, mut seen) = (0.0, 0u64);
-    'training: for epoch in epochs + 1..=cfg.train.epochs {
-        let order = move || match cfg.train.shuffle {
-            true => permutation(rows as u32, cfg.train.seed, epoch as u64),
-            false => (0..rows as u32).collect(),
+    let (mut seconds, mut seen, mut stopped) = (0.0, 0, false);
+    let mut saved = Instant::now();
+    while state.epoch < cfg.train.epochs && !stopped {
+        let (epoch, skipped) = (state.epoch + 1, state.rows);
+        let order = move || {
+            let mut order = match cfg.train.shuffle {
+                true => permutation(rows as u32, cfg.train.seed, epoch as u64),
+                false => (0..rows as u32).collect(),
+            };
+            order.drain(..skipped);
+            order
         };
-        let (started, mut done) = (Instant::now(), 0);
+        let started = Instant::now();
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
         while let Some(batch) = batches.next().transpose()? {
             let Ready { rows: count, xs, labels, mask } = batch;
             let mut kept = None;
             let total = gradients.collect(|| {
                 // In different halves, so that two seeds share no mask.
-                let key = seed.rotate_left(32) ^ step;
+                let key = seed.rotate_left(32) ^ state.step;
                 let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
                 let logits = model.forward(&input.dropout(cfg.train.dropout, key)?)?;
                 let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
@@ -198,13 +218,14 @@ fn run_epochs<'scope, 'env: 'scope>(
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }
-            step += 1;
-            let batch_rows = done..done + count;
-            done = batch_rows.end;
+            let batch_rows = state.rows..state.rows + count;
+            (state.step, state.rows) = (state.step + 1, batch_rows.end);
             if let Some((logits, losses)) = kept {
+                let step = state.step;
                 unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
             }
-            let log = step.is_multiple_of(cfg.train.log_every) || done == rows;
+            stopped = stop.load(Ordering::Relaxed);
+            let log = state.step.is_multiple_of(cfg.train.log_every) || state.rows == rows || stopped;
             // Another device is not waited for between two lines of the log.
             if log || device.is_cpu() {
                 unread.drain(..).try_for_each(|step| running.read(step))?;
@@ -215,39 +236,56 @@ fn run_epochs<'scope, 'env: 'scope>(
             }
             if log {
                 let (loss, tasks) = running.take();
-                tell(Event::Progress { epoch, step, rows: done, loss, tasks })?;
+                tell(Event::Progress { epoch, step: state.step, rows: state.rows, loss, tasks })?;
+                // Nothing is kept of the running metrics here, so a checkpoint need not hold them.
+                if state.rows < rows && (stopped || due(state.step, saved.elapsed())) {
+                    save(&run.step(state.step), &optimizer, &state)?;
+                    run.prune(usize::MAX, None, KEEP_STEPS)?;
+                    saved = Instant::now();
+                }
             }
-            if stop.load(Ordering::Relaxed) {
-                seconds += started.elapsed().as_secs_f64();
-                seen += done as u64;
-                save(&run.interrupted(), &optimizer, epoch - 1, step, None)?;
-                break 'training;
+            if stopped {
+                break;
             }
         }
         let elapsed = started.elapsed().as_secs_f64();
-        (seconds, seen, epochs) = (seconds + elapsed, seen + rows as u64, epoch);
-
+        let trained = state.rows - skipped;
+        (seconds, seen) = (seconds + elapsed, seen + trained as u64);
+        if state.rows < rows {
+            break;
+        }
         let valid = match &data.valid {
             Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
             None => None,
         };
-        let value = valid.as_ref().and_then(|valid| selected(&cfg.train.select, valid));
-        let better = best.is_none_or(|best: Best| is_better(cfg.train.select.metric, value, best.value));
-        save(&run.checkpoint(epoch), &optimizer, epoch, step, value)?;
-        if better {
-            best = Some(Best { epoch, value });
-            run.set_best(Best { epoch, value })?;
-        }
-        run.prune(cfg.train.keep, best)?;
-        let (rows_per_second, waited) = (rows as f64 / elapsed, batches.waited.as_secs_f64());
-        tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: better })?;
+        state.selected.push(valid.as_ref().and_then(|valid| cfg.train.select.value(valid)));
+        (state.epoch, state.rows) = (epoch, 0);
+        let best = cfg.train.select.best(&state.selected);
+        let is_best = best.is_some_and(|best| best.epoch == epoch);
+        let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
+        // Before the checkpoint: a line without one is left out when the run goes on, not the other way round.
+        let step = state.step;
+        tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: is_best })?;
+        save(&run.checkpoint(epoch), &optimizer, &state)?;
+        saved = Instant::now();
+        run.set_best(best)?;
+        run.prune(cfg.train.keep, best, 0)?;
+    }
+    let best = cfg.train.select.best(&state.selected);
+    // Once more, for a run that was killed between its last checkpoint and these.
+    run.set_best(best)?;
+    if state.rows == 0 {
+        run.prune(cfg.train.keep, best, 0)?;
     }
     if let Some(best) = best {
         checkpoint::read(&run.checkpoint(best.epoch), &params, layer.embeddings(), cfg.train.optimizer)?;
     }
-    let interrupted = epochs < cfg.train.epochs;
+    let (interrupted, epochs) = (state.epoch < cfg.train.epochs, state.epoch);
     Ok(Outcome { scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
 }
+
+/// Checkpoints within an epoch that are kept: should the last be damaged, there is the one before.
+const KEEP_STEPS: usize = 2;
 
 /// Takes gradients that are zero everywhere for none. They are those of the parameters that only a task without a
 /// label in the batch has, and momentum or weight decay must not move these.
@@ -263,37 +301,4 @@ fn forget_zero_gradients(params: &[Param]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The metric by which epochs are chosen.
-fn selected(select: &Select, valid: &Evaluation) -> Option<f64> {
-    let metric = |metrics: &Metrics| match select.metric {
-        SelectMetric::Auc => metrics.ranking(),
-        SelectMetric::LogLoss => metrics.log_loss(),
-    };
-    match &select.task {
-        Some(task) => valid.task(task).and_then(|task| metric(&task.metrics)),
-        None => valid.mean(metric),
-    }
-}
-
-/// The best epoch of those whose checkpoints exist; the best of all is always among them.
-fn best_of(run: &RunDir, metric: SelectMetric) -> Result<Option<Best>> {
-    let mut best: Option<Best> = None;
-    for epoch in run.epochs()? {
-        let value = checkpoint::read_state(&run.checkpoint(epoch))?.selected;
-        if best.is_none_or(|best| is_better(metric, value, best.value)) {
-            best = Some(Best { epoch, value });
-        }
-    }
-    Ok(best)
-}
-
-/// Whether `value` beats `best`. A later epoch wins over an undefined one, so without validation the last is best.
-fn is_better(metric: SelectMetric, value: Option<f64>, best: Option<f64>) -> bool {
-    match (value, best) {
-        (Some(value), Some(best)) if metric == SelectMetric::Auc => value > best,
-        (Some(value), Some(best)) => value < best,
-        (value, best) => value.is_some() || best.is_none(),
-    }
 }

@@ -1,5 +1,7 @@
 //! `mt eval`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use mt_models::Predictor;
 use mt_train::{Evaluation, RunDir};
@@ -26,13 +28,20 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         }
         let evaluation = Evaluation::new(&predictions, table, &signature.schema.tasks);
         if args.json {
-            print::line(serde_json::json!({ "epoch": epoch, "rows": name, "tasks": evaluation }))?;
+            let checkpoint = name_of(&dir);
+            print::line(
+                serde_json::json!({ "checkpoint": checkpoint, "epoch": epoch, "rows": name, "tasks": evaluation }),
+            )?;
         } else {
-            let epoch = epoch.map_or_else(|| "interrupted".into(), |epoch| format!("epoch {epoch}"));
-            print::line(format_args!("{} {epoch} on {name}\n{}", cfg.name, metrics(&evaluation)))?;
+            let checkpoint = epoch.map_or_else(|| name_of(&dir), |epoch| format!("epoch {epoch}"));
+            print::line(format_args!("{} {checkpoint} on {name}\n{}", cfg.name, metrics(&evaluation)))?;
         }
     }
     Ok(())
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Rows a batch: limited by arithmetic, within the cache.

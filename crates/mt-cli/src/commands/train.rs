@@ -75,6 +75,17 @@ pub fn run(args: &TrainArgs) -> Result<()> {
                     cfg.name, cfg.model.kind
                 ));
             }
+            (false, Event::Resumed { checkpoint, step, damaged, .. }) => {
+                for problem in damaged {
+                    bar.line(&format!("warning: {problem}"));
+                }
+                bar.line(&match checkpoint {
+                    Some(checkpoint) => {
+                        format!("goes on from {checkpoint}, after {} steps", thousands(*step as usize))
+                    }
+                    None => "no whole checkpoint: begins anew".to_owned(),
+                });
+            }
             (false, Event::Epoch { .. }) => bar.line(&epoch_line(event)),
             (false, Event::Progress { .. }) => {}
         }
@@ -105,9 +116,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         print_summary(&summary, &data)?;
     }
     if summary.interrupted {
-        return Err(
-            Interrupted(format!("the last step is in {}/checkpoints/interrupted", summary.run)).into()
-        );
+        return Err(Interrupted(format!("go on with: mt train --resume {}", summary.run)).into());
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ const LAST: &str = "run/checkpoints/epoch-002";
 fn a_run_leaves_these_files_and_no_others() {
     let folder = Folder::trained();
     let checkpoint = |epoch| {
-        ["model.json", "optimizer.safetensors", "state.json", "weights.safetensors"]
+        ["checksums.json", "model.json", "optimizer.safetensors", "state.json", "weights.safetensors"]
             .map(|file| format!("checkpoints/epoch-00{epoch}/{file}"))
     };
     let mut expected = [checkpoint(1), checkpoint(2)].concat();
@@ -73,9 +73,9 @@ fn a_checkpoint_that_is_not_there_is_named_with_those_that_are() {
         ("7", "run: no checkpoint 7; there are epochs 1 to 2"),
         ("3..9", "run: no checkpoint 3..9; there are epochs 1 to 2"),
         ("2..1", "run: no checkpoint 2..1; there are epochs 1 to 2"),
-        ("interrupted", "run: no checkpoint interrupted; there are epochs 1 to 2"),
-        ("newest", "--checkpoint newest: expected best, last, interrupted, an epoch or a range A..B"),
-        ("1..", "--checkpoint 1..: expected best, last, interrupted, an epoch or a range A..B"),
+        ("step-7", "run: no checkpoint step-7; there are epochs 1 to 2"),
+        ("newest", "--checkpoint newest: expected best, last, an epoch, a range A..B or step-N"),
+        ("1..", "--checkpoint 1..: expected best, last, an epoch, a range A..B or step-N"),
     ];
     for (checkpoint, message) in cases {
         folder.refuses(&["eval", "--run", "run", "--checkpoint", checkpoint], 2, message);

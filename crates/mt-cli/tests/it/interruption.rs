@@ -3,6 +3,9 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use mt_data::permutation;
 
 use crate::support::{Folder, Said, TINY};
 
@@ -32,7 +35,7 @@ fn summary(said: &Said) -> serde_json::Value {
     serde_json::from_str(said.out.lines().last().expect("a line")).expect("JSON")
 }
 
-const INTERRUPTED: &str = "interrupted; the last step is in run/checkpoints/interrupted\n";
+const INTERRUPTED: &str = "interrupted; go on with: mt train --resume run\n";
 
 #[test]
 fn an_interrupted_run_exits_with_130_and_leaves_a_checkpoint_that_works() {
@@ -46,16 +49,11 @@ fn an_interrupted_run_exits_with_130_and_leaves_a_checkpoint_that_works() {
     );
     assert_eq!(summary(&said)["summary"]["interrupted"], true);
     assert!(!folder.files("run").iter().any(|file| file.contains("partial")));
-
-    // The whole epochs are there as ever, and the step at which it stopped.
-    for checkpoint in ["best", "last", "interrupted"] {
-        let eval = folder.mt(&["eval", "--run", "run", "--checkpoint", checkpoint, "--json"]).json();
-        assert_eq!(eval[0]["epoch"].is_null(), checkpoint == "interrupted", "{}", eval[0]);
+    for checkpoint in ["best", "last"] {
+        folder.mt(&["eval", "--run", "run", "--checkpoint", checkpoint, "--json"]).json();
         let args = ["predict", "--run", "run", "--checkpoint", checkpoint, "--input", "rows.csv"];
         assert_eq!(folder.mt(&args).done().lines().count(), 401);
     }
-    let text = folder.mt(&["eval", "--run", "run", "--checkpoint", "interrupted"]).done();
-    assert!(text.starts_with("tiny interrupted on test\n"), "{text}");
 }
 
 #[test]
@@ -76,5 +74,104 @@ fn a_run_terminated_in_its_first_epoch_can_be_evaluated() {
     );
     // Nothing else is there, so it is meant.
     let eval = folder.mt(&["eval", "--run", "run", "--json"]).json();
-    assert!(eval[0]["epoch"].is_null() && eval[0]["tasks"]["liked"]["auc"].is_f64(), "{}", eval[0]);
+    let step = eval[0]["checkpoint"].as_str().expect("a name").to_owned();
+    assert!(step.starts_with("step-") && eval[0]["epoch"].is_null(), "{}", eval[0]);
+    assert!(eval[0]["tasks"]["liked"]["auc"].is_f64(), "{}", eval[0]);
+    let text = folder.mt(&["eval", "--run", "run", "--checkpoint", &step]).done();
+    assert!(text.starts_with(&format!("tiny {step} on test\n")), "{text}");
+}
+
+/// Two tasks on two embedding tables and a number; steps are logged and saved often.
+const OFTEN: &str = "\
+version: 1
+data:
+  csv: {train: rows.csv, features: [watched_before]}
+  fields: [{column: user}, {column: item, encode: {hash: 1000}}]
+tasks: [{name: click, label: click}, {name: like, label: like}]
+model: {kind: ple, experts_per_task: 1, shared_experts: 1, expert: [8], levels: 2, embedding: {width: 8}}
+train: {epochs: 30, batch_size: 16, keep: 2, dropout: 0.1, log_every: 3, checkpoint: {steps: 6}}
+";
+
+#[test]
+fn a_run_killed_at_twenty_moments_ends_with_the_bytes_of_one_that_was_not() {
+    let folder = Folder::new();
+    let (a, b) = (permutation(400, 1, 1), permutation(400, 1, 2));
+    let row = |(a, b): (&u32, &u32)| {
+        format!("u{},{},0.{},{},{}\n", a % 50, b % 90, a % 7, u8::from(a % 3 == 0), u8::from(b % 4 == 1))
+    };
+    let rows: String = a.iter().zip(&b).map(row).collect();
+    folder.write("rows.csv", "user,item,watched_before,click,like\n".to_owned() + &rows);
+    folder.write("often.yaml", OFTEN);
+    folder.mt(&["train", "often.yaml", "--run-dir", "straight"]).done();
+
+    // Where it is killed: after so many lines, and so many tenths of a millisecond, drawn anew in every test run.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    let draws = permutation(1000, now.as_nanos() as u64, 3);
+    let mut from_middle = 0;
+    for moment in draws.chunks_exact(2).take(20) {
+        // Before it has written anything there is nothing to go on with.
+        let begun = folder.path("killed/config.yaml").exists();
+        let args =
+            if begun { ["train", "--resume", "killed"] } else { ["train", "often.yaml", "--run-dir=killed"] };
+        let mut command = folder.command(&[&args[..], &["--json"]].concat());
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        for _ in 0..moment[0] % 20 {
+            let line = lines.next().expect("it was to go on for longer").expect("a line");
+            from_middle += u32::from(line.contains(r#""checkpoint":"step-"#));
+        }
+        std::thread::sleep(Duration::from_micros(100 * u64::from(moment[1] % 100)));
+        child.kill().expect("SIGKILL");
+        child.wait().expect("it ends");
+    }
+    assert!(from_middle > 0, "none went on from the middle of an epoch");
+    folder.mt(&["train", "--resume", "killed"]).done();
+
+    let files = |run| folder.files(run).into_iter().filter(|file| file != "summary.json").collect::<Vec<_>>();
+    assert_eq!(files("killed"), files("straight"));
+    for file in
+        files("straight").iter().filter(|file| file.starts_with("checkpoints/") || *file == "best.json")
+    {
+        assert!(
+            folder.bytes(&format!("killed/{file}")) == folder.bytes(&format!("straight/{file}")),
+            "{file}"
+        );
+    }
+    // The log too, but for times, and for the lines that say where it went on.
+    let log = |run| {
+        let told = |line: &str| {
+            let mut event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            for time in ["seconds", "waited", "rows_per_second"] {
+                event.as_object_mut().expect("an object").remove(time);
+            }
+            event.get("step").filter(|_| event["event"] != "resumed").is_some().then_some(event)
+        };
+        folder.read(&format!("{run}/metrics.jsonl")).lines().filter_map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(log("killed"), log("straight"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
+    let folder = Folder::tiny();
+    let train = |dir| ["train", "tiny.yaml", "--set", "train.epochs=3", "--run-dir", dir];
+    folder.mt(&train("straight")).done();
+    let last = "run/checkpoints/epoch-003";
+    for file in ["weights.safetensors", "optimizer.safetensors", "state.json", "checksums.json"] {
+        let _ = std::fs::remove_dir_all(folder.path("run"));
+        folder.mt(&train("run")).done();
+        let mut bytes = folder.bytes(&format!("{last}/{file}"));
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        folder.write(&format!("{last}/{file}"), bytes);
+        let said = folder.mt(&["train", "--resume", "run"]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.err.contains(&format!("warning: {last}/")), "{}", said.err);
+        assert!(said.err.contains("\ngoes on from epoch-002, after 14 steps\n"), "{}", said.err);
+        for name in folder.files("straight/checkpoints") {
+            let of = |run| folder.bytes(&format!("{run}/checkpoints/{name}"));
+            assert!(of("run") == of("straight"), "{name}");
+        }
+    }
 }

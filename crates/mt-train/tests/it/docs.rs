@@ -10,7 +10,7 @@ use mt_data::{
 };
 use mt_layers::{Initializer, LossKind, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
-use mt_train::{Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
+use mt_train::{CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
 use serde_yaml::Value;
 
 const PAGES: [&str; 3] = ["config.md", "models.md", "paddlerec.md"];
@@ -126,6 +126,7 @@ fn full() -> Config {
             task_weights: [("like".into(), 1.0)].into(),
             select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
             keep: 1,
+            checkpoint: CheckpointConfig { steps: Some(1), minutes: 1.0 },
             log_every: 1,
             allow_symmetry: false,
         },

@@ -68,7 +68,9 @@ impl<'a> Bench<'a> {
         for json in MODELS {
             let cfg: ModelConfig = serde_json::from_str(json)?;
             let predictor = bench.train(&cfg, BATCHES[1], SHARE * seconds, |_, run| {
-                Ok(Predictor::load(&run.interrupted(), &Device::Cpu)?)
+                let newest = run.newest_first()?;
+                let newest = newest.first().context("the run left no checkpoint")?;
+                Ok(Predictor::load(newest, &Device::Cpu)?)
             })?;
             bench.models.push((cfg, predictor));
         }

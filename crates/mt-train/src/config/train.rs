@@ -1,0 +1,222 @@
+//! The section `train`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mt_data::{Task, TaskConfig, TaskKind};
+use mt_layers::{LossKind, RowOptimizer};
+use mt_models::Link;
+use serde::{Deserialize, Serialize};
+
+use super::select::{Select, SelectMetric};
+use crate::error::Result;
+use crate::optim::OptimizerConfig;
+
+/// How a model is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training rows. Default 10.
+    pub epochs: usize,
+    /// Rows a step. Default 512. The last batch of an epoch is as small as it comes out.
+    pub batch_size: usize,
+    /// Seed of start values and shuffling. Default 1.
+    pub seed: u64,
+    /// Shuffle the rows of every epoch. Default true.
+    pub shuffle: bool,
+    /// The optimizer. Default Adam with a learning rate of 0.001.
+    pub optimizer: OptimizerConfig,
+    /// The update rule of embedding tables, applied to the rows a batch looked up. Default `adam`, lazy.
+    pub table_optimizer: RowOptimizer,
+    /// Learning rate of embedding tables. Default that of `optimizer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_lr: Option<f64>,
+    /// Share of the network's input, embeddings and numeric columns, set to 0 in training. Default 0.
+    pub dropout: f64,
+    /// The loss of binary tasks, `cross-entropy`, the default, or `paddlerec-log`.
+    pub loss: LossKind,
+    /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
+    /// `weighted-logistic`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "serde_yaml::with::singleton_map_recursive")]
+    pub task_losses: BTreeMap<String, LossKind>,
+    /// Weight of a task's loss in the sum, by task. Default 1 each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_weights: BTreeMap<String, f32>,
+    /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
+    pub select: Select,
+    /// Checkpoints kept: so many of the last epochs, and the best. Default 10.
+    pub keep: usize,
+    /// Checkpoints within an epoch. Default every ten minutes.
+    pub checkpoint: CheckpointConfig,
+    /// Steps between two lines of the log. Default 100.
+    pub log_every: u64,
+    /// Train although units of a layer start equal. Default false.
+    pub allow_symmetry: bool,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 512,
+            seed: 1,
+            shuffle: true,
+            optimizer: OptimizerConfig::default(),
+            table_optimizer: RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+            table_lr: None,
+            dropout: 0.0,
+            loss: LossKind::default(),
+            task_losses: BTreeMap::new(),
+            task_weights: BTreeMap::new(),
+            select: Select::default(),
+            keep: 10,
+            checkpoint: CheckpointConfig::default(),
+            log_every: 100,
+            allow_symmetry: false,
+        }
+    }
+}
+
+/// When a checkpoint is written in the middle of an epoch: at the first line of the log after either. One is written
+/// at the end of every epoch anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// Every so many steps. Default: not by steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// When so many minutes have passed since the last. Default 10.
+    pub minutes: f64,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { steps: None, minutes: 10.0 }
+    }
+}
+
+impl CheckpointConfig {
+    /// Whether one is due `since` the last, at a step that writes a line of the log, as every `log_every`th does.
+    pub(crate) fn is_due(&self, step: u64, log_every: u64, since: Duration) -> bool {
+        let by_steps = self.steps.is_some_and(|every| step % every < log_every);
+        by_steps || since.as_secs_f64() >= 60.0 * self.minutes
+    }
+}
+
+impl TrainConfig {
+    /// The loss of a task.
+    pub fn loss_of(&self, task: &Task) -> LossKind {
+        match task.kind {
+            TaskKind::Binary | TaskKind::BinarySoftmax => self.loss,
+            TaskKind::Multiclass { .. } => LossKind::Multiclass,
+            TaskKind::Regression => self.task_losses.get(&task.name).copied().unwrap_or(LossKind::Mse),
+        }
+    }
+
+    /// How outputs of the regressions become predictions, where that is not the identity.
+    pub fn links(&self, tasks: &[Task]) -> BTreeMap<String, Link> {
+        let link = |task: &Task| (task.name.clone(), Link::of(self.loss_of(task)));
+        tasks.iter().map(link).filter(|(_, link)| *link != Link::Identity).collect()
+    }
+
+    /// Learning rate of embedding tables.
+    pub fn table_rate(&self) -> f64 {
+        self.table_lr.unwrap_or(self.optimizer.lr)
+    }
+
+    fn table_problems(&self) -> Vec<(String, bool, String)> {
+        let rate = self.table_rate();
+        let good = rate.is_finite() && rate > 0.0;
+        let mut checks = vec![("table_lr".into(), good, format!("expected a number above 0, found {rate}"))];
+        if let Err((key, problem)) = self.table_optimizer.check() {
+            checks.push((format!("table_optimizer.{key}"), false, problem));
+        }
+        checks
+    }
+
+    pub(super) fn check(
+        &self,
+        tasks: &[TaskConfig],
+        check: &dyn Fn(&str, bool, String) -> Result<()>,
+    ) -> Result<()> {
+        for (key, n) in [("train.epochs", self.epochs), ("train.keep", self.keep)] {
+            check(key, n > 0, format!("expected at least 1, found {n}"))?;
+        }
+        let good = (1..=MAX_BATCH).contains(&self.batch_size);
+        check("train.batch_size", good, format!("expected 1 to {MAX_BATCH}, found {}", self.batch_size))?;
+        for (key, n) in [("log_every", Some(self.log_every)), ("checkpoint.steps", self.checkpoint.steps)] {
+            check(&format!("train.{key}"), n != Some(0), "expected at least 1, found 0".into())?;
+        }
+        let minutes = self.checkpoint.minutes;
+        let problem = format!("expected a number above 0, found {minutes}");
+        check("train.checkpoint.minutes", minutes > 0.0, problem)?;
+        for (key, good, problem) in self.optimizer.problems() {
+            check(&format!("train.optimizer.{key}"), good, problem)?;
+        }
+        let good = matches!(self.loss, LossKind::CrossEntropy | LossKind::PaddlerecLog);
+        let expected = "expected cross-entropy or paddlerec-log; see train.task_losses for others";
+        check("train.loss", good, expected.into())?;
+        for (key, good, problem) in self.table_problems() {
+            check(&format!("train.{key}"), good, problem)?;
+        }
+        let good = (0.0..1.0).contains(&self.dropout);
+        check("train.dropout", good, format!("expected 0 to below 1, found {}", self.dropout))?;
+        let names = || tasks.iter().map(|task| task.name.as_str());
+        let known = |name: &str| {
+            let problem = format!(
+                "there is no task {name:?}; the tasks are {}",
+                names().collect::<Vec<_>>().join(", ")
+            );
+            (names().any(|task| task == name), problem)
+        };
+        for (name, &loss) in &self.task_losses {
+            let key = format!("train.task_losses.{name}");
+            let (good, problem) = known(name);
+            check(&key, good, problem)?;
+            let kind = tasks.iter().find(|task| task.name == *name).map(|task| task.kind);
+            let good = kind == Some(TaskKind::Regression);
+            check(&key, good, format!("{name} is no regression"))?;
+            let expected = "expected the loss of a regression: mse, mae, huber, log-mse or weighted-logistic";
+            check(&key, !is_for_classes(loss), expected.into())?;
+            if let LossKind::Huber { delta } = loss {
+                let problem = format!("delta: expected a number above 0, found {delta}");
+                check(&key, delta.is_finite() && delta > 0.0, problem)?;
+            }
+        }
+        for (task, &weight) in &self.task_weights {
+            let (good, problem) = known(task);
+            check(&format!("train.task_weights.{task}"), good, problem)?;
+            let good = weight.is_finite() && weight >= 0.0;
+            check(
+                &format!("train.task_weights.{task}"),
+                good,
+                format!("expected a number from 0, found {weight}"),
+            )?;
+        }
+        let weighs = |name: &str| self.task_weights.get(name).is_none_or(|&weight| weight > 0.0);
+        check(
+            "train.task_weights",
+            tasks.is_empty() || names().any(weighs),
+            "expected a weight above 0 for at least one task, found only 0".into(),
+        )?;
+        if let Some(task) = &self.select.task {
+            let (good, problem) = known(task);
+            check("train.select.task", good, problem)?;
+        }
+        let chosen = |task: &&TaskConfig| self.select.task.as_ref().is_none_or(|name| *name == task.name);
+        if let Some(task) = tasks.iter().filter(chosen).find(|task| task.kind == TaskKind::Regression) {
+            let good = self.select.metric != SelectMetric::LogLoss;
+            let problem =
+                format!("expected auc, or a train.select.task with a log loss: {} has none", task.name);
+            check("train.select.metric", good, problem)?;
+        }
+        Ok(())
+    }
+}
+
+/// A larger batch is a typing mistake: its activations would exhaust memory before anything is said.
+const MAX_BATCH: usize = 1 << 20;
+
+fn is_for_classes(loss: LossKind) -> bool {
+    matches!(loss, LossKind::CrossEntropy | LossKind::PaddlerecLog | LossKind::Multiclass)
+}
