@@ -90,7 +90,7 @@ impl Step {
 
     fn on(&mut self, ids: Arc<[Ids]>) -> Result<()> {
         self.gradients.collect(|| self.upstream.end(&self.embeddings.forward(ids, None)?))?;
-        self.embeddings.step(1e-3);
+        self.embeddings.step(|_| 1e-3);
         Ok(())
     }
 }

@@ -57,6 +57,19 @@ impl Params {
         VarBuilder::from_tensors(tensors, dtype, device)
     }
 
+    /// A second store with the same names and values, which then go their own way.
+    ///
+    /// # Errors
+    /// If a tensor cannot be copied.
+    pub fn copy(&self) -> Result<Self> {
+        let copy = |param: Param| {
+            let var = Var::from_tensor(&param.var.as_detached_tensor().copy()?)?;
+            Ok((param.name.clone(), Param { var, gradient: Slot::default(), ..param }))
+        };
+        let by_name = self.all().into_iter().map(copy).collect::<Result<_>>()?;
+        Ok(Self { seed: self.seed, by_name: Arc::new(Mutex::new(by_name)) })
+    }
+
     /// All parameters in the order of their names.
     pub fn all(&self) -> Vec<Param> {
         self.lock().values().cloned().collect()

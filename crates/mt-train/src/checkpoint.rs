@@ -3,9 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `model.json` | the [`Signature`]: network, schema, normaliser |
-//! | `weights.safetensors` | the parameters by name |
+//! | `weights.safetensors` | the parameters by name, or their averages where these predict |
 //! | `tables.safetensors` | the trained rows of embedding tables; only with fields |
-//! | `optimizer.safetensors` | the optimizers' state by parameter name, and under `tables.` by table |
+//! | `optimizer.safetensors` | the optimizers' state by parameter name, under `tables.` by table; under `trained.` the parameters, where averages of them predict |
 //! | `state.json` | the [`State`]: epoch, step, rows of the epoch, seed, validation metrics |
 //! | `checksums.json` | SHA-256 of each of these |
 //!
@@ -19,7 +19,7 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mt_layers::{Embeddings, Params};
+use mt_layers::{Embeddings, Param, Params};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,9 @@ const CHECKSUMS: &str = "checksums.json";
 
 /// What the state of tables begins with there.
 const TABLES: &str = "tables.";
+
+/// What the trained weights begin with there, if averages of them predict.
+const TRAINED: &str = "trained.";
 
 /// Whether a tensor of a table is needed to predict, and not only to train on.
 fn of_values(name: &str) -> bool {
@@ -70,11 +73,20 @@ impl State {
     }
 }
 
+/// The weights of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    /// Those that are trained.
+    pub params: &'a Params,
+    /// Averages of them to predict with, where these are wanted.
+    pub averages: Option<&'a Params>,
+}
+
 /// Writes a checkpoint into the folder `dir`, in place of an older one of that name.
 pub(crate) fn write(
     dir: &Path,
     signature: &Signature,
-    params: &Params,
+    weights: Weights<'_>,
     embeddings: Option<&Embeddings>,
     optimizer: &Optimizer,
     state: &State,
@@ -96,8 +108,15 @@ pub(crate) fn write(
             let state: BTreeMap<String, Tensor> = state;
             moments.extend(state.into_iter().map(|(name, tensor)| (format!("{TABLES}{name}"), tensor)));
         }
-        let weights = params.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
-        put(Signature::WEIGHTS, serialized(&weights)?)?;
+        let tensors = |params: &Params, prefix: &str| -> BTreeMap<String, Tensor> {
+            let named = |p: Param| (format!("{prefix}{}", p.name), p.var.as_detached_tensor());
+            params.all().into_iter().map(named).collect()
+        };
+        if weights.averages.is_some() {
+            moments.extend(tensors(weights.params, TRAINED));
+        }
+        let predicting = weights.averages.unwrap_or(weights.params);
+        put(Signature::WEIGHTS, serialized(&tensors(predicting, ""))?)?;
         put(OPTIMIZER, serialized(&moments)?)?;
         put(Signature::FILE, json(&dir.join(Signature::FILE), signature)?)?;
         put(STATE, json(&dir.join(STATE), &State { updates, ..state.clone() })?)?;
@@ -109,25 +128,28 @@ pub(crate) fn write(
 /// Reads what [`write`] wrote: the weights and tables, the optimizer, and where training stood.
 pub(crate) fn read(
     dir: &Path,
-    params: &Params,
+    weights: Weights<'_>,
     embeddings: Option<&Embeddings>,
     cfg: OptimizerConfig,
 ) -> Result<(Optimizer, State)> {
     let state = read_state(dir)?;
-    params.load(&dir.join(Signature::WEIGHTS)).map_err(at(dir, Signature::WEIGHTS))?;
+    let predicting = weights.averages.unwrap_or(weights.params);
+    predicting.load(&dir.join(Signature::WEIGHTS)).map_err(at(dir, Signature::WEIGHTS))?;
     let moments =
         candle_core::safetensors::load(dir.join(OPTIMIZER), &Device::Cpu).map_err(at(dir, OPTIMIZER))?;
-    let (of_tables, moments): (Vec<_>, Vec<_>) =
-        moments.into_iter().partition(|(name, _)| name.starts_with(TABLES));
-    let moments = moments.into_iter().collect();
+    let mut moments: BTreeMap<String, Tensor> = moments.into_iter().collect();
+    let of_tables = take(&mut moments, TABLES);
+    if weights.averages.is_some() {
+        weights.params.assign(&take(&mut moments, TRAINED)).map_err(at(dir, OPTIMIZER))?;
+    }
     if let Some(embeddings) = embeddings {
         let tables = candle_core::safetensors::load(dir.join(Signature::TABLES), &Device::Cpu);
         let mut tables: BTreeMap<_, _> = tables.map_err(at(dir, Signature::TABLES))?.into_iter().collect();
-        tables.extend(of_tables.into_iter().map(|(name, tensor)| (name[TABLES.len()..].to_owned(), tensor)));
+        tables.extend(of_tables);
         embeddings.import(&tables).map_err(|error| at(dir, Signature::TABLES)(error.into()))?;
     }
-    let optimizer =
-        Optimizer::import(cfg, &params.all(), &moments, &state.updates).map_err(at(dir, OPTIMIZER))?;
+    let optimizer = Optimizer::import(cfg, &weights.params.all(), &moments, &state.updates)
+        .map_err(at(dir, OPTIMIZER))?;
     Ok((optimizer, state))
 }
 
@@ -159,6 +181,12 @@ pub(crate) fn verify(dir: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes out the tensors whose names begin with `prefix`, without it.
+fn take(tensors: &mut BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
+    let named = |(name, tensor): (String, Tensor)| (name[prefix.len()..].to_owned(), tensor);
+    tensors.extract_if(.., |name, _| name.starts_with(prefix)).map(named).collect()
 }
 
 fn at(dir: &Path, name: &str) -> impl FnOnce(candle_core::Error) -> Error {

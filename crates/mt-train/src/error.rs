@@ -89,6 +89,16 @@ pub enum Error {
         /// Fingerprint of the data's.
         data: u64,
     },
+    /// A pattern that no parameter fits.
+    #[error("{key}: no parameter or table fits {pattern:?}; the nearest is {nearest:?}")]
+    NoParameter {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// The nearest name.
+        nearest: String,
+    },
     /// Weights in which units of a layer start equal.
     #[error(
         "units of {0} start equal and would stay so: the layer can never learn more than one feature. Set \
@@ -105,6 +115,7 @@ impl Error {
             | Self::ConfigFile { .. }
             | Self::NoRun { .. }
             | Self::RunExists { .. }
+            | Self::NoParameter { .. }
             | Self::Symmetric(_)
             | Self::Model(mt_models::Error::Config { .. }) => true,
             Self::Data(error) => error.is_usage(),

@@ -19,9 +19,11 @@ mod evaluate;
 mod objective;
 mod optim;
 mod prefetch;
+mod rates;
 mod resume;
 mod run;
 mod running;
+mod schedule;
 mod train;
 
 pub use checkpoint::{State, read_state};
@@ -30,9 +32,10 @@ pub use disk::{write_file, write_json};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use objective::Objective;
-pub use optim::{Optimizer, OptimizerConfig, OptimizerKind};
+pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
 pub use run::{Best, RunDir};
 pub use running::TaskProgress;
+pub use schedule::{Schedule, ScheduleKind};
 pub use train::{Event, Outcome, train};
 
 /// The examples of the README, compiled and run as doctests.

@@ -12,17 +12,19 @@ use mt_layers::{Embeddings, Param, Params, symmetric_weights};
 use mt_models::{InputLayer, Readout, Signature, build};
 use serde::Serialize;
 
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::denormals;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Scorer};
 use crate::objective::Objective;
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, average, clip_norm};
 use crate::prefetch::{self, Ready};
+use crate::rates::Rates;
 use crate::resume::{Newest, newest};
 use crate::run::{Best, RunDir};
 use crate::running::{Running, Step, TaskProgress};
+use crate::schedule::Position;
 
 /// What happens during training, in order; also the lines of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -145,9 +147,11 @@ fn run_epochs<'scope, 'env: 'scope>(
     let params = Params::new(seed);
     let model = build(&model_cfg, layer.width(), tasks, params.builder(DType::F32, device))?;
     let links = cfg.train.links(tasks);
+    let averages = cfg.train.average.map(|decay| Ok::<_, Error>((params.copy()?, decay))).transpose()?;
+    let scored = averages.as_ref().map_or(&params, |(averages, _)| averages);
     let scorer = Scorer {
         layer: layer.clone(),
-        model: build(&model_cfg, layer.width(), tasks, params.frozen(DType::F32, device))?,
+        model: build(&model_cfg, layer.width(), tasks, scored.frozen(DType::F32, device))?,
         readout: Readout::new(tasks, &links),
     };
     let (trainable, gradients) = (params.all(), params.gradients());
@@ -164,14 +168,17 @@ fn run_epochs<'scope, 'env: 'scope>(
         seed,
     };
     let objective = Objective::new(&cfg.train, tasks);
+    let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
+    let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
+    let weights = Weights { params: &params, averages: averages.as_ref().map(|(averages, _)| averages) };
     let (mut optimizer, mut state) = (Optimizer::new(cfg.train.optimizer), State::new(seed));
     let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
     if let Some(path) = resumed.as_ref().and_then(|newest| newest.path.as_deref()) {
-        (optimizer, state) = checkpoint::read(path, &params, layer.embeddings(), cfg.train.optimizer)?;
+        (optimizer, state) = checkpoint::read(path, weights, layer.embeddings(), cfg.train.optimizer)?;
     }
     run.remove_partial()?;
     let save = |dir: &Path, optimizer: &Optimizer, state: &State| {
-        checkpoint::write(dir, &signature, &params, layer.embeddings(), optimizer, state)
+        checkpoint::write(dir, &signature, weights, layer.embeddings(), optimizer, state)
     };
     let mut log = run.log(state.step)?;
     let mut tell = |event: Event| {
@@ -189,9 +196,9 @@ fn run_epochs<'scope, 'env: 'scope>(
 
     let due = |step, since| cfg.train.checkpoint.is_due(step, cfg.train.log_every, since);
     let (mut running, mut unread) = (Running::new(tasks, &scorer.readout), Vec::new());
-    let (mut seconds, mut seen, mut stopped) = (0.0, 0, false);
+    let (epochs, mut seconds, mut seen, mut stopped) = (cfg.train.epochs, 0.0, 0, false);
     let mut saved = Instant::now();
-    while state.epoch < cfg.train.epochs && !stopped {
+    while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&state.selected) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
         let order = move || {
             let mut order = match cfg.train.shuffle {
@@ -218,6 +225,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }
+            let position =
+                Position { step: state.step, epoch_steps: steps, epochs, selected: &state.selected };
             let batch_rows = state.rows..state.rows + count;
             (state.step, state.rows) = (state.step + 1, batch_rows.end);
             if let Some((logits, losses)) = kept {
@@ -230,9 +239,16 @@ fn run_epochs<'scope, 'env: 'scope>(
             if log || device.is_cpu() {
                 unread.drain(..).try_for_each(|step| running.read(step))?;
             }
-            optimizer.step(&trainable)?;
+            if let Some(max) = cfg.train.clip_norm {
+                clip_norm(&trainable, max)?;
+            }
+            let factor = cfg.train.schedule.at(position, &cfg.train.select);
+            optimizer.step(&trainable, |i| cfg.train.optimizer.lr * factor * rates.params[i])?;
             if let Some(embeddings) = layer.embeddings() {
-                embeddings.step(cfg.train.table_rate());
+                embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
+            }
+            if let Some((averages, decay)) = &averages {
+                average(averages, &trainable, *decay, state.step - 1)?;
             }
             if log {
                 let (loss, tasks) = running.take();
@@ -278,10 +294,10 @@ fn run_epochs<'scope, 'env: 'scope>(
         run.prune(cfg.train.keep, best, 0)?;
     }
     if let Some(best) = best {
-        checkpoint::read(&run.checkpoint(best.epoch), &params, layer.embeddings(), cfg.train.optimizer)?;
+        checkpoint::read(&run.checkpoint(best.epoch), weights, layer.embeddings(), cfg.train.optimizer)?;
     }
-    let (interrupted, epochs) = (state.epoch < cfg.train.epochs, state.epoch);
-    Ok(Outcome { scorer, parameters: params.count(), best, epochs, seconds, rows: seen, interrupted })
+    let (epochs, parameters) = (state.epoch, params.count());
+    Ok(Outcome { scorer, parameters, best, epochs, seconds, rows: seen, interrupted: stopped })
 }
 
 /// Checkpoints within an epoch that are kept: should the last be damaged, there is the one before.

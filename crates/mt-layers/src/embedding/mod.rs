@@ -12,7 +12,7 @@
 //! let history = Ids { offsets: Some(vec![0, 2, 2]), rows: vec![7, 8], weights: None };
 //! let ids = vec![Ids::single(vec![7, 999_999]), history];
 //! Params::new(42).backward(|| embeddings.forward(ids, None)?.sqr()?.sum_all())?;
-//! embeddings.step(0.01);
+//! embeddings.step(|_| 0.01);
 //! # Ok::<(), mt_layers::Error>(())
 //! ```
 
@@ -167,12 +167,21 @@ impl Embeddings {
         })
     }
 
-    /// Updates the rows that have a gradient, at this learning rate, and consumes the gradients.
-    pub fn step(&self, rate: f64) {
+    /// Names of the tables.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.shared.tables.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// Updates the rows that have a gradient, and consumes the gradients. `rate` is the learning rate of a table by
+    /// its name; at 0 the table is frozen: values and optimizer state stay as they are.
+    pub fn step(&self, rate: impl Fn(&str) -> f64 + Sync) {
         let update = |entry: &Entry| {
             let mut gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
             let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
-            table.update(&mut gradients, rate);
+            match rate(&entry.name) {
+                0.0 => gradients.clear(),
+                rate => table.update(&mut gradients, rate),
+            }
         };
         let size = |entry: &Entry| entry.gradients.lock().map_or(0, |gradients| gradients.values().len());
         let tables = &self.shared.tables;

@@ -61,7 +61,7 @@ proptest! {
                 }
             }
             prop_assert!(dense.iter().flatten().all(|d| d.abs() < 1e-4), "{dense:?}");
-            embeddings.step(0.1);
+            embeddings.step(|_| 0.1);
             prop_assert!(embeddings.gradient("t").unwrap().ids.is_empty());
         }
     }
@@ -83,7 +83,7 @@ fn training_by_rows_is_dense_gradient_descent() -> Result<()> {
         let gradient = loss(composed(&table, &ids, &poolings)?)?.backward()?;
         Params::new(0).backward(|| loss(embeddings.forward(ids.to_vec(), None)?))?;
         table.set(&(table.as_detached_tensor() - (gradient.get(&table).expect("a gradient") * 0.05)?)?)?;
-        embeddings.step(0.05);
+        embeddings.step(|_| 0.05);
     }
     let (dense, sparse) = (table.to_vec2::<f32>()?, all_rows(&embeddings, rows, width, &poolings)?);
     for (d, s) in dense.iter().flatten().zip(sparse.flatten_all()?.to_vec1::<f32>()?) {
@@ -123,7 +123,7 @@ fn inference_leaves_no_trace() -> Result<()> {
     let out = embeddings.forward(vec![Ids::single(vec![1, 8])], None)?;
     assert!(!out.track_op());
     assert!(embeddings.gradient("t")?.ids.is_empty());
-    embeddings.step(0.1);
+    embeddings.step(|_| 0.1);
     assert_eq!(embeddings.export()?["t.steps"].to_vec1::<i64>()?, [0]);
     Ok(())
 }
@@ -147,7 +147,7 @@ fn a_table_without_ids_in_the_batch_stays_as_it_is() -> Result<()> {
         let embeddings = Embeddings::new([("a", cfg), ("b", cfg)], fields, 1)?;
         let none = Ids { offsets: Some(vec![0, 0]), ..Ids::default() };
         differentiate(&embeddings, &[Ids::single(vec![3]), none], |_| 1.0)?;
-        embeddings.step(0.1);
+        embeddings.step(|_| 0.1);
         let saved = embeddings.export()?;
         assert_eq!(
             (saved["a.ids"].to_vec1::<u32>()?, saved["a.steps"].to_vec1::<i64>()?),
@@ -163,7 +163,7 @@ fn a_table_larger_than_what_is_touched_costs_what_is_touched() -> Result<()> {
     // 3.2 GB, were it all touched.
     let embeddings = one_table(50_000_000, 16, RowOptimizer::default(), &[Pooling::Sum]);
     differentiate(&embeddings, &[Ids::single(vec![0, 49_999_999])], |i| i as f32)?;
-    embeddings.step(0.1);
+    embeddings.step(|_| 0.1);
     assert_eq!(embeddings.export()?["t.values"].dims(), [2, 16]);
     Ok(())
 }

@@ -27,7 +27,7 @@ fn three_steps(optimizer: RowOptimizer, start: [[f32; 3]; 4]) -> Result<Vec<Vec<
             0.3 * (s + 1) as f32 * ((i % 3) as f32 - 0.75) * sign
         };
         differentiate(&embeddings, &[Ids::single(ids)], upstream)?;
-        embeddings.step(0.1);
+        embeddings.step(|_| 0.1);
     }
     embeddings.forward(vec![Ids::single(vec![0, 1, 2, 3])], None)?.to_vec2()
 }
@@ -87,7 +87,7 @@ fn a_gradient_of_nothing_leaves_a_row_where_it_starts() -> Result<()> {
         let row = || embeddings.forward(vec![Ids::single(vec![7])], None)?.to_vec2::<f32>();
         let start = row()?;
         differentiate(&embeddings, &[Ids::single(vec![7])], |_| 0.0)?;
-        embeddings.step(0.1);
+        embeddings.step(|_| 0.1);
         for (now, start) in row()?[0].iter().zip(&start[0]) {
             approx::assert_relative_eq!(now, start, max_relative = 1e-6);
         }
@@ -102,7 +102,7 @@ fn at_rate_zero_no_value_moves() -> Result<()> {
         let row = || embeddings.forward(vec![Ids::single(vec![7])], None)?.to_vec2::<f32>();
         let start = row()?;
         differentiate(&embeddings, &[Ids::single(vec![7])], |i| i as f32 - 1.5)?;
-        embeddings.step(0.0);
+        embeddings.step(|_| 0.0);
         assert_eq!(row()?, start);
         assert!(embeddings.gradient("t")?.ids.is_empty());
     }
@@ -116,7 +116,7 @@ fn train(embeddings: &Embeddings, from: u32, to: u32, reach: u32) -> Result<()> 
         let lists = Ids { offsets: Some(vec![0, 4, 4, 30]), rows: rows.clone(), weights: None };
         let ids = [lists, Ids::single(rows[..3].to_vec())];
         differentiate(embeddings, &ids, |i| ((i + step as usize) as f32).sin())?;
-        embeddings.step(0.05);
+        embeddings.step(|_| 0.05);
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ fn results_do_not_depend_on_the_number_of_threads() -> Result<()> {
                 let id = |b: u32, f: u32| (b * b + 17 * f + 1001 * step) % 3000;
                 let ids = (0..20).map(|f| Ids::single((0..1024).map(|b| id(b, f)).collect()));
                 outputs.push(differentiate(&embeddings, &ids.collect::<Vec<_>>(), |i| (i as f32).cos())?);
-                embeddings.step(0.01);
+                embeddings.step(|_| 0.01);
             }
             Ok::<_, candle_core::Error>((outputs, bits(&embeddings)?))
         })

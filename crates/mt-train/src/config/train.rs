@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::select::{Select, SelectMetric};
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
+use crate::schedule::Schedule;
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,20 @@ pub struct TrainConfig {
     pub table_lr: Option<f64>,
     /// Share of the network's input, embeddings and numeric columns, set to 0 in training. Default 0.
     pub dropout: f64,
+    /// How the learning rate changes during the run. Default constant.
+    pub schedule: Schedule,
+    /// Factors of the learning rate by pattern of parameter names, with `*` for any text; tables are `tables.NAME`.
+    /// 0 freezes. Default 1 each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
+    /// Largest norm of the network's gradient; a longer one is scaled down to it. Default no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Decay of a moving average of the network's weights, which evaluations and predictions then use. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
+    /// Share by which labels of binary tasks are moved towards ½. Default 0.
+    pub label_smoothing: f64,
     /// The loss of binary tasks, `cross-entropy`, the default, or `paddlerec-log`.
     pub loss: LossKind,
     /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
@@ -44,6 +59,9 @@ pub struct TrainConfig {
     pub task_weights: BTreeMap<String, f32>,
     /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
     pub select: Select,
+    /// Epochs without a better one after which training ends. Default: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
     /// Checkpoints kept: so many of the last epochs, and the best. Default 10.
     pub keep: usize,
     /// Checkpoints within an epoch. Default every ten minutes.
@@ -65,10 +83,16 @@ impl Default for TrainConfig {
             table_optimizer: RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
             table_lr: None,
             dropout: 0.0,
+            schedule: Schedule::default(),
+            rates: BTreeMap::new(),
+            clip_norm: None,
+            average: None,
+            label_smoothing: 0.0,
             loss: LossKind::default(),
             task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
             select: Select::default(),
+            patience: None,
             keep: 10,
             checkpoint: CheckpointConfig::default(),
             log_every: 100,
@@ -124,6 +148,12 @@ impl TrainConfig {
         self.table_lr.unwrap_or(self.optimizer.lr)
     }
 
+    /// Whether the best epoch of these is so long ago that training ends.
+    pub(crate) fn is_patience_over(&self, selected: &[Option<f64>]) -> bool {
+        let best = self.select.best(selected).map_or(0, |best| best.epoch);
+        self.patience.is_some_and(|patience| selected.len() - best >= patience)
+    }
+
     fn table_problems(&self) -> Vec<(String, bool, String)> {
         let rate = self.table_rate();
         let good = rate.is_finite() && rate > 0.0;
@@ -134,13 +164,33 @@ impl TrainConfig {
         checks
     }
 
+    fn check_rates(&self, check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
+        for (pattern, factor) in &self.rates {
+            let key = format!("train.rates.{pattern}");
+            let good = factor.is_finite() && *factor >= 0.0;
+            check(&key, good, format!("expected a number from 0, found {factor}"))?;
+            let problem = glob::Pattern::new(pattern).err().map(|error| error.msg);
+            check(&key, problem.is_none(), format!("is no pattern: {}", problem.unwrap_or_default()))?;
+        }
+        if let Some(norm) = self.clip_norm {
+            let good = norm.is_finite() && norm > 0.0;
+            check("train.clip_norm", good, format!("expected a number above 0, found {norm}"))?;
+        }
+        if let Some(decay) = self.average {
+            let good = decay > 0.0 && decay < 1.0;
+            check("train.average", good, format!("expected a number between 0 and 1, found {decay}"))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn check(
         &self,
         tasks: &[TaskConfig],
         check: &dyn Fn(&str, bool, String) -> Result<()>,
     ) -> Result<()> {
-        for (key, n) in [("train.epochs", self.epochs), ("train.keep", self.keep)] {
-            check(key, n > 0, format!("expected at least 1, found {n}"))?;
+        let counts = [("epochs", Some(self.epochs)), ("keep", Some(self.keep)), ("patience", self.patience)];
+        for (key, n) in counts {
+            check(&format!("train.{key}"), n != Some(0), "expected at least 1, found 0".into())?;
         }
         let good = (1..=MAX_BATCH).contains(&self.batch_size);
         check("train.batch_size", good, format!("expected 1 to {MAX_BATCH}, found {}", self.batch_size))?;
@@ -159,8 +209,14 @@ impl TrainConfig {
         for (key, good, problem) in self.table_problems() {
             check(&format!("train.{key}"), good, problem)?;
         }
-        let good = (0.0..1.0).contains(&self.dropout);
-        check("train.dropout", good, format!("expected 0 to below 1, found {}", self.dropout))?;
+        for (key, share) in [("dropout", self.dropout), ("label_smoothing", self.label_smoothing)] {
+            let good = (0.0..1.0).contains(&share);
+            check(&format!("train.{key}"), good, format!("expected 0 to below 1, found {share}"))?;
+        }
+        for (key, good, problem) in self.schedule.problems() {
+            check(&format!("train.schedule.{key}"), good, problem)?;
+        }
+        self.check_rates(check)?;
         let names = || tasks.iter().map(|task| task.name.as_str());
         let known = |name: &str| {
             let problem = format!(

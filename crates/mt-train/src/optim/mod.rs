@@ -1,5 +1,7 @@
 //! Optimizers that update in place, in one pass, with their state by parameter name.
 
+mod average;
+mod clip;
 mod in_place;
 mod rules;
 
@@ -8,6 +10,9 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Result, Tensor};
 use mt_layers::{Gradient, Param};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use average::average;
+pub use clip::clip_norm;
 
 /// An optimizer and its settings; keys that a kind does not use are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -134,19 +139,23 @@ impl Optimizer {
     }
 
     /// Updates every parameter that has a gradient, and consumes the gradients. Parameters without one stay as they
-    /// are, and so does their state.
+    /// are, and so does their state. `rate(i)` is the learning rate of `params[i]`, 0 for one that is frozen.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn step(&mut self, params: &[Param]) -> Result<()> {
-        for param in params {
-            let mut gradient = param.gradient.lock();
+    pub fn step(&mut self, params: &[Param], rate: impl Fn(usize) -> f64) -> Result<()> {
+        for (i, param) in params.iter().enumerate() {
+            let (mut gradient, rate) = (param.gradient.lock(), rate(i));
+            if gradient.touched && rate == 0.0 {
+                gradient.host.fill(0.0);
+                gradient.clear();
+            }
             if gradient.touched {
                 if !self.states.contains_key(&param.name) {
                     self.states.insert(param.name.clone(), State::new(self.cfg.kind, param)?);
                 }
                 if let Some(state) = self.states.get_mut(&param.name) {
-                    state.update(&self.cfg, param, &mut gradient)?;
+                    state.update(&self.cfg, rate, param, &mut gradient)?;
                 }
                 gradient.clear();
             }
@@ -214,9 +223,15 @@ impl State {
         Ok(Self { steps: 0, values: kind.state().iter().map(zeros).collect::<Result<_>>()? })
     }
 
-    fn update(&mut self, cfg: &OptimizerConfig, param: &Param, gradient: &mut Gradient) -> Result<()> {
+    fn update(
+        &mut self,
+        cfg: &OptimizerConfig,
+        rate: f64,
+        param: &Param,
+        gradient: &mut Gradient,
+    ) -> Result<()> {
         self.steps += 1;
-        let rule = rules::Rule::new(cfg, self.steps);
+        let rule = rules::Rule::new(cfg, rate, self.steps);
         if let Some(gradient) = &gradient.device {
             return rule.on_device(&param.var, gradient, &mut self.values);
         }

@@ -28,7 +28,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub fn new(cfg: &OptimizerConfig, steps: u64) -> Self {
+    pub fn new(cfg: &OptimizerConfig, rate: f64, steps: u64) -> Self {
         let decay = cfg.weight_decay.unwrap_or(0.0);
         let decoupled = cfg.kind == OptimizerKind::AdamW;
         let momentum = cfg.momentum.unwrap_or(0.0);
@@ -36,12 +36,12 @@ impl Rule {
         let beta1 = if adam { cfg.beta1.unwrap_or(0.9) } else { momentum };
         let beta2 = cfg.beta2.unwrap_or(0.999);
         let t = i32::try_from(steps).unwrap_or(i32::MAX);
-        let rate = if adam { cfg.lr / (1.0 - beta1.powi(t)) } else { cfg.lr };
+        let corrected = if adam { rate / (1.0 - beta1.powi(t)) } else { rate };
         Self {
             kind: cfg.kind,
-            rate: rate as f32,
+            rate: corrected as f32,
             decay: if decoupled { 0.0 } else { decay as f32 },
-            keep: if decoupled { (1.0 - cfg.lr * decay) as f32 } else { 1.0 },
+            keep: if decoupled { (1.0 - rate * decay) as f32 } else { 1.0 },
             beta1: beta1 as f32,
             beta2: beta2 as f32,
             gain1: (1.0 - beta1) as f32,
@@ -219,7 +219,7 @@ mod tests {
         for step in 1..=3 {
             let host = vec![0.5, -0.1 * step as f32, 0.3];
             let mut gradient = Gradient { host, ..Gradient::default() };
-            Rule::new(&cfg(kind), step).on_host(&mut values, 3, &mut gradient, &mut state);
+            Rule::new(&cfg(kind), cfg(kind).lr, step).on_host(&mut values, 3, &mut gradient, &mut state);
             assert_eq!(gradient.host, [0.0; 3]);
         }
         values
@@ -236,7 +236,7 @@ mod tests {
                 .collect::<Result<Vec<_>>>()?;
             for step in 1..=3 {
                 let gradient = Tensor::new(&[0.5, -0.1 * step as f32, 0.3], &Device::Cpu)?;
-                Rule::new(&cfg(kind), step).on_device(&var, &gradient, &mut state)?;
+                Rule::new(&cfg(kind), cfg(kind).lr, step).on_device(&var, &gradient, &mut state)?;
             }
             for (a, b) in host(kind).into_iter().zip(var.to_vec1::<f32>()?) {
                 approx::assert_relative_eq!(a, b, max_relative = 1e-6);
@@ -258,7 +258,7 @@ mod tests {
                 let host = (0..rows * row).map(slope).collect();
                 let mut gradient =
                     Gradient { host, rows: known.then(|| occupied.to_vec()), ..Gradient::default() };
-                let rule = Rule::new(&cfg(OptimizerKind::AdamW), step as u64 + 1);
+                let rule = Rule::new(&cfg(OptimizerKind::AdamW), 1e-3, step as u64 + 1);
                 rule.on_host(&mut values, rows, &mut gradient, &mut state);
                 assert!(gradient.host.iter().all(|&g| g == 0.0));
             }

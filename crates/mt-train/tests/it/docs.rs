@@ -10,7 +10,10 @@ use mt_data::{
 };
 use mt_layers::{Initializer, LossKind, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
-use mt_train::{CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
+use mt_train::{
+    CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule, ScheduleKind, Select, SelectMetric,
+    TrainConfig,
+};
 use serde_yaml::Value;
 
 const PAGES: [&str; 3] = ["config.md", "models.md", "paddlerec.md"];
@@ -121,6 +124,20 @@ fn full() -> Config {
             table_optimizer: RowOptimizer::Adam { beta1: 0.5, beta2: 0.5, epsilon: 1.0 },
             table_lr: Some(1.0),
             dropout: 0.5,
+            schedule: Schedule {
+                kind: ScheduleKind::Step,
+                warmup: Some(1),
+                floor: Some(0.1),
+                every: Some(1),
+                factor: Some(0.5),
+                patience: Some(1),
+                rise: Some(0.5),
+            },
+            rates: [("gates.*".into(), 0.1)].into(),
+            clip_norm: Some(1.0),
+            average: Some(0.9),
+            label_smoothing: 0.1,
+            patience: Some(1),
             loss: LossKind::CrossEntropy,
             task_losses: [("like".into(), LossKind::Mse)].into(),
             task_weights: [("like".into(), 1.0)].into(),
@@ -137,7 +154,8 @@ fn full() -> Config {
 fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         // Its keys are the user's own.
-        _ if ["train.task_weights", "train.task_losses", "model.embedding.widths"].contains(&at) => {}
+        _ if ["train.task_weights", "train.task_losses", "train.rates", "model.embedding.widths"]
+            .contains(&at) => {}
         Value::Mapping(mapping) => {
             for (key, value) in mapping {
                 let key = key.as_str().expect("a name");

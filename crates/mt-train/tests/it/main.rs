@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod config;
+mod control;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod docs;

@@ -1,0 +1,85 @@
+//! An exponential moving average of the weights, to predict with. B. Polyak & A. Juditsky, *Acceleration of Stochastic
+//! Approximation by Averaging*, 1992, in the form of a moving average.
+
+use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, bail};
+use mt_layers::{Param, Params};
+
+/// Moves `averages` towards `params`, which are the same parameters in the same order:
+/// `average = d · average + (1 - d) · parameter`, with `d = min(decay, (1 + n) / (10 + n))` after `n` updates, so that
+/// the start values are soon forgotten.
+///
+/// # Errors
+/// If the parameters are not the same.
+pub(crate) fn average(averages: &Params, params: &[Param], decay: f64, updates: u64) -> Result<()> {
+    let n = updates as f64;
+    let decay = decay.min((1.0 + n) / (10.0 + n)) as f32;
+    let averages = averages.all();
+    if averages.len() != params.len() {
+        bail!("{} averages of {} parameters", averages.len(), params.len())
+    }
+    for (average, param) in averages.iter().zip(params) {
+        if matches!(param.var.device(), Device::Cpu) {
+            average.var.inplace_op2(param.var.as_tensor(), &Towards { decay })?;
+        } else {
+            let (decay, gain) = (f64::from(decay), f64::from(1.0 - decay));
+            let (old, new) = (average.var.as_detached_tensor(), param.var.as_detached_tensor());
+            average.var.set(&(old.affine(decay, 0.0)? + new.affine(gain, 0.0)?)?)?;
+        }
+    }
+    Ok(())
+}
+
+struct Towards {
+    decay: f32,
+}
+
+impl InplaceOp2 for Towards {
+    fn name(&self) -> &'static str {
+        "average"
+    }
+
+    fn cpu_fwd(
+        &self,
+        average: &mut CpuStorage,
+        to: &Layout,
+        param: &CpuStorage,
+        from: &Layout,
+    ) -> Result<()> {
+        let (CpuStorage::F32(average), CpuStorage::F32(param)) = (average, param) else {
+            bail!("averages are taken of float32 values")
+        };
+        let (Some((to, to_end)), Some((from, from_end))) =
+            (to.contiguous_offsets(), from.contiguous_offsets())
+        else {
+            bail!("averages are taken of contiguous values")
+        };
+        for (average, param) in average[to..to_end].iter_mut().zip(&param[from..from_end]) {
+            *average = self.decay * *average + (1.0 - self.decay) * *param;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn an_average_follows_its_parameter() -> Result<()> {
+        let (params, averages) = (Params::new(1), Params::new(1));
+        for store in [&params, &averages] {
+            store.builder(DType::F32, &Device::Cpu).get(2, "a")?;
+        }
+        let all = params.all();
+        all[0].var.set(&Tensor::new(&[1f32, -2.0], &Device::Cpu)?)?;
+        let value = || averages.all()[0].var.to_vec1::<f32>();
+        // Started at 0; the first update's decay is a tenth.
+        average(&averages, &all, 0.5, 0)?;
+        assert_eq!(value()?, [0.9, -1.8]);
+        average(&averages, &all, 0.5, 1000)?;
+        assert_eq!(value()?, [0.95, -1.9]);
+        Ok(())
+    }
+}
