@@ -60,7 +60,7 @@ impl Bar {
                 let auc: String = tasks.iter().map(auc).collect();
                 self.0.set_message(format!("epoch {epoch}/{epochs}  loss {loss:.4}{auc}"));
             }
-            Event::Resumed { .. } | Event::Epoch { .. } => {}
+            Event::Resumed { .. } | Event::WarmStarted(_) | Event::Epoch { .. } => {}
         }
     }
 

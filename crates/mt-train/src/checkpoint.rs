@@ -19,6 +19,7 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use mt_data::Encoders;
 use mt_layers::{Embeddings, Param, Params};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,50 @@ pub(crate) fn read(
     let optimizer = Optimizer::import(cfg, &weights.params.all(), &moments, &state.updates)
         .map_err(at(dir, OPTIMIZER))?;
     Ok((optimizer, state))
+}
+
+/// The tensors of a saved model, to take some of them over into another.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub encoders: Encoders,
+    /// Parameters by name.
+    pub weights: BTreeMap<String, Tensor>,
+    /// Trained rows of tables, as [`Embeddings::export`] names them.
+    pub tables: BTreeMap<String, Tensor>,
+    /// Optimizer state of tables, likewise.
+    pub table_state: BTreeMap<String, Tensor>,
+    /// Optimizer state by parameter name.
+    pub moments: BTreeMap<String, Tensor>,
+    /// Updates of each parameter.
+    pub updates: BTreeMap<String, u64>,
+}
+
+impl Saved {
+    /// Reads a checkpoint or a bundle; the `optimizer`'s state, which bundles lack, only on request.
+    pub fn read(dir: &Path, optimizer: bool) -> Result<Self> {
+        let load = |name: &str| -> Result<BTreeMap<String, Tensor>> {
+            let tensors =
+                candle_core::safetensors::load(dir.join(name), &Device::Cpu).map_err(at(dir, name))?;
+            Ok(tensors.into_iter().collect())
+        };
+        let encoders = Signature::read(dir)?.encoders;
+        let tables = if encoders.tables.is_empty() { BTreeMap::new() } else { load(Signature::TABLES)? };
+        let (mut moments, updates) = match optimizer {
+            true => (load(OPTIMIZER)?, read_state(dir)?.updates),
+            false => Default::default(),
+        };
+        let table_state = take(&mut moments, TABLES);
+        Ok(Self { encoders, weights: load(Signature::WEIGHTS)?, tables, table_state, moments, updates })
+    }
+
+    /// Ids of a table's trained rows, ascending.
+    pub fn trained_rows(&self, table: &str) -> Result<Vec<u32>> {
+        match self.tables.get(&format!("{table}.ids")) {
+            Some(ids) => Ok(ids.to_vec1()?),
+            // Left out where every row was trained.
+            None => Ok((0..self.encoders.rows(table).unwrap_or(0) as u32).collect()),
+        }
+    }
 }
 
 /// Reads where training stood.

@@ -89,6 +89,14 @@ pub enum Error {
         /// Fingerprint of the data's.
         data: u64,
     },
+    /// Another model's weights that cannot be taken over as asked.
+    #[error("train.warm_start: {path}: {problem}")]
+    WarmStart {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way.
+        problem: String,
+    },
     /// A pattern that no parameter fits.
     #[error("{key}: no parameter or table fits {pattern:?}; the nearest is {nearest:?}")]
     NoParameter {
@@ -116,6 +124,7 @@ impl Error {
             | Self::NoRun { .. }
             | Self::RunExists { .. }
             | Self::NoParameter { .. }
+            | Self::WarmStart { .. }
             | Self::Symmetric(_)
             | Self::Model(mt_models::Error::Config { .. }) => true,
             Self::Data(error) => error.is_usage(),

@@ -25,6 +25,7 @@ mod run;
 mod running;
 mod schedule;
 mod train;
+mod warm_start;
 
 pub use checkpoint::{State, read_state};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, TrainConfig};
@@ -37,6 +38,7 @@ pub use run::{Best, RunDir};
 pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
 pub use train::{Event, Outcome, train};
+pub use warm_start::{TakenRows, WarmStart, WarmStarted};
 
 /// The examples of the README, compiled and run as doctests.
 #[cfg(doctest)]

@@ -25,6 +25,7 @@ use crate::resume::{Newest, newest};
 use crate::run::{Best, RunDir};
 use crate::running::{Running, Step, TaskProgress};
 use crate::schedule::Position;
+use crate::warm_start::{WarmStarted, warm_start};
 
 /// What happens during training, in order; also the lines of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -56,6 +57,8 @@ pub enum Event {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         damaged: Vec<String>,
     },
+    /// Weights were taken over from another model.
+    WarmStarted(WarmStarted),
     /// Some steps were taken.
     Progress {
         /// Epoch, from 1.
@@ -147,6 +150,16 @@ fn run_epochs<'scope, 'env: 'scope>(
     let params = Params::new(seed);
     let model = build(&model_cfg, layer.width(), tasks, params.builder(DType::F32, device))?;
     let links = cfg.train.links(tasks);
+    let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
+    let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
+    let mut optimizer = Optimizer::new(cfg.train.optimizer);
+    let mut taken = None;
+    // A run that goes on has its weights already.
+    if let (Some(start), None) = (&cfg.train.warm_start, newest) {
+        let (embeddings, rule) = (layer.embeddings(), cfg.train.optimizer);
+        let (from_there, report) = warm_start(start, &params.all(), embeddings, &data.encoders, rule)?;
+        (optimizer, taken) = (from_there, Some(report));
+    }
     let averages = cfg.train.average.map(|decay| Ok::<_, Error>((params.copy()?, decay))).transpose()?;
     let scored = averages.as_ref().map_or(&params, |(averages, _)| averages);
     let scorer = Scorer {
@@ -171,9 +184,8 @@ fn run_epochs<'scope, 'env: 'scope>(
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
     let weights = Weights { params: &params, averages: averages.as_ref().map(|(averages, _)| averages) };
-    let (mut optimizer, mut state) = (Optimizer::new(cfg.train.optimizer), State::new(seed));
-    let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
-    if let Some(path) = resumed.as_ref().and_then(|newest| newest.path.as_deref()) {
+    let mut state = State::new(seed);
+    if let Some(path) = newest {
         (optimizer, state) = checkpoint::read(path, weights, layer.embeddings(), cfg.train.optimizer)?;
     }
     run.remove_partial()?;
@@ -189,6 +201,9 @@ fn run_epochs<'scope, 'env: 'scope>(
     let steps = rows.div_ceil(cfg.train.batch_size) as u64;
     let embeddings = layer.embeddings().map(Embeddings::count);
     tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
+    if let Some(report) = taken {
+        tell(Event::WarmStarted(report))?;
+    }
     if let Some(Newest { path, damaged }) = resumed {
         let checkpoint = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         tell(Event::Resumed { checkpoint, epoch: state.epoch, rows: state.rows, step: state.step, damaged })?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::Dataset;
-use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, train};
+use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, WarmStarted, train};
 use serde::Serialize;
 
 use crate::args::{TrainArgs, Usage};
@@ -86,6 +86,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
                     None => "no whole checkpoint: begins anew".to_owned(),
                 });
             }
+            (false, Event::WarmStarted(taken)) => taken_lines(taken).iter().for_each(|line| bar.line(line)),
             (false, Event::Epoch { .. }) => bar.line(&epoch_line(event)),
             (false, Event::Progress { .. }) => {}
         }
@@ -140,6 +141,24 @@ fn describe(data: &Dataset) -> String {
         (columns, fields) => format!("{fields} fields and {columns} columns"),
     };
     format!("{train} training rows x {columns}; {} valid, {} test", rows(&data.valid), rows(&data.test))
+}
+
+/// Lines about what a warm start took and what it did not.
+fn taken_lines(taken: &WarmStarted) -> Vec<String> {
+    let mut lines = vec![format!("warm start: took {} parameters and tables", taken.loaded.len())];
+    for (table, rows) in &taken.rows {
+        let (known, fresh) = (thousands(rows.known), thousands(rows.fresh));
+        lines.push(format!("  tables.{table}: {known} rows go on, {fresh} start fresh"));
+    }
+    let lists = [
+        ("not there, start fresh", &taken.missing),
+        ("do not fit, start fresh", &taken.mismatched),
+        ("there and not taken", &taken.unexpected),
+    ];
+    for (what, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+        lines.push(format!("  {what}: {}", names.join(", ")));
+    }
+    lines
 }
 
 /// A line about an epoch.

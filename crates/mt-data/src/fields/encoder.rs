@@ -53,6 +53,36 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// The rows here of what `other`'s rows `ids` stand for; `None` for a value that is not known here. No answer for
+    /// encoders whose rows do not mean values that can be compared. Hashes are compared by size, so their tables must
+    /// have one name.
+    pub fn rows_of(&self, other: &Encoder, ids: &[u32]) -> Option<Vec<Option<u32>>> {
+        let same = |count: usize| ids.iter().map(|&id| ((id as usize) < count).then_some(id)).collect();
+        match (self, other) {
+            (Encoder::Vocabulary(here), Encoder::Vocabulary(there)) => {
+                let values: Vec<&[u8]> = there.values().collect();
+                let row = |&id: &u32| match id.checked_sub(KNOWN) {
+                    None => Some(id),
+                    Some(number) => {
+                        Some(here.row(values.get(number as usize)?)).filter(|row| *row != UNKNOWN)
+                    }
+                };
+                Some(ids.iter().map(row).collect())
+            }
+            (Encoder::Hash(here), Encoder::Hash(there)) if here == there => Some(same(self.rows())),
+            (Encoder::Identity(_), Encoder::Identity(_)) => Some(same(self.rows())),
+            (Encoder::Buckets(here), Encoder::Buckets(there)) if here == there => Some(same(self.rows())),
+            _ => None,
+        }
+    }
+
+    /// Whether rows follow from the table's name too.
+    pub fn is_hash(&self) -> bool {
+        matches!(self, Encoder::Hash(_))
+    }
+}
+
 impl Encoders {
     /// The encoder of a table.
     pub fn encoder(&self, table: &str) -> Option<&Encoder> {
@@ -204,6 +234,18 @@ mod tests {
             ["7", "16777217", "9007199254740993", "18446744073709551615"].map(|v| code("user", v).unwrap());
         assert_eq!(user, [358, 943, 598, 102]);
         assert_ne!(code("user", "7"), code("video", "7"));
+    }
+
+    #[test]
+    fn rows_of_a_grown_vocabulary_are_found_by_their_values() {
+        let vocabulary = |values: &[&str]| Encoder::Vocabulary(values.iter().collect());
+        let (old, new) = (vocabulary(&["a", "b", "c"]), vocabulary(&["c", "x", "a"]));
+        let expected = vec![Some(0), Some(1), Some(4), None, Some(2)];
+        assert_eq!(new.rows_of(&old, &[0, 1, 2, 3, 4]), Some(expected));
+        assert_eq!(Encoder::Identity(2).rows_of(&Encoder::Identity(9), &[3, 4]), Some(vec![Some(3), None]));
+        assert_eq!(Encoder::Hash(4).rows_of(&Encoder::Hash(4), &[5]), Some(vec![Some(5)]));
+        assert_eq!(Encoder::Hash(4).rows_of(&Encoder::Hash(5), &[5]), None);
+        assert_eq!(new.rows_of(&Encoder::Identity(9), &[2]), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::select::{Select, SelectMetric};
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
 use crate::schedule::Schedule;
+use crate::warm_start::WarmStart;
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct TrainConfig {
     pub table_lr: Option<f64>,
     /// Share of the network's input, embeddings and numeric columns, set to 0 in training. Default 0.
     pub dropout: f64,
+    /// Start from the weights of another model. Default: from random ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_start: Option<WarmStart>,
     /// How the learning rate changes during the run. Default constant.
     pub schedule: Schedule,
     /// Factors of the learning rate by pattern of parameter names, with `*` for any text; tables are `tables.NAME`.
@@ -83,6 +87,7 @@ impl Default for TrainConfig {
             table_optimizer: RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
             table_lr: None,
             dropout: 0.0,
+            warm_start: None,
             schedule: Schedule::default(),
             rates: BTreeMap::new(),
             clip_norm: None,
@@ -171,6 +176,11 @@ impl TrainConfig {
             check(&key, good, format!("expected a number from 0, found {factor}"))?;
             let problem = glob::Pattern::new(pattern).err().map(|error| error.msg);
             check(&key, problem.is_none(), format!("is no pattern: {}", problem.unwrap_or_default()))?;
+        }
+        for pattern in self.warm_start.iter().flat_map(|start| &start.take) {
+            let problem = glob::Pattern::new(pattern).err().map(|error| error.msg);
+            let text = format!("{pattern:?} is no pattern: {}", problem.unwrap_or_default());
+            check("train.warm_start.take", problem.is_none(), text)?;
         }
         if let Some(norm) = self.clip_norm {
             let good = norm.is_finite() && norm > 0.0;

@@ -12,7 +12,7 @@ use mt_layers::{Initializer, LossKind, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{
     CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule, ScheduleKind, Select, SelectMetric,
-    TrainConfig,
+    TrainConfig, WarmStart,
 };
 use serde_yaml::Value;
 
@@ -124,6 +124,13 @@ fn full() -> Config {
             table_optimizer: RowOptimizer::Adam { beta1: 0.5, beta2: 0.5, epsilon: 1.0 },
             table_lr: Some(1.0),
             dropout: 0.5,
+            warm_start: Some(WarmStart {
+                from: "run".into(),
+                take: vec!["*".into()],
+                rename: [("gates.a.".into(), "gates.b.".into())].into(),
+                optimizer: true,
+                strict: true,
+            }),
             schedule: Schedule {
                 kind: ScheduleKind::Step,
                 warmup: Some(1),
@@ -154,8 +161,14 @@ fn full() -> Config {
 fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         // Its keys are the user's own.
-        _ if ["train.task_weights", "train.task_losses", "train.rates", "model.embedding.widths"]
-            .contains(&at) => {}
+        _ if [
+            "train.task_weights",
+            "train.task_losses",
+            "train.rates",
+            "train.warm_start.rename",
+            "model.embedding.widths",
+        ]
+        .contains(&at) => {}
         Value::Mapping(mapping) => {
             for (key, value) in mapping {
                 let key = key.as_str().expect("a name");

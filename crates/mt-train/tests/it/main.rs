@@ -10,3 +10,4 @@ mod fields;
 mod golden;
 mod labels;
 mod training;
+mod warm_start;

@@ -1,0 +1,216 @@
+//! Starting from the weights of another model: all of them, or those whose names fit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use mt_data::Encoders;
+use mt_layers::{Embeddings, Param};
+use mt_models::Signature;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Saved;
+use crate::error::{Error, Result};
+use crate::optim::{Optimizer, OptimizerConfig};
+use crate::rates::fits;
+use crate::run::RunDir;
+
+/// Where weights are taken from, and which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmStart {
+    /// The folder of a run, whose best checkpoint is meant, of a checkpoint, or of a bundle.
+    pub from: PathBuf,
+    /// Patterns of the names that are taken, with `*` for any text; tables are `tables.NAME`. Default all.
+    #[serde(default = "all")]
+    pub take: Vec<String>,
+    /// Beginnings of names here, and what they are there, such as `towers.share.` and `towers.like.`. Default none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+    /// Take the optimizer's state over too. Default false: it starts anew.
+    #[serde(default)]
+    pub optimizer: bool,
+    /// Fail if a name that is to be taken is missing there or has another shape. Default false: it starts fresh.
+    #[serde(default)]
+    pub strict: bool,
+}
+
+fn all() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+/// What was taken, and what was not.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct WarmStarted {
+    /// Parameters and tables that were taken.
+    pub loaded: Vec<String>,
+    /// Those that were to be taken and are not there.
+    pub missing: Vec<String>,
+    /// Those that are there and were not taken.
+    pub unexpected: Vec<String>,
+    /// Those that are there in another shape or encoding, with both.
+    pub mismatched: Vec<String>,
+    /// Of each table that was taken, the rows.
+    pub rows: BTreeMap<String, TakenRows>,
+}
+
+/// Rows of a table that was taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TakenRows {
+    /// Rows that continue as they were: those trained there whose values are known here.
+    pub known: usize,
+    /// Other rows of the table, which start fresh.
+    pub fresh: usize,
+}
+
+/// Takes over the weights that `cfg` asks for, and gives the optimizer to go on with.
+///
+/// # Errors
+/// If the folder holds no model; [`Error::WarmStart`] if `strict` is not met, or there is no optimizer's state.
+pub(crate) fn warm_start(
+    cfg: &WarmStart,
+    params: &[Param],
+    embeddings: Option<&Embeddings>,
+    encoders: &Encoders,
+    optimizer: OptimizerConfig,
+) -> Result<(Optimizer, WarmStarted)> {
+    let dir = folder(&cfg.from)?;
+    let saved = Saved::read(&dir, cfg.optimizer)?;
+    let mut took = Took { cfg, report: WarmStarted::default(), used: BTreeSet::new() };
+    let (mut moments, mut updates) = (BTreeMap::new(), BTreeMap::new());
+    for param in params {
+        let Some(there) = took.name_there(&param.name, |name| saved.weights.contains_key(name)) else {
+            continue;
+        };
+        let tensor = &saved.weights[&there];
+        if tensor.shape() != param.var.shape() {
+            let (found, expected) = (tensor.shape(), param.var.shape());
+            took.report.mismatched.push(format!("{}: {found:?} there, {expected:?} here", param.name));
+            continue;
+        }
+        param.var.set(&tensor.to_device(param.var.device())?)?;
+        let state = saved.moments.iter().filter_map(|(name, tensor)| {
+            let what = name.strip_prefix(&there)?.strip_prefix('.').filter(|what| !what.contains('.'))?;
+            Some((format!("{}.{what}", param.name), tensor.clone()))
+        });
+        moments.extend(state);
+        updates.extend(saved.updates.get(&there).map(|n| (param.name.clone(), *n)));
+        took.report.loaded.push(param.name.clone());
+    }
+    if let Some(embeddings) = embeddings {
+        took.tables(&saved, embeddings, encoders)?;
+    }
+    let tables = saved.encoders.tables.iter().map(|table| format!("tables.{}", table.name));
+    let there = saved.weights.keys().cloned().chain(tables);
+    took.report.unexpected = there.filter(|name| !took.used.contains(name)).collect();
+    let report = took.report;
+    if let (true, Some(name)) = (cfg.strict, report.missing.iter().chain(&report.mismatched).next()) {
+        return Err(Error::WarmStart { path: dir, problem: format!("strict: cannot take {name}") });
+    }
+    let at = |error: candle_core::Error| Error::WarmStart { path: dir, problem: error.to_string() };
+    let optimizer = Optimizer::import(optimizer, params, &moments, &updates).map_err(at)?;
+    Ok((optimizer, report))
+}
+
+/// The folder with the model that a path means.
+fn folder(from: &Path) -> Result<PathBuf> {
+    if from.join(Signature::FILE).exists() {
+        return Ok(from.to_owned());
+    }
+    let (run, _) = RunDir::open(from)?;
+    let best = run.best()?.map(|best| run.checkpoint(best.epoch));
+    match best {
+        Some(best) => Ok(best),
+        None => run.newest_first()?.into_iter().next().ok_or_else(|| {
+            let problem = "the run has no checkpoint".to_owned();
+            Error::WarmStart { path: from.to_owned(), problem }
+        }),
+    }
+}
+
+struct Took<'a> {
+    cfg: &'a WarmStart,
+    report: WarmStarted,
+    /// Names there that something here has asked for.
+    used: BTreeSet<String>,
+}
+
+impl Took<'_> {
+    /// What `name` is called there, if it is to be taken and is there; notes it where it is not.
+    fn name_there(&mut self, name: &str, is_there: impl Fn(&str) -> bool) -> Option<String> {
+        if !self.cfg.take.iter().any(|pattern| fits(pattern, name)) {
+            return None;
+        }
+        let renamed = self.cfg.rename.iter().filter(|(here, _)| name.starts_with(here.as_str()));
+        let there = match renamed.max_by_key(|(here, _)| here.len()) {
+            Some((here, there)) => format!("{there}{}", &name[here.len()..]),
+            None => name.to_owned(),
+        };
+        if !is_there(&there) {
+            self.report.missing.push(name.to_owned());
+            return None;
+        }
+        self.used.insert(there.clone());
+        Some(there)
+    }
+
+    /// Takes the rows of tables whose values are known here; every other row starts fresh.
+    fn tables(&mut self, saved: &Saved, embeddings: &Embeddings, encoders: &Encoders) -> Result<()> {
+        let mut tensors = embeddings.export().map_err(candle_core::Error::from)?;
+        for table in embeddings.tables() {
+            let name = format!("tables.{table}");
+            let is_there =
+                |name: &str| name.strip_prefix("tables.").is_some_and(|t| saved.encoders.rows(t).is_some());
+            let Some(there) = self.name_there(&name, is_there) else { continue };
+            let there = &there["tables.".len()..];
+            let (Some(old), Some(new)) = (saved.encoders.encoder(there), encoders.encoder(table)) else {
+                continue;
+            };
+            let trained = saved.trained_rows(there)?;
+            let width = tensors.get(&format!("{table}.values")).and_then(|values| values.dim(1).ok());
+            let same_width =
+                saved.tables.get(&format!("{there}.values")).and_then(|v| v.dim(1).ok()) == width;
+            let rows =
+                new.rows_of(old, &trained).filter(|_| same_width && (table == there || !new.is_hash()));
+            let Some(rows) = rows else {
+                self.report.mismatched.push(format!("{name}: another width or encoding there"));
+                continue;
+            };
+            // Ascending by the row here, as they are kept.
+            let mut pairs: Vec<(u32, u32)> =
+                (0..).zip(&rows).filter_map(|(from, to)| to.map(|to| (to, from))).collect();
+            pairs.sort_unstable();
+            let from: Vec<u32> = pairs.iter().map(|(_, from)| *from).collect();
+            let from = Tensor::new(from, &Device::Cpu)?;
+            let kept = |what: &str| {
+                let state = saved.table_state.get(&format!("{there}.{what}"));
+                saved.tables.get(&format!("{there}.{what}")).or(state)
+            };
+            let state: Vec<String> = tensors
+                .keys()
+                .filter_map(|n| n.strip_prefix(&format!("{table}.")))
+                .map(str::to_owned)
+                .collect();
+            for what in state.iter().filter(|what| !matches!(what.as_str(), "ids" | "steps")) {
+                let tensor = match kept(what) {
+                    Some(tensor) => tensor.index_select(&from, 0)?,
+                    None => {
+                        let shape: Vec<usize> =
+                            [&[pairs.len()], &tensors[&format!("{table}.{what}")].dims()[1..]].concat();
+                        Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu)?
+                    }
+                };
+                tensors.insert(format!("{table}.{what}"), tensor);
+            }
+            if let Some(steps) = kept("steps").filter(|_| self.cfg.optimizer) {
+                tensors.insert(format!("{table}.steps"), steps.clone());
+            }
+            let ids: Vec<u32> = pairs.iter().map(|(to, _)| *to).collect();
+            let rows = TakenRows { known: ids.len(), fresh: new.rows() - ids.len() };
+            tensors.insert(format!("{table}.ids"), Tensor::new(ids, &Device::Cpu)?);
+            self.report.rows.insert(table.to_owned(), rows);
+            self.report.loaded.push(name);
+        }
+        Ok(embeddings.import(&tensors).map_err(candle_core::Error::from)?)
+    }
+}
