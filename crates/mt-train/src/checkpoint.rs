@@ -21,6 +21,7 @@ use mt_layers::{Embeddings, Params};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 
+use crate::balance::BalanceState;
 use crate::error::{Error, Result, io};
 use crate::optim::{Optimizer, OptimizerConfig};
 
@@ -49,6 +50,9 @@ pub struct State {
     pub updates: BTreeMap<String, u64>,
     /// The metric by which epochs are chosen, on the validation rows.
     pub selected: Option<f64>,
+    /// What loss balancing remembers; `None` for fixed weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceState>,
 }
 
 /// Writes a checkpoint into the folder `dir`, which must not exist.

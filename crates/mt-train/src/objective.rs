@@ -32,9 +32,38 @@ impl Objective {
         Ok(MultiTaskLoss { tasks: &self.tasks, labels, mask }.forward(logits)?)
     }
 
+    /// The same with the tasks' weights multiplied by `factors`.
+    pub(crate) fn weighted(
+        &self,
+        logits: &Tensor,
+        (labels, mask): (&[f32], &[f32]),
+        factors: &[f64],
+    ) -> Result<Loss> {
+        let weigh = |(task, factor): (&TaskLoss, &f64)| TaskLoss {
+            weight: (f64::from(task.weight) * factor) as f32,
+            ..*task
+        };
+        let tasks: Vec<TaskLoss> = self.tasks.iter().zip(factors).map(weigh).collect();
+        Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(logits)?)
+    }
+
+    /// Logits of each task.
+    pub(crate) fn logits(&self) -> Vec<usize> {
+        self.tasks.iter().map(|task| task.logits).collect()
+    }
+
+    /// The tasks with a weight and a label in a batch with this mask `(B, T)`.
+    pub(crate) fn active(&self, mask: &[f32]) -> Vec<usize> {
+        let takes_part = |&t: &usize| self.tasks[t].weight > 0.0 && self.has_labels(mask, t);
+        (0..self.tasks.len()).filter(takes_part).collect()
+    }
+
     /// Whether some task has no label at all in a batch with this mask `(B, T)`.
     pub(crate) fn lacks_labels(&self, mask: &[f32]) -> bool {
-        let tasks = self.tasks.len();
-        (0..tasks).any(|t| mask.iter().skip(t).step_by(tasks).all(|mask| *mask == 0.0))
+        (0..self.tasks.len()).any(|t| !self.has_labels(mask, t))
+    }
+
+    fn has_labels(&self, mask: &[f32], task: usize) -> bool {
+        mask.iter().skip(task).step_by(self.tasks.len()).any(|mask| *mask != 0.0)
     }
 }

@@ -9,9 +9,10 @@ use std::time::Instant;
 use candle_core::{DType, Device};
 use mt_data::{Dataset, permutation};
 use mt_layers::{Embeddings, Param, Params, symmetric_weights};
-use mt_models::{InputLayer, Readout, Signature, build};
+use mt_models::{InputLayer, Model, Readout, Signature, build};
 use serde::Serialize;
 
+use crate::balance::{Balancer, Collected};
 use crate::checkpoint::{self, State};
 use crate::config::{Config, Select, SelectMetric};
 use crate::denormals;
@@ -51,6 +52,10 @@ pub enum Event {
         loss: f64,
         /// By task, over the same steps.
         tasks: BTreeMap<String, TaskProgress>,
+        /// Mean cosine of the angle between two tasks' gradients of what they share, over the same steps, under `a/b`;
+        /// only where loss balancing looks at it.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        cosines: BTreeMap<String, f64>,
     },
     /// An epoch ended.
     Epoch {
@@ -148,6 +153,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         seed,
     };
     let objective = Objective::new(&cfg.train, tasks);
+    let mut balancer = Balancer::new(&cfg.train, tasks);
     let (mut optimizer, mut best, mut step, mut epochs) = (Optimizer::new(cfg.train.optimizer), None, 0, 0);
     if let Some(&last) = run.epochs()?.last() {
         let (path, encoders) = (run.checkpoint(last), Signature::read(&run.checkpoint(last))?.encoders);
@@ -158,10 +164,13 @@ fn run_epochs<'scope, 'env: 'scope>(
         let state: State;
         (optimizer, state) =
             checkpoint::read(&run.checkpoint(last), &params, layer.embeddings(), cfg.train.optimizer)?;
+        if !balancer.restore(state.balance) {
+            return Err(Error::Balance { path });
+        }
         (best, step, epochs) = (best_of(run, cfg.train.select.metric)?, state.step, state.epoch);
     }
-    let save = |dir: &Path, optimizer: &Optimizer, epoch, step, selected| {
-        let state = |updates| State { epoch, step, seed, updates, selected };
+    let save = |dir: &Path, optimizer: &Optimizer, balance, epoch, step, selected| {
+        let state = |updates| State { epoch, step, seed, updates, selected, balance };
         checkpoint::write(dir, &signature, &params, layer.embeddings(), optimizer, state)
     };
     let mut log = run.log()?;
@@ -185,25 +194,21 @@ fn run_epochs<'scope, 'env: 'scope>(
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
         while let Some(batch) = batches.next().transpose()? {
             let Ready { rows: count, xs, labels, mask } = batch;
-            let mut kept = None;
-            let total = gradients.collect(|| {
-                // In different halves, so that two seeds share no mask.
-                let key = seed.rotate_left(32) ^ step;
+            // In different halves, so that two seeds share no mask.
+            let key = seed.rotate_left(32) ^ step;
+            let forward = |model: &dyn Model| {
                 let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
-                let logits = model.forward(&input.dropout(cfg.train.dropout, key)?)?;
-                let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
-                kept = Some((logits.detach(), loss.tasks));
-                Ok(loss.total)
-            })?;
+                model.forward(&input.dropout(cfg.train.dropout, key)?)
+            };
+            let Collected { total, losses, logits } =
+                balancer.collect(&gradients, &objective, (&labels, &mask), || forward(&*model))?;
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }
             step += 1;
             let batch_rows = done..done + count;
             done = batch_rows.end;
-            if let Some((logits, losses)) = kept {
-                unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
-            }
+            unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
             let log = step.is_multiple_of(cfg.train.log_every) || done == rows;
             // Another device is not waited for between two lines of the log.
             if log || device.is_cpu() {
@@ -213,17 +218,20 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let Some(embeddings) = layer.embeddings() {
                 embeddings.step(cfg.train.table_rate());
             }
+            balancer.after_step(&objective, || forward(&*scorer.model))?;
             if log {
-                let (loss, tasks) = running.take();
-                tell(Event::Progress { epoch, step, rows: done, loss, tasks })?;
+                let (loss, mut tasks) = running.take();
+                let cosines = balancer.report(&mut tasks);
+                tell(Event::Progress { epoch, step, rows: done, loss, tasks, cosines })?;
             }
             if stop.load(Ordering::Relaxed) {
                 seconds += started.elapsed().as_secs_f64();
                 seen += done as u64;
-                save(&run.interrupted(), &optimizer, epoch - 1, step, None)?;
+                save(&run.interrupted(), &optimizer, balancer.state(), epoch - 1, step, None)?;
                 break 'training;
             }
         }
+        balancer.end_epoch();
         let elapsed = started.elapsed().as_secs_f64();
         (seconds, seen, epochs) = (seconds + elapsed, seen + rows as u64, epoch);
 
@@ -233,7 +241,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         };
         let value = valid.as_ref().and_then(|valid| selected(&cfg.train.select, valid));
         let better = best.is_none_or(|best: Best| is_better(cfg.train.select.metric, value, best.value));
-        save(&run.checkpoint(epoch), &optimizer, epoch, step, value)?;
+        save(&run.checkpoint(epoch), &optimizer, balancer.state(), epoch, step, value)?;
         if better {
             best = Some(Best { epoch, value });
             run.set_best(Best { epoch, value })?;

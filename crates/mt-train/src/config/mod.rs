@@ -12,6 +12,7 @@ use mt_models::{Link, ModelConfig, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
+use crate::balance::BalanceConfig;
 use crate::error::{Error, Result};
 use crate::optim::OptimizerConfig;
 
@@ -65,6 +66,8 @@ pub struct TrainConfig {
     /// Weight of a task's loss in the sum, by task. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_weights: BTreeMap<String, f32>,
+    /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
+    pub balance: BalanceConfig,
     /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
     pub select: Select,
     /// Checkpoints kept: so many of the last epochs, and the best. Default 10.
@@ -89,6 +92,7 @@ impl Default for TrainConfig {
             loss: LossKind::default(),
             task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
+            balance: BalanceConfig::default(),
             select: Select::default(),
             keep: 10,
             log_every: 100,
@@ -156,6 +160,9 @@ impl Config {
             format!("expected the name of a folder, without slashes, found {:?}", cfg.name),
         )?;
         cfg.train.check(&cfg.tasks, &check)?;
+        for (key, good, problem) in cfg.train.balance.problems(&cfg.model, |name| known(&cfg.tasks, name)) {
+            check(&format!("train.balance.{key}"), good, problem)?;
+        }
         cfg.model.resolve().map_err(|error| match &error {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
@@ -204,6 +211,12 @@ impl Config {
     pub fn to_yaml(&self) -> Result<String> {
         yaml::write(self)
     }
+}
+
+/// Whether a task has this name, and what to say if not.
+fn known(tasks: &[TaskConfig], name: &str) -> (bool, String) {
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    (names.contains(&name), format!("there is no task {name:?}; the tasks are {}", names.join(", ")))
 }
 
 fn is_for_classes(loss: LossKind) -> bool {
@@ -260,13 +273,7 @@ impl TrainConfig {
         let good = (0.0..1.0).contains(&self.dropout);
         check("train.dropout", good, format!("expected 0 to below 1, found {}", self.dropout))?;
         let names = || tasks.iter().map(|task| task.name.as_str());
-        let known = |name: &str| {
-            let problem = format!(
-                "there is no task {name:?}; the tasks are {}",
-                names().collect::<Vec<_>>().join(", ")
-            );
-            (names().any(|task| task == name), problem)
-        };
+        let known = |name: &str| known(tasks, name);
         for (name, &loss) in &self.task_losses {
             let key = format!("train.task_losses.{name}");
             let (good, problem) = known(name);

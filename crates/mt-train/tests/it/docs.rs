@@ -10,10 +10,12 @@ use mt_data::{
 };
 use mt_layers::{Initializer, LossKind, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
-use mt_train::{Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig};
+use mt_train::{
+    BalanceConfig, BalanceKind, Config, OptimizerConfig, OptimizerKind, Select, SelectMetric, TrainConfig,
+};
 use serde_yaml::Value;
 
-const PAGES: [&str; 3] = ["config.md", "models.md", "paddlerec.md"];
+const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
@@ -124,6 +126,15 @@ fn full() -> Config {
             loss: LossKind::CrossEntropy,
             task_losses: [("like".into(), LossKind::Mse)].into(),
             task_weights: [("like".into(), 1.0)].into(),
+            balance: BalanceConfig {
+                kind: BalanceKind::Dwa,
+                gamma: [("like".into(), 1.0)].into(),
+                lr: Some(1.0),
+                decay: Some(1.0),
+                temperature: Some(1.0),
+                alpha: Some(1.0),
+                c: Some(1.0),
+            },
             select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
             keep: 1,
             log_every: 1,
@@ -136,7 +147,8 @@ fn full() -> Config {
 fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         // Its keys are the user's own.
-        _ if ["train.task_weights", "train.task_losses", "model.embedding.widths"].contains(&at) => {}
+        _ if ["train.task_weights", "train.task_losses", "train.balance.gamma", "model.embedding.widths"]
+            .contains(&at) => {}
         Value::Mapping(mapping) => {
             for (key, value) in mapping {
                 let key = key.as_str().expect("a name");
