@@ -24,7 +24,7 @@ mod run;
 mod running;
 mod train;
 
-pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected, TaskStates};
+pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
 pub use checkpoint::{State, read_state, write_file, write_json};
 pub use config::{Config, Select, SelectMetric, TrainConfig};
 pub use error::{Error, Result};

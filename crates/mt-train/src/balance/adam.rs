@@ -9,7 +9,7 @@ const EPSILON: f64 = 1e-8;
 /// Moments of one number. Kingma & Ba 2015, algorithm 1, with its constants; in float64.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Moments {
+pub(crate) struct Moments {
     mean: f64,
     square: f64,
     steps: i32,
@@ -17,7 +17,7 @@ pub struct Moments {
 
 impl Moments {
     /// What to add to the number after a gradient.
-    pub(crate) fn change(&mut self, gradient: f64, rate: f64) -> f64 {
+    pub fn change(&mut self, gradient: f64, rate: f64) -> f64 {
         self.steps = self.steps.saturating_add(1);
         self.mean = BETA1 * self.mean + (1.0 - BETA1) * gradient;
         self.square = BETA2 * self.square + (1.0 - BETA2) * gradient * gradient;

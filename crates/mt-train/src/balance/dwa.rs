@@ -13,7 +13,7 @@ use super::softmax::softmax;
 /// A task's losses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Losses {
+pub(crate) struct Losses {
     sum: f64,
     count: u64,
     /// Mean of the last whole epoch.
@@ -24,13 +24,13 @@ pub struct Losses {
 
 impl Losses {
     /// Adds the loss of a step.
-    pub(crate) fn add(&mut self, loss: f64) {
+    pub fn add(&mut self, loss: f64) {
         self.sum += loss;
         self.count += 1;
     }
 
     /// Ends an epoch.
-    pub(crate) fn end_epoch(&mut self) {
+    pub fn end_epoch(&mut self) {
         let mean = (self.count > 0).then(|| self.sum / self.count as f64);
         *self = Self { before: self.last, last: mean, ..Self::default() };
     }

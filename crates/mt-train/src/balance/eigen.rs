@@ -47,10 +47,10 @@ mod tests {
     fn values_and_vectors_give_the_matrix_back() {
         let a = vec![4.0, 1.0, -2.0, 1.0, 2.0, 0.5, -2.0, 0.5, 3.0];
         let (values, vectors) = symmetric(3, a.clone());
-        for i in 0..9 {
+        for (i, expected) in a.into_iter().enumerate() {
             let (r, c) = (i / 3, i % 3);
             let product: f64 = (0..3).map(|k| vectors[r * 3 + k] * values[k] * vectors[c * 3 + k]).sum();
-            approx::assert_relative_eq!(product, a[i], epsilon = 1e-12);
+            approx::assert_relative_eq!(product, expected, epsilon = 1e-12);
         }
         let (mut values, _) = symmetric(2, vec![2.0, 1.0, 1.0, 2.0]);
         values.sort_by(f64::total_cmp);

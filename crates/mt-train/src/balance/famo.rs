@@ -17,7 +17,7 @@ use super::softmax::softmax;
 /// A task's logit `ξ`, 0 at the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Logit {
+pub(crate) struct Logit {
     value: f64,
     moments: Moments,
 }

@@ -19,7 +19,7 @@ const FLOOR: f64 = 0.01;
 /// A task's weight, 1 at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Weight {
+pub(crate) struct Weight {
     value: f64,
     moments: Moments,
     /// Its first loss.

@@ -40,11 +40,12 @@ use mt_data::{Task, TaskKind};
 use mt_layers::Gradients;
 
 pub use config::{BalanceConfig, BalanceKind};
-pub use state::{BalanceState, TaskStates};
+pub use state::BalanceState;
 
 use self::draws::Draws;
 use self::gram::Gram;
 use self::report::Report;
+use self::state::TaskStates;
 use crate::config::TrainConfig;
 use crate::error::Result;
 use crate::objective::Objective;

@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::config::BalanceKind;
 use super::{dwa, famo, gradnorm, uncertainty};
 
-/// What a [`Balancer`](super::Balancer) remembers.
+/// What a [`Balancer`](super::Balancer) remembers: a few numbers a task, as JSON exact to the last bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BalanceState {
     /// Whole epochs.
-    pub epochs: u32,
+    pub(super) epochs: u32,
     /// Batches, also of the epoch under way.
-    pub batches: u64,
+    pub(super) batches: u64,
     /// What the method keeps for each task.
-    pub tasks: TaskStates,
+    pub(super) tasks: TaskStates,
 }
 
 /// What a method keeps for each task, in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum TaskStates {
+pub(super) enum TaskStates {
     /// Nothing.
     None,
     /// The learned variances.

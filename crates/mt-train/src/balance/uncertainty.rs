@@ -14,14 +14,14 @@ use super::adam::Moments;
 /// A task's log variance, 0 at the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Variance {
+pub(crate) struct Variance {
     log: f64,
     moments: Moments,
 }
 
 impl Variance {
     /// The weight of the task's loss; then `s` takes a step.
-    pub(crate) fn weigh(&mut self, loss: f64, regression: bool, rate: f64) -> f64 {
+    pub fn weigh(&mut self, loss: f64, regression: bool, rate: f64) -> f64 {
         let weight = if regression { 0.5 } else { 1.0 } * (-self.log).exp();
         self.log += self.moments.change(0.5 - weight * loss, rate);
         weight

@@ -39,7 +39,11 @@ fn every_method_learns_and_says_what_it_does() {
             let (mut first, mut last) = (None, BTreeMap::new());
             run_in(&cfg, &data, &dir.path().join(format!("{method} {}", cfg.model.kind)), &mut |event| {
                 let Event::Progress { tasks, cosines, .. } = event else { return };
-                assert_eq!(cosines.len(), if OF_GRADIENTS.contains(method) { 3 } else { 0 }, "{method}, {model}");
+                assert_eq!(
+                    cosines.len(),
+                    if OF_GRADIENTS.contains(method) { 3 } else { 0 },
+                    "{method}, {model}"
+                );
                 assert!(cosines.values().all(|cosine| cosine.abs() < 1.0 + 1e-6), "{method}: {cosines:?}");
                 assert!(tasks.values().all(|task| task.weight.is_some_and(f64::is_finite)), "{method}");
                 last = tasks.iter().map(|(name, task)| (name.clone(), task.loss)).collect();
