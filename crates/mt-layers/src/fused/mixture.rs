@@ -136,9 +136,11 @@ kernel! {
                 let gate = &mixture.gates[g][..];
                 let gradient = &gradient[(r * gates + g) * width..][..width];
                 // A backward pass of one task leaves the other gates without a gradient.
-                let mut largest = 0f32;
-                for i in 0..width {
-                    largest = largest.max(gradient[i].abs());
+                let mut largest = gradient[0].abs();
+                if largest == 0.0 {
+                    for i in 1..width {
+                        largest = largest.max(gradient[i].abs());
+                    }
                 }
                 if largest == 0.0 {
                     at += gate.len();

@@ -25,6 +25,9 @@ fn balanced(method: &str) -> String {
 const TASKS: &str = "tasks=[{name: click, label: click}, {name: buy, label: buy}, {name: seconds, label: seconds / 30, kind: \
                      regression}]";
 
+/// One epoch with a few lines of the log.
+const SHORT: &str = "train={epochs: 1, batch_size: 16, log_every: 25, optimizer: {lr: 0.02}}";
+
 #[test]
 fn every_method_learns_and_says_what_it_does() {
     let dir = folder(&rows(1500));
@@ -35,8 +38,8 @@ fn every_method_learns_and_says_what_it_does() {
         for model in models {
             // No hidden layer, whose few units could all be off for good.
             let model = format!("model={{kind: {model}, tower: [], embedding: {{width: 4}}}}");
-            let cfg = config(dir.path(), &[TASKS, &balanced(method), &model, "train.epochs=4"]);
-            let (mut first, mut last) = (None, BTreeMap::new());
+            let cfg = config(dir.path(), &[TASKS, &model, SHORT, &balanced(method)]);
+            let mut losses: Vec<f64> = Vec::new();
             run_in(&cfg, &data, &dir.path().join(format!("{method} {}", cfg.model.kind)), &mut |event| {
                 let Event::Progress { tasks, cosines, .. } = event else { return };
                 assert_eq!(
@@ -46,18 +49,14 @@ fn every_method_learns_and_says_what_it_does() {
                 );
                 assert!(cosines.values().all(|cosine| cosine.abs() < 1.0 + 1e-6), "{method}: {cosines:?}");
                 assert!(tasks.values().all(|task| task.weight.is_some_and(f64::is_finite)), "{method}");
-                last = tasks.iter().map(|(name, task)| (name.clone(), task.loss)).collect();
-                first.get_or_insert_with(|| last.clone());
+                losses.push(tasks.values().map(|task| task.loss).sum());
             });
-            let first: BTreeMap<String, f64> = first.expect("a line");
-            for (task, loss) in &last {
-                assert!(
-                    *loss < first[task],
-                    "{method}, {}: {task} {} -> {loss}",
-                    cfg.model.kind,
-                    first[task]
-                );
-            }
+            // Not each task's: a method may favour others so early.
+            let model = cfg.model.kind;
+            assert!(
+                losses.len() > 2 && losses[losses.len() - 1] < 0.95 * losses[0],
+                "{method}, {model}: {losses:?}"
+            );
         }
     }
 }
@@ -78,7 +77,8 @@ fn fixed_weights_leave_neither_weights_nor_state() {
 fn a_continued_run_ends_with_the_bytes_of_a_straight_one() {
     let dir = folder(&rows(600));
     for method in ["uncertainty", "dwa", "random", "famo", "gradnorm", "pcgrad"] {
-        let cfg = config(dir.path(), &[TASKS, &balanced(method), "train.epochs=4"]);
+        // Dynamic weight average looks back two epochs.
+        let cfg = config(dir.path(), &[TASKS, &balanced(method), "train.epochs=3"]);
         let data = load(&cfg);
         let at = |name: &str| dir.path().join(format!("{method}-{name}"));
         run_in(&cfg, &data, &at("straight"), &mut |_| ());
