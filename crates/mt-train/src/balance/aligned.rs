@@ -1,5 +1,5 @@
 //! Aligned-MTL: gradients made orthogonal and equally long. D. Senushkin et al., *Independent Component Alignment for
-//! Multi-Task Learning*, CVPR 2023, eq. 12-14 and algorithm 1.
+//! Multi-Task Learning*, CVPR 2023, algorithm 1.
 //!
 //! With the inner products `M = V Λ Vᵀ`: `w = B 1`, `B = √λ_min · V Λ^-½ Vᵀ`. The columns of `G B` are orthogonal and
 //! of length `√λ_min`, the least of the principal components of the gradients; of all such they are the nearest to `G`.

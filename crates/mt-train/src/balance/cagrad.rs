@@ -1,5 +1,5 @@
 //! CAGrad: conflict-averse gradient descent. B. Liu et al., *Conflict-Averse Gradient Descent for Multi-task Learning*,
-//! NeurIPS 2021, eq. 3 and algorithm 1.
+//! NeurIPS 2021, algorithm 1.
 //!
 //! `d = argmax min_t G_t · d` over `|d - g₀| ≤ c·|g₀|`, `g₀` the mean of the gradients: the task that gains least gains
 //! most, near the mean. Solved by its dual: `d = g₀ + c·|g₀| / |g_w| · g_w`, `g_w = Σ_t w_t G_t`, where `w ≥ 0`,

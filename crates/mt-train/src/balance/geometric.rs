@@ -1,5 +1,5 @@
 //! The geometric mean of the losses. S. Chennupati et al., *MultiNet++: Multi-Stream Feature Aggregation and Geometric
-//! Loss Strategy for Multi-Task Learning*, CVPR Workshops 2019, eq. 2.
+//! Loss Strategy for Multi-Task Learning*, CVPR Workshops 2019, section on the geometric loss strategy.
 //!
 //! `L = (Π_t L_t)^(1/T)`, whose gradient is `Σ_t L / (T · L_t) ∇L_t`: what counts is by which share a loss falls.
 //!

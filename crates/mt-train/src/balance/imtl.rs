@@ -1,5 +1,5 @@
 //! IMTL-G: a sum that projects equally on all tasks. L. Liu et al., *Towards Impartial Multi-task Learning*, ICLR 2021,
-//! eq. 4-7.
+//! section 3.1.
 //!
 //! `g = Σ_t w_t G_t` with `g · G_t / |G_t|` equal for all tasks. With `C` the cosines of the gradients and
 //! `w_t = β_t / |G_t|` that is `C β ∝ 1`.

@@ -1,5 +1,5 @@
 //! Nash-MTL: the tasks bargain for the direction. A. Navon et al., *Multi-Task Learning as a Bargaining Game*, ICML
-//! 2022, eq. 4 and claim 3.1.
+//! 2022, claim 3.1.
 //!
 //! `w > 0` with `GᵀG w = 1/w`, the bargaining solution: the product of the tasks' gains is the largest there is. Equal
 //! to the minimum of the convex function `½ wᵀ GᵀG w - Σ_t ln w_t`, found by damped Newton steps; the gradients cut to

@@ -1,5 +1,5 @@
 //! Random weights. B. Lin et al., *Reasonable Effectiveness of Random Weighting: A Litmus Test for Multi-Task Learning*,
-//! TMLR 2022, eq. 4 (RLW with normal draws).
+//! TMLR 2022 (RLW with normal draws).
 //!
 //! `w = softmax(z)`, `z_t ~ N(0, 1)`, anew at every step.
 //!
