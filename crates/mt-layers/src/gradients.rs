@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, TensorId};
 
 /// The gradient of one parameter, accumulated until an optimizer consumes it.
@@ -91,6 +92,15 @@ pub(crate) fn collecting() -> bool {
     ACTIVE.with_borrow(Option::is_some)
 }
 
+/// While it lives, gradients are collected on this thread; then whatever was before it holds again.
+pub(crate) struct Scope(Option<Arc<Slots>>);
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        ACTIVE.set(self.0.take());
+    }
+}
+
 /// The gradient slots of a set of parameters.
 #[derive(Debug)]
 pub struct Gradients {
@@ -111,21 +121,24 @@ impl Gradients {
     /// # Errors
     /// Whatever `forward` or candle's backward pass fails with.
     pub fn collect(&self, forward: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        struct Restore(Option<Arc<Slots>>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                ACTIVE.set(self.0.take());
-            }
-        }
-        let restore = Restore(ACTIVE.replace(Some(self.slots.clone())));
+        let _scope = self.scope();
         let loss = forward()?;
-        let ordinary = loss.backward()?;
-        drop(restore);
+        self.add(&loss.backward()?)?;
+        Ok(loss.detach())
+    }
+
+    /// Collects gradients on this thread until the result is dropped.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope(ACTIVE.replace(Some(self.slots.clone())))
+    }
+
+    /// Adds what candle found for parameters that no fused operation took.
+    pub(crate) fn add(&self, ordinary: &GradStore) -> Result<()> {
         for (parameter, slot) in &self.parameters {
             if let Some(gradient) = ordinary.get(parameter) {
                 slot.lock().add(gradient)?;
             }
         }
-        Ok(loss.detach())
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
+//! | [`tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
@@ -30,6 +31,7 @@ mod mixture;
 mod params;
 pub mod simd;
 mod symmetry;
+mod tap;
 mod tower;
 
 #[doc(hidden)]
@@ -45,4 +47,5 @@ pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
 pub use mixture::Mixture;
 pub use params::{Param, Params};
 pub use symmetry::symmetric_weights;
+pub use tap::tap;
 pub use tower::{Mlp, Towers};

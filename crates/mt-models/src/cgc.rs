@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side};
+use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side, tap};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -44,6 +44,8 @@ pub struct Cgc {
     experts: Vec<Read>,
     gates: Vec<Read>,
     mixture: Mixture,
+    /// Columns of the shared experts' outputs.
+    shared: Range<usize>,
 }
 
 /// A bank and the input columns it reads.
@@ -91,17 +93,30 @@ impl Cgc {
             choices.push(chosen);
         }
         let width = cfg.expert.last().copied().unwrap_or(0);
-        Ok(Self { experts, gates, mixture: Mixture::new(width, choices, cfg.temperature)? })
+        let mixture = Mixture::new(width, choices, cfg.temperature)?;
+        Ok(Self { experts, gates, mixture, shared: shared.start * width..shared.end * width })
+    }
+
+    /// The outputs `(B, E·H)` of all experts and the logits of all gates.
+    fn parts(&self, xs: &Input) -> Result<(Tensor, Tensor)> {
+        let side_by_side = |reads: &[Read]| {
+            let reads: Vec<_> = reads.iter().map(|(bank, read)| (bank, read.clone())).collect();
+            forward_side_by_side(&reads, xs)
+        };
+        Ok((side_by_side(&self.experts)?, side_by_side(&self.gates)?))
+    }
+
+    /// The streams of a level below others, to whose experts the tasks' gradients come mixed.
+    pub(crate) fn below(&self, xs: &Input) -> Result<Tensor> {
+        let (experts, gates) = self.parts(xs)?;
+        self.mixture.forward(&experts, &gates)
     }
 }
 
 impl Trunk for Cgc {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        let side_by_side = |reads: &[Read]| {
-            let reads: Vec<_> = reads.iter().map(|(bank, read)| (bank, read.clone())).collect();
-            forward_side_by_side(&reads, xs)
-        };
-        self.mixture.forward(&side_by_side(&self.experts)?, &side_by_side(&self.gates)?)
+        let (experts, gates) = self.parts(xs)?;
+        self.mixture.forward(&tap(experts, self.shared.clone())?, &tap(gates, 0..0)?)
     }
 
     fn width(&self) -> usize {

@@ -13,7 +13,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side};
+use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side, tap};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -58,7 +58,8 @@ impl Trunk for Mmoe {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
         let width = xs.width()?;
         let gates: Vec<_> = self.gates.iter().map(|gate| (gate, 0..width)).collect();
-        self.mixture.forward(&self.experts.forward(xs)?, &forward_side_by_side(&gates, xs)?)
+        let experts = tap(self.experts.forward(xs)?, 0..self.experts.len() * self.experts.outputs())?;
+        self.mixture.forward(&experts, &tap(forward_side_by_side(&gates, xs)?, 0..0)?)
     }
 
     fn width(&self) -> usize {

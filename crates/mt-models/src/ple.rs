@@ -60,11 +60,12 @@ impl Ple {
 
 impl Trunk for Ple {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        let mut streams = self.levels[0].forward(xs)?;
-        for level in &self.levels[1..] {
-            streams = level.forward(&Input::Dense(streams))?;
+        let top = self.levels.len() - 1;
+        let mut streams = xs.clone();
+        for level in &self.levels[..top] {
+            streams = Input::Dense(level.below(&streams)?);
         }
-        Ok(streams)
+        self.levels[top].forward(&streams)
     }
 
     fn width(&self) -> usize {

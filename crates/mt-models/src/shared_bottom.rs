@@ -11,7 +11,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input};
+use mt_layers::{Bank, Initializer, Input, tap};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -40,7 +40,7 @@ impl SharedBottom {
 
 impl Trunk for SharedBottom {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        self.bottom.forward(xs)
+        tap(self.bottom.forward(xs)?, 0..self.bottom.outputs())
     }
 
     fn width(&self) -> usize {

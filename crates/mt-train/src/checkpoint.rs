@@ -25,6 +25,7 @@ use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::balance::BalanceState;
 use crate::disk::{json, read_json, write_folder, write_new};
 use crate::error::{Error, Result, io};
 use crate::optim::{Optimizer, OptimizerConfig};
@@ -65,12 +66,16 @@ pub struct State {
     pub selected: Vec<Option<f64>>,
     /// Updates of each parameter.
     pub updates: BTreeMap<String, u64>,
+    /// What loss balancing remembers; `None` for fixed weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceState>,
 }
 
 impl State {
     /// Where training begins.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { epoch: 0, rows: 0, step: 0, seed, selected: Vec::new(), updates: BTreeMap::new() }
+        let (selected, updates) = (Vec::new(), BTreeMap::new());
+        Self { epoch: 0, rows: 0, step: 0, seed, selected, updates, balance: None }
     }
 }
 

@@ -107,6 +107,14 @@ pub enum Error {
         /// The nearest name.
         nearest: String,
     },
+    /// A run that is continued with another way of loss balancing.
+    #[error(
+        "{path}: was trained with another train.balance, or other tasks. Continue with those the run began with"
+    )]
+    Balance {
+        /// The checkpoint.
+        path: PathBuf,
+    },
     /// Weights in which units of a layer start equal.
     #[error(
         "units of {0} start equal and would stay so: the layer can never learn more than one feature. Set \

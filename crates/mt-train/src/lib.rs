@@ -5,11 +5,13 @@
 //! | [`Config`] | a run as written in YAML, checked, with errors that carry file, line, column and key |
 //! | [`train`] | the loop |
 //! | [`Objective`], [`Optimizer`] | what is minimised, and how |
+//! | [`Balancer`] | what each task counts, step by step |
 //! | [`Scorer`], [`Evaluation`] | predictions and metrics of a model on a table |
 //! | [`RunDir`] | the folder of a run: configuration, log, checkpoints |
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
 
+mod balance;
 mod checkpoint;
 mod config;
 mod denormals;
@@ -27,6 +29,7 @@ mod schedule;
 mod train;
 mod warm_start;
 
+pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
 pub use checkpoint::{State, read_state};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, TrainConfig};
 pub use disk::{write_file, write_json};

@@ -31,6 +31,10 @@ impl Objective {
     /// # Errors
     /// If the sizes do not fit.
     pub fn loss(&self, logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
+        self.of(&self.tasks, logits, labels, mask)
+    }
+
+    fn of(&self, tasks: &[TaskLoss], logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
         let smoothed: Vec<f32>;
         let labels = if self.smoothing > 0.0 {
             smoothed = self.smoothed(labels);
@@ -38,7 +42,7 @@ impl Objective {
         } else {
             labels
         };
-        Ok(MultiTaskLoss { tasks: &self.tasks, labels, mask }.forward(logits)?)
+        Ok(MultiTaskLoss { tasks, labels, mask }.forward(logits)?)
     }
 
     /// Labels of binary tasks moved towards ½ by the share ε: `(1 - ε) · y + ε / 2`. C. Szegedy et al., *Rethinking the
@@ -52,9 +56,38 @@ impl Objective {
         self.tasks.iter().cycle().zip(labels).map(smooth).collect()
     }
 
+    /// The same with the tasks' weights multiplied by `factors`.
+    pub(crate) fn weighted(
+        &self,
+        logits: &Tensor,
+        (labels, mask): (&[f32], &[f32]),
+        factors: &[f64],
+    ) -> Result<Loss> {
+        let weigh = |(task, factor): (&TaskLoss, &f64)| TaskLoss {
+            weight: (f64::from(task.weight) * factor) as f32,
+            ..*task
+        };
+        let tasks: Vec<TaskLoss> = self.tasks.iter().zip(factors).map(weigh).collect();
+        self.of(&tasks, logits, labels, mask)
+    }
+
+    /// Logits of each task.
+    pub(crate) fn logits(&self) -> Vec<usize> {
+        self.tasks.iter().map(|task| task.logits).collect()
+    }
+
+    /// The tasks with a weight and a label in a batch with this mask `(B, T)`.
+    pub(crate) fn active(&self, mask: &[f32]) -> Vec<usize> {
+        let takes_part = |&t: &usize| self.tasks[t].weight > 0.0 && self.has_labels(mask, t);
+        (0..self.tasks.len()).filter(takes_part).collect()
+    }
+
     /// Whether some task has no label at all in a batch with this mask `(B, T)`.
     pub(crate) fn lacks_labels(&self, mask: &[f32]) -> bool {
-        let tasks = self.tasks.len();
-        (0..tasks).any(|t| mask.iter().skip(t).step_by(tasks).all(|mask| *mask == 0.0))
+        (0..self.tasks.len()).any(|t| !self.has_labels(mask, t))
+    }
+
+    fn has_labels(&self, mask: &[f32], task: usize) -> bool {
+        mask.iter().skip(task).step_by(self.tasks.len()).any(|mask| *mask != 0.0)
     }
 }

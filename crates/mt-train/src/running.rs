@@ -31,6 +31,9 @@ pub struct TaskProgress {
     pub loss: f64,
     /// AUC over their rows, from a histogram; `None` if a class is absent, or for a task that is not binary.
     pub auc: Option<f64>,
+    /// Mean weight that loss balancing gave it, besides `train.task_weights`; `None` for fixed weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
 
 /// Sums over the steps read so far.
@@ -84,7 +87,10 @@ impl<'a> Running<'a> {
         let steps = self.steps.max(1) as f64;
         let mut tasks = BTreeMap::new();
         for ((task, auc), loss) in self.tasks.iter().zip(&mut self.auc).zip(&mut self.loss) {
-            tasks.insert(task.name.clone(), TaskProgress { loss: *loss / steps, auc: auc.auc() });
+            tasks.insert(
+                task.name.clone(),
+                TaskProgress { loss: *loss / steps, auc: auc.auc(), weight: None },
+            );
             auc.reset();
             *loss = 0.0;
         }

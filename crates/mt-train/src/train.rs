@@ -9,9 +9,10 @@ use std::time::Instant;
 use candle_core::{DType, Device};
 use mt_data::{Dataset, permutation};
 use mt_layers::{Embeddings, Param, Params, symmetric_weights};
-use mt_models::{InputLayer, Readout, Signature, build};
+use mt_models::{InputLayer, Model, Readout, Signature, build};
 use serde::Serialize;
 
+use crate::balance::{Balancer, Collected};
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::denormals;
@@ -71,6 +72,10 @@ pub enum Event {
         loss: f64,
         /// By task, over the same steps.
         tasks: BTreeMap<String, TaskProgress>,
+        /// Mean cosine of the angle between two tasks' gradients of what they share, over the same steps, under `a/b`;
+        /// only where loss balancing looks at it.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        cosines: BTreeMap<String, f64>,
     },
     /// An epoch ended.
     Epoch {
@@ -161,10 +166,11 @@ fn run_epochs<'scope, 'env: 'scope>(
         (optimizer, taken) = (from_there, Some(report));
     }
     let averages = cfg.train.average.map(|decay| Ok::<_, Error>((params.copy()?, decay))).transpose()?;
-    let scored = averages.as_ref().map_or(&params, |(averages, _)| averages);
+    let frozen = |params: &Params| build(&model_cfg, layer.width(), tasks, params.frozen(DType::F32, device));
+    let updated = frozen(&params)?;
     let scorer = Scorer {
         layer: layer.clone(),
-        model: build(&model_cfg, layer.width(), tasks, scored.frozen(DType::F32, device))?,
+        model: frozen(averages.as_ref().map_or(&params, |(averages, _)| averages))?,
         readout: Readout::new(tasks, &links),
     };
     let (trainable, gradients) = (params.all(), params.gradients());
@@ -184,9 +190,12 @@ fn run_epochs<'scope, 'env: 'scope>(
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
     let weights = Weights { params: &params, averages: averages.as_ref().map(|(averages, _)| averages) };
-    let mut state = State::new(seed);
+    let (mut state, mut balancer) = (State::new(seed), Balancer::new(&cfg.train, tasks));
     if let Some(path) = newest {
         (optimizer, state) = checkpoint::read(path, weights, layer.embeddings(), cfg.train.optimizer)?;
+        if !balancer.restore(state.balance.take()) {
+            return Err(Error::Balance { path: path.to_owned() });
+        }
     }
     run.remove_partial()?;
     let save = |dir: &Path, optimizer: &Optimizer, state: &State| {
@@ -227,16 +236,14 @@ fn run_epochs<'scope, 'env: 'scope>(
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
         while let Some(batch) = batches.next().transpose()? {
             let Ready { rows: count, xs, labels, mask } = batch;
-            let mut kept = None;
-            let total = gradients.collect(|| {
-                // In different halves, so that two seeds share no mask.
-                let key = seed.rotate_left(32) ^ state.step;
+            // In different halves, so that two seeds share no mask.
+            let key = seed.rotate_left(32) ^ state.step;
+            let forward = |model: &dyn Model| {
                 let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
-                let logits = model.forward(&input.dropout(cfg.train.dropout, key)?)?;
-                let loss = objective.loss(&logits, &labels, &mask).map_err(candle_core::Error::wrap)?;
-                kept = Some((logits.detach(), loss.tasks));
-                Ok(loss.total)
-            })?;
+                model.forward(&input.dropout(cfg.train.dropout, key)?)
+            };
+            let Collected { total, losses, logits } =
+                balancer.collect(&gradients, &objective, (&labels, &mask), || forward(&*model))?;
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }
@@ -244,12 +251,10 @@ fn run_epochs<'scope, 'env: 'scope>(
                 Position { step: state.step, epoch_steps: steps, epochs, selected: &state.selected };
             let batch_rows = state.rows..state.rows + count;
             (state.step, state.rows) = (state.step + 1, batch_rows.end);
-            if let Some((logits, losses)) = kept {
-                let step = state.step;
-                unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
-            }
+            let step = state.step;
+            unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
             stopped = stop.load(Ordering::Relaxed);
-            let log = state.step.is_multiple_of(cfg.train.log_every) || state.rows == rows || stopped;
+            let log = step.is_multiple_of(cfg.train.log_every) || state.rows == rows || stopped;
             // Another device is not waited for between two lines of the log.
             if log || device.is_cpu() {
                 unread.drain(..).try_for_each(|step| running.read(step))?;
@@ -263,14 +268,17 @@ fn run_epochs<'scope, 'env: 'scope>(
                 embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
             }
             if let Some((averages, decay)) = &averages {
-                average(averages, &trainable, *decay, state.step - 1)?;
+                average(averages, &trainable, *decay, step - 1)?;
             }
+            balancer.after_step(&objective, || forward(&*updated))?;
             if log {
-                let (loss, tasks) = running.take();
-                tell(Event::Progress { epoch, step: state.step, rows: state.rows, loss, tasks })?;
+                let (loss, mut tasks) = running.take();
+                let cosines = balancer.report(&mut tasks);
+                tell(Event::Progress { epoch, step, rows: state.rows, loss, tasks, cosines })?;
                 // Nothing is kept of the running metrics here, so a checkpoint need not hold them.
-                if state.rows < rows && (stopped || due(state.step, saved.elapsed())) {
-                    save(&run.step(state.step), &optimizer, &state)?;
+                if state.rows < rows && (stopped || due(step, saved.elapsed())) {
+                    state.balance = balancer.state();
+                    save(&run.step(step), &optimizer, &state)?;
                     run.prune(usize::MAX, None, KEEP_STEPS)?;
                     saved = Instant::now();
                 }
@@ -290,7 +298,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             None => None,
         };
         state.selected.push(valid.as_ref().and_then(|valid| cfg.train.select.value(valid)));
-        (state.epoch, state.rows) = (epoch, 0);
+        balancer.end_epoch();
+        (state.epoch, state.rows, state.balance) = (epoch, 0, balancer.state());
         let best = cfg.train.select.best(&state.selected);
         let is_best = best.is_some_and(|best| best.epoch == epoch);
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());

@@ -3,8 +3,13 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::loss_rows::{Rows, losses_and_slopes};
-use super::{CHUNK, buffer, with_values};
+use super::{CHUNK, buffer, readable, with_values};
 use crate::loss::{Loss, LossKind, MultiTaskLoss};
+
+/// A scalar whose gradient towards `xs` is `gradient`, to go on with a backward pass from there.
+pub(crate) fn known(xs: &Tensor, gradient: Tensor) -> Result<Tensor> {
+    if readable(xs) { xs.apply_op1(Known { value: 0.0, gradient }) } else { (xs * gradient)?.sum_all() }
+}
 
 /// A scalar whose gradient towards its argument is already known.
 struct Known {

@@ -135,6 +135,17 @@ kernel! {
             for g in 0..gates {
                 let gate = &mixture.gates[g][..];
                 let gradient = &gradient[(r * gates + g) * width..][..width];
+                // A backward pass of one task leaves the other gates without a gradient.
+                let mut largest = gradient[0].abs();
+                if largest == 0.0 {
+                    for i in 1..width {
+                        largest = largest.max(gradient[i].abs());
+                    }
+                }
+                if largest == 0.0 {
+                    at += gate.len();
+                    continue;
+                }
                 let weights = &weights[at..at + gate.len()];
                 let to_logits = &mut to_logits[at..at + gate.len()];
                 by_panels!(

@@ -7,6 +7,7 @@
 #![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
 
 pub(crate) mod affine;
+pub(crate) mod by_task;
 mod dense;
 pub(crate) mod loss;
 mod loss_rows;
@@ -33,6 +34,12 @@ pub(crate) const PARALLEL: usize = 1 << 18;
 pub(crate) struct Parameter {
     pub tensor: Tensor,
     pub gradient: Option<Slot>,
+}
+
+impl AsRef<Tensor> for Parameter {
+    fn as_ref(&self) -> &Tensor {
+        &self.tensor
+    }
 }
 
 /// The parameters as fused operations take them, or `None` where the composition has to run.
@@ -65,8 +72,11 @@ pub(crate) fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<R
 }
 
 /// Runs `f` on the values of several tensors.
-pub(crate) fn with_all<R>(parameters: &[Parameter], f: impl FnOnce(&[&[f32]]) -> Result<R>) -> Result<R> {
-    let guards: Vec<_> = parameters.iter().map(|p| p.tensor.storage_and_layout()).collect();
+pub(crate) fn with_all<A: AsRef<Tensor>, R>(
+    tensors: &[A],
+    f: impl FnOnce(&[&[f32]]) -> Result<R>,
+) -> Result<R> {
+    let guards: Vec<_> = tensors.iter().map(|tensor| tensor.as_ref().storage_and_layout()).collect();
     let mut slices = Vec::with_capacity(guards.len());
     for (storage, layout) in &guards {
         match &**storage {

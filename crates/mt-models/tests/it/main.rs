@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod budget;
+mod by_task;
 mod config;
 mod gradients;
 mod identities;

@@ -73,6 +73,9 @@ impl Config {
             format!("expected the name of a folder, without slashes, found {:?}", cfg.name),
         )?;
         cfg.train.check(&cfg.tasks, &check)?;
+        for (key, good, problem) in cfg.train.balance.problems(&cfg.model, |name| known(&cfg.tasks, name)) {
+            check(&format!("train.balance.{key}"), good, problem)?;
+        }
         cfg.model.resolve().map_err(|error| match &error {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
@@ -121,4 +124,10 @@ impl Config {
     pub fn to_yaml(&self) -> Result<String> {
         yaml::write(self)
     }
+}
+
+/// Whether a task has this name, and what to say if not.
+fn known(tasks: &[TaskConfig], name: &str) -> (bool, String) {
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    (names.contains(&name), format!("there is no task {name:?}; the tasks are {}", names.join(", ")))
 }

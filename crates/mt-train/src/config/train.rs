@@ -8,7 +8,9 @@ use mt_layers::{LossKind, RowOptimizer};
 use mt_models::Link;
 use serde::{Deserialize, Serialize};
 
+use super::known;
 use super::select::{Select, SelectMetric};
+use crate::balance::BalanceConfig;
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
 use crate::schedule::Schedule;
@@ -61,6 +63,8 @@ pub struct TrainConfig {
     /// Weight of a task's loss in the sum, by task. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_weights: BTreeMap<String, f32>,
+    /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
+    pub balance: BalanceConfig,
     /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
     pub select: Select,
     /// Epochs without a better one after which training ends. Default: it does not.
@@ -96,6 +100,7 @@ impl Default for TrainConfig {
             loss: LossKind::default(),
             task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
+            balance: BalanceConfig::default(),
             select: Select::default(),
             patience: None,
             keep: 10,
@@ -228,13 +233,7 @@ impl TrainConfig {
         }
         self.check_rates(check)?;
         let names = || tasks.iter().map(|task| task.name.as_str());
-        let known = |name: &str| {
-            let problem = format!(
-                "there is no task {name:?}; the tasks are {}",
-                names().collect::<Vec<_>>().join(", ")
-            );
-            (names().any(|task| task == name), problem)
-        };
+        let known = |name: &str| known(tasks, name);
         for (name, &loss) in &self.task_losses {
             let key = format!("train.task_losses.{name}");
             let (good, problem) = known(name);

@@ -134,6 +134,45 @@ fn overrides_are_checked_like_the_file() {
 }
 
 #[test]
+fn settings_of_loss_balancing_are_checked_one_by_one() {
+    let cases = [
+        ("{kind: pcgrat}", "unknown value \"pcgrat\"; did you mean \"pcgrad\"?"),
+        ("{kind: dwa, temprature: 1}", "unknown key \"temprature\"; did you mean \"temperature\"?"),
+        ("{kind: dwa, temperature: 0}", ": train.balance.temperature: expected a number above 0, found 0"),
+        ("{kind: famo, lr: -1}", ": train.balance.lr: expected a number above 0, found -1"),
+        ("{kind: famo, decay: -1}", ": train.balance.decay: expected a number from 0, found -1"),
+        ("{kind: gradnorm, alpha: .nan}", ": train.balance.alpha: expected a number from 0, found NaN"),
+        ("{kind: cagrad, c: -0.5}", ": train.balance.c: expected a number from 0, found -0.5"),
+        ("{kind: nash, c: 0.5}", ": train.balance.c: nash has no c"),
+        ("{kind: random, lr: 0.5}", ": train.balance.lr: random has no lr"),
+        ("{kind: fixed, gamma: {like: 0.5}}", ": train.balance.gamma.like: fixed has no gamma.like"),
+        ("{kind: schedule}", ": train.balance.gamma: schedule needs a factor for at least one task"),
+        (
+            "{kind: schedule, gamma: {like: 0}}",
+            ": train.balance.gamma.like: expected a number above 0, found 0",
+        ),
+        (
+            "{kind: schedule, gamma: {lik: 0.5}}",
+            ": train.balance.gamma.lik: there is no task \"lik\"; the tasks are",
+        ),
+    ];
+    for (balance, expected) in cases {
+        let found = message(GOOD, &[&format!("train.balance={balance}")]);
+        assert!(found.contains(expected), "{found}");
+    }
+    for (model, why) in [
+        ("{kind: single-task}", "single-task has none"),
+        ("{kind: cgc, shared_experts: 0}", "cgc has no shared experts"),
+        ("{kind: ple, levels: [{}, {shared_experts: 0}]}", "the highest level of ple has no shared experts"),
+    ] {
+        let found = message(GOOD, &[&format!("model={model}"), "train.balance.kind=nash"]);
+        let expected =
+            "--set train.balance.kind=nash: train.balance.kind: nash weighs the tasks' gradients of what";
+        assert!(found.starts_with(expected) && found.ends_with(why), "{found}");
+    }
+}
+
+#[test]
 fn an_epoch_is_not_chosen_by_a_log_loss_that_a_regression_has_not() {
     let metric = "train.select.metric=log-loss";
     let regression = |more: &[&str]| {

@@ -11,12 +11,12 @@ use mt_data::{
 use mt_layers::{Initializer, LossKind, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{
-    CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule, ScheduleKind, Select, SelectMetric,
-    TrainConfig, WarmStart,
+    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
+    ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
 };
 use serde_yaml::Value;
 
-const PAGES: [&str; 3] = ["config.md", "models.md", "paddlerec.md"];
+const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
@@ -148,6 +148,15 @@ fn full() -> Config {
             loss: LossKind::CrossEntropy,
             task_losses: [("like".into(), LossKind::Mse)].into(),
             task_weights: [("like".into(), 1.0)].into(),
+            balance: BalanceConfig {
+                kind: BalanceKind::Dwa,
+                gamma: [("like".into(), 1.0)].into(),
+                lr: Some(1.0),
+                decay: Some(1.0),
+                temperature: Some(1.0),
+                alpha: Some(1.0),
+                c: Some(1.0),
+            },
             select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
             keep: 1,
             checkpoint: CheckpointConfig { steps: Some(1), minutes: 1.0 },
@@ -165,6 +174,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
             "train.task_weights",
             "train.task_losses",
             "train.rates",
+            "train.balance.gamma",
             "train.warm_start.rename",
             "model.embedding.widths",
         ]

@@ -1,6 +1,7 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
+mod balance;
 mod config;
 mod control;
 #[cfg(feature = "cuda")]
