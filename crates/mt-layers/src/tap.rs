@@ -67,10 +67,12 @@ impl Gradients {
     /// As [`Gradients::collect`], but what the tasks share gets `Σ_t weights_t · G_t`, with `G_t` the gradient of task
     /// `t`'s part of the loss; everything else gets the gradient of the loss as it is.
     ///
-    /// `forward` gives the logits `(B, L)`, of which task `t` has `columns[t]`; `loss` gives their scalar loss, a sum over
-    /// the tasks, and whatever is to be kept of it. `weigh` gets that and the inner products `G_a · G_b` `(T, T)`,
-    /// row-major, and returns the weights. Returns the loss, detached, and what was kept. With all weights 1 the result is that of [`Gradients::collect`], up to rounding. A model
-    /// without a [`tap`] shares nothing, and all products are 0.
+    /// `forward` gives the logits `(B, L)`, of which task `t` has `columns[t]`; `loss` gives their scalar loss, a sum
+    /// over the tasks, and whatever is to be kept of it. `weigh` gets that and the inner products `G_a · G_b` `(T, T)`,
+    /// row-major, and returns the weights. Returns the loss, detached, and what was kept.
+    ///
+    /// With all weights 1 the gradients are those of [`Gradients::collect`], up to rounding. A model without a [`tap`]
+    /// shares nothing, and all products are 0.
     ///
     /// # Errors
     /// Whatever `forward`, `loss` or candle's backward pass fails with, and if sizes do not fit.
