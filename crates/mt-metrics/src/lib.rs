@@ -2,7 +2,7 @@
 //!
 //! | for | |
 //! |---|---|
-//! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`] |
+//! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`], [`roc_curve()`] |
 //! | errors and comparison of AUC | [`DeLong`], [`PairedTest`] |
 //! | ranking within users, sessions or queries | [`group_auc()`], [`ndcg()`] |
 //! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
@@ -61,6 +61,7 @@ mod paired;
 mod pr_auc;
 mod radix;
 mod regression;
+mod roc_curve;
 mod streaming;
 mod summary;
 mod xauc;
@@ -78,6 +79,7 @@ pub use paddlerec::paddlerec_auc;
 pub use paired::PairedTest;
 pub use pr_auc::pr_auc;
 pub use regression::{RegressionSummary, mae, regression_summary, rmse};
+pub use roc_curve::{RocPoint, roc_curve};
 pub use streaming::StreamingAuc;
 pub use summary::{BinarySummary, binary_summary};
 pub use xauc::xauc;

@@ -6,4 +6,5 @@ mod identities;
 mod multiclass;
 mod ranking;
 mod regression;
+mod roc_curve;
 mod undefined;
