@@ -269,5 +269,7 @@ fn a_comparison_ranks_a_regression_by_xauc_and_tests_only_binary_tasks() {
     let csv = folder.read("out/table.csv");
     let last: Vec<&str> = csv.lines().last().expect("a row").split(',').collect();
     let xauc = format!("{:.4}", rows[3]["auc"].as_f64().expect("a number"));
-    assert_eq!(last[..7], ["", "", "seconds", &xauc, "-", "", ""]);
+    let difference = format!("{:+.4}", rows[3]["difference"].as_f64().expect("a number"));
+    assert_eq!(last[..7], ["", "", "seconds", &xauc, "-", &difference, ""]);
+    assert!(folder.read("out/table.md").contains("not tested: seconds ("), "a regression has no test");
 }
