@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use mt_train::RunDir;
 use serde::Deserialize;
 
-/// Points of a curve: more than a chart has room for are averaged.
-const POINTS: usize = 120;
+/// Points of a curve at most: more than a chart has room for are averaged.
+const POINTS: u64 = 120;
 
 /// A line of `metrics.jsonl`, as far as it is looked at.
 #[derive(Debug, Deserialize)]
@@ -98,17 +98,31 @@ impl History {
         self.epochs.values()
     }
 
-    /// A curve of a task over the epochs in training, at most 120 points of it.
+    /// A curve of a task over the epochs in training: means over equally many steps, each in the middle of them.
+    ///
+    /// The log has a line at the end of every epoch whatever the steps before it, of few rows and so far off the curve.
     pub fn trained(&self, task: &str, value: impl Fn(&Trained) -> Option<f64>) -> Vec<(f64, f64)> {
-        let point = |(&step, tasks): (&u64, &BTreeMap<String, Trained>)| {
-            Some((step as f64 / self.steps_per_epoch.max(1) as f64, value(tasks.get(task)?)?))
-        };
-        let points: Vec<(f64, f64)> = self.progress.iter().filter_map(point).collect();
-        let mean = |points: &[(f64, f64)]| {
-            let sum = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
-            (sum.0 / points.len() as f64, sum.1 / points.len() as f64)
-        };
-        points.chunks(points.len().div_ceil(POINTS).max(1)).map(mean).collect()
+        let starts = || std::iter::once(0).chain(self.progress.keys().copied());
+        let longest = starts().zip(self.progress.keys()).map(|(start, end)| end - start).max().unwrap_or(0);
+        let steps = self.progress.keys().last().copied().unwrap_or(0);
+        let width = longest.max(steps.div_ceil(POINTS));
+        let (mut curve, mut from, mut sum, mut weight) = (Vec::new(), 0, 0.0, 0.0);
+        for (start, (&end, tasks)) in starts().zip(&self.progress) {
+            if let Some(value) = tasks.get(task).and_then(&value) {
+                sum += value * (end - start) as f64;
+                weight += (end - start) as f64;
+            }
+            // What is left over at the end is too little for a point.
+            if end - from < width {
+                continue;
+            }
+            if weight > 0.0 {
+                let middle = (from + end) as f64 / 2.0;
+                curve.push((middle / self.steps_per_epoch.max(1) as f64, sum / weight));
+            }
+            (from, sum, weight) = (end, 0.0, 0.0);
+        }
+        curve
     }
 
     /// A curve of a task over the epochs, on the validation rows.
@@ -142,8 +156,8 @@ mod tests {
     #[test]
     fn a_log_is_read_once_a_step_although_the_run_was_stopped_and_continued() {
         let history = History::parse(LOG);
-        assert_eq!(history.trained("a", |task| Some(task.loss)), [(0.5, 0.5), (1.0, 0.25)]);
-        assert_eq!(history.trained("b", |task| task.auc), [(0.5, 0.6), (1.0, 0.7)]);
+        assert_eq!(history.trained("a", |task| Some(task.loss)), [(0.25, 0.5), (0.75, 0.25)]);
+        assert_eq!(history.trained("b", |task| task.auc), [(0.25, 0.6), (0.75, 0.7)]);
         assert_eq!(history.trained("a", |task| task.auc), []);
         assert_eq!(history.valid("a", Valid::ranking), [(1.0, 0.8)]);
         assert_eq!(history.valid("b", Valid::ranking), []);
@@ -158,6 +172,6 @@ mod tests {
         };
         let log: Vec<String> = (1..=1000).map(line).collect();
         let curve = History::parse(&log.join("\n")).trained("a", |task| Some(task.loss));
-        assert_eq!((curve.len(), curve[0].1, curve[1].1), (112, 5.0, 14.0));
+        assert_eq!((curve.len(), curve[0], curve[1].1), (111, (4.5, 5.0), 14.0));
     }
 }

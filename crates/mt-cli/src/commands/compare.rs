@@ -32,8 +32,11 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         return print::line(serde_json::to_string(&report.comparison)?);
     }
     print::line(report.grid.text())?;
-    for line in report.verdicts.iter().chain(&report.notes) {
-        print::line(line)?;
+    if !report.verdicts.is_empty() {
+        print::line(report.gain("  "))?;
+    }
+    for note in &report.notes {
+        print::line(note)?;
     }
     print::line(format_args!(
         "{} runs in {}; tables and runs in {}",
@@ -86,12 +89,17 @@ impl<'a> Report<'a> {
         Self { configs, trials, grid: grid(&comparison), comparison, verdicts, notes }
     }
 
+    /// The verdicts below what they are about, each behind `bullet`.
+    fn gain(&self, bullet: &str) -> String {
+        let verdicts: String = self.verdicts.iter().map(|verdict| format!("\n{bullet}{verdict}")).collect();
+        format!("gain over {}, at p < 0.05:{verdicts}", self.comparison.baseline)
+    }
+
     /// The table as Markdown, CSV and JSON, and the page.
     fn write(&self, out: &Path, device: &Device) -> Result<()> {
-        let verdicts: String = self.verdicts.iter().map(|verdict| format!("- {verdict}\n")).collect();
         let gain = match self.verdicts[..] {
             [] => String::new(),
-            _ => format!("\nGain over {}, at p < 0.05:\n\n{verdicts}", self.comparison.baseline),
+            _ => format!("\n{}\n", self.gain("- ")),
         };
         write_file(&out.join("table.md"), format!("{}\n{gain}", self.grid.markdown()).as_bytes())?;
         write_file(&out.join("table.csv"), self.grid.csv().as_bytes())?;

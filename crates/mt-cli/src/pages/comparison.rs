@@ -49,6 +49,7 @@ impl ComparisonPage<'_> {
         let tasks = self.models.first().map_or(&[][..], |model| &model.cfg.tasks);
         let task_names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
         let seeds = self.models.first().map_or(0, |model| model.runs.len());
+        let caption = if seeds == 1 { "one seed" } else { "mean ± standard deviation over the seeds" };
         let mut body = format!(
             "<header>\n<h1>Comparison of {}</h1>\n<p class=\"quiet\">tasks {}; {seeds} run{} each; judged on the {} \
              rows</p>\n</header>\n",
@@ -59,7 +60,7 @@ impl ComparisonPage<'_> {
         );
         let notes: String =
             self.notes.iter().map(|note| format!("<p class=\"quiet\">{}</p>\n", escape(note))).collect();
-        body += &html::section("Results", &(html::table(self.table, "mean over the seeds") + &notes));
+        body += &html::section("Results", &(html::table(self.table, caption) + &notes));
         if !self.verdicts.is_empty() {
             body += &html::section(&format!("Gain over {}", self.baseline), &self.gain(tasks));
         }

@@ -42,7 +42,7 @@ fn a_comparison_is_a_table_on_the_screen_and_in_files() {
     assert_eq!(csv.lines().next(), Some(header));
     assert_eq!(csv.lines().count(), 1 + 3 * 2);
     let markdown = folder.read("out/table.md");
-    let (table, gains) = markdown.split_once("\nGain over a, at p < 0.05:\n\n").expect("both");
+    let (table, gains) = markdown.split_once("\ngain over a, at p < 0.05:\n").expect("both");
     assert_eq!(table.lines().count(), 2 + 3 * 2);
     assert!(table.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{markdown}");
     assert!(gains.lines().all(|line| out.contains(line.trim_start_matches("- "))), "{markdown}");

@@ -79,7 +79,10 @@ fn names_cannot_break_out_of_a_page() {
 #[test]
 fn a_comparison_leaves_a_page_with_gains_and_links_to_its_runs() {
     let folder = Folder::tiny();
-    folder.write("single task.yaml", TINY.replace("kind: mmoe\n  experts: 2\n  expert: [4]", "kind: single-task"));
+    folder.write(
+        "single task.yaml",
+        TINY.replace("kind: mmoe\n  experts: 2\n  expert: [4]", "kind: single-task"),
+    );
     let args = ["compare", "tiny.yaml", "single task.yaml", "--out", "out", "--seeds", "2"];
     let out = folder.mt(&args).done();
     let page = folder.read("out/report.html");
@@ -107,7 +110,7 @@ fn a_comparison_leaves_a_page_with_gains_and_links_to_its_runs() {
             assert_eq!(row["outcome"] != "stays", moved, "{row}");
         }
     }
-    let verdict = out.lines().find(|line| line.starts_with("tiny: ")).expect("a sentence");
+    let verdict = out.lines().map(str::trim).find(|line| line.starts_with("tiny: ")).expect("a sentence");
     assert!(verdict.contains("watched") && verdict.contains("liked"), "{verdict}");
     assert!(page.contains(&format!("<li>{verdict}</li>")), "{verdict}");
 }

@@ -7,6 +7,7 @@ use super::{WIDTH, escape, figure};
 
 /// Room for an effect: a line of text, and the interval below it.
 const ROW: f64 = 36.0;
+const TEXT: f64 = 17.0;
 /// The first row begins here, and the axis takes so much below the last.
 const TOP: f64 = 4.0;
 const AXIS: f64 = 34.0;
@@ -31,12 +32,16 @@ pub fn forest(title: &str, axis: &str, effects: &[Effect]) -> String {
     let scale = Scale::new(effects.iter().flat_map(ends).chain([0.0]), SIDES);
     let mut picture = String::new();
     let ticks = scale.ticks();
+    let row_top = |i: usize| TOP + ROW * i as f64;
     // Seven wide texts would touch: then every other is said, zero among them.
     let zero = ticks.iter().position(|(_, text)| text == "0").unwrap_or(0);
     let every = if ticks.len() > 6 { 2 } else { 1 };
     for (i, (at, text)) in ticks.iter().enumerate() {
         let class = if i == zero { "reference" } else { "grid" };
-        let _ = writeln!(picture, "<path class=\"{class}\" d=\"M{at:.1} {TOP}V{bottom}\"/>");
+        // Not through the text.
+        let piece = |row| format!("M{at:.1} {}V{}", row_top(row) + TEXT, row_top(row) + ROW);
+        let line: String = (0..effects.len()).map(piece).collect();
+        let _ = writeln!(picture, "<path class=\"{class}\" d=\"{line}\"/>");
         if i % every == zero % every {
             let y = bottom + 14.0;
             let _ = writeln!(picture, "<text class=\"middle\" x=\"{at:.1}\" y=\"{y}\">{text}</text>");
@@ -45,7 +50,7 @@ pub fn forest(title: &str, axis: &str, effects: &[Effect]) -> String {
     let (axis_x, axis_y) = (WIDTH / 2.0, bottom + 29.0);
     let _ = writeln!(picture, "<text class=\"middle\" x=\"{axis_x}\" y=\"{axis_y}\">{}</text>", escape(axis));
     for (i, effect) in effects.iter().enumerate() {
-        let (text, middle) = (TOP + ROW * i as f64 + 13.0, TOP + ROW * i as f64 + 25.0);
+        let (text, middle) = (row_top(i) + 13.0, row_top(i) + 26.0);
         let (name, note, class) = (escape(&effect.name), escape(&effect.note), effect.class);
         let _ = writeln!(picture, "<text class=\"strong\" x=\"0\" y=\"{text}\">{name}</text>");
         let _ = writeln!(picture, "<text class=\"strong end\" x=\"{WIDTH}\" y=\"{text}\">{note}</text>");
@@ -76,9 +81,9 @@ mod tests {
         };
         let html = forest("like", "gain", &[effect("a<", 2.0, "wins"), effect("b", -2.0, "loses")]);
         // From -4 to 4: zero is in the middle, 2 three quarters of the way.
-        assert!(html.contains("<path class=\"reference\" d=\"M160.0 4V76\"/>"), "{html}");
+        assert!(html.contains("<path class=\"reference\" d=\"M160.0 21V40M160.0 57V76\"/>"), "{html}");
         assert!(html.contains("<rect class=\"wins\" x=\"228.0\""), "{html}");
-        assert!(html.contains("<path class=\"line loses\" d=\"M52.0 65H124.0\"/>"), "{html}");
+        assert!(html.contains("<path class=\"line loses\" d=\"M52.0 66H124.0\"/>"), "{html}");
         assert!(html.contains("like, gain: a&lt; wins +2; b loses -2"), "{html}");
     }
 

@@ -33,6 +33,11 @@ impl Scale {
         Self { ticks: ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil()), step, places }
     }
 
+    /// The last tick.
+    pub fn high(&self) -> f64 {
+        self.ticks.1 * self.step
+    }
+
     /// Where a value stands.
     pub fn at(&self, value: f64) -> f64 {
         let share = (value / self.step - self.ticks.0) / (self.ticks.1 - self.ticks.0);
