@@ -26,7 +26,7 @@ impl Bar {
 
     /// Counts rows of a training, with a line a task below.
     pub fn rows(quiet: bool) -> Self {
-        let bar = "{prefix:<9} [{bar:30}] {human_pos}/{human_len} rows {per_sec} eta {eta}{msg}";
+        let bar = "{prefix:<9} [{bar:20}] {human_pos}/{human_len} rows {per_sec} eta {eta}{msg}";
         Self::new("training", bar, quiet)
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`], [`roc_curve()`] |
 //! | errors and comparison of AUC | [`DeLong`], [`PairedTest`] |
+//! | errors and comparison of XAUC and the mean AUC of classes | [`Influence`] |
 //! | ranking within users, sessions or queries | [`group_auc()`], [`ndcg()`] |
 //! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
 //! | calibration | [`calibration()`], [`calibration_table()`] |
@@ -51,6 +52,7 @@ mod calibration_table;
 mod delong;
 mod group_auc;
 mod histogram;
+mod influence;
 mod log_loss;
 mod multiclass;
 mod ndcg;
@@ -72,6 +74,7 @@ pub use calibration::calibration;
 pub use calibration_table::{CALIBRATION_BINS, CalibrationBin, CalibrationTable, calibration_table};
 pub use delong::DeLong;
 pub use group_auc::{GroupAuc, GroupWeighting, group_auc};
+pub use influence::Influence;
 pub use log_loss::{log_loss, log_loss_from_logits, normalised_entropy};
 pub use multiclass::{MulticlassSummary, multiclass_summary};
 pub use ndcg::{GroupNdcg, ndcg};

@@ -1,6 +1,7 @@
 //! `mt compare`.
 
 mod comparison;
+mod ranked;
 mod seesaw;
 mod trials;
 
@@ -39,7 +40,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         print::line(note)?;
     }
     print::line(format_args!(
-        "{} runs in {}; tables and runs in {}",
+        "{} runs in {}; report.html, tables and runs in {}",
         trials.count(),
         seconds(started.elapsed().as_secs_f64()),
         out.display()

@@ -3,6 +3,7 @@
 mod calibration_table;
 mod golden;
 mod identities;
+mod influence;
 mod multiclass;
 mod ranking;
 mod regression;

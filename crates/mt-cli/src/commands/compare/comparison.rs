@@ -1,9 +1,9 @@
 //! The table of a comparison.
 
-use mt_metrics::DeLong;
 use mt_train::{Config, Evaluation};
 use serde::Serialize;
 
+use super::ranked::Ranked;
 use super::seesaw::{Outcome, baseline};
 use super::trials::{Trial, Trials};
 use crate::progress::{count, seconds};
@@ -24,7 +24,7 @@ pub struct Row {
     pub gauc: Option<f64>,
     /// Standard deviation between the seeds; `None` with one.
     pub auc_sd: Option<f64>,
-    /// 95 % confidence interval of the mean: DeLong's variance of the test rows plus the seeds'.
+    /// 95 % confidence interval of the mean: the variance over draws of test rows plus the seeds'.
     pub auc_interval: Option<(f64, f64)>,
     /// Mean AUC on the training rows.
     pub train_auc: Option<f64>,
@@ -33,7 +33,7 @@ pub struct Row {
     /// `auc` minus that of the baseline; `None` for the baseline itself.
     pub difference: Option<f64>,
     /// 95 % confidence interval of `difference`, and its p-value, by the paired test on the test rows and the variance
-    /// between the seeds; `None` where there is no such test.
+    /// between the seeds; `None` where `auc` is.
     pub difference_interval: Option<(f64, f64)>,
     pub p_value: Option<f64>,
     pub outcome: Option<Outcome>,
@@ -66,18 +66,18 @@ fn variance(values: &[f64]) -> Option<f64> {
 
 /// What the runs of one model say about one task.
 struct Judged {
-    mean: Option<DeLong>,
+    mean: Option<Ranked>,
     /// Variance of the mean AUC between seeds.
     of_seeds: f64,
     sd: Option<f64>,
 }
 
 fn judge(runs: &[Trial], task: usize) -> Judged {
-    let all: Option<Vec<DeLong>> = runs.iter().map(|run| run.delong[task].clone()).collect();
+    let all: Option<Vec<Ranked>> = runs.iter().map(|run| run.ranked[task].clone()).collect();
     let aucs: Vec<f64> = runs.iter().filter_map(|run| run.test.tasks[task].1.metrics.ranking()).collect();
     let variance = variance(&aucs);
     Judged {
-        mean: all.and_then(|all| DeLong::mean(&all)),
+        mean: all.and_then(|all| Ranked::mean(&all)),
         of_seeds: variance.map_or(0.0, |v| v / aucs.len() as f64),
         sd: variance.map(f64::sqrt),
     }
@@ -90,7 +90,7 @@ impl Judged {
     fn interval(&self) -> Option<(f64, f64)> {
         let mean = self.mean.as_ref()?;
         let half = Z_95 * (mean.standard_error()?.powi(2) + self.of_seeds).sqrt();
-        Some(((mean.auc() - half).max(0.0), (mean.auc() + half).min(1.0)))
+        Some(((mean.value() - half).max(0.0), (mean.value() + half).min(1.0)))
     }
 }
 
@@ -102,7 +102,7 @@ pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
             let own = judge(runs, t);
             let other = judge(&trials.runs[base], t);
             let test = match (&own.mean, &other.mean) {
-                (Some(a), Some(b)) if m != base => a.paired_with_variance(b, own.of_seeds + other.of_seeds),
+                (Some(a), Some(b)) if m != base => a.paired(b, own.of_seeds + other.of_seeds),
                 _ => None,
             };
             let mean_of = |runs: &[Trial], metric: &dyn Fn(&Trial) -> Option<f64>| {

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mt_data::{Dataset, Table};
-use mt_metrics::DeLong;
+use mt_data::{Dataset, Table, Task};
 use mt_train::{Config, Evaluation, Event, Outcome, RunDir, Scored, train};
 
+use super::ranked::Ranked;
 use crate::args::Usage;
 use crate::commands::train::epoch_line;
 use crate::history::History;
@@ -28,8 +28,8 @@ pub struct Trial {
     pub parameters: usize,
     pub train: Evaluation,
     pub test: Evaluation,
-    /// By task; `None` where the test rows have one class only, or the task is not binary.
-    pub delong: Vec<Option<DeLong>>,
+    /// By task; `None` where the test rows do not tell, as those of one class.
+    pub ranked: Vec<Option<Ranked>>,
     pub rows_per_second: f64,
     pub train_seconds: f64,
 }
@@ -91,8 +91,7 @@ pub fn trials(
         trials.runs.push(runs);
         trials.judged = judged_rows(&data);
         if let Some(bayes) = &data.bayes_auc {
-            let text =
-                |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
+            let text = |(task, auc): (&Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
             trials.bayes = Some(data.schema.tasks.iter().zip(bayes).map(text).collect::<Vec<_>>().join(", "));
         }
         loaded = Some((cfg, data));
@@ -160,9 +159,8 @@ fn judge(cfg: &Config, run: &RunDir, outcome: &Outcome, data: &Dataset, device: 
     let tasks = &data.schema.tasks;
     let table = judged(data).context("checked before")?;
     let predictions = outcome.scorer.predict(table, device)?;
-    let delong = |t: usize| {
-        let rows = Scored::new(&predictions, table, tasks, t, table.mask());
-        tasks[t].kind.is_binary().then(|| DeLong::new(&rows.predictions, &rows.labels)).flatten()
+    let ranked = |(t, task): (usize, &Task)| {
+        Ranked::new(task, &Scored::new(&predictions, table, tasks, t, table.mask()))
     };
     let trial = Trial {
         folder: folder(cfg),
@@ -171,7 +169,7 @@ fn judge(cfg: &Config, run: &RunDir, outcome: &Outcome, data: &Dataset, device: 
         parameters: outcome.parameters,
         train: Evaluation::new(&outcome.scorer.predict(&data.train, device)?, &data.train, tasks),
         test: Evaluation::new(&predictions, table, tasks),
-        delong: (0..tasks.len()).map(delong).collect(),
+        ranked: tasks.iter().enumerate().map(ranked).collect(),
         rows_per_second: outcome.rows as f64 / outcome.seconds,
         train_seconds: outcome.seconds,
     };
