@@ -9,7 +9,7 @@
 //! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
 //! | calibration | [`calibration()`], [`calibration_table()`] |
 //! | decisions | [`accuracy()`] |
-//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`] |
+//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`], [`regression_table`] |
 //! | all metrics of a task | [`binary_summary`], [`regression_summary`], [`multiclass_summary`] |
 //!
 //! Slices in, numbers out: this crate knows no models, tensors or files.
@@ -71,7 +71,9 @@ mod xauc;
 pub use accuracy::accuracy;
 pub use auc::auc;
 pub use calibration::calibration;
-pub use calibration_table::{CALIBRATION_BINS, CalibrationBin, CalibrationTable, calibration_table};
+pub use calibration_table::{
+    CALIBRATION_BINS, CalibrationBin, CalibrationTable, RegressionBin, calibration_table, regression_table,
+};
 pub use delong::DeLong;
 pub use group_auc::{GroupAuc, GroupWeighting, group_auc};
 pub use influence::Influence;

@@ -109,11 +109,11 @@ impl ComparisonPage<'_> {
             })
             .collect()
         };
-        let learnt = |points: fn(&Shape) -> &Vec<(f64, f64)>, shade| -> Vec<Series> {
+        let learnt = |points: fn(&Shape) -> Option<&Vec<(f64, f64)>>, shade| -> Vec<Series> {
             let models = self.models.iter().enumerate();
             models
                 .filter_map(|(colour, model)| {
-                    let points = points(model.shapes[t].as_ref()?).clone();
+                    let points = points(model.shapes[t].as_ref()?)?.clone();
                     Some(Series { name: model.cfg.name.clone(), colour, shade, points })
                 })
                 .collect()
@@ -132,11 +132,14 @@ impl ComparisonPage<'_> {
                 &learning(&|history| history.trained(name, |task| Some(task.loss)), Shade::Plain),
             ),
         ];
-        if self.models.iter().any(|model| model.shapes[t].is_some()) {
-            let title = |what: &str| format!("{what}, {} rows", self.judged);
-            charts.push(roc(&title("ROC"), &learnt(|shape| &shape.roc, Shade::Plain)));
-            charts
-                .push(calibration(&title("Calibration"), &learnt(|shape| &shape.calibration, Shade::Dotted)));
+        let title = |what: &str| format!("{what}, {} rows", self.judged);
+        let points = learnt(|shape| shape.roc.as_ref(), Shade::Plain);
+        if !points.is_empty() {
+            charts.push(roc(&title("ROC"), &points));
+        }
+        let bins = learnt(|shape| Some(&shape.calibration), Shade::Dotted);
+        if !bins.is_empty() {
+            charts.push(calibration(&title("Calibration"), task, &bins));
         }
         format!("<h3>{}</h3>\n{}", escape(name), html::charts(&charts))
     }

@@ -9,6 +9,7 @@ pub use run::RunPage;
 pub use shape::{Shape, shapes};
 
 use candle_core::Device;
+use mt_data::{TaskConfig, TaskKind};
 
 use crate::html::{Axis, LineChart, Series, facts};
 use crate::{device, machine};
@@ -41,21 +42,21 @@ fn roc(title: &str, series: &[Series]) -> String {
     LineChart { title, x, y, diagonal: true, series }.html()
 }
 
-/// Reliability curves: where they lie below the diagonal, probabilities are too high.
-fn calibration(title: &str, series: &[Series]) -> String {
-    let points = series.iter().flat_map(|series| &series.points);
-    let most = points.fold(0.0, |most: f64, &(x, y)| most.max(x).max(y));
+/// Reliability curves: where they lie below the diagonal, predictions are too high.
+fn calibration(title: &str, task: &TaskConfig, series: &[Series]) -> String {
+    let values = || series.iter().flat_map(|series| &series.points).flat_map(|&(x, y)| [x, y]);
     // The same on both axes; for a rare event only as far as its probabilities go.
-    let holds = Some((0.0, most));
+    let holds = Some((values().fold(0.0, f64::min), values().fold(0.0, f64::max)));
+    let observed = if task.kind == TaskKind::Regression { "mean target" } else { "observed rate" };
     let x = Axis { name: "mean prediction", holds };
-    LineChart { title, x, y: Axis { name: "observed rate", holds }, diagonal: true, series }.html()
+    LineChart { title, x, y: Axis { name: observed, holds }, diagonal: true, series }.html()
 }
 
 /// AUC and its like by one name, that of the kind of task.
-fn ranking_name(task: &mt_data::TaskConfig) -> &'static str {
+fn ranking_name(task: &TaskConfig) -> &'static str {
     match task.kind {
-        mt_data::TaskKind::Regression => "XAUC",
-        mt_data::TaskKind::Multiclass { .. } => "mean AUC",
-        mt_data::TaskKind::Binary | mt_data::TaskKind::BinarySoftmax => "AUC",
+        TaskKind::Regression => "XAUC",
+        TaskKind::Multiclass { .. } => "mean AUC",
+        TaskKind::Binary | TaskKind::BinarySoftmax => "AUC",
     }
 }

@@ -93,14 +93,14 @@ impl RunPage<'_> {
                 ],
             ),
         ];
-        if let Some(shape) = shape {
+        if let Some(Shape { roc: points, calibration: bins }) = shape {
             let rows = self.judged;
             let title = |what: &str| format!("{what}, {rows} rows");
-            charts.push(roc(&title("ROC"), &[line(rows, 0, Shade::Plain, shape.roc.clone())]));
-            charts.push(calibration(
-                &title("Calibration"),
-                &[line(rows, 0, Shade::Dotted, shape.calibration.clone())],
-            ));
+            if let Some(points) = points {
+                charts.push(roc(&title("ROC"), &[line(rows, 0, Shade::Plain, points.clone())]));
+            }
+            let bins = [line(rows, 0, Shade::Dotted, bins.clone())];
+            charts.push(calibration(&title("Calibration"), task, &bins));
         }
         format!("<h3>{}</h3>\n{}", escape(name), html::charts(&charts))
     }

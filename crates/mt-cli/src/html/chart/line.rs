@@ -46,7 +46,7 @@ pub struct LineChart<'a> {
     pub title: &'a str,
     pub x: Axis<'a>,
     pub y: Axis<'a>,
-    /// Whether the line of equal x and y is drawn from zero, as something to compare with.
+    /// Whether the line of equal x and y is drawn, as something to compare with.
     pub diagonal: bool,
     pub series: &'a [Series],
 }
@@ -66,8 +66,8 @@ impl LineChart<'_> {
         let mut picture = self.axes(&x, &y);
         if self.diagonal {
             // Where both axes still are.
-            let end = x.high().min(y.high());
-            let (x0, y0, x1, y1) = (x.at(0.0), y.at(0.0), x.at(end), y.at(end));
+            let (low, high) = (x.low().max(y.low()), x.high().min(y.high()));
+            let (x0, y0, x1, y1) = (x.at(low), y.at(low), x.at(high), y.at(high));
             let _ = writeln!(picture, "<path class=\"reference\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {y1:.1}\"/>");
         }
         for series in self.series {

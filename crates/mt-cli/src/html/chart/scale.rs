@@ -33,6 +33,11 @@ impl Scale {
         Self { ticks: ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil()), step, places }
     }
 
+    /// The first tick.
+    pub fn low(&self) -> f64 {
+        self.ticks.0 * self.step
+    }
+
     /// The last tick.
     pub fn high(&self) -> f64 {
         self.ticks.1 * self.step
