@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use mt_train::RunDir;
 use serde::Deserialize;
 
+use crate::html::Points;
+
 /// Points of a curve at most: more than a chart has room for are averaged.
 const POINTS: u64 = 120;
 
@@ -101,7 +103,7 @@ impl History {
     /// A curve of a task over the epochs in training: means over equally many steps, each in the middle of them.
     ///
     /// The log has a line at the end of every epoch whatever the steps before it, of few rows and so far off the curve.
-    pub fn trained(&self, task: &str, value: impl Fn(&Trained) -> Option<f64>) -> Vec<(f64, f64)> {
+    pub fn trained(&self, task: &str, value: impl Fn(&Trained) -> Option<f64>) -> Points {
         let starts = || std::iter::once(0).chain(self.progress.keys().copied());
         let longest = starts().zip(self.progress.keys()).map(|(start, end)| end - start).max().unwrap_or(0);
         let steps = self.progress.keys().last().copied().unwrap_or(0);
@@ -127,7 +129,7 @@ impl History {
     }
 
     /// A curve of a task over the epochs, on the validation rows.
-    pub fn valid(&self, task: &str, value: impl Fn(&Valid) -> Option<f64>) -> Vec<(f64, f64)> {
+    pub fn valid(&self, task: &str, value: impl Fn(&Valid) -> Option<f64>) -> Points {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch.valid(task)?)?));
         self.epochs().filter_map(point).collect()
     }

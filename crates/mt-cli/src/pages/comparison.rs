@@ -8,7 +8,7 @@ use mt_train::{Config, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};
 use crate::history::{History, Valid};
-use crate::html::{self, Effect, Series, Shade, escape, link};
+use crate::html::{self, Effect, Points, Series, Shade, escape, link};
 use crate::report::Grid;
 
 /// The runs of one model, one a seed.
@@ -97,7 +97,7 @@ impl ComparisonPage<'_> {
 
     /// The curves of every model on one task.
     fn task(&self, t: usize, task: &TaskConfig) -> String {
-        let learning = |points: &dyn Fn(&History) -> Vec<(f64, f64)>, shade| -> Vec<Series> {
+        let learning = |points: &dyn Fn(&History) -> Points, shade| -> Vec<Series> {
             let runs = self.models.iter().enumerate().flat_map(|(colour, model)| {
                 model.runs.iter().map(move |(_, history)| (colour, &model.cfg.name, *history))
             });
@@ -109,7 +109,7 @@ impl ComparisonPage<'_> {
             })
             .collect()
         };
-        let learnt = |points: fn(&Shape) -> Option<&Vec<(f64, f64)>>, shade| -> Vec<Series> {
+        let learnt = |points: fn(&Shape) -> Option<&Points>, shade| -> Vec<Series> {
             let models = self.models.iter().enumerate();
             models
                 .filter_map(|(colour, model)| {

@@ -4,6 +4,8 @@ use mt_data::{Table, Task, TaskKind};
 use mt_metrics::{CALIBRATION_BINS, calibration_table, regression_table, roc_curve};
 use mt_train::Scored;
 
+use crate::html::Points;
+
 /// Points of a ROC curve: one every other pixel or so.
 const ROC_POINTS: usize = 200;
 
@@ -11,9 +13,9 @@ const ROC_POINTS: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Shape {
     /// False and true positive rate, of a binary task; no points where a class is absent.
-    pub roc: Option<Vec<(f64, f64)>>,
+    pub roc: Option<Points>,
     /// Mean prediction and observed rate, or mean target of a regression, in ten bins of equally many rows.
-    pub calibration: Vec<(f64, f64)>,
+    pub calibration: Points,
 }
 
 impl Shape {

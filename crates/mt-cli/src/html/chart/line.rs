@@ -11,6 +11,9 @@ const PLOT: [f64; 4] = [46.0, 20.0, WIDTH - 10.0, HEIGHT - 34.0];
 /// Colours of the style sheet; further lines take them again.
 const COLOURS: usize = 7;
 
+/// What a line goes through: x and y.
+pub type Points = Vec<(f64, f64)>;
+
 /// How a line is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shade {
@@ -29,7 +32,7 @@ pub struct Series {
     pub name: String,
     pub colour: usize,
     pub shade: Shade,
-    pub points: Vec<(f64, f64)>,
+    pub points: Points,
 }
 
 /// An axis.

@@ -8,7 +8,7 @@ mod line;
 mod scale;
 
 pub use forest::{Effect, forest};
-pub use line::{Axis, LineChart, Series, Shade};
+pub use line::{Axis, LineChart, Points, Series, Shade};
 
 use super::escape;
 
