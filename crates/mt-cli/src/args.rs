@@ -64,6 +64,9 @@ pub struct TrainArgs {
     pub resume: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArg,
+    /// Write events for TensorBoard, too, into the folder tensorboard of the run
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Print one JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
@@ -114,8 +117,8 @@ pub struct EvalArgs {
   mt compare configs/quickstart/*.yaml
   mt compare configs/video/*.yaml --seeds 3 --out reports/video
 
-The first configuration is the one that the others are compared with. The table is also written to DIR as Markdown,
-JSON and CSV.")]
+The others are compared with the first single-task model, or, where there is none, with the first configuration. The
+table is also written to DIR as Markdown, JSON and CSV, and with curves as report.html.")]
 pub struct CompareArgs {
     /// Configurations; they must predict the same tasks on the same data
     #[arg(required = true)]

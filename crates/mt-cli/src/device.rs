@@ -1,9 +1,18 @@
 //! `--device`.
 
 use anyhow::{Context, Result};
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 
 use crate::args::Usage;
+
+/// What `--device` calls it.
+pub fn name(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".into(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+    }
+}
 
 /// The device of a name like `cpu`, `cuda` or `cuda:1`.
 pub fn device(name: &str) -> Result<Device> {

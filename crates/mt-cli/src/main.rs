@@ -5,11 +5,16 @@
 mod args;
 mod commands;
 mod device;
+mod history;
+mod html;
+mod machine;
+mod pages;
 mod print;
 mod progress;
 mod report;
 mod source;
 mod stop;
+mod tensorboard;
 mod threads;
 
 use std::process::ExitCode;

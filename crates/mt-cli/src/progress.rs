@@ -1,4 +1,6 @@
-//! Progress on standard error: a bar with rate and time left on a terminal, nothing elsewhere.
+//! Progress on standard error: bars with rate, time left and curves on a terminal, nothing elsewhere.
+
+mod sparkline;
 
 use std::time::Duration;
 
@@ -6,24 +8,26 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mt_data::Progress;
 use mt_train::Event;
 
+use self::sparkline::Sparkline;
 use crate::print::note;
 
 /// A progress bar.
-pub struct Bar(ProgressBar);
+pub struct Bar {
+    bar: ProgressBar,
+    /// The loss of each task, and of all at last.
+    losses: Vec<Sparkline>,
+}
 
 impl Bar {
     /// Counts bytes of files.
     pub fn bytes(what: &'static str, quiet: bool) -> Self {
-        Self::new(what, "{prefix:<9} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {msg}", quiet)
+        Self::new(what, "{prefix:<9} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}", quiet)
     }
 
-    /// Counts rows of an epoch.
+    /// Counts rows of a training, with a line a task below.
     pub fn rows(quiet: bool) -> Self {
-        Self::new(
-            "training",
-            "{prefix:<9} [{bar:30}] {human_pos}/{human_len} rows {per_sec} eta {eta} {msg}",
-            quiet,
-        )
+        let bar = "{prefix:<9} [{bar:20}] {human_pos}/{human_len} rows {per_sec} eta {eta}{msg}";
+        Self::new("training", bar, quiet)
     }
 
     fn new(what: &'static str, template: &str, quiet: bool) -> Self {
@@ -36,29 +40,39 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.with_key("per_sec", per_sec).progress_chars("=> "));
         }
-        Self(bar)
+        Self { bar, losses: Vec::new() }
     }
 
     /// Shows how far reading has come.
     pub fn read(&self, progress: &Progress) {
         if let Some(total) = progress.bytes_total {
-            self.0.set_length(total);
+            self.bar.set_length(total);
         }
-        self.0.set_position(progress.bytes_done);
+        self.bar.set_position(progress.bytes_done);
     }
 
-    /// Shows how far training has come.
-    pub fn train(&self, event: &Event, epochs: usize) {
+    /// Shows how far training has come, and where it stands.
+    pub fn train(&mut self, event: &Event, epochs: usize) {
         match event {
-            Event::Started { rows, .. } => self.0.set_length((*rows as u64).saturating_mul(epochs as u64)),
+            Event::Started { rows, .. } => self.bar.set_length((*rows as u64).saturating_mul(epochs as u64)),
             Event::Progress { epoch, rows, loss, tasks, .. } => {
-                let length = self.0.length().unwrap_or(0);
-                self.0.set_position(length / epochs as u64 * (*epoch as u64 - 1) + *rows as u64);
-                let auc = |(name, task): (&String, &mt_train::TaskProgress)| {
-                    task.auc.map(|auc| format!("  {name} {auc:.4}")).unwrap_or_default()
+                let length = self.bar.length().unwrap_or(0);
+                self.bar.set_position(length / epochs as u64 * (*epoch as u64 - 1) + *rows as u64);
+                let own = tasks.values().map(|task| task.loss);
+                self.losses.resize_with(tasks.len() + 1, Sparkline::default);
+                self.losses.iter_mut().zip(own.chain([*loss])).for_each(|(losses, loss)| losses.push(loss));
+                if self.bar.is_hidden() {
+                    return;
+                }
+                let names = || tasks.keys().map(String::as_str).chain(["all tasks"]);
+                let width = names().map(|name| name.chars().count()).max().unwrap_or(0);
+                let progress = tasks.values().map(|task| (task.loss, task.auc)).chain([(*loss, None)]);
+                let line = |((name, (loss, auc)), losses): ((&str, (f64, Option<f64>)), &Sparkline)| {
+                    let auc = auc.map(|auc| format!("  auc {auc:.4}")).unwrap_or_default();
+                    format!("\n  {name:<width$}  loss {loss:.4} {losses}{auc}")
                 };
-                let auc: String = tasks.iter().map(auc).collect();
-                self.0.set_message(format!("epoch {epoch}/{epochs}  loss {loss:.4}{auc}"));
+                let lines: String = names().zip(progress).zip(&self.losses).map(line).collect();
+                self.bar.set_message(format!("  epoch {epoch}/{epochs}{lines}"));
             }
             Event::Resumed { .. } | Event::WarmStarted(_) | Event::Epoch { .. } => {}
         }
@@ -66,12 +80,12 @@ impl Bar {
 
     /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
-        self.0.suspend(|| note(text));
+        self.bar.suspend(|| note(text));
     }
 
     /// Removes the bar.
     pub fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

@@ -17,6 +17,11 @@ impl Grid {
         Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
+    /// Whether a column holds names, which stand on the left.
+    pub fn is_name(&self, column: usize) -> bool {
+        column == 0 || self.header[column] == "task"
+    }
+
     fn table(&self, style: TableStyle) -> Table {
         let mut table = Table::new();
         table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
@@ -25,8 +30,10 @@ impl Grid {
             table.add_row(row);
         }
         for (i, column) in table.column_iter_mut().enumerate() {
-            let names = i == 0 || self.header[i] == "task";
-            column.set_cell_alignment(if names { CellAlignment::Left } else { CellAlignment::Right });
+            column.set_cell_alignment(match self.is_name(i) {
+                true => CellAlignment::Left,
+                false => CellAlignment::Right,
+            });
         }
         table
     }
@@ -60,6 +67,15 @@ pub fn number(x: Option<f64>, digits: usize) -> String {
     x.map_or_else(|| "-".into(), |x| format!("{x:.digits$}"))
 }
 
+/// A p-value, or nothing where nothing was tested.
+pub fn p_value(p: Option<f64>) -> String {
+    match p {
+        Some(p) if p < 0.0001 => "< 0.0001".into(),
+        Some(p) => format!("{p:.4}"),
+        None => String::new(),
+    }
+}
+
 /// A count with thousands separators.
 pub fn thousands(n: usize) -> String {
     let digits = n.to_string();
@@ -68,8 +84,13 @@ pub fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
-/// The metrics of an evaluation, a row a task: a table for each kind of task there is.
+/// The metrics of an evaluation as text.
 pub fn metrics(evaluation: &Evaluation) -> String {
+    metric_grids(evaluation).iter().map(Grid::text).collect::<Vec<_>>().join("\n")
+}
+
+/// The metrics of an evaluation, a row a task: a table for each kind of task there is.
+pub fn metric_grids(evaluation: &Evaluation) -> Vec<Grid> {
     let grouped = evaluation.tasks.iter().any(|(_, task)| task.gauc.is_some());
     let mut header = vec!["task", "rows", "positives", "AUC", "± se"];
     header.extend(grouped.then_some("GAUC"));
@@ -119,6 +140,5 @@ pub fn metrics(evaluation: &Evaluation) -> String {
             }
         }
     }
-    let used = [binary, classes, numbers].into_iter().filter(|grid| !grid.rows.is_empty());
-    used.map(|grid| grid.text()).collect::<Vec<_>>().join("\n")
+    [binary, classes, numbers].into_iter().filter(|grid| !grid.rows.is_empty()).collect()
 }

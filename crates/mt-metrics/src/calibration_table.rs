@@ -1,6 +1,6 @@
 //! Whether the probabilities are right at every level: predicted against observed rates, bin by bin.
 
-use crate::order::{assert_same_rows, is_positive, key};
+use crate::order::{assert_same_rows, assert_same_targets, is_positive, key};
 use crate::radix::sort_by_key;
 use serde::Serialize;
 
@@ -42,30 +42,67 @@ pub struct CalibrationTable {
 /// If `probabilities` and `labels` differ in length, or `bins` is 0.
 pub fn calibration_table(probabilities: &[f32], labels: &[f32], bins: usize) -> CalibrationTable {
     assert_same_rows(probabilities, labels);
+    let labels = labels.iter().map(|&label| f32::from(u8::from(is_positive(label))));
+    let bins: Vec<CalibrationBin> = cut(probabilities, labels, bins)
+        .map(|(count, mean_prediction, observed_rate)| CalibrationBin {
+            count,
+            mean_prediction,
+            observed_rate,
+        })
+        .collect();
+    let gap = |bin: &CalibrationBin| bin.count as f64 * (bin.mean_prediction - bin.observed_rate).abs();
+    let ece = bins.iter().map(gap).sum::<f64>() / probabilities.len() as f64;
+    CalibrationTable { ece: (!bins.is_empty()).then_some(ece), bins }
+}
+
+/// Rows of a regression with neighbouring predictions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RegressionBin {
+    /// Number of rows, at least 1.
+    pub count: usize,
+    /// Mean of their predictions.
+    pub mean_prediction: f64,
+    /// Mean of their targets.
+    pub mean_target: f64,
+}
+
+/// [`calibration_table`] for targets that are numbers: mean predictions and targets in bins of equal count, from the lowest
+/// predictions to the highest. No bins if there are no rows, or a NaN among the predictions.
+///
+/// # Panics
+/// If `predictions` and `targets` differ in length, or `bins` is 0.
+pub fn regression_table(predictions: &[f32], targets: &[f32], bins: usize) -> Vec<RegressionBin> {
+    assert_same_targets(predictions, targets);
+    cut(predictions, targets.iter().copied(), bins)
+        .map(|(count, mean_prediction, mean_target)| RegressionBin { count, mean_prediction, mean_target })
+        .collect()
+}
+
+/// Sorts rows by prediction and cuts them into bins: the number of rows, the means of prediction and observation.
+fn cut(
+    predictions: &[f32],
+    observed: impl Iterator<Item = f32>,
+    bins: usize,
+) -> impl Iterator<Item = (usize, f64, f64)> {
     assert!(bins > 0, "a calibration table has at least one bin");
-    let mut table = CalibrationTable { bins: Vec::new(), ece: None };
-    if probabilities.is_empty() || probabilities.iter().any(|probability| probability.is_nan()) {
-        return table;
-    }
-    let mut rows: Vec<(f32, bool)> =
-        probabilities.iter().zip(labels).map(|(&p, &label)| (p, is_positive(label))).collect();
-    sort_by_key(&mut rows, |(probability, _)| key(probability));
-    let (mut start, mut gap) = (0, 0.0);
-    for bin in 1..=bins {
+    let mut rows: Vec<(f32, f32)> = match predictions.iter().any(|prediction| prediction.is_nan()) {
+        true => Vec::new(),
+        false => predictions.iter().copied().zip(observed).collect(),
+    };
+    sort_by_key(&mut rows, |(prediction, _)| key(prediction));
+    let mut start = 0;
+    (1..=bins).filter_map(move |bin| {
         // In wide integers, as rows times bins may overflow.
         let mut end = (rows.len() as u128 * bin as u128 / bins as u128) as usize;
         if end <= start {
-            continue;
+            return None;
         }
         end += rows[end..].iter().take_while(|row| key(row.0) == key(rows[end - 1].0)).count();
         let own = &rows[start..end];
-        let count = own.len() as f64;
-        let mean_prediction = own.iter().map(|row| f64::from(row.0)).sum::<f64>() / count;
-        let observed_rate = own.iter().filter(|row| row.1).count() as f64 / count;
-        gap += count * (mean_prediction - observed_rate).abs();
-        table.bins.push(CalibrationBin { count: own.len(), mean_prediction, observed_rate });
         start = end;
-    }
-    table.ece = Some(gap / rows.len() as f64);
-    table
+        let mean = |of: fn(&(f32, f32)) -> f32| {
+            own.iter().map(|row| f64::from(of(row))).sum::<f64>() / own.len() as f64
+        };
+        Some((own.len(), mean(|row| row.0), mean(|row| row.1)))
+    })
 }

@@ -2,13 +2,14 @@
 //!
 //! | for | |
 //! |---|---|
-//! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`] |
+//! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`], [`roc_curve()`] |
 //! | errors and comparison of AUC | [`DeLong`], [`PairedTest`] |
+//! | errors and comparison of XAUC and the mean AUC of classes | [`Influence`] |
 //! | ranking within users, sessions or queries | [`group_auc()`], [`ndcg()`] |
 //! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
 //! | calibration | [`calibration()`], [`calibration_table()`] |
 //! | decisions | [`accuracy()`] |
-//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`] |
+//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`], [`regression_table`] |
 //! | all metrics of a task | [`binary_summary`], [`regression_summary`], [`multiclass_summary`] |
 //!
 //! Slices in, numbers out: this crate knows no models, tensors or files.
@@ -51,6 +52,7 @@ mod calibration_table;
 mod delong;
 mod group_auc;
 mod histogram;
+mod influence;
 mod log_loss;
 mod multiclass;
 mod ndcg;
@@ -61,6 +63,7 @@ mod paired;
 mod pr_auc;
 mod radix;
 mod regression;
+mod roc_curve;
 mod streaming;
 mod summary;
 mod xauc;
@@ -68,9 +71,12 @@ mod xauc;
 pub use accuracy::accuracy;
 pub use auc::auc;
 pub use calibration::calibration;
-pub use calibration_table::{CALIBRATION_BINS, CalibrationBin, CalibrationTable, calibration_table};
+pub use calibration_table::{
+    CALIBRATION_BINS, CalibrationBin, CalibrationTable, RegressionBin, calibration_table, regression_table,
+};
 pub use delong::DeLong;
 pub use group_auc::{GroupAuc, GroupWeighting, group_auc};
+pub use influence::Influence;
 pub use log_loss::{log_loss, log_loss_from_logits, normalised_entropy};
 pub use multiclass::{MulticlassSummary, multiclass_summary};
 pub use ndcg::{GroupNdcg, ndcg};
@@ -78,6 +84,7 @@ pub use paddlerec::paddlerec_auc;
 pub use paired::PairedTest;
 pub use pr_auc::pr_auc;
 pub use regression::{RegressionSummary, mae, regression_summary, rmse};
+pub use roc_curve::{RocPoint, roc_curve};
 pub use streaming::StreamingAuc;
 pub use summary::{BinarySummary, binary_summary};
 pub use xauc::xauc;

@@ -61,7 +61,7 @@ pub fn multiclass_summary(probabilities: &[f32], labels: &[f32], classes: usize)
 }
 
 /// The class a label names; `None` if it is none.
-fn class(label: f32, classes: usize) -> Option<usize> {
+pub(crate) fn class(label: f32, classes: usize) -> Option<usize> {
     let index = label as usize;
     (index < classes && index as f32 == label).then_some(index)
 }

@@ -1,13 +1,13 @@
-//! Whether two models' AUC differ, on the same rows.
+//! Whether two models differ, on the same rows.
 
 use crate::delong::DeLong;
 use crate::normal::two_sided_p;
 use serde::Serialize;
 
-/// A two-sided test of the hypothesis that two models have the same AUC (DeLong et al. 1988, eq. 8).
+/// A two-sided test of the hypothesis that two models have the same AUC (DeLong et al. 1988, eq. 8), or another metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PairedTest {
-    /// AUC of the first model less that of the second.
+    /// The metric of the first model less that of the second.
     pub difference: f64,
     /// Standard error of `difference`.
     pub standard_error: f64,
@@ -15,6 +15,14 @@ pub struct PairedTest {
     pub z: f64,
     /// How probable a `z` at least this far from 0 is if the models are equally good; 1 when both are the same.
     pub p_value: f64,
+}
+
+impl PairedTest {
+    pub(crate) fn new(difference: f64, variance: f64) -> Self {
+        let standard_error = variance.sqrt();
+        let z = if difference == 0.0 { 0.0 } else { difference / standard_error };
+        Self { difference, standard_error, z, p_value: two_sided_p(z) }
+    }
 }
 
 impl DeLong {
@@ -44,9 +52,7 @@ impl DeLong {
         let variance = variance_of_mean(&self.positives, &other.positives, difference)?
             + variance_of_mean(&self.negatives, &other.negatives, difference)?
             + extra_variance;
-        let standard_error = variance.sqrt();
-        let z = if difference == 0.0 { 0.0 } else { difference / standard_error };
-        Some(PairedTest { difference, standard_error, z, p_value: two_sided_p(z) })
+        Some(PairedTest::new(difference, variance))
     }
 }
 

@@ -1,18 +1,23 @@
 //! `mt compare`.
 
 mod comparison;
+mod ranked;
+mod seesaw;
 mod trials;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use candle_core::Device;
 use mt_train::{Config, RunDir, write_file, write_json};
 
 use self::comparison::{Comparison, compare, grid};
-use self::trials::trials;
+use self::trials::{Trial, Trials, trials};
 use crate::args::{CompareArgs, Usage};
+use crate::pages::{ComparisonPage, ModelRuns};
 use crate::progress::seconds;
+use crate::report::Grid;
 use crate::{device, print, stop};
 
 pub fn run(args: &CompareArgs) -> Result<()> {
@@ -22,17 +27,20 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let stop = stop::on_signal()?;
     let out = args.out.clone().unwrap_or_else(|| RunDir::next_free(Path::new("reports/compare")));
     let trials = trials(&configs, args.seeds.get(), &out, &device, stop, args.json)?;
-    let comparison = compare(&configs, &trials);
-    write(&out, &comparison)?;
+    let report = Report::new(&configs, &trials);
+    report.write(&out, &device)?;
     if args.json {
-        return print::line(serde_json::to_string(&comparison)?);
+        return print::line(serde_json::to_string(&report.comparison)?);
     }
-    print::line(grid(&comparison).text())?;
-    if let Some(bayes) = &trials.bayes {
-        print::line(format_args!("best possible test AUC of this generated data: {bayes}"))?;
+    print::line(report.grid.text())?;
+    if !report.verdicts.is_empty() {
+        print::line(report.gain("  "))?;
+    }
+    for note in &report.notes {
+        print::line(note)?;
     }
     print::line(format_args!(
-        "{} runs in {}; tables and runs in {}",
+        "{} runs in {}; report.html, tables and runs in {}",
         trials.count(),
         seconds(started.elapsed().as_secs_f64()),
         out.display()
@@ -62,11 +70,58 @@ fn read(paths: &[PathBuf], overrides: &[String]) -> Result<Vec<Config>> {
     Ok(configs)
 }
 
-/// The table as Markdown, CSV and JSON.
-fn write(out: &Path, comparison: &Comparison) -> Result<()> {
-    let grid = grid(comparison);
-    write_file(&out.join("table.md"), format!("{}\n", grid.markdown()).as_bytes())?;
-    write_file(&out.join("table.csv"), grid.csv().as_bytes())?;
-    write_json(&out.join("table.json"), comparison)?;
-    Ok(())
+/// What a comparison came to, in all forms.
+struct Report<'a> {
+    configs: &'a [Config],
+    trials: &'a Trials,
+    comparison: Comparison,
+    grid: Grid,
+    /// A sentence a model but the baseline.
+    verdicts: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(configs: &'a [Config], trials: &'a Trials) -> Self {
+        let comparison = compare(configs, trials);
+        let verdicts = seesaw::verdicts(&comparison.rows, &comparison.baseline);
+        let best = |bayes: &String| format!("best possible test AUC of this generated data: {bayes}");
+        let notes = trials.bayes.iter().map(best).collect();
+        Self { configs, trials, grid: grid(&comparison), comparison, verdicts, notes }
+    }
+
+    /// The verdicts below what they are about, each behind `bullet`.
+    fn gain(&self, bullet: &str) -> String {
+        let verdicts: String = self.verdicts.iter().map(|verdict| format!("\n{bullet}{verdict}")).collect();
+        format!("gain over {}, at p < 0.05:{verdicts}", self.comparison.baseline)
+    }
+
+    /// The table as Markdown, CSV and JSON, and the page.
+    fn write(&self, out: &Path, device: &Device) -> Result<()> {
+        let gain = match self.verdicts[..] {
+            [] => String::new(),
+            _ => format!("\n{}\n", self.gain("- ")),
+        };
+        write_file(&out.join("table.md"), format!("{}\n{gain}", self.grid.markdown()).as_bytes())?;
+        write_file(&out.join("table.csv"), self.grid.csv().as_bytes())?;
+        write_json(&out.join("table.json"), &self.comparison)?;
+        let model = |(cfg, runs): (&'a Config, &'a Vec<Trial>)| ModelRuns {
+            cfg,
+            runs: runs.iter().map(|run| (run.folder.as_str(), &run.history)).collect(),
+            shapes: runs.first().map_or(&[], |run| &run.shapes),
+        };
+        let models: Vec<ModelRuns> = self.configs.iter().zip(&self.trials.runs).map(model).collect();
+        let Comparison { rows, baseline } = &self.comparison;
+        let page = ComparisonPage {
+            table: &self.grid,
+            baseline,
+            verdicts: &self.verdicts,
+            gains: &seesaw::gains(rows, self.configs[0].tasks.len(), baseline),
+            models: &models,
+            notes: &self.notes,
+            device,
+            judged: self.trials.judged,
+        };
+        Ok(page.write(out)?)
+    }
 }

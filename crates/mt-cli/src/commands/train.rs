@@ -4,15 +4,18 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use mt_data::Dataset;
+use mt_data::{Dataset, Table};
 use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, WarmStarted, train};
 use serde::Serialize;
 
 use crate::args::{TrainArgs, Usage};
+use crate::history::History;
+use crate::pages::{RunPage, Shape, shapes};
 use crate::print::{line, note};
 use crate::progress::{Bar, count, seconds};
 use crate::report::{metrics, number, thousands};
 use crate::stop::Interrupted;
+use crate::tensorboard::EventFile;
 use crate::{device, source, stop};
 
 /// What a run came to; `summary.json`.
@@ -52,15 +55,20 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         Some((run, _)) => run,
         None => RunDir::create(&args.run_dir.clone().unwrap_or_else(default), &cfg)?,
     };
-    let bar = Bar::rows(args.json);
+    let mut bar = Bar::rows(args.json);
     if !args.json {
         note(describe(&data));
     }
     for leak in mt_data::leaks(&data.train, &data.schema) {
         note(format_args!("warning: {leak}"));
     }
+    let mut board = args.tensorboard.then(|| EventFile::create(run.path())).transpose()?;
     let outcome = train(&cfg, &data, &device, &run, stop, &mut |event| {
         bar.train(event, cfg.train.epochs);
+        if let Some(Err(error)) = board.as_mut().map(|board| board.event(event)) {
+            bar.line(&format!("warning: {error:#}; no more of it is written"));
+            board = None;
+        }
         match (args.json, event) {
             // The run goes on although nobody reads about it: the results are in its folder.
             (true, event) => {
@@ -92,10 +100,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         }
     })?;
     bar.finish();
-    let score = |table: &mt_data::Table| -> Result<Evaluation> {
-        let tasks = &data.schema.tasks;
-        Ok(Evaluation::new(&outcome.scorer.predict(table, &device)?, table, tasks))
+    let tasks = &data.schema.tasks;
+    let score = |table: &Option<Table>| -> Result<Option<(Evaluation, Vec<Option<Shape>>)>> {
+        let Some(table) = table else { return Ok(None) };
+        let predictions = outcome.scorer.predict(table, &device)?;
+        let evaluation = Evaluation::new(&predictions, table, tasks);
+        Ok(Some((evaluation, shapes(&predictions, table, tasks))))
     };
+    let (valid, valid_shapes) = score(&data.valid)?.unzip();
+    let (test, test_shapes) = score(&data.test)?.unzip();
     let summary = Summary {
         name: cfg.name.clone(),
         run: run.path().display().to_string(),
@@ -107,10 +120,27 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         rows_per_second: outcome.rows as f64 / outcome.seconds,
         train_seconds: outcome.seconds,
         total_seconds: started.elapsed().as_secs_f64(),
-        valid: data.valid.as_ref().map(score).transpose()?,
-        test: data.test.as_ref().map(score).transpose()?,
+        valid,
+        test,
     };
     run.write_summary(&summary)?;
+    let named = [("test", &summary.test), ("validation", &summary.valid)];
+    let evaluations: Vec<(&str, &Evaluation)> =
+        named.into_iter().filter_map(|(name, evaluation)| Some((name, evaluation.as_ref()?))).collect();
+    let page = RunPage {
+        cfg: &cfg,
+        history: &History::read(&run)?,
+        parameters: summary.parameters,
+        best: summary.best,
+        interrupted: summary.interrupted,
+        rows_per_second: summary.rows_per_second,
+        train_seconds: summary.train_seconds,
+        device: &device,
+        evaluations: &evaluations,
+        shapes: &test_shapes.or(valid_shapes).unwrap_or_else(|| vec![None; tasks.len()]),
+        judged: evaluations.first().map_or("no", |(name, _)| name),
+    };
+    page.write(run.path())?;
     if args.json {
         print_json(&serde_json::json!({ "event": "summary", "summary": summary }))?;
     } else {
@@ -128,8 +158,7 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// A line about the data.
 fn describe(data: &Dataset) -> String {
-    let rows =
-        |table: &Option<mt_data::Table>| table.as_ref().map_or_else(|| "no".into(), |t| thousands(t.len()));
+    let rows = |table: &Option<Table>| table.as_ref().map_or_else(|| "no".into(), |t| thousands(t.len()));
     let form = match data.train.numeric() {
         mt_data::Numeric::Sparse(_) => format!("sparse ({:.1} % non-zero)", 100.0 * data.train.density()),
         mt_data::Numeric::Dense(_) => "dense".into(),

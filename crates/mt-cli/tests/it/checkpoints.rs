@@ -14,7 +14,9 @@ fn a_run_leaves_these_files_and_no_others() {
             .map(|file| format!("checkpoints/epoch-00{epoch}/{file}"))
     };
     let mut expected = [checkpoint(1), checkpoint(2)].concat();
-    expected.extend(["best.json", "config.yaml", "metrics.jsonl", "summary.json"].map(str::to_owned));
+    expected.extend(
+        ["best.json", "config.yaml", "metrics.jsonl", "report.html", "summary.json"].map(str::to_owned),
+    );
     expected.sort();
     assert_eq!(folder.files("run"), expected);
 }

@@ -24,11 +24,11 @@ fn three() -> Folder {
 }
 
 #[test]
-fn a_comparison_is_a_table_on_the_screen_and_in_three_files() {
+fn a_comparison_is_a_table_on_the_screen_and_in_files() {
     let folder = three();
     let out = folder.mt(&["compare", "a.yaml", "b.yaml", "c.yaml", "--out", "out"]).done();
     let files: Vec<String> = folder.files("out").into_iter().filter(|file| !file.contains('/')).collect();
-    assert_eq!(files, ["table.csv", "table.json", "table.md"]);
+    assert_eq!(files, ["report.html", "table.csv", "table.json", "table.md"]);
     for model in ["a", "b", "c"] {
         assert!(
             folder.path(&format!("out/{model}/seed-1/checkpoints/epoch-001/weights.safetensors")).exists()
@@ -38,12 +38,14 @@ fn a_comparison_is_a_table_on_the_screen_and_in_three_files() {
     assert!(out.contains("3 runs in ") && out.contains("tables and runs in out"), "{out}");
 
     let csv = folder.read("out/table.csv");
-    let header = "model,parameters,task,test AUC,95 % interval,vs first,p,log loss,train AUC,rows/s,time";
+    let header = "model,parameters,task,test AUC,95 % interval,vs a,p,log loss,train AUC,rows/s,time";
     assert_eq!(csv.lines().next(), Some(header));
     assert_eq!(csv.lines().count(), 1 + 3 * 2);
     let markdown = folder.read("out/table.md");
-    assert_eq!(markdown.lines().count(), 2 + 3 * 2);
-    assert!(markdown.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{markdown}");
+    let (table, gains) = markdown.split_once("\ngain over a, at p < 0.05:\n").expect("both");
+    assert_eq!(table.lines().count(), 2 + 3 * 2);
+    assert!(table.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{markdown}");
+    assert!(gains.lines().all(|line| out.contains(line.trim_start_matches("- "))), "{markdown}");
 
     let json: serde_json::Value = serde_json::from_str(&folder.read("out/table.json")).expect("JSON");
     let rows = json.as_array().expect("rows");

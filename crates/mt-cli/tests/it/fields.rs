@@ -251,7 +251,7 @@ fn a_configuration_with_fields_shows_their_embeddings_among_the_inputs() {
 }
 
 #[test]
-fn a_comparison_ranks_a_regression_by_xauc_and_tests_only_binary_tasks() {
+fn a_comparison_ranks_a_regression_by_xauc_and_tests_it() {
     let folder = folder();
     folder.write("other.yaml", FIELDS.replace("kind: mmoe\n  experts: 2\n", "kind: cgc\n"));
     folder.mt(&["compare", "fields.yaml", "other.yaml", "--out", "out"]).done();
@@ -260,14 +260,20 @@ fn a_comparison_ranks_a_regression_by_xauc_and_tests_only_binary_tasks() {
     assert_eq!(rows.len(), 4);
     for row in rows {
         assert!(row["auc"].as_f64() > Some(0.6), "{row}");
-        let tested = row["model"] == "other" && row["task"] == "click";
-        assert_eq!(row["p_value"].is_null(), !tested, "{row}");
+        assert_eq!(row["p_value"].is_null(), row["model"] != "other", "{row}");
+        let interval = |i: usize| row["auc_interval"][i].as_f64().expect("a number");
+        assert!(interval(0) <= interval(1), "{row}");
         assert_eq!(row["log_loss"].is_null(), row["task"] == "seconds", "{row}");
     }
     let run = folder.mt(&["eval", "--run", "out/other/seed-1", "--json"]).json().remove(0);
     assert_eq!(run["tasks"]["seconds"]["xauc"], rows[3]["auc"]);
     let csv = folder.read("out/table.csv");
     let last: Vec<&str> = csv.lines().last().expect("a row").split(',').collect();
-    let xauc = format!("{:.4}", rows[3]["auc"].as_f64().expect("a number"));
-    assert_eq!(last[..7], ["", "", "seconds", &xauc, "-", "", ""]);
+    let number = |key: &str| rows[3][key].as_f64().expect("a number");
+    let (xauc, difference) = (format!("{:.4}", number("auc")), format!("{:+.4}", number("difference")));
+    assert_eq!((&last[..4], last[5]), (&["", "", "seconds", &xauc][..], difference.as_str()));
+    let page = folder.read("out/report.html");
+    assert!(
+        page.contains("gain in XAUC, 95 % interval") && page.contains("<figcaption>XAUC, validation rows")
+    );
 }

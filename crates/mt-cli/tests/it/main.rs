@@ -10,5 +10,6 @@ mod interruption;
 mod looking;
 mod output;
 mod predicting;
+mod reporting;
 mod support;
 mod training;

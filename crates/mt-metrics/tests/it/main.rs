@@ -3,7 +3,9 @@
 mod calibration_table;
 mod golden;
 mod identities;
+mod influence;
 mod multiclass;
 mod ranking;
 mod regression;
+mod roc_curve;
 mod undefined;

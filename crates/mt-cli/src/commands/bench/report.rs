@@ -1,8 +1,8 @@
 //! What was measured, as a table and as JSON.
 
-use mt_layers::pulp;
 use serde::{Deserialize, Serialize};
 
+use crate::machine;
 use crate::progress::{count, seconds};
 use crate::report::{Grid, thousands};
 
@@ -87,8 +87,8 @@ pub struct Setting {
 impl Setting {
     pub fn here(rows: u32, seconds: f64) -> Self {
         Self {
-            cpu: cpu().unwrap_or_else(|| std::env::consts::ARCH.into()),
-            instructions: instructions(),
+            cpu: machine::cpu(),
+            instructions: machine::instructions(),
             threads: rayon::current_num_threads(),
             rows,
             seconds,
@@ -110,20 +110,6 @@ impl Setting {
             .map(|(there, _)| there)
             .collect()
     }
-}
-
-/// The processor's name, where Linux says it.
-fn cpu() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
-    pairs.find(|(key, _)| key.trim() == "model name").map(|(_, name)| name.trim().to_owned())
-}
-
-/// The instruction set that kernels are run with, as in `x86-64-v4`.
-fn instructions() -> String {
-    let level = format!("{:?}", pulp::Arch::new()).to_lowercase();
-    let level = level.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-    format!("{}-{level}", std::env::consts::ARCH.replace('_', "-"))
 }
 
 /// All measurements of a machine.

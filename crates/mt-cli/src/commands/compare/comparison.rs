@@ -1,15 +1,16 @@
 //! The table of a comparison.
 
-use mt_metrics::DeLong;
 use mt_train::{Config, Evaluation};
 use serde::Serialize;
 
+use super::ranked::Ranked;
+use super::seesaw::{Outcome, baseline};
 use super::trials::{Trial, Trials};
 use crate::progress::{count, seconds};
-use crate::report::{Grid, number, thousands};
+use crate::report::{Grid, number, p_value, thousands};
 
 /// A row of the table: one model on one task.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Row {
     pub model: String,
     pub kind: String,
@@ -23,25 +24,32 @@ pub struct Row {
     pub gauc: Option<f64>,
     /// Standard deviation between the seeds; `None` with one.
     pub auc_sd: Option<f64>,
-    /// 95 % confidence interval of the mean: DeLong's variance of the test rows plus the seeds'.
+    /// 95 % confidence interval of the mean: the variance over draws of test rows plus the seeds'.
     pub auc_interval: Option<(f64, f64)>,
     /// Mean AUC on the training rows.
     pub train_auc: Option<f64>,
     /// Mean test log loss over the seeds.
     pub log_loss: Option<f64>,
-    /// AUC minus that of the first model, and the p-value of the paired DeLong test; `None` for the first.
+    /// `auc` minus that of the baseline; `None` for the baseline itself.
     pub difference: Option<f64>,
+    /// 95 % confidence interval of `difference`, and its p-value, by the paired test on the test rows and the variance
+    /// between the seeds; `None` where `auc` is.
+    pub difference_interval: Option<(f64, f64)>,
     pub p_value: Option<f64>,
+    pub outcome: Option<Outcome>,
     /// Training rows a second, and seconds of training a run; means over the seeds.
     pub rows_per_second: f64,
     pub train_seconds: f64,
 }
 
-/// All rows, model after model.
+/// All rows, model after model; as JSON, the rows alone.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct Comparison {
     pub rows: Vec<Row>,
+    /// The model that the others are compared with.
+    #[serde(skip)]
+    pub baseline: String,
 }
 
 fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -58,18 +66,18 @@ fn variance(values: &[f64]) -> Option<f64> {
 
 /// What the runs of one model say about one task.
 struct Judged {
-    mean: Option<DeLong>,
+    mean: Option<Ranked>,
     /// Variance of the mean AUC between seeds.
     of_seeds: f64,
     sd: Option<f64>,
 }
 
 fn judge(runs: &[Trial], task: usize) -> Judged {
-    let all: Option<Vec<DeLong>> = runs.iter().map(|run| run.delong[task].clone()).collect();
+    let all: Option<Vec<Ranked>> = runs.iter().map(|run| run.ranked[task].clone()).collect();
     let aucs: Vec<f64> = runs.iter().filter_map(|run| run.test.tasks[task].1.metrics.ranking()).collect();
     let variance = variance(&aucs);
     Judged {
-        mean: all.and_then(|all| DeLong::mean(&all)),
+        mean: all.and_then(|all| Ranked::mean(&all)),
         of_seeds: variance.map_or(0.0, |v| v / aucs.len() as f64),
         sd: variance.map(f64::sqrt),
     }
@@ -82,51 +90,60 @@ impl Judged {
     fn interval(&self) -> Option<(f64, f64)> {
         let mean = self.mean.as_ref()?;
         let half = Z_95 * (mean.standard_error()?.powi(2) + self.of_seeds).sqrt();
-        Some(((mean.auc() - half).max(0.0), (mean.auc() + half).min(1.0)))
+        Some(((mean.value() - half).max(0.0), (mean.value() + half).min(1.0)))
     }
 }
 
 pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
     let mut rows = Vec::new();
+    let base = baseline(configs);
     for (m, (cfg, runs)) in configs.iter().zip(&trials.runs).enumerate() {
         for (t, task) in cfg.tasks.iter().enumerate() {
             let own = judge(runs, t);
-            let first = judge(&trials.runs[0], t);
-            let test = match (&own.mean, &first.mean) {
-                (Some(a), Some(b)) if m > 0 => a.paired_with_variance(b, own.of_seeds + first.of_seeds),
+            let other = judge(&trials.runs[base], t);
+            let test = match (&own.mean, &other.mean) {
+                (Some(a), Some(b)) if m != base => a.paired(b, own.of_seeds + other.of_seeds),
                 _ => None,
             };
-            let of = |metric: &dyn Fn(&Trial) -> Option<f64>| {
+            let mean_of = |runs: &[Trial], metric: &dyn Fn(&Trial) -> Option<f64>| {
                 runs.iter().map(metric).collect::<Option<Vec<f64>>>().and_then(mean)
             };
+            let of = |metric: &dyn Fn(&Trial) -> Option<f64>| mean_of(runs, metric);
             let on_task = |evaluation: &Evaluation| evaluation.tasks[t].1;
-            let ranking = of(&|run| on_task(&run.test).metrics.ranking());
+            let ranking = |runs| mean_of(runs, &|run| on_task(&run.test).metrics.ranking());
+            let (auc, other) = (ranking(runs), ranking(&trials.runs[base]));
             rows.push(Row {
                 model: cfg.name.clone(),
                 kind: cfg.model.kind.to_string(),
                 task: task.name.clone(),
                 parameters: runs.first().map_or(0, |run| run.parameters),
                 seeds: runs.len(),
-                auc: ranking,
+                auc,
                 gauc: of(&|run| on_task(&run.test).gauc.and_then(|gauc| gauc.value)),
                 auc_sd: own.sd,
                 auc_interval: own.interval(),
                 train_auc: of(&|run| on_task(&run.train).metrics.ranking()),
                 log_loss: of(&|run| on_task(&run.test).metrics.log_loss()),
-                difference: test.as_ref().map(|test| test.difference),
-                p_value: test.as_ref().map(|test| test.p_value),
+                difference: auc.zip(other).filter(|_| m != base).map(|(own, other)| own - other),
+                difference_interval: test.map(|test| {
+                    let half = Z_95 * test.standard_error;
+                    (test.difference - half, test.difference + half)
+                }),
+                p_value: test.map(|test| test.p_value),
+                outcome: test.as_ref().map(Outcome::of),
                 rows_per_second: mean(runs.iter().map(|run| run.rows_per_second)).unwrap_or(0.0),
                 train_seconds: mean(runs.iter().map(|run| run.train_seconds)).unwrap_or(0.0),
             });
         }
     }
-    Comparison { rows }
+    Comparison { rows, baseline: configs[base].name.clone() }
 }
 
 /// The table as text; what all tasks of a model share stands in its first row only.
 pub fn grid(comparison: &Comparison) -> Grid {
     let grouped = comparison.rows.iter().any(|row| row.gauc.is_some());
-    let mut header = vec!["model", "parameters", "task", "test AUC", "95 % interval", "vs first", "p"];
+    let versus = format!("vs {}", comparison.baseline);
+    let mut header = vec!["model", "parameters", "task", "test AUC", "95 % interval", &versus, "p"];
     header.extend(grouped.then_some("GAUC"));
     header.extend(["log loss", "train AUC", "rows/s", "time"]);
     let mut grid = Grid::new(header);
@@ -135,7 +152,6 @@ pub fn grid(comparison: &Comparison) -> Grid {
         let shared = |text: String| if row.model == last { String::new() } else { text };
         let sd = row.auc_sd.map(|sd| format!(" ± {sd:.4}")).unwrap_or_default();
         let interval = row.auc_interval.map_or("-".into(), |(low, high)| format!("{low:.4} … {high:.4}"));
-        let p = |p: f64| if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") };
         let mut cells = vec![
             shared(row.model.clone()),
             shared(thousands(row.parameters)),
@@ -143,7 +159,7 @@ pub fn grid(comparison: &Comparison) -> Grid {
             format!("{}{sd}", number(row.auc, 4)),
             interval,
             row.difference.map(|d| format!("{d:+.4}")).unwrap_or_default(),
-            row.p_value.map(p).unwrap_or_default(),
+            p_value(row.p_value),
         ];
         cells.extend(grouped.then(|| number(row.gauc, 4)));
         cells.extend([

@@ -5,12 +5,14 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mt_data::{Dataset, Table};
-use mt_metrics::DeLong;
+use mt_data::{Dataset, Table, Task};
 use mt_train::{Config, Evaluation, Event, Outcome, RunDir, Scored, train};
 
+use super::ranked::Ranked;
 use crate::args::Usage;
 use crate::commands::train::epoch_line;
+use crate::history::History;
+use crate::pages::{RunPage, Shape, shapes};
 use crate::progress::Bar;
 use crate::report::number;
 use crate::source;
@@ -18,11 +20,16 @@ use crate::stop::Interrupted;
 
 /// One run.
 pub struct Trial {
+    /// Its folder within that of the model.
+    pub folder: String,
+    pub history: History,
+    /// By task, on the test rows.
+    pub shapes: Vec<Option<Shape>>,
     pub parameters: usize,
     pub train: Evaluation,
     pub test: Evaluation,
-    /// By task; `None` where the test rows have one class only, or the task is not binary.
-    pub delong: Vec<Option<DeLong>>,
+    /// By task; `None` where the test rows do not tell, as those of one class.
+    pub ranked: Vec<Option<Ranked>>,
     pub rows_per_second: f64,
     pub train_seconds: f64,
 }
@@ -33,6 +40,8 @@ pub struct Trials {
     pub runs: Vec<Vec<Trial>>,
     /// The best AUC that is possible on the test rows, where it is known.
     pub bayes: Option<String>,
+    /// Which rows the models are judged on.
+    pub judged: &'static str,
 }
 
 impl Trials {
@@ -50,7 +59,7 @@ pub fn trials(
     stop: &AtomicBool,
     quiet: bool,
 ) -> Result<Trials> {
-    let mut trials = Trials { runs: Vec::new(), bayes: None };
+    let mut trials = Trials { runs: Vec::new(), bayes: None, judged: "test" };
     let mut loaded: Option<(&Config, Dataset)> = None;
     for (i, cfg) in configs.iter().enumerate() {
         // Most comparisons share their data; it is read again only where the configuration differs.
@@ -74,15 +83,15 @@ pub fn trials(
                 cfg.name
             );
             let label = if seeds > 1 { format!("{label} seed {}", cfg.train.seed) } else { label };
-            let dir = out.join(&cfg.name).join(format!("seed-{}", cfg.train.seed));
+            let dir = out.join(&cfg.name).join(folder(&cfg));
             let trial = trial(&cfg, &data, &dir, device, stop, &label, quiet)?;
             let interrupted = || Interrupted(format!("the runs so far are in {}", out.display()));
             runs.push(trial.ok_or_else(interrupted)?);
         }
         trials.runs.push(runs);
+        trials.judged = judged_rows(&data);
         if let Some(bayes) = &data.bayes_auc {
-            let text =
-                |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
+            let text = |(task, auc): (&Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
             trials.bayes = Some(data.schema.tasks.iter().zip(bayes).map(text).collect::<Vec<_>>().join(", "));
         }
         loaded = Some((cfg, data));
@@ -93,6 +102,11 @@ pub fn trials(
 /// The rows a model is judged on.
 fn judged(data: &Dataset) -> Option<&Table> {
     data.test.as_ref().or(data.valid.as_ref())
+}
+
+/// What to call them.
+fn judged_rows(data: &Dataset) -> &'static str {
+    if data.test.is_some() { "test" } else { "validation" }
 }
 
 /// Paired tests need the same test rows for every model.
@@ -124,7 +138,7 @@ fn trial(
     quiet: bool,
 ) -> Result<Option<Trial>> {
     let run = RunDir::create(dir, cfg)?;
-    let bar = Bar::rows(quiet);
+    let mut bar = Bar::rows(quiet);
     if !quiet {
         bar.line(label);
     }
@@ -138,23 +152,45 @@ fn trial(
     if outcome.interrupted {
         return Ok(None);
     }
-    judge(&outcome, data, device).map(Some)
+    judge(cfg, &run, &outcome, data, device).map(Some)
 }
 
-fn judge(outcome: &Outcome, data: &Dataset, device: &Device) -> Result<Trial> {
+fn judge(cfg: &Config, run: &RunDir, outcome: &Outcome, data: &Dataset, device: &Device) -> Result<Trial> {
     let tasks = &data.schema.tasks;
     let table = judged(data).context("checked before")?;
     let predictions = outcome.scorer.predict(table, device)?;
-    let delong = |t: usize| {
-        let rows = Scored::new(&predictions, table, tasks, t, table.mask());
-        tasks[t].kind.is_binary().then(|| DeLong::new(&rows.predictions, &rows.labels)).flatten()
+    let ranked = |(t, task): (usize, &Task)| {
+        Ranked::new(task, &Scored::new(&predictions, table, tasks, t, table.mask()))
     };
-    Ok(Trial {
+    let trial = Trial {
+        folder: folder(cfg),
+        history: History::read(run)?,
+        shapes: shapes(&predictions, table, tasks),
         parameters: outcome.parameters,
         train: Evaluation::new(&outcome.scorer.predict(&data.train, device)?, &data.train, tasks),
         test: Evaluation::new(&predictions, table, tasks),
-        delong: (0..tasks.len()).map(delong).collect(),
+        ranked: tasks.iter().enumerate().map(ranked).collect(),
         rows_per_second: outcome.rows as f64 / outcome.seconds,
         train_seconds: outcome.seconds,
-    })
+    };
+    let page = RunPage {
+        cfg,
+        history: &trial.history,
+        parameters: trial.parameters,
+        best: outcome.best,
+        interrupted: false,
+        rows_per_second: trial.rows_per_second,
+        train_seconds: trial.train_seconds,
+        device,
+        evaluations: &[(judged_rows(data), &trial.test), ("training", &trial.train)],
+        shapes: &trial.shapes,
+        judged: judged_rows(data),
+    };
+    page.write(run.path())?;
+    Ok(trial)
+}
+
+/// The folder of a run within that of its model.
+fn folder(cfg: &Config) -> String {
+    format!("seed-{}", cfg.train.seed)
 }

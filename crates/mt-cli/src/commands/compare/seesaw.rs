@@ -1,0 +1,141 @@
+//! The seesaw: what learning tasks together gains on one task and costs on another, against a model that does not.
+
+use mt_metrics::PairedTest;
+use mt_models::ModelKind;
+use mt_train::Config;
+use serde::Serialize;
+
+use super::comparison::Row;
+use crate::html::Effect;
+use crate::report::p_value;
+
+/// Below this p-value a task wins or loses. Each task of each model is tested by itself, so of twenty that truly stay
+/// one is expected to seem to move.
+const SIGNIFICANT: f64 = 0.05;
+
+/// What a model does to a task, compared with the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Wins,
+    Loses,
+    Stays,
+}
+
+impl Outcome {
+    pub fn of(test: &PairedTest) -> Self {
+        match test.difference {
+            _ if test.p_value >= SIGNIFICANT => Self::Stays,
+            gain if gain > 0.0 => Self::Wins,
+            _ => Self::Loses,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Wins => "wins",
+            Self::Loses => "loses",
+            Self::Stays => "stays",
+        }
+    }
+}
+
+/// Which configuration the others are compared with: the first single-task model, else the first of all.
+pub fn baseline(configs: &[Config]) -> usize {
+    configs.iter().position(|cfg| cfg.model.kind == ModelKind::SingleTask).unwrap_or(0)
+}
+
+/// A sentence a model: which tasks win, lose, stay, and which were not tested. None for the baseline.
+pub fn verdicts(rows: &[Row], baseline: &str) -> Vec<String> {
+    let models = rows.chunk_by(|a, b| a.model == b.model).filter(|rows| rows[0].model != baseline);
+    models.map(verdict).collect()
+}
+
+fn verdict(rows: &[Row]) -> String {
+    let with = |outcome: Option<Outcome>| rows.iter().filter(move |row| row.outcome == outcome);
+    let moved = |row: &Row| {
+        let gain = row.difference.map(|gain| format!(" ({gain:+.4})")).unwrap_or_default();
+        format!("{}{gain}", row.task)
+    };
+    let moves = |verb: &str, outcome| {
+        let tasks: Vec<String> = with(outcome).map(moved).collect();
+        (!tasks.is_empty()).then(|| format!("{verb} {}", tasks.join(", ")))
+    };
+    let stay: Vec<&str> = with(Some(Outcome::Stays)).map(|row| row.task.as_str()).collect();
+    let stays = match stay[..] {
+        [] => None,
+        [task] => Some(format!("{task} stays")),
+        _ => Some(format!("{} stay", stay.join(", "))),
+    };
+    let parts = [
+        moves("wins", Some(Outcome::Wins)),
+        moves("loses", Some(Outcome::Loses)),
+        stays,
+        moves("not tested:", None),
+    ];
+    format!("{}: {}", rows[0].model, parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
+/// By task: the gain of every model but the baseline, where there is one.
+pub fn gains(rows: &[Row], tasks: usize, baseline: &str) -> Vec<Vec<Effect>> {
+    let mut gains = vec![Vec::new(); tasks];
+    for (i, row) in rows.iter().enumerate() {
+        let (false, Some(value)) = (row.model == baseline, row.difference) else { continue };
+        let p = match p_value(row.p_value) {
+            p if p.is_empty() => "not tested".into(),
+            p if p.starts_with('<') => format!("p {p}"),
+            p => format!("p = {p}"),
+        };
+        gains[i % tasks].push(Effect {
+            name: row.model.clone(),
+            note: format!("{value:+.4}, {p}"),
+            value,
+            interval: row.difference_interval,
+            class: row.outcome.map_or("stays", Outcome::class),
+        });
+    }
+    gains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(task: &str, difference: f64, outcome: Option<Outcome>) -> Row {
+        Row {
+            model: "ple".into(),
+            task: task.into(),
+            difference: Some(difference),
+            difference_interval: outcome.map(|_| (difference - 0.1, difference + 0.1)),
+            p_value: outcome.map(|_| 0.01),
+            outcome,
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn a_sentence_says_what_wins_loses_and_stays() {
+        let rows = [
+            row("completion", 0.0012, Some(Outcome::Wins)),
+            row("like", -0.0008, Some(Outcome::Loses)),
+            row("profile", 0.0001, Some(Outcome::Stays)),
+            row("seconds", 0.002, None),
+        ];
+        let said = "ple: wins completion (+0.0012); loses like (-0.0008); profile stays; not tested: seconds (+0.0020)";
+        assert_eq!(verdicts(&rows, "single"), [said]);
+        assert!(verdicts(&rows, "ple").is_empty());
+        let gains = gains(&rows, 4, "single");
+        assert_eq!(gains[1][0].note, "-0.0008, p = 0.0100");
+        assert_eq!((gains[3][0].class, gains[3][0].interval), ("stays", None));
+    }
+
+    #[test]
+    fn a_task_moves_only_where_its_p_value_is_small() {
+        let outcome = |difference, p_value| {
+            Outcome::of(&PairedTest { difference, standard_error: 1.0, z: 1.0, p_value })
+        };
+        assert_eq!(outcome(0.1, 0.049), Outcome::Wins);
+        assert_eq!(outcome(-0.1, 0.049), Outcome::Loses);
+        assert_eq!(outcome(-0.1, 0.05), Outcome::Stays);
+    }
+}
