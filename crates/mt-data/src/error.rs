@@ -41,6 +41,34 @@ pub enum Error {
         /// What the decoder said.
         source: io::Error,
     },
+    /// A file is no Parquet file though its name says so, ends early, is damaged, or uses what is not supported.
+    #[cfg(feature = "parquet")]
+    #[error("{}: not a readable Parquet file", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Parquet file where support for them has been left out.
+    #[cfg(not(feature = "parquet"))]
+    #[error("{}: a Parquet file, which needs the feature `parquet` of mt-data", path.display())]
+    NoParquet {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column of a Parquet file has a type that it must not have for what is asked of it.
+    #[error("{}: column \"{column}\": expected {expected}, found {found}", path.display())]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What would have been right.
+        expected: &'static str,
+        /// Its type, in words.
+        found: String,
+    },
     /// A pattern or a folder holds no data file.
     #[error("no file matches \"{pattern}\"")]
     NoMatch {
@@ -68,7 +96,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A cell does not hold what its column must hold.
-    #[error("{place}: field \"{field}\": expected {expected}, found {found} (record {record})")]
+    #[error("{place}: field \"{field}\": expected {expected}, found {found}{}", place.record(*record))]
     Field {
         /// Where the cell begins.
         place: Place,

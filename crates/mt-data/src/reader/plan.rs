@@ -105,6 +105,24 @@ impl Prepared {
 }
 
 impl Plan {
+    /// The separator of the kept cell number `k`, if fields of several values, which agree on it, are all that it is for.
+    #[cfg(feature = "parquet")]
+    pub fn separator(&self, k: u32) -> Option<char> {
+        let kept = Origin::Kept(k);
+        let within = self.labels.iter().filter_map(|label| label.within.as_ref());
+        let rules = self.labels.iter().map(|label| &label.rule).chain(within).chain(&self.weight);
+        let mut rules = rules.chain(self.split.iter().flatten().flatten());
+        let single = rules.any(|rule| rule.origins.contains(&Some(kept)))
+            || self.joins.iter().any(|join| join.key == k)
+            || self.features.iter().any(|&(origin, _)| origin == kept)
+            || self.group == Some(kept);
+        let fields = self.fields.iter().filter(|field| field.origin == kept);
+        let separators: Vec<Option<char>> =
+            fields.map(|field| field.list.map(|list| list.separator)).collect();
+        let same = separators.windows(2).all(|pair| pair[0] == pair[1]);
+        separators.first().copied().flatten().filter(|_| same && !single)
+    }
+
     /// Says in `slots` what the file's own columns are for.
     pub fn new(
         columns: Columns<'_>,

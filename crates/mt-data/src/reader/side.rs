@@ -149,7 +149,7 @@ impl Side {
 
     fn fault(&self, row: usize, column: usize, content: Content, delimiter: u8) -> Error {
         let start = self.starts[row] as usize;
-        let place = |at: usize| Place {
+        let place = |at: usize| Place::Text {
             path: self.path.clone(),
             line: self.line(row),
             column: (at - start + 1) as u64,
@@ -205,6 +205,6 @@ impl Side {
         let length = self.text[start as usize..].iter().take_while(|&&b| b != b'\n').count() as u32;
         let (cell, _) = self.cells[row * self.names.len() + column];
         let at = if (start..=start + length).contains(&cell) { cell - start } else { 0 };
-        Place { path: self.path.clone(), line: self.line(row), column: u64::from(at) + 1 }
+        Place::Text { path: self.path.clone(), line: self.line(row), column: u64::from(at) + 1 }
     }
 }

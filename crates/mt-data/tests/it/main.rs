@@ -7,6 +7,8 @@ mod fields;
 mod joins;
 mod labels;
 mod leaks;
+mod parquet;
+mod parquet_writer;
 mod property;
 mod reading;
 mod real;
