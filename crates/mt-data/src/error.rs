@@ -274,10 +274,10 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
-    /// `csv` and `synth` are both there, or neither.
-    #[error("data: exactly one of `csv` and `synth` is needed, found {found}")]
+    /// More than one of `csv`, `parquet` and `synth` is there, or none.
+    #[error("data: exactly one of `csv`, `parquet` and `synth` is needed, found {found}")]
     Source {
-        /// `both` or `none`.
+        /// `several` or `none`.
         found: &'static str,
     },
     /// A feature of the synthetic data is asked for as a label.

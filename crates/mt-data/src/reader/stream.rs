@@ -165,7 +165,7 @@ impl Stream {
 
     /// Opens a file and finds its columns.
     fn start(&self, path: &Path) -> Result<Start> {
-        if !is_parquet(path)? {
+        if self.request.data.parquet.is_none() && !is_parquet(path)? {
             return self.start_text(path);
         }
         #[cfg(feature = "parquet")]

@@ -204,6 +204,25 @@ fn files_that_cannot_be_read_are_named() {
 }
 
 #[test]
+fn the_section_for_parquet_files_has_no_keys_about_text_and_takes_no_text() {
+    let files = types(Form::default());
+    let text = "{SECTION: {train: DIR/rows.parquet, test: DIR/rows.parquet, features: [whole, w]}, valid_fraction: 0}";
+    let [a, b] = ["csv", "parquet"]
+        .map(|kind| load(&section(&files, &text.replace("SECTION", kind)), &[label("l", "l")]).unwrap());
+    assert_same(&a, &b);
+    assert_eq!(b.test.map(|test| test.len()), Some(4));
+    assert_eq!(problem(&files, "parquet: {train: DIR/rows.csv}"), "rows.csv: not a readable Parquet file");
+    let error =
+        serde_yaml::from_str::<DataConfig>("parquet: {train: a.parquet, delimiter: ';'}").unwrap_err();
+    let expected = "parquet: unknown field `delimiter`, expected one of `train`, `valid`, `test`, `features`, \
+                    `exclude`, `on_bad_record`, `missing`";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    let split = "{parquet: {train: a, test: b}, split: {test: w == 1}}";
+    let expected = "data.parquet.test: expected nothing, as `data.split` picks these rows, found b";
+    assert_eq!(problem(&files, split), expected);
+}
+
+#[test]
 fn columns_that_cannot_be_what_is_asked_are_named() {
     let files = types(Form::default());
     let schema = "message m {
@@ -247,6 +266,8 @@ fn columns_that_cannot_be_what_is_asked_are_named() {
     assert_eq!(list("features: [whole]}, fields: [{column: tags}]"), both);
     let missing = "data.csv.features: no column \"hole\" in rows.parquet; did you mean \"whole\"?";
     assert_eq!(list("features: [hole]}"), missing);
+    let section = problem(&files, "parquet: {train: DIR/rows.parquet, exclude: [hole]}");
+    assert_eq!(section, missing.replace("csv.features", "parquet.exclude"));
 }
 
 #[test]
