@@ -81,7 +81,7 @@ pub enum NumericMissing {
     Mean,
 }
 
-/// A side table: a text file with a header and one row a key.
+/// A side table: a text file with a header, or a Parquet file, and one row a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinConfig {

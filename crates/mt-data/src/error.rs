@@ -339,16 +339,14 @@ pub enum Error {
         table: String,
     },
     /// A side table has two rows of one key.
-    #[error("{}:{second}: key \"{key}\" is there twice (lines {first} and {second})", path.display())]
+    #[error("{second}: key \"{key}\" is there twice, first at {first}")]
     DuplicateKey {
-        /// The side table.
-        path: PathBuf,
         /// The key.
         key: String,
-        /// Line of its first row.
-        first: u64,
-        /// Line of its second row.
-        second: u64,
+        /// Its first row.
+        first: Place,
+        /// Its second row.
+        second: Place,
     },
     /// A column is in two of the files that are joined.
     #[error("column \"{name}\" is in both {} and {}", first.display(), second.display())]
@@ -379,35 +377,6 @@ pub enum Error {
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]
     TooLarge,
-}
-
-impl Error {
-    /// Whether the configuration is at fault, not a file or its content.
-    pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Pattern { .. }
-                | Self::LooksLikeHeader { .. }
-                | Self::LooksLikeData { .. }
-                | Self::UnknownColumn { .. }
-                | Self::Unnamed { .. }
-                | Self::ColumnOutOfRange { .. }
-                | Self::LabelAmongFeatures { .. }
-                | Self::DuplicateFeature { .. }
-                | Self::NoFeatures { .. }
-                | Self::SharedLabel { .. }
-                | Self::NoTasks
-                | Self::DuplicateTask { .. }
-                | Self::TaskName { .. }
-                | Self::Source { .. }
-                | Self::NoLabel { .. }
-                | Self::Setting { .. }
-                | Self::Entry { .. }
-                | Self::Expression { .. }
-                | Self::TableEncodings { .. }
-                | Self::ColumnInBoth { .. }
-        )
-    }
 }
 
 fn or_without(labels: Option<usize>) -> String {

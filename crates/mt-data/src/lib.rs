@@ -41,6 +41,7 @@ mod stats;
 pub mod synth;
 mod table;
 mod task;
+mod usage;
 mod write;
 
 pub use batch::Batch;

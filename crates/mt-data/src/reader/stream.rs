@@ -11,6 +11,8 @@ use super::columnar;
 use super::columns::Columns;
 use super::header;
 use super::layout::{Labels, Layout, Request, schema};
+#[cfg(feature = "parquet")]
+use super::plan::Plan;
 use super::plan::Prepared;
 use super::prepare::{Coding, prepare};
 use super::side::{self, Side};
@@ -87,7 +89,7 @@ impl Stream {
     ) -> Result<(Self, Vec<Interner>)> {
         request.csv.check()?;
         let names = request.csv.names.as_deref().map(read_names).transpose()?;
-        let sides = Arc::new(side::open(&request.data.join, request.csv.delimiter_byte()?)?);
+        let sides = Arc::new(side::open(&request)?);
         let mut stream = Stream {
             files: files.into_iter(),
             request,
@@ -159,6 +161,8 @@ impl Stream {
         if let Source::Columns(file) = &mut source {
             file.choose(&layout)?;
         }
+        #[cfg(feature = "parquet")]
+        layout.plan.iter().try_for_each(Plan::check_sides)?;
         self.open = Some(Open { source, layout, first, opens: Some(line) });
         Ok(interners)
     }

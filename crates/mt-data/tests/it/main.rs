@@ -8,6 +8,7 @@ mod joins;
 mod labels;
 mod leaks;
 mod parquet;
+mod parquet_errors;
 mod parquet_writer;
 mod property;
 mod reading;

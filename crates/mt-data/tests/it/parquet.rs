@@ -27,7 +27,7 @@ fields:
 ";
 
 /// A text file and a Parquet file with every type.
-fn types(form: Form) -> Files {
+pub fn types(form: Form) -> Files {
     let files = Files::with(
         "rows.csv",
         "l,flag,int,u32,long,id,single,price,city,seen,tags,w,whole,other\n\
@@ -78,7 +78,7 @@ fn types(form: Form) -> Files {
 }
 
 /// Whether two data sets are the same to the last bit.
-fn assert_same(a: &Dataset, b: &Dataset) {
+pub fn assert_same(a: &Dataset, b: &Dataset) {
     assert_eq!(a.schema, b.schema);
     assert_eq!(a.normalizer, b.normalizer);
     assert_eq!(a.encoders.fingerprint(), b.encoders.fingerprint());
@@ -177,152 +177,12 @@ fn stripes_and_threads_change_nothing() {
     }
 }
 
-/// What is wrong with `a.parquet` when it is read with this configuration, with causes.
-fn problem(files: &Files, text: &str) -> String {
-    let error = load(&section(files, text), &[label("l", "l")]).unwrap_err();
-    files.message(&error)
-}
-
-#[test]
-fn files_that_cannot_be_read_are_named() {
-    let files = types(Form::default());
-    let whole = std::fs::read(files.path("rows.parquet")).unwrap();
-    files.write("a.parquet", &whole[..whole.len() - 5]);
-    files.write("text.parquet", "l,x\n1,2\n");
-    files.write("short", b"PAR1");
-    let name = |name: &str| problem(&files, &format!("csv: {{train: DIR/{name}}}"));
-    for file in ["a.parquet", "text.parquet", "short"] {
-        assert_eq!(name(file), format!("{file}: not a readable Parquet file"));
-    }
-    // A page that is damaged, in a file whose footer is whole.
-    let mut damaged = whole.clone();
-    damaged[8..200].fill(0xFF);
-    files.write("damaged.parquet", damaged);
-    let text = "{csv: {train: DIR/damaged.parquet, features: [whole, w], exclude: []}}";
-    assert_eq!(problem(&files, text), "damaged.parquet: not a readable Parquet file");
-    assert_eq!(problem(&files, "csv: {train: DIR/none.parquet}"), "none.parquet: cannot be read");
-}
-
-#[test]
-fn the_section_for_parquet_files_has_no_keys_about_text_and_takes_no_text() {
-    let files = types(Form::default());
-    let text = "{SECTION: {train: DIR/rows.parquet, test: DIR/rows.parquet, features: [whole, w]}, valid_fraction: 0}";
-    let [a, b] = ["csv", "parquet"]
-        .map(|kind| load(&section(&files, &text.replace("SECTION", kind)), &[label("l", "l")]).unwrap());
-    assert_same(&a, &b);
-    assert_eq!(b.test.map(|test| test.len()), Some(4));
-    assert_eq!(problem(&files, "parquet: {train: DIR/rows.csv}"), "rows.csv: not a readable Parquet file");
-    let error =
-        serde_yaml::from_str::<DataConfig>("parquet: {train: a.parquet, delimiter: ';'}").unwrap_err();
-    let expected = "parquet: unknown field `delimiter`, expected one of `train`, `valid`, `test`, `features`, \
-                    `exclude`, `on_bad_record`, `missing`";
-    assert!(error.to_string().starts_with(expected), "{error}");
-    let split = "{parquet: {train: a, test: b}, split: {test: w == 1}}";
-    let expected = "data.parquet.test: expected nothing, as `data.split` picks these rows, found b";
-    assert_eq!(problem(&files, split), expected);
-}
-
-#[test]
-fn columns_that_cannot_be_what_is_asked_are_named() {
-    let files = types(Form::default());
-    let schema = "message m {
-        required int32 l;
-        optional int96 when;
-        optional int64 price (DECIMAL(10,2));
-        optional fixed_len_byte_array(16) uuid (UUID);
-        optional group who { optional int32 age; optional int32 size; }
-        optional group where { optional int32 at; }
-        optional group map (MAP) { repeated group key_value { required int32 key; optional int32 value; } }
-        optional group deep (LIST) { repeated group list { optional group element (LIST) { repeated group list {
-            optional int32 element; } } } }
-    }";
-    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
-    let file = std::fs::File::create(files.path("odd.parquet")).unwrap();
-    let writer = parquet::file::writer::SerializedFileWriter::new(file, schema, Default::default()).unwrap();
-    writer.close().unwrap();
-    for (column, found) in [
-        ("when", "INT96"),
-        ("price", "DECIMAL"),
-        ("uuid", "FIXED_LEN_BYTE_ARRAY"),
-        ("who", "a struct"),
-        ("where", "a struct"),
-        ("map", "a map"),
-        ("deep", "a list of more than plain values"),
-    ] {
-        let text = format!("csv: {{train: DIR/odd.parquet, features: ['{column}']}}");
-        let expected = format!("odd.parquet: column \"{column}\": expected numbers or texts, found {found}");
-        assert_eq!(problem(&files, &text), expected);
-    }
-    // Where they are not needed they do not matter.
-    let text = "csv: {train: DIR/odd.parquet, features: [l]}";
-    let error = load(&section(&files, text), &[label("task", "l == 1")]).unwrap_err();
-    assert_eq!(error.to_string(), "train has no rows");
-    let list = |text: &str| problem(&files, &format!("{{csv: {{train: DIR/rows.parquet, {text}}}"));
-    let one = "rows.parquet: column \"tags\": expected one value a row, found a list";
-    assert_eq!(list("features: [tags]}"), one);
-    let both = "expected one value a row, as it is not only for fields with one and the same `separator`, found a list";
-    let both = format!("rows.parquet: column \"tags\": {both}");
-    assert_eq!(list("features: [whole]}, group: tags"), both);
-    assert_eq!(list("features: [whole]}, fields: [{column: tags}]"), both);
-    let missing = "data.csv.features: no column \"hole\" in rows.parquet; did you mean \"whole\"?";
-    assert_eq!(list("features: [hole]}"), missing);
-    let section = problem(&files, "parquet: {train: DIR/rows.parquet, exclude: [hole]}");
-    assert_eq!(section, missing.replace("csv.features", "parquet.exclude"));
-}
-
-#[test]
-fn bad_values_are_named_by_their_row() {
-    let files = Files::new();
-    let lists = vec![Some(vec![Some(1)]), Some(vec![Some(1), None]), Some(vec![None])];
-    let texts = |texts: [&str; 3]| Column::Texts(texts.map(|text| Some(text.to_owned())).into());
-    let columns = [
-        ("l", Column::Longs(vec![Some(1), Some(0), Some(1)])),
-        ("two", Column::Longs(vec![Some(1), Some(2), Some(1)])),
-        ("nan", Column::Doubles(vec![Some(1.0), Some(f64::NAN), Some(1.0)])),
-        ("hole", Column::Floats(vec![Some(1.0), Some(1.0), None])),
-        ("large", Column::Doubles(vec![Some(1e39), Some(1.0), Some(1.0)])),
-        ("seen", Column::LongLists(lists)),
-        ("comma", Column::TextLists(["a", "b", "c,d"].map(|x| Some(vec![Some(x.to_owned())])).into())),
-        ("text", texts(["1", "1", "n/a"])),
-    ];
-    write(files.path("a.parquet"), &columns, Form { group: 2, ..Form::default() });
-    let feature =
-        |column: &str| problem(&files, &format!("csv: {{train: DIR/a.parquet, features: [{column}]}}"));
-    let number = |row: u64, column: &str, found: &str| {
-        format!("a.parquet: row {row}: field \"{column}\": expected a number, found {found}")
-    };
-    assert_eq!(feature("nan"), number(2, "nan", "\"NaN\""));
-    assert_eq!(feature("hole"), number(3, "hole", "an empty field"));
-    assert_eq!(feature("text"), number(3, "text", "\"n/a\""));
-    let large = format!("\"1{}\"", "0".repeat(39));
-    assert_eq!(feature("large"), number(1, "large", &large));
-    let data = section(&files, "csv: {train: DIR/a.parquet, features: [l]}");
-    let error = load(&data, &[label("task", "two")]).unwrap_err();
-    assert_eq!(files.message(&error), "a.parquet: row 2: field \"two\": expected 0 or 1, found \"2\"");
-    let field = |column: &str, more: &str| {
-        let text = "{csv: {train: DIR/a.parquet, features: none, on_bad_record: BAD}, fields: [{column: COLUMN, separator: ','}]}";
-        let text = text.replace("COLUMN", column).replace("BAD", more);
-        load(&section(&files, &text), &[label("l", "l")])
-    };
-    let list = |row: u64, column: &str, found: &str| {
-        let expected = "values that are neither missing nor hold the field's separator";
-        format!("a.parquet: row {row}: field \"{column}\": expected {expected}, found {found}")
-    };
-    assert_eq!(files.message(&field("seen", "fail").unwrap_err()), list(2, "seen", "\"1,\""));
-    assert_eq!(files.message(&field("comma", "fail").unwrap_err()), list(3, "comma", "\"c,d\""));
-    let left = field("seen", "{skip: 2}").unwrap();
-    assert_eq!((left.train.len(), left.skipped.records), (1, 2));
-    assert_eq!(files.message(&left.skipped.first[1]), list(3, "seen", "an empty field"));
-    let Error::TooManyBadRecords { first, .. } = field("seen", "{skip: 1}").unwrap_err() else { panic!() };
-    assert_eq!(files.message(&first), list(2, "seen", "\"1,\""));
-}
-
 const KUAIRAND: &str = "
-csv: {train: LOG, features: none, missing: ['-124', UNKNOWN]}
+csv: {train: DIR/log_standard_4_25_to_4_30.EXT, features: none, missing: ['-124', UNKNOWN]}
 join:
-- {file: DIR/user_features_pure.csv.gz, key: user_id}
-- {file: DIR/video_features_basic_pure.csv.gz, key: video_id}
-- {file: DIR/user_history_to_4_24.csv.gz, key: user_id}
+- {file: DIR/user_features_pure.EXT, key: user_id}
+- {file: DIR/video_features_basic_pure.EXT, key: video_id}
+- {file: DIR/user_history_to_4_24.EXT, key: user_id}
 fields:
 - {column: user_id}
 - {column: video_id, table: video}
@@ -344,25 +204,32 @@ const KUAIRAND_TASKS: &str = "
 ";
 
 #[test]
-fn the_kuairand_log_is_the_same_in_both_kinds_of_file() {
-    let Some(folder) = real_data("the_kuairand_log_is_the_same_in_both_kinds_of_file") else { return };
+fn the_kuairand_data_are_the_same_in_both_kinds_of_file() {
+    let Some(folder) = real_data("the_kuairand_data_are_the_same_in_both_kinds_of_file") else { return };
     let folder = folder.with_file_name("kuairand-pure");
     let files = Files::new();
-    let log = folder.join("log_standard_4_25_to_4_30.csv.gz");
-    let text = flate2::read::MultiGzDecoder::new(std::fs::File::open(&log).unwrap());
-    convert(text, files.path("log.parquet"), Form { group: 40_000, ..Form::default() });
+    for name in [
+        "log_standard_4_25_to_4_30",
+        "user_features_pure",
+        "video_features_basic_pure",
+        "user_history_to_4_24",
+    ] {
+        let text = std::fs::File::open(folder.join(format!("{name}.csv.gz"))).unwrap();
+        let text = flate2::read::MultiGzDecoder::new(text);
+        convert(text, files.path(&format!("{name}.parquet")), Form { group: 40_000, ..Form::default() });
+    }
     let tasks: Vec<mt_data::TaskConfig> = serde_yaml::from_str(KUAIRAND_TASKS).unwrap();
-    let read = |log: &str| {
-        let text = KUAIRAND.replace("LOG", log).replace("DIR", folder.to_str().unwrap());
+    let read = |folder: &std::path::Path, ext: &str| {
+        let text = KUAIRAND.replace("DIR", folder.to_str().unwrap()).replace("EXT", ext);
         let start = std::time::Instant::now();
         let data = load(&serde_yaml::from_str(&text).unwrap(), &tasks).unwrap();
         #[expect(clippy::print_stdout, reason = "the rate is of interest beside the test's result")]
         {
-            println!("{log}: {:.0} rows/s", 94_784.0 / start.elapsed().as_secs_f64());
+            println!("{ext}: {:.0} rows/s", 94_784.0 / start.elapsed().as_secs_f64());
         }
         data
     };
-    assert_same(&read(log.to_str().unwrap()), &read(&files.path("log.parquet")));
+    assert_same(&read(&folder, "csv.gz"), &read(files.0.path(), "parquet"));
 }
 
 /// A column of any type, and the same as cells of a text file.

@@ -30,8 +30,8 @@ pub(in crate::reader) struct File {
     reader: SerializedFileReader<fs::File>,
     columns: Vec<Column>,
     needed: Vec<Wanted>,
-    /// Rows of a stripe.
-    stripe: usize,
+    /// Bytes of a stripe.
+    block: usize,
     /// The next row group.
     group: usize,
     /// The needed columns of the one before, and its rows still to be read.
@@ -45,6 +45,21 @@ struct Wanted {
     column: usize,
     leaf: usize,
     separator: Option<u8>,
+}
+
+/// Why a column cannot be read.
+#[derive(Debug)]
+pub(in crate::reader) struct Refused {
+    expected: &'static str,
+    found: String,
+}
+
+impl Refused {
+    /// The same for the column `name` of the file at `path`.
+    pub fn error(&self, path: &Path, name: &str) -> Error {
+        let (path, column) = (path.to_owned(), name.to_owned());
+        Error::ColumnType { path, column, expected: self.expected, found: self.found.clone() }
+    }
 }
 
 /// Counts the bytes of a file by the share of its rows that have been read.
@@ -69,7 +84,7 @@ impl File {
             columns: types::columns(metadata.file_metadata().schema_descr()),
             reader,
             needed: Vec::new(),
-            stripe: block,
+            block,
             group: 0,
             open: Vec::new(),
             left: 0,
@@ -87,29 +102,42 @@ impl File {
 
     /// Says which columns are to be read; those that cannot be are refused.
     pub fn choose(&mut self, layout: &Layout) -> Result<()> {
-        for (number, (slot, column)) in layout.slots.iter().zip(&self.columns).enumerate() {
-            let refuse = |expected, found: &str| Error::ColumnType {
-                path: self.path.clone(),
-                column: layout.names[number].clone(),
-                expected,
-                found: found.to_owned(),
+        for (number, slot) in layout.slots.iter().enumerate() {
+            let separator = match (slot, &layout.plan) {
+                (Slot::Skip, _) => continue,
+                (Slot::Keep(k), Some(plan)) => plan.separator(*k),
+                _ => None,
             };
-            let separator = match (slot, &column.content, &layout.plan) {
-                (Slot::Skip, ..) => continue,
-                (_, Content::Unreadable(found), _) => return Err(refuse("numbers or texts", found)),
-                (_, Content::Value, _) => None,
-                (Slot::Keep(k), Content::List, Some(plan)) => {
-                    let expected =
-                        "one value a row, as it is not only for fields with one and the same `separator`";
-                    Some(plan.separator(*k).ok_or_else(|| refuse(expected, "a list"))? as u8)
-                }
-                (_, Content::List, _) => return Err(refuse("one value a row", "a list")),
-            };
-            self.needed.push(Wanted { column: number, leaf: column.leaf, separator });
+            if let Some(refused) = self.want(number, separator) {
+                return Err(refused.error(&self.path, &layout.names[number]));
+            }
         }
-        let row = BYTES_A_VALUE * self.needed.len().max(1);
-        self.stripe = (self.stripe / row).clamp(1, MOST_ROWS);
         Ok(())
+    }
+
+    /// As [`choose`](Self::choose), with all columns; `separator` says what stands between the values of a list, and
+    /// those that cannot be read are only named.
+    pub fn choose_all(&mut self, separator: impl Fn(usize) -> Option<char>) -> Vec<(usize, Refused)> {
+        let columns = 0..self.columns.len();
+        columns.filter_map(|number| Some((number, self.want(number, separator(number))?))).collect()
+    }
+
+    fn want(&mut self, column: usize, separator: Option<char>) -> Option<Refused> {
+        let Column { leaf, content } = &self.columns[column];
+        let separator = match (content, separator) {
+            (Content::Value, _) => None,
+            (Content::List, Some(separator)) => Some(separator as u8),
+            (Content::List, None) => {
+                let expected =
+                    "one value a row, as a list is only for fields with one and the same `separator`";
+                return Some(Refused { expected, found: "a list".to_owned() });
+            }
+            (Content::Unreadable(found), _) => {
+                return Some(Refused { expected: "numbers or texts", found: found.clone() });
+            }
+        };
+        self.needed.push(Wanted { column, leaf: *leaf, separator });
+        None
     }
 
     /// The next rows; `None` at the end of the file.
@@ -135,7 +163,8 @@ impl File {
             self.open = self.needed.iter().map(open).collect::<Result<_, _>>()?;
             self.group += 1;
         }
-        let rows = self.left.min(self.stripe);
+        let row = BYTES_A_VALUE * self.needed.len().max(1);
+        let rows = self.left.min((self.block / row).clamp(1, MOST_ROWS));
         self.left -= rows;
         let schema = self.reader.metadata().file_metadata().schema_descr();
         let read = |(reader, wanted): (&mut ColumnReader, &Wanted)| {

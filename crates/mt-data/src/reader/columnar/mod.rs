@@ -10,5 +10,5 @@ mod types;
 mod value;
 mod values;
 
-pub(super) use file::File;
-pub(super) use rows::{Stripe, rows};
+pub(super) use file::{File, Refused};
+pub(super) use rows::{LISTED, Stripe, rows};

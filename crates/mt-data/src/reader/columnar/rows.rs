@@ -13,6 +13,22 @@ pub(in crate::reader) struct Stripe {
     pub(super) columns: Vec<Needed>,
 }
 
+impl Stripe {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends all cells to `text`, and returns where they are: for each column its number and its rows.
+    pub fn cells(&self, text: &mut Vec<u8>) -> Vec<(usize, Vec<Span>)> {
+        let cells = |needed: &Needed| (needed.column, needed.values.texts(needed.separator, text));
+        self.columns.iter().map(cells).collect()
+    }
+}
+
+/// What a list must hold.
+pub(in crate::reader) const LISTED: &str = "values that are neither missing nor hold the field's separator";
+
 /// A column that is needed.
 pub(super) struct Needed {
     /// Its number in the file.
@@ -93,10 +109,9 @@ fn read(row: &mut Row<'_>, cells: &[Cells], text: &[u8], at: usize) -> Result<()
                 row.label(labelled + task, values[at]).ok_or_else(|| bad("0 or 1"))?;
             }
             Cells::Kept(k, spans) => {
-                let expected = "values that are neither missing nor hold the field's separator";
                 let Span { start, end, bad: unusable } = spans[at];
                 if unusable {
-                    return Err(bad(expected));
+                    return Err(bad(LISTED));
                 }
                 row.records.iter_mut().for_each(|records| records.place(*k, start, end));
             }

@@ -11,7 +11,7 @@ use super::value::Value;
 
 /// Where a cell's text is.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Span {
+pub(in crate::reader) struct Span {
     pub start: u32,
     pub end: u32,
     /// Whether it is that of a list that no text can stand for.
