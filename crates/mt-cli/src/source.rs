@@ -37,9 +37,11 @@ pub fn report_skipped(skipped: &Skipped) {
 /// A reader over more rows of the run's kind.
 pub fn reader(cfg: &Config, signature: &Signature, paths: Paths, labels: Labels) -> Result<TableReader> {
     let mut data = cfg.data.clone();
-    if data.csv.is_none() {
+    match data.row_files() {
+        // Whatever kind of file was trained on, these may be of another.
+        Some(files) => (data.csv, data.parquet) = (Some(files), None),
         // Generated rows were trained on; files with the same columns can be read all the same.
-        data = DataConfig::files(CsvConfig::new(paths.clone()));
+        None => data = DataConfig::files(CsvConfig::new(paths.clone())),
     }
     let Signature { schema, normalizer, encoders, .. } = signature;
     Ok(TableReader::open_encoded(&paths, &data, schema, &cfg.tasks, normalizer, encoders, labels)?)
@@ -47,14 +49,14 @@ pub fn reader(cfg: &Config, signature: &Signature, paths: Paths, labels: Labels)
 
 /// Labelled rows to evaluate on, and what to call them: given files, else the test rows, else the validation rows.
 pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Result<(String, Table)> {
-    let own = |csv: &CsvConfig| match (&csv.test, &csv.valid) {
-        (Some(test), _) => Some(("test", test.clone())),
-        (None, Some(valid)) if cfg.data.test_fraction.unwrap_or(0.0) == 0.0 => Some(("valid", valid.clone())),
+    let own = |files: CsvConfig| match (files.test, files.valid) {
+        (Some(test), _) => Some(("test", test)),
+        (None, Some(valid)) if cfg.data.test_fraction.unwrap_or(0.0) == 0.0 => Some(("valid", valid)),
         _ => None,
     };
     let files = match data {
         Some(path) => Some((path, Paths(vec![path.to_owned()]))),
-        None => cfg.data.csv.as_ref().and_then(own),
+        None => cfg.data.row_files().and_then(own),
     };
     if let Some((name, paths)) = files {
         let mut reader = reader(cfg, signature, paths, Labels::Required)?;

@@ -1,11 +1,16 @@
 //! Bytes of text per second through the reader: `cargo bench -p mt-data`.
 //!
 //! Always on text like the census data's (mostly `0,`) and on dense numbers; with `MT_TEST_DATA` set, on the
-//! census training file itself, too. The files are in the page cache, as they are from the second run on.
+//! census training file itself, too; and on Parquet files with the same content, whose bytes are counted as those of the
+//! text, so that rates compare. The files are in the page cache, as they are from the second run on.
 
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+
+#[expect(dead_code, reason = "the tests use all of it")]
+#[path = "../tests/it/parquet_writer.rs"]
+mod parquet_writer;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mt_data::census::{Form, Protocol, convert};
@@ -58,9 +63,21 @@ fn dense_text(rows: usize) -> String {
     text
 }
 
+/// Reads a file, and the same content as Parquet.
 fn read(criterion: &mut Criterion, name: &str, path: &Path) {
-    let (csv, tasks) = config(path);
     let bytes = path.metadata().map_or(0, |m| m.len());
+    read_file(criterion, name, path, bytes);
+    let Ok(text) = std::fs::read_to_string(path) else { return };
+    let width = text.lines().next().map_or(0, |line| line.split(',').count());
+    let names: Vec<String> = (0..width).map(|column| format!("c{column}")).collect();
+    let columns = path.with_extension("parquet");
+    let text = format!("{}\n{text}", names.join(","));
+    parquet_writer::convert(text.as_bytes(), &columns, parquet_writer::Form::default());
+    read_file(criterion, &format!("{name} as parquet"), &columns, bytes);
+}
+
+fn read_file(criterion: &mut Criterion, name: &str, path: &Path, bytes: u64) {
+    let (csv, tasks) = config(path);
     let mut group = criterion.benchmark_group("read");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
     for threads in [1, 2] {
@@ -106,8 +123,9 @@ fn batches(criterion: &mut Criterion, name: &str, path: &Path) {
 /// The KuaiRand log with users, videos and histories joined, as a training run reads it: rows per second, the side
 /// tables' own reading included.
 fn joined(criterion: &mut Criterion, folder: &Path) {
+    const LOG: &str = "log_standard_4_25_to_4_30.csv.gz";
     const CONFIG: &str = "
-csv: {train: DIR/log_standard_4_25_to_4_30.csv.gz, features: [follow_user_num, register_days], missing: ['-124']}
+csv: {train: LOG, features: [follow_user_num, register_days], missing: ['-124']}
 numeric_missing: mean
 group: user_id
 split: {valid: date == 20220429, test: date == 20220430}
@@ -125,13 +143,24 @@ fields:
 - {column: tab}
 ";
     let tasks = "[{name: click, label: is_click}, {name: ratio, label: play_time_ms / duration_ms, kind: regression}]";
-    let data = serde_yaml::from_str::<DataConfig>(&CONFIG.replace("DIR", &folder.display().to_string()));
-    let (Ok(data), Ok(tasks)) = (data, serde_yaml::from_str::<Vec<TaskConfig>>(tasks)) else { return };
+    let (Ok(scratch), Ok(text)) = (tempfile::tempdir(), std::fs::File::open(folder.join(LOG))) else {
+        return;
+    };
+    let columns = scratch.path().join("log.parquet");
+    let text = flate2::read::MultiGzDecoder::new(text);
+    parquet_writer::convert(text, &columns, parquet_writer::Form::default());
     let mut group = criterion.benchmark_group("join");
     group.throughput(Throughput::Elements(94_784)).sample_size(10);
-    group.bench_function("kuairand, whole data set", |bencher| {
-        bencher.iter(|| black_box(Dataset::load(&data, &tasks, &|_| ()).map(|d| d.train.len()).unwrap_or(0)));
-    });
+    for (name, log) in [("kuairand", folder.join(LOG)), ("kuairand as parquet", columns)] {
+        let config = CONFIG.replace("LOG", &log.display().to_string());
+        let data = serde_yaml::from_str::<DataConfig>(&config.replace("DIR", &folder.display().to_string()));
+        let (Ok(data), Ok(tasks)) = (data, serde_yaml::from_str::<Vec<TaskConfig>>(tasks)) else { return };
+        group.bench_function(format!("{name}, whole data set"), |bencher| {
+            bencher.iter(|| {
+                black_box(Dataset::load(&data, &tasks, &|_| ()).map(|d| d.train.len()).unwrap_or(0))
+            });
+        });
+    }
     group.finish();
 }
 

@@ -16,17 +16,21 @@ use serde::{Deserialize, Serialize};
 pub use crate::choice::{BadRecords, ColumnRef, Features, Paths};
 use crate::error::{Error, Result};
 use crate::fields::{self, FieldConfig};
+pub use crate::files::ParquetConfig;
 use crate::normalize::Normalize;
 use crate::synth::SynthConfig;
 pub use crate::task::TaskConfig;
 
-/// Where the rows come from and how they are prepared. Exactly one of `csv` and `synth` is needed.
+/// Where the rows come from and how they are prepared. Exactly one of `csv`, `parquet` and `synth` is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Rows from text files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csv: Option<CsvConfig>,
+    /// Rows from Parquet files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parquet: Option<ParquetConfig>,
     /// Rows from the built-in generator, which needs no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synth: Option<SynthConfig>,
@@ -35,7 +39,7 @@ pub struct DataConfig {
     #[serde(default = "tenth")]
     pub valid_fraction: f64,
     /// Share of the rows set aside for the final test where no test files are given. Default 0.1 with `synth`,
-    /// 0 with `csv`.
+    /// 0 with files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
     /// Decides which rows are set aside. Default 1.
@@ -77,7 +81,7 @@ pub enum NumericMissing {
     Mean,
 }
 
-/// A side table: a text file with a header and one row a key.
+/// A side table: a text file with a header, or a Parquet file, and one row a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinConfig {
@@ -164,14 +168,15 @@ impl DataConfig {
     /// # Errors
     /// [`Error::Source`] or [`Error::Setting`].
     pub fn check(&self) -> Result<()> {
-        match (&self.csv, &self.synth) {
-            (Some(_), Some(_)) => return Err(Error::Source { found: "both" }),
-            (None, None) => return Err(Error::Source { found: "none" }),
-            (Some(csv), None) => csv.check()?,
-            (None, Some(synth)) => {
+        match (&self.csv, &self.parquet, &self.synth) {
+            (Some(csv), None, None) => csv.check()?,
+            (None, Some(_), None) => {}
+            (None, None, Some(synth)) => {
                 synth.check()?;
                 self.check_synth()?;
             }
+            (None, None, None) => return Err(Error::Source { found: "none" }),
+            _ => return Err(Error::Source { found: "several" }),
         }
         self.check_fields()?;
         let written = [
@@ -206,7 +211,7 @@ impl DataConfig {
             None => Ok(()),
             Some(&(key, _)) => {
                 let found = "data.synth".to_owned();
-                Err(Error::Setting { key, expected: "rows from `data.csv`", found })
+                Err(Error::Setting { key, expected: "rows from files", found })
             }
         }
     }
@@ -222,14 +227,16 @@ impl DataConfig {
             (None, ColumnRef::Index(column)) => format!("column_{column}"),
         };
         fields::tables(&self.fields, &self.fields.iter().map(name).collect::<Vec<_>>())?;
-        let (Some(split), Some(csv)) = (&self.split, &self.csv) else { return Ok(()) };
+        let (Some(split), Some(csv)) = (&self.split, self.row_files()) else { return Ok(()) };
         let refuse = |key, expected, found: &dyn ToString| {
             Err(Error::Setting { key, expected, found: found.to_string() })
         };
-        let files = [("data.csv.valid", &csv.valid, &split.valid), ("data.csv.test", &csv.test, &split.test)];
+        let files = [("valid", &csv.valid, &split.valid), ("test", &csv.test, &split.test)];
         for (key, files, rule) in files {
             if let (Some(files), Some(_)) = (files, rule) {
-                return refuse(key, "nothing, as `data.split` picks these rows", &files.0.join(", "));
+                let expected = "nothing, as `data.split` picks these rows";
+                let (key, found) = (self.files_key(key), files.0.join(", "));
+                return Err(Error::Entry { key, expected, found });
             }
         }
         // The default is in every configuration that was written out, so it cannot count as a wish.
@@ -249,7 +256,8 @@ impl DataConfig {
         if self.split.is_some() {
             return [0.0; 2];
         }
-        let files = self.csv.as_ref();
+        let files = self.row_files();
+        let files = files.as_ref();
         let default_test = if files.is_some() { 0.0 } else { tenth() };
         let share = |files: Option<&Paths>, fraction| if files.is_some() { 0.0 } else { fraction };
         [
@@ -264,6 +272,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         DataConfig {
             csv: None,
+            parquet: None,
             synth: None,
             valid_fraction: tenth(),
             test_fraction: None,

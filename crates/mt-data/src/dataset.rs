@@ -57,7 +57,8 @@ impl Dataset {
     ) -> Result<Self> {
         data.check()?;
         let tasks_checked = schema::tasks(tasks)?;
-        let (schema, mut parts, truth, mut skipped) = match (&data.csv, &data.synth) {
+        let files = data.row_files();
+        let (schema, mut parts, truth, mut skipped) = match (&files, &data.synth) {
             (Some(csv), _) => {
                 let (schema, parts, skipped) = read_training(data, csv, tasks, progress)?;
                 (schema, parts, None, skipped)
@@ -76,7 +77,7 @@ impl Dataset {
             return Err(Error::NoRows { what: "train" });
         }
         let encoders = parts.encoders;
-        if let Some(csv) = &data.csv {
+        if let Some(csv) = &files {
             let mut part = |paths: &Option<Paths>, what| -> Result<Option<Table>> {
                 let Some(paths) = paths else { return Ok(None) };
                 let required = Labels::Required;

@@ -41,6 +41,34 @@ pub enum Error {
         /// What the decoder said.
         source: io::Error,
     },
+    /// A file is no Parquet file though its name says so, ends early, is damaged, or uses what is not supported.
+    #[cfg(feature = "parquet")]
+    #[error("{}: not a readable Parquet file", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Parquet file where support for them has been left out.
+    #[cfg(not(feature = "parquet"))]
+    #[error("{}: a Parquet file, which needs the feature `parquet` of mt-data", path.display())]
+    NoParquet {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column of a Parquet file has a type that it must not have for what is asked of it.
+    #[error("{}: column \"{column}\": expected {expected}, found {found}", path.display())]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What would have been right.
+        expected: &'static str,
+        /// Its type, in words.
+        found: String,
+    },
     /// A pattern or a folder holds no data file.
     #[error("no file matches \"{pattern}\"")]
     NoMatch {
@@ -68,7 +96,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A cell does not hold what its column must hold.
-    #[error("{place}: field \"{field}\": expected {expected}, found {found} (record {record})")]
+    #[error("{place}: field \"{field}\": expected {expected}, found {found}{}", place.record(*record))]
     Field {
         /// Where the cell begins.
         place: Place,
@@ -246,10 +274,10 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
-    /// `csv` and `synth` are both there, or neither.
-    #[error("data: exactly one of `csv` and `synth` is needed, found {found}")]
+    /// More than one of `csv`, `parquet` and `synth` is there, or none.
+    #[error("data: exactly one of `csv`, `parquet` and `synth` is needed, found {found}")]
     Source {
-        /// `both` or `none`.
+        /// `several` or `none`.
         found: &'static str,
     },
     /// A feature of the synthetic data is asked for as a label.
@@ -311,16 +339,14 @@ pub enum Error {
         table: String,
     },
     /// A side table has two rows of one key.
-    #[error("{}:{second}: key \"{key}\" is there twice (lines {first} and {second})", path.display())]
+    #[error("{second}: key \"{key}\" is there twice, first at {first}")]
     DuplicateKey {
-        /// The side table.
-        path: PathBuf,
         /// The key.
         key: String,
-        /// Line of its first row.
-        first: u64,
-        /// Line of its second row.
-        second: u64,
+        /// Its first row.
+        first: Place,
+        /// Its second row.
+        second: Place,
     },
     /// A column is in two of the files that are joined.
     #[error("column \"{name}\" is in both {} and {}", first.display(), second.display())]
@@ -351,35 +377,6 @@ pub enum Error {
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]
     TooLarge,
-}
-
-impl Error {
-    /// Whether the configuration is at fault, not a file or its content.
-    pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Pattern { .. }
-                | Self::LooksLikeHeader { .. }
-                | Self::LooksLikeData { .. }
-                | Self::UnknownColumn { .. }
-                | Self::Unnamed { .. }
-                | Self::ColumnOutOfRange { .. }
-                | Self::LabelAmongFeatures { .. }
-                | Self::DuplicateFeature { .. }
-                | Self::NoFeatures { .. }
-                | Self::SharedLabel { .. }
-                | Self::NoTasks
-                | Self::DuplicateTask { .. }
-                | Self::TaskName { .. }
-                | Self::Source { .. }
-                | Self::NoLabel { .. }
-                | Self::Setting { .. }
-                | Self::Entry { .. }
-                | Self::Expression { .. }
-                | Self::TableEncodings { .. }
-                | Self::ColumnInBoth { .. }
-        )
-    }
 }
 
 fn or_without(labels: Option<usize>) -> String {

@@ -1,7 +1,7 @@
-//! Data path of multi-task ranking models: schema, CSV reader, batches, normalisation, splits, synthetic data.
+//! Data path of multi-task ranking models: schema, reader of text and Parquet files, batches, normalisation, splits, synthetic data.
 //!
 //! In the order in which a row passes through: a [`DataConfig`] says where rows come from; [`TableReader`]
-//! parses text, [`synth`] makes rows up; [`split()`] sets some aside; [`Normalizer`] scales the columns of the
+//! parses text and reads columns, [`synth`] makes rows up; [`split()`] sets some aside; [`Normalizer`] scales the columns of the
 //! resulting [`Table`]s, [`Encoders`] turn [`fields`] into rows of embedding tables; [`Dataset::load`] does all of that; [`permutation`] and [`Batches`] then hand out a
 //! [`Batch`] at a time.
 //!
@@ -27,6 +27,7 @@ mod dataset;
 pub mod error;
 mod expression;
 pub mod fields;
+mod files;
 mod gather;
 mod leaks;
 mod message;
@@ -40,6 +41,7 @@ mod stats;
 pub mod synth;
 mod table;
 mod task;
+mod usage;
 mod write;
 
 pub use batch::Batch;
@@ -49,6 +51,7 @@ pub use config::{JoinConfig, JoinMissing, NumericMissing, SplitConfig, TaskConfi
 pub use dataset::{Dataset, Progress};
 pub use error::{Error, Result};
 pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Ids, Pooling};
+pub use files::ParquetConfig;
 pub use leaks::{Evidence, Leak, leaks};
 pub use normalize::{Normalize, Normalizer, Scaling};
 pub use reader::{Labels, Skipped, TableReader, expand};

@@ -3,20 +3,43 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// A position in a text file; prints as `path:line:column`.
+/// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// Line, from 1; a header is line 1.
-    pub line: u64,
-    /// Byte column within the line, from 1.
-    pub column: u64,
+pub enum Place {
+    /// In a text file; prints as `path:line:column`.
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1; a header is line 1.
+        line: u64,
+        /// Byte column within the line, from 1.
+        column: u64,
+    },
+    /// In a Parquet file; prints as `path: row 7`.
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Row, from 1.
+        row: u64,
+    },
+}
+
+impl Place {
+    /// The record `record` in brackets, for a message, where a position does not name it already.
+    pub(crate) fn record(&self, record: u64) -> String {
+        match self {
+            Place::Text { .. } => format!(" (record {record})"),
+            Place::Row { .. } => String::new(),
+        }
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+        match self {
+            Place::Text { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Place::Row { path, row } => write!(f, "{}: row {row}", path.display()),
+        }
     }
 }
 

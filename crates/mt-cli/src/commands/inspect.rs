@@ -30,8 +30,8 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 
 /// The columns of a configuration's data, from its first line.
 fn schema(cfg: &Config) -> Result<Schema> {
-    Ok(match &cfg.data.csv {
-        Some(csv) => TableReader::open_data(&csv.train, &cfg.data, &cfg.tasks)?.schema(),
+    Ok(match cfg.data.row_files() {
+        Some(files) => TableReader::open_data(&files.train, &cfg.data, &cfg.tasks)?.schema(),
         None => {
             let (numeric, tasks) = (synth::feature_names(), mt_data::tasks(&cfg.tasks)?);
             Schema { numeric, fields: Vec::new(), tasks }

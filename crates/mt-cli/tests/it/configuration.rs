@@ -130,7 +130,7 @@ fn a_bad_override_is_named_as_it_was_typed() {
         ("tasks[2].name=x", "\"tasks[2].name\": \"tasks\" has 2 entries"),
         ("model.experts=0", "model.experts: expected 1 to 1024, found 0"),
         ("model.experts=1025", "model.experts: expected 1 to 1024, found 1025"),
-        ("data.synth.rows=9", "data: exactly one of `csv` and `synth` is needed, found both"),
+        ("data.synth.rows=9", "data: exactly one of `csv`, `parquet` and `synth` is needed, found several"),
         ("name=../run", "name: expected the name of a folder, without slashes, found \"../run\""),
         ("tasks[1].name=watched", "tasks: two tasks are named \"watched\""),
     ];

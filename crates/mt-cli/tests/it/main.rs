@@ -9,6 +9,10 @@ mod fields;
 mod interruption;
 mod looking;
 mod output;
+mod parquet;
+#[allow(dead_code, reason = "mt-data's tests use all of it")]
+#[path = "../../../mt-data/tests/it/parquet_writer.rs"]
+mod parquet_writer;
 mod predicting;
 mod reporting;
 mod support;

@@ -77,7 +77,7 @@ impl Record<'_> {
         // Every field before this one and its comma.
         let before: usize = (0..i).map(|i| self.fields.get(i).map_or(0, <[u8]>::len) + 1).sum();
         let blank = self.fields.get(i).map_or(0, |f| f.len()) - self.field(i).len();
-        Place { path: self.path.to_owned(), line: self.line, column: (before + blank + 1) as u64 }
+        Place::Text { path: self.path.to_owned(), line: self.line, column: (before + blank + 1) as u64 }
     }
 }
 
@@ -127,7 +127,7 @@ impl Raw {
             let line = fields.position().map_or(record, csv::Position::line);
             let path = &self.path;
             if fields.len() != FIELDS {
-                let place = Place { path: path.clone(), line, column: 1 };
+                let place = Place::Text { path: path.clone(), line, column: 1 };
                 return Err(Error::Width { place, expected: FIELDS, found: fields.len(), record });
             }
             f(&Record { fields: &fields, line, record, path })?;

@@ -16,6 +16,26 @@ pub(super) const BLOCK: usize = 1 << 20;
 /// A line longer than this is no row but a file that is no text.
 pub(super) const LONGEST_LINE: usize = 64 << 20;
 
+/// Whether a file is to be read as Parquet: by its name, or by its first bytes.
+pub(super) fn is_parquet(path: &Path) -> Result<bool> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+        return Ok(true);
+    }
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    // What is looked at in a pipe is gone.
+    if !path.metadata().map_err(read)?.is_file() {
+        return Ok(false);
+    }
+    /// The first bytes of every Parquet file.
+    const MAGIC: &[u8; 4] = b"PAR1";
+    let mut first = [0; MAGIC.len()];
+    match File::open(path).map_err(read)?.read_exact(&mut first) {
+        Ok(()) => Ok(first == *MAGIC),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(read(error)),
+    }
+}
+
 /// Counts the bytes that go through, before decompression.
 struct Counted {
     file: File,

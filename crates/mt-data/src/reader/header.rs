@@ -35,13 +35,19 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
     if !numbered && names.iter().all(|name| number::whole(name.as_bytes()).is_some()) {
         return Err(Error::LooksLikeData { path: path.to_owned() });
     }
+    unique(&names, path)?;
+    Ok((names, length))
+}
+
+/// Refuses a name that two columns have.
+pub(super) fn unique(names: &[String], path: &Path) -> Result<()> {
     let mut seen = std::collections::BTreeMap::new();
     for (second, name) in names.iter().enumerate() {
         if let Some(first) = seen.insert(name, second) {
             return Err(Error::DuplicateColumn { path: path.to_owned(), name: name.clone(), first, second });
         }
     }
-    Ok((names, length))
+    Ok(())
 }
 
 /// The names of columns without names: `column 0`, `column 1`, …, counted as the configuration counts them.

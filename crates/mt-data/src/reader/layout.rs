@@ -79,7 +79,7 @@ impl Request {
     /// What `data`, whose rows come from files, and `tasks` ask for.
     pub fn new(data: &DataConfig, tasks: &[TaskConfig], labels: Labels, training: bool) -> Result<Self> {
         data.check()?;
-        let Some(csv) = data.csv.clone() else { return Err(Error::Source { found: "none" }) };
+        let Some(csv) = data.row_files() else { return Err(Error::Source { found: "none" }) };
         Ok(Request { csv, data: data.clone(), tasks: tasks.to_vec(), labels, training })
     }
 
@@ -196,14 +196,18 @@ pub(super) fn schema(columns: Columns<'_>, request: &Request) -> Result<Schema> 
 /// The feature columns in schema order.
 fn features(columns: Columns<'_>, request: &Request, others: &Others) -> Result<Vec<usize>> {
     let csv = &request.csv;
-    let excluded: Vec<usize> =
-        csv.exclude.iter().map(|c| columns.find(c, "data.csv.exclude")).collect::<Result<_>>()?;
+    let excluded: Vec<usize> = csv
+        .exclude
+        .iter()
+        .map(|c| columns.find(c, &request.data.files_key("exclude")))
+        .collect::<Result<_>>()?;
     let taken = others.taken();
     let features: Vec<usize> = match &csv.features {
         Features::All => (0..columns.names.len()).filter(|c| !taken.contains(c)).collect(),
         Features::None => Vec::new(),
         Features::List(list) => {
-            list.iter().map(|c| columns.find(c, "data.csv.features")).collect::<Result<_>>()?
+            let key = request.data.files_key("features");
+            list.iter().map(|c| columns.find(c, &key)).collect::<Result<_>>()?
         }
     };
     let mut seen = vec![false; columns.names.len()];

@@ -5,6 +5,8 @@
 
 mod blocks;
 mod cell;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod columns;
 mod files;
 mod header;
@@ -15,6 +17,7 @@ mod parse;
 mod plan;
 mod prepare;
 mod record;
+mod row;
 mod side;
 mod stream;
 
@@ -40,8 +43,8 @@ use crate::schema::Schema;
 use crate::table::Table;
 use layout::{Layout, Request};
 use merge::Known;
-use parse::{Fault, FaultKind, Parsed};
-use stream::{Block, Stream};
+use row::{Fault, FaultKind, Parsed};
+use stream::{Block, Content, Stream};
 
 /// Blocks a thread parses before the results are handed out: with many, a thread that is held up does not hold up
 /// the others; 16 MiB of text for two threads.
@@ -295,7 +298,7 @@ impl TableReader {
             (self.line, self.record) = (line, 1);
         }
         for fault in parsed.faults {
-            let error = locate(fault, &block.layout, self.line, self.record);
+            let error = locate(fault, &block, self.line, self.record);
             let BadRecords::Skip(limit) = self.bad else { return Err(error) };
             self.skipped.records += 1;
             if self.skipped.first.len() < MESSAGES {
@@ -313,7 +316,11 @@ impl TableReader {
         if let Some(extra) = parsed.extra {
             table = self.known.merge(table, extra, &block.layout)?;
         }
-        lock(&self.free).push(block.buffer);
+        match block.content {
+            Content::Text { buffer, .. } => lock(&self.free).push(buffer),
+            #[cfg(feature = "parquet")]
+            Content::Columns(_) => {}
+        }
         Ok(table)
     }
 }
@@ -339,7 +346,11 @@ impl Iterator for TableReader {
 }
 
 fn parse_block(block: Block, allowance: u64, normalizer: Option<&Normalizer>) -> Result<(Block, Parsed)> {
-    let mut parsed = parse::parse(&block.buffer[block.lines.clone()], &block.layout, allowance);
+    let mut parsed = match &block.content {
+        Content::Text { buffer, lines } => parse::parse(&buffer[lines.clone()], &block.layout, allowance),
+        #[cfg(feature = "parquet")]
+        Content::Columns(stripe) => columnar::rows(stripe, &block.layout, allowance),
+    };
     match normalizer {
         Some(normalizer) => {
             let mut table = Table::from_batch(parsed.rows);
@@ -358,10 +369,16 @@ fn parse_block(block: Block, allowance: u64, normalizer: Option<&Normalizer>) ->
     Ok((block, parsed))
 }
 
-fn locate(fault: Fault, layout: &Layout, line: u64, record: u64) -> Error {
-    let column = fault.offset as u64 + 1;
-    let place = Place { path: layout.path.clone(), line: line + fault.line, column };
-    let record = record + fault.record;
+fn locate(fault: Fault, block: &Block, line: u64, record: u64) -> Error {
+    let layout: &Layout = &block.layout;
+    let (path, record) = (layout.path.clone(), record + fault.record);
+    let place = match block.content {
+        Content::Text { .. } => {
+            Place::Text { path, line: line + fault.line, column: fault.offset as u64 + 1 }
+        }
+        #[cfg(feature = "parquet")]
+        Content::Columns(_) => Place::Row { path, row: record },
+    };
     match fault.kind {
         FaultKind::Width { found } => Error::Width { place, expected: layout.slots.len(), found, record },
         FaultKind::Side { place, field, expected, found } => {

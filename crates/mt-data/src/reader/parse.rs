@@ -4,78 +4,15 @@
 //! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
 //! ones other than zero cost anything. Everything else goes field by field.
 
-use std::borrow::Cow;
-
 use super::cell::{Cell, count};
 use super::layout::{Layout, Slot};
 use super::number;
-use super::record::{Extra, Records};
-use crate::batch::Batch;
-use crate::error::Place;
+use super::row::{Fault, FaultKind, Parsed, Row};
 use crate::expression::is_missing;
-use crate::rows::{Numeric, SparseRows};
-
-/// What a block of text holds.
-#[derive(Debug)]
-pub(super) struct Parsed {
-    /// Its good rows: features, labels and mask.
-    pub rows: Batch,
-    /// What the layout's plan made of them.
-    pub extra: Option<Extra>,
-    /// Its lines, blank ones too.
-    pub lines: u64,
-    /// Its records, good or bad.
-    pub records: u64,
-    /// Its bad records, up to the allowance and one more.
-    pub faults: Vec<Fault>,
-}
-
-/// A record that cannot be read. Positions are relative to the block, as no one knows yet where that begins.
-#[derive(Debug, PartialEq)]
-pub(super) struct Fault {
-    /// Lines before it in the block.
-    pub line: u64,
-    /// Records before it in the block.
-    pub record: u64,
-    /// Bytes before it in the line.
-    pub offset: usize,
-    /// What is wrong.
-    pub kind: FaultKind,
-}
-
-#[derive(Debug, PartialEq)]
-pub(super) enum FaultKind {
-    Width {
-        found: usize,
-    },
-    /// `field` is what to call the cell, if not by its column.
-    Cell {
-        column: usize,
-        field: Option<String>,
-        expected: Cow<'static, str>,
-        found: String,
-    },
-    /// In a side table.
-    Side {
-        place: Place,
-        field: String,
-        expected: Cow<'static, str>,
-        found: String,
-    },
-}
 
 /// Reads `text`, whole lines each ending in `\n`, and gives up after more than `allowance` bad records.
 pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
-    let width = layout.features;
-    let mut row = Row {
-        layout,
-        stamp: Stamp::new(layout.delimiter),
-        sparse: SparseRows::empty(width),
-        labels: Vec::new(),
-        mask: Vec::new(),
-        pairs: Vec::new(),
-        records: layout.plan.as_ref().map(|plan| Records::new(plan, layout.delimiter)),
-    };
+    let mut rows = Text { row: Row::new(layout), stamp: Stamp::new(layout.delimiter) };
     let (mut lines, mut records, mut faults) = (0, 0, Vec::new());
     let mut at = 0;
     while at < text.len() {
@@ -88,14 +25,14 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
             (at, lines) = (at + blank, lines + 1);
             continue;
         }
-        match row.read(text, at) {
+        match rows.read(text, at) {
             Some(next) => {
-                row.finish();
+                rows.row.finish();
                 at = next;
             }
             None => {
-                row.drop_unfinished();
-                let bad_value = row.records.as_mut().and_then(|r| r.take_fault(at, lines, records));
+                rows.row.drop_unfinished();
+                let bad_value = rows.row.take_fault(at, lines, records);
                 faults.push(bad_value.unwrap_or_else(|| {
                     let (offset, kind) = diagnose(text, at, layout);
                     Fault { line: lines, record: records, offset, kind }
@@ -108,10 +45,7 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         }
         (lines, records) = (lines + 1, records + 1);
     }
-    let Row { sparse, labels, mask, records: kept, .. } = row;
-    let rows =
-        Batch { numeric: Numeric::Sparse(sparse), fields: Vec::new(), labels, mask, tasks: layout.tasks };
-    Parsed { rows, extra: kept.map(|kept| kept.extra), lines, records, faults }
+    rows.row.into_parsed(lines, records, faults)
 }
 
 /// The text `0,0,0,0,` and what to compare with it.
@@ -142,40 +76,32 @@ impl Stamp {
     }
 }
 
-struct Row<'a> {
-    layout: &'a Layout,
+/// Rows that are read from text.
+struct Text<'a> {
+    row: Row<'a>,
     stamp: Stamp,
-    sparse: SparseRows,
-    labels: Vec<f32>,
-    mask: Vec<f32>,
-    /// For sorting rows whose features come in another order than the schema's.
-    pairs: Vec<(u32, f32)>,
-    /// What the layout's plan makes of the rows.
-    records: Option<Records<'a>>,
 }
 
-impl Row<'_> {
+impl Text<'_> {
     /// Reads the row that starts at `at` and returns where the next one starts; `None` if anything is wrong.
     fn read(&mut self, text: &[u8], at: usize) -> Option<usize> {
-        let layout = self.layout;
+        let layout = self.row.layout;
         let last = layout.slots.len() - 1;
-        let labelled = self.labels.len();
-        self.labels.resize(labelled + layout.tasks, 0.0);
-        self.mask.resize(labelled + layout.tasks, 0.0);
+        let labelled = self.row.begin();
         let (mut at, mut column) = (at, 0);
         loop {
             (at, column) = self.read_digits(text, at, column);
             let slot = layout.slots[column];
             let next = if let Slot::Keep(k) = slot {
-                self.records.as_mut()?.keep(text, at, k)?
+                self.row.records.as_mut()?.keep(text, at, k)?
             } else {
                 self.read_number(text, at, slot, labelled)?
             };
             match text.get(next) {
                 Some(&b) if b == layout.delimiter && column < last => (at, column) = (next + 1, column + 1),
-                Some(b'\n') if column == last => return self.complete(text, labelled, next + 1),
+                Some(b'\n') if column == last => return self.row.complete(text, labelled, next + 1),
                 Some(b'\r') if column == last && text.get(next + 1) == Some(&b'\n') => {
-                    return self.complete(text, labelled, next + 2);
+                    return self.row.complete(text, labelled, next + 2);
                 }
                 _ => return None,
             }
@@ -185,13 +111,13 @@ impl Row<'_> {
     /// Reads a cell that is nothing but a number, and returns the position behind it.
     #[inline(always)]
     fn read_number(&mut self, text: &[u8], at: usize, slot: Slot, labelled: usize) -> Option<usize> {
-        match (slot, number::scan(text, at, self.layout.delimiter)) {
+        match (slot, number::scan(text, at, self.row.layout.delimiter)) {
             (Slot::Feature(feature), Some((value, next))) => {
-                self.push(feature, value);
+                self.row.push(feature, value);
                 Some(next)
             }
             (Slot::Label(task), Some((value, next))) => {
-                self.label(labelled + task as usize, value)?;
+                self.row.label(labelled + task as usize, value)?;
                 Some(next)
             }
             (Slot::Skip | Slot::Keep(_), Some((_, next))) => Some(next),
@@ -199,19 +125,10 @@ impl Row<'_> {
         }
     }
 
-    /// Makes what the plan says of a row that has been read; `next` is where the next one starts.
-    fn complete(&mut self, text: &[u8], labelled: usize, next: usize) -> Option<usize> {
-        if let Some(records) = &mut self.records {
-            let (labels, mask) = (&mut self.labels[labelled..], &mut self.mask[labelled..]);
-            records.finish(text, &mut self.sparse, labels, mask)?;
-        }
-        Some(next)
-    }
-
     /// Reads single digits up to the next label or the last column, and returns how far it came.
     #[inline(always)]
     fn read_digits(&mut self, text: &[u8], mut at: usize, mut column: usize) -> (usize, usize) {
-        let stop = self.layout.stops[column] as usize;
+        let stop = self.row.layout.stops[column] as usize;
         while column + 16 <= stop {
             let Some(chunk) = text[at..].first_chunk::<32>() else { break };
             let (words, _) = chunk.as_chunks::<8>();
@@ -253,67 +170,28 @@ impl Row<'_> {
             let field = fields.trailing_zeros() / 16;
             let digit = fields >> (16 * field) & 0xF;
             fields &= !(0xFFFF << (16 * field));
-            if let Slot::Feature(feature) = self.layout.slots[column + field as usize] {
-                self.push(feature, digit as f32);
+            if let Slot::Feature(feature) = self.row.layout.slots[column + field as usize] {
+                self.row.push(feature, digit as f32);
             }
         }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, feature: u32, value: f32) {
-        if value != 0.0 {
-            self.sparse.columns.push(feature);
-            self.sparse.values.push(value);
-        }
-    }
-
-    fn label(&mut self, at: usize, value: f32) -> Option<()> {
-        let binary = value == 0.0 || value == 1.0;
-        (self.labels[at], self.mask[at]) = (value, 1.0);
-        binary.then_some(())
     }
 
     /// Reads a cell with quotes or blanks, or an empty one; returns the position behind it.
     #[cold]
     fn read_cell(&mut self, text: &[u8], at: usize, slot: Slot, labelled: usize) -> Option<usize> {
-        let cell = Cell::at(text, at, self.layout.delimiter);
+        let cell = Cell::at(text, at, self.row.layout.delimiter);
         let content = text[cell.start..cell.end].trim_ascii();
         match slot {
             Slot::Skip | Slot::Keep(_) => {}
             _ if cell.bad_quotes => return None,
             Slot::Label(_) if is_missing(content) => {}
-            Slot::Label(task) => self.label(labelled + task as usize, number::whole(content)?)?,
-            Slot::Feature(feature) if content.is_empty() => self.push(feature, self.layout.numeric_missing?),
-            Slot::Feature(feature) => self.push(feature, number::whole(content)?),
+            Slot::Label(task) => self.row.label(labelled + task as usize, number::whole(content)?)?,
+            Slot::Feature(feature) if content.is_empty() => {
+                self.row.push(feature, self.row.layout.numeric_missing?)
+            }
+            Slot::Feature(feature) => self.row.push(feature, number::whole(content)?),
         }
         Some(cell.next)
-    }
-
-    fn finish(&mut self) {
-        let start = *self.sparse.offsets.last().unwrap_or(&0) as usize;
-        if !self.layout.ascending {
-            let Row { sparse, pairs, .. } = self;
-            let stored = sparse.columns[start..].iter().zip(&sparse.values[start..]);
-            pairs.clear();
-            pairs.extend(stored.map(|(&column, &value)| (column, value)));
-            pairs.sort_unstable_by_key(|&(column, _)| column);
-            for (i, &(column, value)) in pairs.iter().enumerate() {
-                (sparse.columns[start + i], sparse.values[start + i]) = (column, value);
-            }
-        }
-        self.sparse.offsets.push(self.sparse.values.len() as u32);
-    }
-
-    fn drop_unfinished(&mut self) {
-        let rows = self.sparse.offsets.len() - 1;
-        let end = *self.sparse.offsets.last().unwrap_or(&0) as usize;
-        self.sparse.columns.truncate(end);
-        self.sparse.values.truncate(end);
-        self.labels.truncate(rows * self.layout.tasks);
-        self.mask.truncate(rows * self.layout.tasks);
-        if let Some(records) = &mut self.records {
-            records.truncate(rows);
-        }
     }
 }
 

@@ -7,6 +7,8 @@ use super::layout::{Others, Request, Slot};
 use super::record::Missing;
 use super::side::Side;
 use crate::config::JoinMissing;
+#[cfg(feature = "parquet")]
+use crate::error::Result;
 use crate::expression::Expression;
 use crate::fields::{Coder, Ids};
 use crate::schema::{List, Schema, TaskKind};
@@ -90,6 +92,13 @@ pub(super) struct Plan {
     pub numeric_missing: Option<f32>,
 }
 
+/// The separator that all of `fields` have.
+#[cfg(feature = "parquet")]
+pub(super) fn agreed(mut fields: impl Iterator<Item = Option<char>>) -> Option<char> {
+    let first = fields.next()?;
+    first.filter(|_| fields.all(|separator| separator == first))
+}
+
 impl Prepared {
     /// The side column behind the file's own columns.
     pub fn side(&self, behind: usize) -> Origin {
@@ -105,6 +114,36 @@ impl Prepared {
 }
 
 impl Plan {
+    /// Where the values come from that are no list.
+    #[cfg(feature = "parquet")]
+    fn single(&self) -> impl Iterator<Item = Origin> {
+        let within = self.labels.iter().filter_map(|label| label.within.as_ref());
+        let rules = self.labels.iter().map(|label| &label.rule).chain(within).chain(&self.weight);
+        let rules = rules.chain(self.split.iter().flatten().flatten());
+        let origins = rules.flat_map(|rule| rule.origins.iter().flatten().copied());
+        let keys = self.joins.iter().map(|join| Origin::Kept(join.key));
+        origins.chain(keys).chain(self.features.iter().map(|&(origin, _)| origin)).chain(self.group)
+    }
+
+    /// The separator of the kept cell number `k`, if fields of several values, which agree on it, are all that it is for.
+    #[cfg(feature = "parquet")]
+    pub fn separator(&self, k: u32) -> Option<char> {
+        let kept = Origin::Kept(k);
+        let fields = self.fields.iter().filter(|field| field.origin == kept);
+        let separators = fields.map(|field| field.list.map(|list| list.separator));
+        if self.single().any(|origin| origin == kept) { None } else { agreed(separators) }
+    }
+
+    /// Refuses columns of side tables that are needed and cannot be read.
+    #[cfg(feature = "parquet")]
+    pub fn check_sides(&self) -> Result<()> {
+        let mut origins = self.single().chain(self.fields.iter().map(|field| field.origin));
+        origins.try_for_each(|origin| match origin {
+            Origin::Side { join, column } => self.sides[join as usize].check(column as usize),
+            Origin::Kept(_) => Ok(()),
+        })
+    }
+
     /// Says in `slots` what the file's own columns are for.
     pub fn new(
         columns: Columns<'_>,

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::cell::{Content, unescape};
 use super::number;
-use super::parse::{Fault, FaultKind};
 use super::plan::{FieldPlan, LabelPlan, Origin, Plan, RulePlan};
+use super::row::{Fault, FaultKind};
 use crate::expression::{BadCell, is_missing};
 use crate::fields::{Coder, Ids, Interner};
 use crate::rows::SparseRows;
@@ -95,6 +95,12 @@ impl<'a> Records<'a> {
         }
         self.cells[k as usize] = kept;
         (!bad_quotes).then_some(next)
+    }
+
+    /// Keeps text that is nothing but the cell number `k`.
+    #[cfg(feature = "parquet")]
+    pub fn place(&mut self, k: u32, start: u32, end: u32) {
+        self.cells[k as usize] = Kept { start, end, ..Kept::default() };
     }
 
     /// Makes what the plan says of the record whose cells have been kept; `None` if a value cannot be used.

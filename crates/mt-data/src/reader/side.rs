@@ -6,11 +6,20 @@ use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
-use super::blocks::{BLOCK, Blocks};
+use super::blocks::{BLOCK, Blocks, is_parquet};
 use super::cell::{Content, count};
+#[cfg(feature = "parquet")]
+use super::columnar;
 use super::header;
+use super::layout::Request;
+#[cfg(feature = "parquet")]
+use super::plan::agreed;
+#[cfg(feature = "parquet")]
+use crate::config::ColumnRef;
 use crate::config::JoinConfig;
-use crate::error::{Error, Nearest, Place, Result};
+use crate::error::{Error, Found, Nearest, Place, Result};
+#[cfg(feature = "parquet")]
+use crate::fields::FieldConfig;
 use crate::fields::Interner;
 
 /// A side table: its text, and where in it each cell is.
@@ -20,18 +29,28 @@ pub(super) struct Side {
     pub names: Vec<String>,
     key: usize,
     text: Vec<u8>,
-    /// Where each row starts.
+    /// Where each row of a text file starts.
     starts: Vec<u32>,
     /// `rows x columns` ranges of the text.
     cells: Vec<(u32, u32)>,
     /// The keys by row, close together: a look-up is a row's most expensive part.
     keys: Interner,
+    /// Columns of a Parquet file that cannot be read, and why.
+    #[cfg(feature = "parquet")]
+    refused: Vec<(usize, columnar::Refused)>,
 }
 
 /// Reads all side tables.
-pub(super) fn open(joins: &[JoinConfig], delimiter: u8) -> Result<Vec<Side>> {
-    let open = |(i, join): (usize, &JoinConfig)| Side::open(i, join, delimiter);
-    let read: Vec<Result<Side>> = joins.par_iter().enumerate().map(open).collect();
+pub(super) fn open(request: &Request) -> Result<Vec<Side>> {
+    let delimiter = request.csv.delimiter_byte()?;
+    let open = |(i, join): (usize, &JoinConfig)| match is_parquet(&join.file)? {
+        false => Side::open(i, join, delimiter),
+        #[cfg(feature = "parquet")]
+        true => Side::open_columns(i, join, &request.data.fields),
+        #[cfg(not(feature = "parquet"))]
+        true => Err(Error::NoParquet { path: join.file.clone() }),
+    };
+    let read: Vec<Result<Side>> = request.data.join.par_iter().enumerate().map(open).collect();
     read.into_iter().collect()
 }
 
@@ -74,15 +93,75 @@ impl Side {
             return Err(Error::Empty { path });
         }
         let (names, length) = header::read(&text[at..], delimiter, &path)?;
+        let mut side = Side::empty(path, names, index, join)?;
+        side.text = text;
+        side.read_rows(at + length, delimiter)?;
+        Ok(side)
+    }
+
+    /// A side table without rows, of a file with the columns `names`.
+    fn empty(path: PathBuf, names: Vec<String>, index: usize, join: &JoinConfig) -> Result<Self> {
         let Some(key) = names.iter().position(|name| *name == join.key) else {
             let (key, name, nearest) =
                 (format!("data.join[{index}].key"), join.key.clone(), Nearest::of(&join.key, &names));
             return Err(Error::UnknownColumn { key, name, path, nearest });
         };
-        let (starts, cells, keys) = (Vec::new(), Vec::new(), Interner::default());
-        let mut side = Side { path, names, key, text, starts, cells, keys };
-        side.read_rows(at + length, delimiter)?;
+        Ok(Side {
+            path,
+            names,
+            key,
+            text: Vec::new(),
+            starts: Vec::new(),
+            cells: Vec::new(),
+            keys: Interner::default(),
+            #[cfg(feature = "parquet")]
+            refused: Vec::new(),
+        })
+    }
+
+    #[cfg(feature = "parquet")]
+    fn open_columns(index: usize, join: &JoinConfig, fields: &[FieldConfig]) -> Result<Self> {
+        let mut file = columnar::File::open(&join.file, BLOCK, Arc::default())?;
+        let mut side = Side::empty(join.file.clone(), file.names()?, index, join)?;
+        let width = side.names.len();
+        let separator = |column: usize| {
+            let name = ColumnRef::Name(side.names[column].clone());
+            agreed(fields.iter().filter(|field| field.column == name).map(|field| field.separator))
+        };
+        side.refused = file.choose_all(separator);
+        side.check(side.key)?;
+        while let Some(stripe) = file.next_stripe()? {
+            let first = side.cells.len();
+            side.cells.resize(first + stripe.rows() * width, (0, 0));
+            let cells = stripe.cells(&mut side.text);
+            if u32::try_from(side.text.len()).is_err() {
+                return Err(Error::LargeSide { path: side.path });
+            }
+            for (column, spans) in cells {
+                for (row, span) in spans.into_iter().enumerate() {
+                    side.cells[first + row * width + column] = (span.start, span.end);
+                    if span.bad {
+                        let row = first / width + row;
+                        return Err(Error::Field {
+                            place: side.place(row, column),
+                            field: side.names[column].as_str().into(),
+                            expected: columnar::LISTED.into(),
+                            found: Found(String::from_utf8_lossy(side.cell(row, column)).into_owned()),
+                            record: row as u64 + 1,
+                        });
+                    }
+                }
+            }
+        }
+        side.index()?;
         Ok(side)
+    }
+
+    /// Refuses a column that cannot be read.
+    #[cfg(feature = "parquet")]
+    pub fn check(&self, column: usize) -> Result<()> {
+        let refused = self.refused.iter().find(|&&(number, _)| number == column);
+        refused.map_or(Ok(()), |(_, refused)| Err(refused.error(&self.path, &self.names[column])))
     }
 
     fn read_rows(&mut self, start: usize, delimiter: u8) -> Result<()> {
@@ -134,13 +213,13 @@ impl Side {
 
     fn index(&mut self) -> Result<()> {
         let mut keys = Interner::default();
-        for row in 0..self.starts.len() {
+        for row in 0..self.rows() {
             let key = self.cell(row, self.key);
             let first = keys.intern(key) as usize;
             if first != row {
-                let (first, second) = (self.line(first), self.line(row));
                 let key = String::from_utf8_lossy(key).into_owned();
-                return Err(Error::DuplicateKey { path: self.path.clone(), key, first, second });
+                let (first, second) = (self.place(first, self.key), self.place(row, self.key));
+                return Err(Error::DuplicateKey { key, first, second });
             }
         }
         self.keys = keys;
@@ -149,7 +228,7 @@ impl Side {
 
     fn fault(&self, row: usize, column: usize, content: Content, delimiter: u8) -> Error {
         let start = self.starts[row] as usize;
-        let place = |at: usize| Place {
+        let place = |at: usize| Place::Text {
             path: self.path.clone(),
             line: self.line(row),
             column: (at - start + 1) as u64,
@@ -165,7 +244,7 @@ impl Side {
             place: place(content.start),
             field: self.names[column].as_str().into(),
             expected: "a closing quote right before the next field".into(),
-            found: crate::error::Found(found),
+            found: Found(found),
             record,
         }
     }
@@ -181,7 +260,7 @@ impl Side {
     }
 
     pub fn rows(&self) -> usize {
-        self.starts.len()
+        self.cells.len() / self.names.len()
     }
 
     /// The row of a key.
@@ -201,10 +280,11 @@ impl Side {
 
     /// Where a cell is. One with doubled quotes counts as at its row's start.
     pub fn place(&self, row: usize, column: usize) -> Place {
-        let start = self.starts[row];
+        let path = self.path.clone();
+        let Some(&start) = self.starts.get(row) else { return Place::Row { path, row: row as u64 + 1 } };
         let length = self.text[start as usize..].iter().take_while(|&&b| b != b'\n').count() as u32;
         let (cell, _) = self.cells[row * self.names.len() + column];
         let at = if (start..=start + length).contains(&cell) { cell - start } else { 0 };
-        Place { path: self.path.clone(), line: self.line(row), column: u64::from(at) + 1 }
+        Place::Text { path, line: self.line(row), column: u64::from(at) + 1 }
     }
 }

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, is_parquet};
+#[cfg(feature = "parquet")]
+use super::columnar;
 use super::columns::Columns;
 use super::header;
 use super::layout::{Labels, Layout, Request, schema};
+#[cfg(feature = "parquet")]
+use super::plan::Plan;
 use super::plan::Prepared;
 use super::prepare::{Coding, prepare};
 use super::side::{self, Side};
@@ -17,15 +21,21 @@ use crate::error::{Error, Result};
 use crate::fields::Interner;
 use crate::schema::Schema;
 
-/// A block of whole lines, to be parsed.
+/// A block of rows, to be parsed.
 pub(super) struct Block {
-    /// Memory that holds the lines, used again for later blocks.
-    pub buffer: Vec<u8>,
-    /// Where in it the lines are.
-    pub lines: Range<usize>,
+    pub content: Content,
     pub layout: Arc<Layout>,
     /// At a file's first block, the number of its first data line.
     pub opens: Option<u64>,
+}
+
+/// The rows of a block.
+pub(super) enum Content {
+    /// Whole lines, at `lines` of a `buffer` that is used again for later blocks.
+    Text { buffer: Vec<u8>, lines: Range<usize> },
+    /// Columns of a Parquet file.
+    #[cfg(feature = "parquet")]
+    Columns(columnar::Stripe),
 }
 
 /// The files still to be read and the one being read.
@@ -42,10 +52,29 @@ pub(super) struct Stream {
 }
 
 struct Open {
-    blocks: Blocks,
+    source: Source,
     layout: Arc<Layout>,
-    /// The first block, read with the header.
-    first: Option<Block>,
+    /// The first block, if it was read with the header.
+    first: Option<Content>,
+    /// Until there was a block, the number of its first line.
+    opens: Option<u64>,
+}
+
+/// An open file.
+enum Source {
+    Text(Blocks),
+    #[cfg(feature = "parquet")]
+    Columns(Box<columnar::File>),
+}
+
+/// What is known of a file before its layout.
+struct Start {
+    source: Source,
+    names: Vec<String>,
+    /// Whether those are real names, not made from positions.
+    named: bool,
+    first: Option<Content>,
+    line: u64,
 }
 
 impl Stream {
@@ -60,7 +89,7 @@ impl Stream {
     ) -> Result<(Self, Vec<Interner>)> {
         request.csv.check()?;
         let names = request.csv.names.as_deref().map(read_names).transpose()?;
-        let sides = Arc::new(side::open(&request.data.join, request.csv.delimiter_byte()?)?);
+        let sides = Arc::new(side::open(&request)?);
         let mut stream = Stream {
             files: files.into_iter(),
             request,
@@ -88,14 +117,18 @@ impl Stream {
     /// The next block, in the memory of `buffer`; `None` behind the last file.
     pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
         loop {
-            let Some(open) = &mut self.open else { return Ok(None) };
-            if let Some(first) = open.first.take() {
-                return Ok(Some(first));
-            }
-            let length = open.blocks.next_into(&mut buffer)?;
-            if length > 0 {
-                let layout = open.layout.clone();
-                return Ok(Some(Block { buffer, lines: 0..length, layout, opens: None }));
+            let Some(Open { source, layout, first, opens }) = &mut self.open else { return Ok(None) };
+            let content = match (first.take(), source) {
+                (None, Source::Text(blocks)) => match blocks.next_into(&mut buffer)? {
+                    0 => None,
+                    length => Some(Content::Text { buffer: std::mem::take(&mut buffer), lines: 0..length }),
+                },
+                #[cfg(feature = "parquet")]
+                (None, Source::Columns(file)) => file.next_stripe()?.map(Content::Columns),
+                (first, _) => first,
+            };
+            if let Some(content) = content {
+                return Ok(Some(Block { content, layout: layout.clone(), opens: opens.take() }));
             }
             self.open_next(false, Coding::Unfitted)?;
         }
@@ -105,32 +138,7 @@ impl Stream {
     fn open_next(&mut self, decide: bool, coding: Coding<'_>) -> Result<Vec<Interner>> {
         self.open = None;
         let Some(path) = self.files.next() else { return Ok(Vec::new()) };
-        let delimiter = self.request.csv.delimiter_byte()?;
-        let mut blocks = Blocks::open(&path, self.block, self.bytes_done.clone())?;
-        let mut buffer = Vec::new();
-        let length = blocks.next_into(&mut buffer)?;
-        let text = &buffer[..length];
-        let mut skip = header::bom(text);
-        // The first line that is not blank.
-        let blank_lines = text[skip..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
-        let (mut blank, mut line) = (0, 1);
-        blank_lines.for_each(|&b| (blank, line) = (blank + 1, line + u64::from(b == b'\n')));
-        skip += blank;
-        if skip == text.len() {
-            return Err(Error::Empty { path });
-        }
-        let (names, named) = if self.request.csv.header {
-            let (names, length) = header::read(&text[skip..], delimiter, &path)?;
-            (skip, line) = (skip + length, line + 1);
-            (names, true)
-        } else {
-            let texts = !self.request.data.fields.is_empty();
-            let numbered = header::count(&text[skip..], delimiter, texts, &path)?;
-            match &self.names {
-                None => (numbered, false),
-                Some(names) => (self.given_names(names, numbered.len(), &path)?, true),
-            }
-        };
+        let Start { source, names, named, first, line } = self.start(&path)?;
         let own = names.len();
         let names = side::names(names, &path, &self.sides)?;
         let columns = Columns { path: &path, names: &names, named, own, shifted: false };
@@ -149,9 +157,64 @@ impl Stream {
         };
         let prepared = self.prepared.insert(prepared);
         let layout = Arc::new(Layout::new(columns, &self.request, &self.schema, prepared)?);
-        let first = Block { buffer, lines: skip..length, layout: layout.clone(), opens: Some(line) };
-        self.open = Some(Open { blocks, layout, first: Some(first) });
+        #[cfg(feature = "parquet")]
+        let source = match source {
+            Source::Columns(mut file) => {
+                file.choose(&layout)?;
+                Source::Columns(file)
+            }
+            text => text,
+        };
+        #[cfg(feature = "parquet")]
+        layout.plan.iter().try_for_each(Plan::check_sides)?;
+        self.open = Some(Open { source, layout, first, opens: Some(line) });
         Ok(interners)
+    }
+
+    /// Opens a file and finds its columns.
+    fn start(&self, path: &Path) -> Result<Start> {
+        if self.request.data.parquet.is_none() && !is_parquet(path)? {
+            return self.start_text(path);
+        }
+        #[cfg(feature = "parquet")]
+        {
+            let file = columnar::File::open(path, self.block, self.bytes_done.clone())?;
+            let (names, source) = (file.names()?, Source::Columns(Box::new(file)));
+            Ok(Start { source, names, named: true, first: None, line: 1 })
+        }
+        #[cfg(not(feature = "parquet"))]
+        Err(Error::NoParquet { path: path.to_owned() })
+    }
+
+    fn start_text(&self, path: &Path) -> Result<Start> {
+        let delimiter = self.request.csv.delimiter_byte()?;
+        let mut blocks = Blocks::open(path, self.block, self.bytes_done.clone())?;
+        let mut buffer = Vec::new();
+        let length = blocks.next_into(&mut buffer)?;
+        let text = &buffer[..length];
+        let mut skip = header::bom(text);
+        // The first line that is not blank.
+        let blank_lines = text[skip..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
+        let (mut blank, mut line) = (0, 1);
+        blank_lines.for_each(|&b| (blank, line) = (blank + 1, line + u64::from(b == b'\n')));
+        skip += blank;
+        if skip == text.len() {
+            return Err(Error::Empty { path: path.to_owned() });
+        }
+        let (names, named) = if self.request.csv.header {
+            let (names, length) = header::read(&text[skip..], delimiter, path)?;
+            (skip, line) = (skip + length, line + 1);
+            (names, true)
+        } else {
+            let texts = !self.request.data.fields.is_empty();
+            let numbered = header::count(&text[skip..], delimiter, texts, path)?;
+            match &self.names {
+                None => (numbered, false),
+                Some(names) => (self.given_names(names, numbered.len(), path)?, true),
+            }
+        };
+        let first = Some(Content::Text { lines: skip..length, buffer });
+        Ok(Start { source: Source::Text(blocks), names, named, first, line })
     }
 
     /// The names from the file of names, for a file of `width` columns, with or without the label columns.
@@ -180,11 +243,6 @@ fn read_names(path: &Path) -> Result<Vec<String>> {
     let text =
         std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
-    let mut seen = std::collections::BTreeMap::new();
-    for (second, name) in names.iter().enumerate() {
-        if let Some(first) = seen.insert(name, second) {
-            return Err(Error::DuplicateColumn { path: path.to_owned(), name: name.clone(), first, second });
-        }
-    }
+    header::unique(&names, path)?;
     Ok(names)
 }

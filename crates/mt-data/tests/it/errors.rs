@@ -221,10 +221,13 @@ fn a_label_is_never_a_feature() {
 #[test]
 fn settings_out_of_range_are_named() {
     let check = |data: DataConfig| data.check().unwrap_err().to_string();
-    assert_eq!(check(DataConfig::default()), "data: exactly one of `csv` and `synth` is needed, found none");
+    assert_eq!(
+        check(DataConfig::default()),
+        "data: exactly one of `csv`, `parquet` and `synth` is needed, found none"
+    );
     let files = DataConfig::files(CsvConfig::new("x"));
     let both = DataConfig { synth: Some(Default::default()), ..files.clone() };
-    assert_eq!(check(both), "data: exactly one of `csv` and `synth` is needed, found both");
+    assert_eq!(check(both), "data: exactly one of `csv`, `parquet` and `synth` is needed, found several");
     assert_eq!(
         check(DataConfig { valid_fraction: 1.5, ..files.clone() }),
         "data.valid_fraction: expected a share from 0 to below 1, found 1.5"

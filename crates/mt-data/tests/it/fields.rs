@@ -320,7 +320,7 @@ fn contradictions_between_fields_are_refused() {
     let synth: DataConfig = serde_yaml::from_str("{synth: {}, fields: [{column: a}]}").unwrap();
     assert_eq!(
         synth.check().unwrap_err().to_string(),
-        "data.fields: expected rows from `data.csv`, found data.synth"
+        "data.fields: expected rows from files, found data.synth"
     );
 }
 

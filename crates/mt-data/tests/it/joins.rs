@@ -69,7 +69,7 @@ fn mistakes_in_side_tables_are_named_with_their_place() {
     };
     assert_eq!(
         message("users.csv", "age,user,seen,city\n1,7,,\n2,8,,\n3,7,,\n"),
-        "users.csv:4: key \"7\" is there twice (lines 2 and 4)"
+        "users.csv:4:3: key \"7\" is there twice, first at users.csv:2:3"
     );
     assert_eq!(
         message("users.csv", "age,user,seen,x,city\n1,7,,,\n"),

@@ -102,7 +102,7 @@ impl Config {
         match error {
             Data::Setting { key, .. } => Some((*key).to_owned()),
             Data::Entry { key, .. } | Data::TableEncodings { key, .. } => Some(key.clone()),
-            Data::Source { .. } => Some("data.synth + data.csv".to_owned()),
+            Data::Source { .. } => Some("data.synth + data.parquet + data.csv".to_owned()),
             Data::NoTasks => Some("tasks".to_owned()),
             Data::DuplicateTask { name } | Data::TaskName { name, .. } => task(name),
             _ => None,

@@ -99,7 +99,7 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
         (
             "synth: {rows: 1000}",
             "valid_fraction: 0.1",
-            "run.yaml:3:3: data: exactly one of `csv` and `synth` is needed, found none",
+            "run.yaml:3:3: data: exactly one of `csv`, `parquet` and `synth` is needed, found none",
         ),
         (
             "synth: {rows: 1000}",
@@ -124,7 +124,7 @@ fn overrides_are_checked_like_the_file() {
         ("model.experts=0", "--set model.experts=0: model.experts: expected 1 to 1024, found 0"),
         (
             "data.csv.train=x",
-            "--set data.csv.train=x: data: exactly one of `csv` and `synth` is needed, found both",
+            "--set data.csv.train=x: data: exactly one of `csv`, `parquet` and `synth` is needed, found several",
         ),
     ];
     for (text, expected) in cases {

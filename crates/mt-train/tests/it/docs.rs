@@ -6,7 +6,7 @@ use std::path::Path;
 use mt_data::synth::SynthConfig;
 use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, JoinConfig, JoinMissing,
-    Normalize, NumericMissing, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
+    Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
 };
 use mt_layers::{Initializer, LossKind, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
@@ -48,6 +48,15 @@ fn full() -> Config {
         missing: vec!["?".into()],
         on_bad_record: BadRecords::Fail,
     };
+    let parquet = ParquetConfig {
+        train: paths(),
+        valid: Some(paths()),
+        test: Some(paths()),
+        features: Features::All,
+        exclude: vec![ColumnRef::Index(0)],
+        missing: vec!["?".into()],
+        on_bad_record: BadRecords::Fail,
+    };
     let synth = SynthConfig { rows: 1, seed: 1, correlation: 0.0, signal: 1.0, interaction: 0.0 };
     let field = FieldConfig {
         column: ColumnRef::Index(1),
@@ -70,6 +79,7 @@ fn full() -> Config {
         name: "full".into(),
         data: DataConfig {
             csv: Some(csv),
+            parquet: Some(parquet),
             synth: Some(synth),
             valid_fraction: 0.1,
             test_fraction: Some(0.1),

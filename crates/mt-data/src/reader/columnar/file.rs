@@ -1,0 +1,191 @@
+//! An open Parquet file as a sequence of stripes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::parquet::column::reader::ColumnReader;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+
+use super::rows::{Needed, Stripe};
+use super::types::{self, Column, Content};
+use super::values::Values;
+use crate::error::{Error, Result};
+use crate::reader::layout::{Layout, Slot};
+
+/// Rows a worker makes tables of at once: their columns should still be in the cache then.
+const MOST_ROWS: usize = 4096;
+/// About what a value takes once it is read.
+const BYTES_A_VALUE: usize = 4;
+
+/// An open file.
+///
+/// Stripes are decoded one after the other, as pages of different columns hold different rows, and what is made of them
+/// takes several times as long and runs in parallel. So memory depends neither on the number of threads nor on the size
+/// of a row group, and a file of a single one is read as fast as another.
+pub(in crate::reader) struct File {
+    path: PathBuf,
+    reader: SerializedFileReader<fs::File>,
+    columns: Vec<Column>,
+    needed: Vec<Wanted>,
+    /// Bytes of a stripe.
+    block: usize,
+    /// The next row group.
+    group: usize,
+    /// The needed columns of the one before, and its rows still to be read.
+    open: Vec<ColumnReader>,
+    left: usize,
+    progress: Progress,
+}
+
+/// A column that is read.
+struct Wanted {
+    column: usize,
+    leaf: usize,
+    separator: Option<u8>,
+}
+
+/// Why a column cannot be read.
+#[derive(Debug)]
+pub(in crate::reader) struct Refused {
+    expected: &'static str,
+    found: String,
+}
+
+impl Refused {
+    /// The same for the column `name` of the file at `path`.
+    pub fn error(&self, path: &Path, name: &str) -> Error {
+        let (path, column) = (path.to_owned(), name.to_owned());
+        Error::ColumnType { path, column, expected: self.expected, found: self.found.clone() }
+    }
+}
+
+/// Counts the bytes of a file by the share of its rows that have been read.
+struct Progress {
+    bytes: Arc<AtomicU64>,
+    size: u64,
+    rows: u64,
+    done: u64,
+}
+
+impl File {
+    /// Opens a file whose stripes take about `block` bytes; `bytes` counts how far reading is.
+    pub fn open(path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let file = fs::File::open(path).map_err(read)?;
+        let size = file.metadata().map_err(read)?.len();
+        let reader = SerializedFileReader::new(file).map_err(|error| unreadable(path, error))?;
+        let metadata = reader.metadata();
+        let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
+        Ok(File {
+            path: path.to_owned(),
+            columns: types::columns(metadata.file_metadata().schema_descr()),
+            reader,
+            needed: Vec::new(),
+            block,
+            group: 0,
+            open: Vec::new(),
+            left: 0,
+            progress: Progress { bytes, size, rows, done: 0 },
+        })
+    }
+
+    /// The names of its columns.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let root = self.reader.metadata().file_metadata().schema();
+        let names: Vec<String> = root.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        crate::reader::header::unique(&names, &self.path)?;
+        Ok(names)
+    }
+
+    /// Says which columns are to be read; those that cannot be are refused.
+    pub fn choose(&mut self, layout: &Layout) -> Result<()> {
+        for (number, slot) in layout.slots.iter().enumerate() {
+            let separator = match (slot, &layout.plan) {
+                (Slot::Skip, _) => continue,
+                (Slot::Keep(k), Some(plan)) => plan.separator(*k),
+                _ => None,
+            };
+            if let Some(refused) = self.want(number, separator) {
+                return Err(refused.error(&self.path, &layout.names[number]));
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`choose`](Self::choose), with all columns; `separator` says what stands between the values of a list, and
+    /// those that cannot be read are only named.
+    pub fn choose_all(&mut self, separator: impl Fn(usize) -> Option<char>) -> Vec<(usize, Refused)> {
+        let columns = 0..self.columns.len();
+        columns.filter_map(|number| Some((number, self.want(number, separator(number))?))).collect()
+    }
+
+    fn want(&mut self, column: usize, separator: Option<char>) -> Option<Refused> {
+        let Column { leaf, content } = &self.columns[column];
+        let separator = match (content, separator) {
+            (Content::Value, _) => None,
+            (Content::List, Some(separator)) => Some(separator as u8),
+            (Content::List, None) => {
+                let expected =
+                    "one value a row, as a list is only for fields with one and the same `separator`";
+                return Some(Refused { expected, found: "a list".to_owned() });
+            }
+            (Content::Unreadable(found), _) => {
+                return Some(Refused { expected: "numbers or texts", found: found.clone() });
+            }
+        };
+        self.needed.push(Wanted { column, leaf: *leaf, separator });
+        None
+    }
+
+    /// The next rows; `None` at the end of the file.
+    pub fn next_stripe(&mut self) -> Result<Option<Stripe>> {
+        match self.read_stripe() {
+            Ok(stripe) => {
+                self.progress.add(stripe.as_ref().map_or(0, |stripe| stripe.rows as u64));
+                Ok(stripe)
+            }
+            Err(error) => Err(unreadable(&self.path, error)),
+        }
+    }
+
+    fn read_stripe(&mut self) -> Result<Option<Stripe>, ParquetError> {
+        while self.left == 0 {
+            if self.group == self.reader.num_row_groups() {
+                return Ok(None);
+            }
+            let group = self.reader.get_row_group(self.group)?;
+            self.left = usize::try_from(group.metadata().num_rows())
+                .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+            let open = |wanted: &Wanted| group.get_column_reader(wanted.leaf);
+            self.open = self.needed.iter().map(open).collect::<Result<_, _>>()?;
+            self.group += 1;
+        }
+        let row = BYTES_A_VALUE * self.needed.len().max(1);
+        let rows = self.left.min((self.block / row).clamp(1, MOST_ROWS));
+        self.left -= rows;
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        let read = |(reader, wanted): (&mut ColumnReader, &Wanted)| {
+            let values = Values::read(reader, &schema.column(wanted.leaf), rows)?;
+            Ok(Needed { column: wanted.column, separator: wanted.separator, values })
+        };
+        let columns: Result<_, ParquetError> = self.open.iter_mut().zip(&self.needed).map(read).collect();
+        Ok(Some(Stripe { rows, columns: columns? }))
+    }
+}
+
+impl Progress {
+    fn add(&mut self, rows: u64) {
+        let all = self.rows.max(1);
+        let share = |rows: u64| (u128::from(self.size) * u128::from(rows.min(all)) / u128::from(all)) as u64;
+        let before = share(self.done);
+        self.bytes.fetch_add(share(self.done + rows) - before, Ordering::Relaxed);
+        self.done += rows;
+    }
+}
+
+fn unreadable(path: &Path, error: ParquetError) -> Error {
+    Error::Parquet { path: path.to_owned(), source: error.into() }
+}

@@ -1,0 +1,177 @@
+//! From the columns of some rows to what a block of text would give.
+
+use super::values::{Span, Values};
+use crate::reader::layout::{Layout, Slot};
+use crate::reader::row::{Fault, FaultKind, Parsed, Row};
+
+/// Some rows of a file.
+pub(in crate::reader) struct Stripe {
+    pub(super) rows: usize,
+    /// The columns that are needed, in the file's order.
+    pub(super) columns: Vec<Needed>,
+}
+
+impl Stripe {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends all cells to `text`, and returns where they are: for each column its number and its rows.
+    pub fn cells(&self, text: &mut Vec<u8>) -> Vec<(usize, Vec<Span>)> {
+        let cells = |needed: &Needed| (needed.column, needed.values.texts(needed.separator, text));
+        self.columns.iter().map(cells).collect()
+    }
+}
+
+/// What a list must hold.
+pub(in crate::reader) const LISTED: &str = "values that are neither missing nor hold the field's separator";
+
+/// A column that is needed.
+pub(super) struct Needed {
+    /// Its number in the file.
+    pub column: usize,
+    /// What stands between the values of a list.
+    pub separator: Option<u8>,
+    pub values: Values,
+}
+
+/// A column by rows that is no numeric feature.
+enum Cells {
+    Label(usize, Vec<f32>),
+    Kept(u32, Vec<Span>),
+}
+
+/// Reads the rows of `stripe`, and gives up after more than `allowance` bad ones.
+pub(in crate::reader) fn rows(stripe: &Stripe, layout: &Layout, allowance: u64) -> Parsed {
+    let (mut text, mut features, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, Needed { column, separator, values }) in stripe.columns.iter().enumerate() {
+        match layout.slots[*column] {
+            Slot::Feature(feature) => features.push((number, feature, values.numbers(false))),
+            Slot::Label(task) => cells.push((number, Cells::Label(task as usize, values.numbers(true)))),
+            Slot::Keep(k) => cells.push((number, Cells::Kept(k, values.texts(*separator, &mut text)))),
+            Slot::Skip => {}
+        }
+    }
+    let features = Features::by_row(features, stripe.rows, layout.numeric_missing);
+    let mut row = Row::new(layout);
+    let (mut records, mut faults) = (0, Vec::new());
+    for at in 0..stripe.rows {
+        let fault = match read(&mut row, &features, &cells, &text, at) {
+            Ok(()) => None,
+            Err(Bad::Plan) => row.take_fault(0, 0, records),
+            Err(Bad::Cell { number, expected }) => {
+                let Needed { column, separator, values } = &stripe.columns[number];
+                let (expected, found) = (expected.into(), show(values, *separator, at));
+                let kind = FaultKind::Cell { column: *column, field: None, expected, found };
+                Some(Fault { line: 0, record: records, offset: 0, kind })
+            }
+        };
+        match fault {
+            None => row.finish(),
+            Some(fault) => {
+                row.drop_unfinished();
+                faults.push(fault);
+                if faults.len() as u64 > allowance {
+                    break;
+                }
+            }
+        }
+        records += 1;
+    }
+    row.into_parsed(records, records, faults)
+}
+
+/// Why a row cannot be used.
+enum Bad {
+    /// The cell of this number.
+    Cell { number: usize, expected: &'static str },
+    /// What the plan says.
+    Plan,
+}
+
+/// Reads one row; its labels and features stay unfinished.
+fn read(
+    row: &mut Row<'_>,
+    features: &Features,
+    cells: &[(usize, Cells)],
+    text: &[u8],
+    at: usize,
+) -> Result<(), Bad> {
+    let labelled = row.begin();
+    // Of several bad cells the first one counts, and features come apart from the others.
+    let bad_feature = features.bad[at];
+    for (number, cells) in cells.iter().take_while(|&&(number, _)| number < bad_feature) {
+        let bad = |expected| Bad::Cell { number: *number, expected };
+        match cells {
+            Cells::Label(_, values) if values[at].is_nan() => {}
+            Cells::Label(task, values) => {
+                row.label(labelled + task, values[at]).ok_or_else(|| bad("0 or 1"))?;
+            }
+            Cells::Kept(k, spans) => {
+                let Span { start, end, bad: unusable } = spans[at];
+                if unusable {
+                    return Err(bad(LISTED));
+                }
+                row.records.iter_mut().for_each(|records| records.place(*k, start, end));
+            }
+        }
+    }
+    if bad_feature < usize::MAX {
+        return Err(Bad::Cell { number: bad_feature, expected: "a number" });
+    }
+    let stored = features.starts[at] as usize..features.starts[at + 1] as usize;
+    row.extend(&features.columns[stored.clone()], &features.values[stored]);
+    row.complete(text, labelled, 0).map(|_| ()).ok_or(Bad::Plan)
+}
+
+/// Numeric features by row, as [`SparseRows`](crate::rows::SparseRows) has them.
+struct Features {
+    starts: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    /// The number of each row's first column without a number, or the largest there is.
+    bad: Vec<usize>,
+}
+
+impl Features {
+    /// Turns columns, each with its number and feature, into rows. A column at a time: with one cell of each of many
+    /// columns a row, most of the time would go into finding them, and most are 0.
+    fn by_row(mut features: Vec<(usize, u32, Vec<f32>)>, rows: usize, missing: Option<f32>) -> Self {
+        let (mut starts, mut bad) = (vec![0u32; rows + 1], vec![usize::MAX; rows]);
+        for (number, _, values) in &mut features {
+            for (row, value) in values.iter_mut().enumerate().filter(|(_, value)| **value != 0.0) {
+                if !value.is_finite() {
+                    let missing = if value.is_nan() { missing } else { None };
+                    if missing.is_none() {
+                        bad[row] = bad[row].min(*number);
+                    }
+                    *value = missing.unwrap_or(0.0);
+                }
+                starts[row + 1] += u32::from(*value != 0.0);
+            }
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        let stored = starts[rows] as usize;
+        let (mut columns, mut stored_values) = (vec![0; stored], vec![0.0; stored]);
+        let mut ends = starts.clone();
+        for (_, feature, values) in &features {
+            for (row, &value) in values.iter().enumerate().filter(|&(_, &value)| value != 0.0) {
+                let at = ends[row] as usize;
+                (columns[at], stored_values[at]) = (*feature, value);
+                ends[row] += 1;
+            }
+        }
+        Features { starts, columns, values: stored_values, bad }
+    }
+}
+
+/// The text of one row of a column, for a message.
+#[cold]
+fn show(values: &Values, separator: Option<u8>, at: usize) -> String {
+    let mut text = Vec::new();
+    let Span { start, end, .. } = values.texts(separator, &mut text)[at];
+    String::from_utf8_lossy(&text[start as usize..end as usize]).into_owned()
+}
