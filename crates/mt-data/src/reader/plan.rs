@@ -90,11 +90,11 @@ pub(super) struct Plan {
     pub numeric_missing: Option<f32>,
 }
 
-impl Prepared {
-    /// The side column behind the file's own columns.
-    pub fn side(&self, behind: usize) -> Origin {
+impl Origin {
+    /// The side column so many behind the file's own columns.
+    pub fn behind(sides: &[Side], behind: usize) -> Self {
         let mut column = behind;
-        for (join, side) in (0u32..).zip(self.sides.iter()) {
+        for (join, side) in (0u32..).zip(sides) {
             match side.nth(column) {
                 Some(column) => return Origin::Side { join, column: column as u32 },
                 None => column -= side.width(),
@@ -130,7 +130,7 @@ impl Plan {
             .collect();
         let mut origin = |column: usize| match column.checked_sub(columns.own) {
             None => Origin::Kept(keep(column)),
-            Some(behind) => prepared.side(behind),
+            Some(behind) => Origin::behind(&prepared.sides, behind),
         };
         let mut rule = |rule: &Rule| RulePlan {
             text: rule.text.clone(),

@@ -176,7 +176,8 @@ impl Stream {
     }
 }
 
-fn read_names(path: &Path) -> Result<Vec<String>> {
+/// The names in a file of names.
+pub(super) fn read_names(path: &Path) -> Result<Vec<String>> {
     let text =
         std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();

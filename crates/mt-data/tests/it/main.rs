@@ -8,6 +8,7 @@ mod joins;
 mod labels;
 mod leaks;
 mod property;
+mod raw;
 mod reading;
 mod real;
 mod splits;
