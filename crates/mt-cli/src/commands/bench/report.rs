@@ -1,6 +1,6 @@
 //! What was measured, as a table and as JSON.
 
-use mt_layers::pulp;
+use mt_layers::simd;
 use serde::{Deserialize, Serialize};
 
 use crate::progress::{count, seconds};
@@ -88,7 +88,7 @@ impl Setting {
     pub fn here(rows: u32, seconds: f64) -> Self {
         Self {
             cpu: cpu().unwrap_or_else(|| std::env::consts::ARCH.into()),
-            instructions: instructions(),
+            instructions: simd::instructions(),
             threads: rayon::current_num_threads(),
             rows,
             seconds,
@@ -117,13 +117,6 @@ fn cpu() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
     pairs.find(|(key, _)| key.trim() == "model name").map(|(_, name)| name.trim().to_owned())
-}
-
-/// The instruction set that kernels are run with, as in `x86-64-v4`.
-fn instructions() -> String {
-    let level = format!("{:?}", pulp::Arch::new()).to_lowercase();
-    let level = level.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-    format!("{}-{level}", std::env::consts::ARCH.replace('_', "-"))
 }
 
 /// All measurements of a machine.
