@@ -12,13 +12,12 @@
 //! paths or thread counts: the same run gives the same bytes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use mt_layers::{Embeddings, Params};
-use mt_models::Signature;
+use mt_models::{Signature, write_file, write_folder, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, io};
@@ -60,12 +59,7 @@ pub(crate) fn write(
     optimizer: &Optimizer,
     state: impl FnOnce(BTreeMap<String, u64>) -> State,
 ) -> Result<()> {
-    let partial = beside(dir)?;
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(io(&partial, "remove the remains of an earlier checkpoint"))?;
-    }
-    fs::create_dir_all(&partial).map_err(io(&partial, "create the folder"))?;
-    let written = (|| {
+    write_folder(dir, |dir| {
         let (mut moments, updates) = optimizer.export()?;
         if let Some(embeddings) = embeddings {
             let (tables, state) = embeddings
@@ -73,26 +67,16 @@ pub(crate) fn write(
                 .map_err(candle_core::Error::from)?
                 .into_iter()
                 .partition(|(name, _)| of_values(name));
-            write_tensors(&partial.join(Signature::TABLES), &tables)?;
+            write_tensors(&dir.join(Signature::TABLES), &tables)?;
             let state: BTreeMap<String, Tensor> = state;
             moments.extend(state.into_iter().map(|(name, tensor)| (format!("{TABLES}{name}"), tensor)));
         }
         let weights = params.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
-        write_tensors(&partial.join(Signature::WEIGHTS), &weights)?;
-        write_tensors(&partial.join(OPTIMIZER), &moments)?;
-        write_json(&partial.join(Signature::FILE), signature)?;
-        write_json(&partial.join("state.json"), &state(updates))
-    })();
-    if let Err(error) = written {
-        // A full disk must not be left fuller; the first error is the one to report.
-        let _ = fs::remove_dir_all(&partial);
-        return Err(error);
-    }
-    if dir.exists() {
-        fs::remove_dir_all(dir).map_err(io(dir, "replace the checkpoint"))?;
-    }
-    fs::rename(&partial, dir).map_err(io(dir, "put the checkpoint in place"))?;
-    sync_parent(dir)
+        write_tensors(&dir.join(Signature::WEIGHTS), &weights)?;
+        write_tensors(&dir.join(OPTIMIZER), &moments)?;
+        write_json(&dir.join(Signature::FILE), signature)?;
+        Ok(write_json(&dir.join("state.json"), &state(updates))?)
+    })
 }
 
 /// Reads what [`write`] wrote: the weights into `params`, the optimizer, and where training stood.
@@ -132,53 +116,10 @@ pub fn read_state(dir: &Path) -> Result<State> {
     serde_json::from_slice(&text).map_err(|error| Error::File { path, problem: error.to_string() })
 }
 
-/// Writes `value` as JSON to `path`: to a temporary name first, then renamed.
-///
-/// # Errors
-/// If it cannot be written; an older file stays as it was.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::File { path: path.into(), problem: e.to_string() })?;
-    text.push(b'\n');
-    write_file(path, &text)
-}
-
-/// Writes `bytes` to `path`: to a temporary name first, then renamed.
-///
-/// # Errors
-/// If it cannot be written; an older file stays as it was.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = beside(path)?;
-    let written = (|| {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    })();
-    if let Err(error) = written {
-        let _ = fs::remove_file(&partial);
-        return Err(io(path, "write the file")(error));
-    }
-    fs::rename(&partial, path).map_err(io(path, "put the file in place"))?;
-    sync_parent(path)
-}
-
 fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     // A single metadata key: with more, safetensors writes them in random order.
     let format = serde_json::json!({ "format": Signature::FORMAT }).to_string();
     let metadata = Some([("mt".to_owned(), format)].into());
     let bytes = safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?;
-    write_file(path, &bytes)
-}
-
-fn beside(path: &Path) -> Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::File { path: path.into(), problem: "is no file name".into() })?;
-    Ok(path.with_file_name(format!(".{}.partial", name.to_string_lossy())))
-}
-
-/// Makes a rename durable.
-fn sync_parent(path: &Path) -> Result<()> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(io(parent, "flush the folder"))
+    Ok(write_file(path, &bytes)?)
 }

@@ -22,7 +22,7 @@ mod run;
 mod running;
 mod train;
 
-pub use checkpoint::{State, read_state, write_file, write_json};
+pub use checkpoint::{State, read_state};
 pub use config::{Config, Select, SelectMetric, TrainConfig};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
@@ -30,6 +30,8 @@ pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind};
 pub use run::{Best, RunDir};
 pub use running::TaskProgress;
+// Written beside checkpoints by whoever runs them.
+pub use mt_models::{write_file, write_json};
 pub use train::{Event, Outcome, train};
 
 /// The examples of the README, compiled and run as doctests.

@@ -12,9 +12,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use mt_models::{write_file, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{write_file, write_json};
 use crate::config::Config;
 use crate::error::{Error, Result, io};
 
@@ -128,7 +128,7 @@ impl RunDir {
     }
 
     pub(crate) fn set_best(&self, best: Best) -> Result<()> {
-        write_json(&self.path.join("best.json"), &best)
+        Ok(write_json(&self.path.join("best.json"), &best)?)
     }
 
     /// Removes all checkpoints but the last `keep` and the best.
@@ -148,7 +148,7 @@ impl RunDir {
     /// # Errors
     /// If it cannot be written.
     pub fn write_summary(&self, summary: &impl Serialize) -> Result<()> {
-        write_json(&self.path.join("summary.json"), summary)
+        Ok(write_json(&self.path.join("summary.json"), summary)?)
     }
 
     pub(crate) fn log(&self) -> Result<Log> {
