@@ -68,8 +68,13 @@ pub fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
-/// The metrics of an evaluation, a row a task: a table for each kind of task there is.
+/// The metrics of an evaluation for a terminal, see [`metric_grids`].
 pub fn metrics(evaluation: &Evaluation) -> String {
+    metric_grids(evaluation).iter().map(Grid::text).collect::<Vec<_>>().join("\n")
+}
+
+/// The metrics of an evaluation, a row a task: a table for each kind of task there is.
+pub fn metric_grids(evaluation: &Evaluation) -> Vec<Grid> {
     let grouped = evaluation.tasks.iter().any(|(_, task)| task.gauc.is_some());
     let mut header = vec!["task", "rows", "positives", "AUC", "± se"];
     header.extend(grouped.then_some("GAUC"));
@@ -119,6 +124,5 @@ pub fn metrics(evaluation: &Evaluation) -> String {
             }
         }
     }
-    let used = [binary, classes, numbers].into_iter().filter(|grid| !grid.rows.is_empty());
-    used.map(|grid| grid.text()).collect::<Vec<_>>().join("\n")
+    [binary, classes, numbers].into_iter().filter(|grid| !grid.rows.is_empty()).collect()
 }

@@ -79,5 +79,12 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
+impl Error {
+    /// Whether a configuration or a folder that was named is at fault.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Config { .. } | Self::Exists { .. })
+    }
+}
+
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

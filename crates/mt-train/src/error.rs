@@ -105,8 +105,8 @@ impl Error {
             | Self::ConfigFile { .. }
             | Self::NoRun { .. }
             | Self::RunExists { .. }
-            | Self::Symmetric(_)
-            | Self::Model(mt_models::Error::Config { .. }) => true,
+            | Self::Symmetric(_) => true,
+            Self::Model(error) => error.is_usage(),
             Self::Data(error) => error.is_usage(),
             _ => false,
         }

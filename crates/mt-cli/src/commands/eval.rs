@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mt_models::Predictor;
-use mt_train::{Evaluation, RunDir};
+use mt_train::Evaluation;
 
 use crate::args::EvalArgs;
 use crate::report::metrics;
@@ -10,30 +10,27 @@ use crate::{device, print, source};
 
 pub fn run(args: &EvalArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (run, cfg) = RunDir::open(&args.run)?;
+    let (cfg, models) = source::models(&args.model, &args.checkpoint)?;
     let mut rows = None;
-    for (epoch, dir) in source::checkpoints(&run, &args.checkpoint)? {
+    for (epoch, dir) in models {
         let predictor = Predictor::load(&dir, &device)?;
         let signature = predictor.signature();
         if rows.is_none() {
             rows = Some(source::evaluation(&cfg, signature, args.data.as_deref())?);
         }
         let Some((name, table)) = &rows else { continue };
-        let mut predictions = Vec::with_capacity(table.len() * predictor.width());
-        for start in (0..table.len()).step_by(ROWS) {
-            let batch = table.slice(start..(start + ROWS).min(table.len()));
-            predictions.extend(predictor.predict(batch.numeric, batch.fields)?);
-        }
+        let predictions = source::predict(&predictor, table)?;
         let evaluation = Evaluation::new(&predictions, table, &signature.schema.tasks);
         if args.json {
             print::line(serde_json::json!({ "epoch": epoch, "rows": name, "tasks": evaluation }))?;
         } else {
-            let epoch = epoch.map_or_else(|| "interrupted".into(), |epoch| format!("epoch {epoch}"));
+            let epoch = match epoch {
+                Some(epoch) => format!("epoch {epoch}"),
+                None if args.model.bundle.is_some() => "bundle".to_owned(),
+                None => "interrupted".to_owned(),
+            };
             print::line(format_args!("{} {epoch} on {name}\n{}", cfg.name, metrics(&evaluation)))?;
         }
     }
     Ok(())
 }
-
-/// Rows a batch: limited by arithmetic, within the cache.
-const ROWS: usize = 4096;

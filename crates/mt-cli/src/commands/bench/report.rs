@@ -3,6 +3,7 @@
 use mt_layers::simd;
 use serde::{Deserialize, Serialize};
 
+use crate::process;
 use crate::progress::{count, seconds};
 use crate::report::{Grid, thousands};
 
@@ -87,7 +88,7 @@ pub struct Setting {
 impl Setting {
     pub fn here(rows: u32, seconds: f64) -> Self {
         Self {
-            cpu: cpu().unwrap_or_else(|| std::env::consts::ARCH.into()),
+            cpu: process::cpu(),
             instructions: simd::instructions(),
             threads: rayon::current_num_threads(),
             rows,
@@ -110,13 +111,6 @@ impl Setting {
             .map(|(there, _)| there)
             .collect()
     }
-}
-
-/// The processor's name, where Linux says it.
-fn cpu() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
-    pairs.find(|(key, _)| key.trim() == "model name").map(|(_, name)| name.trim().to_owned())
 }
 
 /// All measurements of a machine.
