@@ -112,7 +112,16 @@ impl RowEncoder {
     }
 
     /// The number of a value, NaN where it is missing; an error says what it should have been.
+    #[inline]
     pub(super) fn number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
+        match value {
+            // What most are, without a call.
+            Value::Number(x) if self.missing.is_empty() && (x as f32).is_finite() => Ok(x as f32),
+            value => self.unusual_number(value, buffer),
+        }
+    }
+
+    fn unusual_number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
         let number = match value {
             Value::Missing => return Ok(f32::NAN),
             Value::List(_) => return Err("one number"),
@@ -125,6 +134,7 @@ impl RowEncoder {
             }
             Value::Number(x) if x.is_nan() => return Ok(f32::NAN),
             Value::Number(x) => x as f32,
+            Value::Unsigned(x) => x as f32,
             Value::Integer(x) => x as f32,
         };
         if !self.missing.is_empty() {
@@ -167,7 +177,7 @@ impl RowEncoder {
                 Value::Text(text) => text.trim_ascii(),
                 Value::List(_) => return Err("no list in a list"),
                 Value::Number(x) if x.is_nan() => &[],
-                Value::Number(_) | Value::Integer(_) => {
+                Value::Number(_) | Value::Unsigned(_) | Value::Integer(_) => {
                     value.write(buffer);
                     &buffer[..]
                 }

@@ -3,7 +3,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use mt_data::{Encoder, Encoders, Field, Layout, MissingPolicy, Normalizer, RawRows, RowEncoder, Schema, TableEncoder};
+//! use mt_data::{Encoder, Encoders, Field, Layout, MissingPolicy, Normalizer, RawRows, RowEncoder, Schema};
+//! use mt_data::fields::TableEncoder;
 //! let field = Field { name: "user".into(), column: "user".into(), table: "user".into(), list: None };
 //! let schema = Schema { numeric: vec!["age".into()], fields: vec![field], tasks: vec![] };
 //! let users = TableEncoder { name: "user".into(), encoder: Encoder::Vocabulary(["ann", "17"].iter().collect()) };

@@ -135,6 +135,7 @@ impl RawRows {
         done
     }
 
+    #[inline]
     fn read<'a>(
         &mut self,
         row: impl Iterator<Item = Result<(Column, Value<'a>)>>,
@@ -163,6 +164,7 @@ impl RawRows {
                 if number != 0.0 {
                     self.entries.push((column, number));
                 }
+                continue;
             }
             for &field in &encoder.fields_of[column as usize] {
                 let encoded =

@@ -12,8 +12,10 @@ pub enum Value<'a> {
     Missing,
     /// A number. NaN is missing.
     Number(f64),
-    /// A whole number: no identifier is rounded.
-    Integer(i128),
+    /// A whole number from 0: no identifier is rounded.
+    Unsigned(u64),
+    /// A whole number.
+    Integer(i64),
     /// The text of a cell: blanks around it do not count, and one that the policy lists is missing. For a field of
     /// several values, they are separated as in a file.
     Text(&'a [u8]),
@@ -28,11 +30,8 @@ impl Value<'_> {
         // Writing to memory does not fail.
         let _ = match self {
             Value::Number(x) => write!(buffer, "{x}"),
-            Value::Integer(x) => match u64::try_from(x) {
-                // Half the time of 128 bits.
-                Ok(x) => write!(buffer, "{x}"),
-                Err(_) => write!(buffer, "{x}"),
-            },
+            Value::Unsigned(x) => write!(buffer, "{x}"),
+            Value::Integer(x) => write!(buffer, "{x}"),
             Value::Missing | Value::Text(_) | Value::List(_) => Ok(()),
         };
     }
@@ -46,6 +45,7 @@ impl Value<'_> {
             }
             Value::List(values) => format!("a list of {}", values.len()),
             Value::Number(x) => x.to_string(),
+            Value::Unsigned(x) => x.to_string(),
             Value::Integer(x) => x.to_string(),
         }
     }
@@ -85,5 +85,6 @@ macro_rules! from_number {
     };
 }
 
-from_number!(Integer: u64, i64, u32, i32);
+from_number!(Unsigned: u64, u32);
+from_number!(Integer: i64, i32);
 from_number!(Number: f64, f32);

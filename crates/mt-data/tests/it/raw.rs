@@ -89,7 +89,7 @@ fn numbers_lists_and_missing_values_are_what_their_texts_are() {
     ])
     .unwrap();
     rows.push([
-        ("seen", list(&[Value::Integer(1), Value::Text(b"z"), Value::Missing])),
+        ("seen", list(&[Value::Unsigned(1), Value::Text(b"z"), Value::Missing])),
         ("x", (-124).into()),
         ("city", "Paris".into()),
     ])

@@ -2,6 +2,9 @@
 #![allow(missing_docs)]
 
 mod budget;
+mod bundle;
+mod bundle_damage;
+mod checkpoint;
 mod config;
 mod gradients;
 mod identities;
