@@ -63,13 +63,17 @@ pub fn models(model: &ModelArg, checkpoint: &str) -> Result<(Config, Vec<(Option
     }
 }
 
-/// The same, where one model is meant.
-pub fn model(model: &ModelArg, checkpoint: &str) -> Result<(Config, PathBuf)> {
+/// The same, where `command` takes one model.
+pub fn model(model: &ModelArg, checkpoint: &str, command: &str) -> Result<(Config, PathBuf)> {
     let (cfg, models) = models(model, checkpoint)?;
-    match <[_; 1]>::try_from(models) {
-        Ok([(_, dir)]) => Ok((cfg, dir)),
-        Err(models) => Err(Usage(format!("--checkpoint: expected one, found {}", models.len())).into()),
-    }
+    Ok((cfg, one(models, command)?.1))
+}
+
+/// The only one of the models that were selected.
+pub fn one(models: Vec<(Option<usize>, PathBuf)>, command: &str) -> Result<(Option<usize>, PathBuf)> {
+    let one = <[_; 1]>::try_from(models).map_err(|_| Usage(format!("{command} takes one checkpoint")));
+    let [model] = one?;
+    Ok(model)
 }
 
 /// The configuration of a bundle and its folder.

@@ -68,3 +68,8 @@ pub use trunk::{Sizes, Trunk};
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_data::{RawRows, Task, TaskKind, Value};
 pub use mt_layers::TableFormat;
+
+/// The example of the page about bundles, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/serving.md")]
+struct Serving;

@@ -26,11 +26,8 @@ struct Quality {
 
 pub fn run(args: &ExportArgs) -> Result<()> {
     let (run, cfg) = RunDir::open(&args.run)?;
-    let checkpoints = source::checkpoints(&run, &args.checkpoint)?;
-    let [(epoch, checkpoint)] = &checkpoints[..] else {
-        return Err(crate::args::Usage("mt export takes one checkpoint".into()).into());
-    };
-    let signature = Signature::read(checkpoint)?;
+    let (epoch, checkpoint) = source::one(source::checkpoints(&run, &args.checkpoint)?, "mt export")?;
+    let signature = Signature::read(&checkpoint)?;
     let tables = match args.tables {
         FormatArg::F32 => TableFormat::F32,
         FormatArg::F16 => TableFormat::F16,
@@ -38,7 +35,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         FormatArg::Int8 => TableFormat::Int8,
     };
     let export = Export {
-        checkpoint,
+        checkpoint: &checkpoint,
         tables,
         rows: recorded(&cfg, &signature)?,
         config: &std::fs::read_to_string(args.run.join(Manifest::CONFIG))
@@ -49,9 +46,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let mut quality = None;
     export.write(&args.out, |predictor| -> Result<String> {
         if let Some((name, table)) = &rows {
-            quality = Some(compare(checkpoint, predictor, name, table, tables)?);
+            quality = Some(compare(&checkpoint, predictor, name, table, tables)?);
         }
-        Ok(card::text(&cfg, predictor, *epoch, tables, quality.as_ref()))
+        Ok(card::text(&cfg, predictor, epoch, tables, quality.as_ref()))
     })?;
     let Some(manifest) = Manifest::find(&args.out)? else { bail!("{} is gone", args.out.display()) };
     show(args, &manifest, quality.as_ref())

@@ -17,7 +17,7 @@ use crate::{device, print, process, source};
 
 pub fn run(args: &InferArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (cfg, dir) = source::model(&args.model, &args.checkpoint)?;
+    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt infer")?;
     let started = Instant::now();
     let predictor = Predictor::load(&dir, &device)?;
     let load = started.elapsed();

@@ -12,7 +12,8 @@ use crate::{print, source};
 pub fn run(args: &InspectArgs) -> Result<()> {
     let (name, model, schema) = if args.what.is_dir() {
         if !args.overrides.set.is_empty() {
-            let text = format!("--set changes a configuration; {} is none", args.what.display());
+            let what = if Manifest::find(&args.what)?.is_some() { "bundle" } else { "run" };
+            let text = format!("--set changes a configuration; {} is a {what}", args.what.display());
             return Err(Usage(text).into());
         }
         let (cfg, dir) = match Manifest::find(&args.what)? {

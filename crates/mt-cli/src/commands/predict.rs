@@ -14,7 +14,7 @@ use crate::{device, source};
 
 pub fn run(args: &PredictArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (cfg, dir) = source::model(&args.model, &args.checkpoint)?;
+    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict")?;
     let predictor = Predictor::load(&dir, &device)?;
     let paths = Paths(vec![args.input.clone()]);
     let reader = source::reader(&cfg, predictor.signature(), paths, Labels::Optional)?;
