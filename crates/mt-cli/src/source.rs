@@ -37,6 +37,9 @@ pub fn report_skipped(skipped: &Skipped) {
     }
 }
 
+/// The folder of a model, with its epoch where that is a whole one.
+pub type Checkpoint = (Option<usize>, PathBuf);
+
 /// Rows a batch: limited by arithmetic, within the cache.
 const ROWS: usize = 4096;
 
@@ -51,7 +54,7 @@ pub fn predict(predictor: &Predictor, table: &Table) -> Result<Vec<f32>> {
 }
 
 /// The configuration of a run or bundle, and the folders of the models that are meant, each with its epoch.
-pub fn models(model: &ModelArg, checkpoint: &str) -> Result<(Config, Vec<(Option<usize>, PathBuf)>)> {
+pub fn models(model: &ModelArg, checkpoint: &str) -> Result<(Config, Vec<Checkpoint>)> {
     match (&model.run, &model.bundle) {
         (Some(run), _) => {
             let (run, cfg) = RunDir::open(run)?;
@@ -70,7 +73,7 @@ pub fn model(model: &ModelArg, checkpoint: &str, command: &str) -> Result<(Confi
 }
 
 /// The only one of the models that were selected.
-pub fn one(models: Vec<(Option<usize>, PathBuf)>, command: &str) -> Result<(Option<usize>, PathBuf)> {
+pub fn one(models: Vec<Checkpoint>, command: &str) -> Result<Checkpoint> {
     let one = <[_; 1]>::try_from(models).map_err(|_| Usage(format!("{command} takes one checkpoint")));
     let [model] = one?;
     Ok(model)
@@ -151,7 +154,7 @@ pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Re
 
 /// Checkpoint folders of a selection, each with its epoch: `best`, `last`, an epoch, `A..B`, both included; or
 /// `interrupted`, which has none.
-pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(Option<usize>, PathBuf)>> {
+pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<Checkpoint>> {
     let epochs = run.epochs()?;
     let bad = || {
         let expected = "best, last, interrupted, an epoch or a range A..B";

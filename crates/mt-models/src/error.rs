@@ -71,12 +71,18 @@ pub enum Error {
         /// What is there.
         found: String,
     },
-    /// Raw rows that the model cannot read.
+    /// Raw rows that the model cannot read. Boxed, as every function that may fail carries the largest error.
     #[error(transparent)]
-    Data(#[from] mt_data::Error),
+    Data(Box<mt_data::Error>),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl From<mt_data::Error> for Error {
+    fn from(error: mt_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl Error {
