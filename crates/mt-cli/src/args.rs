@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
   mt train configs/video/2-mmoe.yaml           train one
   mt eval --run runs/mmoe                      its metrics on the test rows
   mt predict --run runs/mmoe --input rows.csv  probabilities for each row
+  mt export --run runs/mmoe --out bundle       a folder with all that is needed to predict
 
 Exit codes: 0 done, 1 the run failed, 2 mistake in the command line or a configuration, 130 stopped on request.")]
 pub struct Args {
@@ -34,7 +35,11 @@ pub enum Command {
     Compare(CompareArgs),
     /// Predict probabilities for every row of a file
     Predict(PredictArgs),
-    /// Show the parameters of a configuration or a run
+    /// Write a bundle: a folder with all that is needed to predict
+    Export(ExportArgs),
+    /// Measure predictions from raw values: latency, rate, memory
+    Infer(InferArgs),
+    /// Show the parameters of a configuration, a run or a bundle
     Inspect(InspectArgs),
     /// Make and look at data
     Data(DataArgs),
@@ -88,6 +93,17 @@ pub struct DeviceArg {
     pub device: String,
 }
 
+/// A trained model.
+#[derive(Debug, clap::Args)]
+pub struct ModelArg {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR", required_unless_present = "bundle", conflicts_with = "bundle")]
+    pub run: Option<PathBuf>,
+    /// Folder of a bundle
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+}
+
 /// Evaluate checkpoints of a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -95,11 +111,10 @@ pub struct DeviceArg {
   mt eval --run runs/mmoe --checkpoint 1..10           every epoch from 1 to 10
   mt eval --run runs/mmoe --data more.csv --json")]
 pub struct EvalArgs {
-    /// Folder of the run
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
     /// best, last, an epoch, a range of epochs A..B, both included, or step-N within an epoch
-    #[arg(long, default_value = "best")]
+    #[arg(long, default_value = "best", conflicts_with = "bundle")]
     pub checkpoint: String,
     /// A file, folder or glob with labels [default: the run's test rows, else its validation rows]
     #[arg(long, value_name = "PATH")]
@@ -146,11 +161,10 @@ pub struct CompareArgs {
 
 Rows may have their label columns or leave them out. One output line a row, in order, one column a task.")]
 pub struct PredictArgs {
-    /// Folder of the run
-    #[arg(long, value_name = "DIR")]
-    pub run: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
     /// best, last, an epoch, or step-N within an epoch
-    #[arg(long, default_value = "best")]
+    #[arg(long, default_value = "best", conflicts_with = "bundle")]
     pub checkpoint: String,
     /// A file, folder or glob in the format of the run's data
     #[arg(long, value_name = "PATH")]
@@ -162,11 +176,83 @@ pub struct PredictArgs {
     pub device: DeviceArg,
 }
 
-/// Show the parameters of a configuration or a run.
+/// Write a bundle.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt export --run runs/mmoe --out bundle
+  mt export --run runs/mmoe --out small --tables f16    embedding tables of half the size
+
+The bundle is checked whenever it is loaded: sizes and hashes of its files, and the predictions of
+some rows recorded in it.")]
+pub struct ExportArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// best, last, interrupted or an epoch
+    #[arg(long, default_value = "best")]
+    pub checkpoint: String,
+    /// Folder of the bundle, which must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How the values of embedding tables are kept; what it costs in AUC is printed
+    #[arg(long, value_enum, default_value_t = FormatArg::F32)]
+    pub tables: FormatArg,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How values of embedding tables are kept.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FormatArg {
+    /// As trained.
+    F32,
+    /// Half precision: half the size.
+    F16,
+    /// The range of f32 with 8 bits of precision: half the size.
+    Bf16,
+    /// 256 steps a row: a quarter of the size.
+    Int8,
+}
+
+/// Measure predictions from raw values.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt --threads 1 infer --bundle bundle --data test.csv                one row after the other
+  mt infer --bundle bundle --data test.csv --batch-size 1024 --json   all cores, batches of 1,024
+
+Each thread has requests of its own, one after the other. Measured is the way from raw values, as a
+caller has them, to the predictions: encoding, normalising, the network.")]
+pub struct InferArgs {
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// best, last, interrupted or an epoch
+    #[arg(long, default_value = "best", conflicts_with = "bundle")]
+    pub checkpoint: String,
+    /// A file, folder or glob in the format of the run's data; with labels, AUC is printed too
+    #[arg(long, value_name = "PATH")]
+    pub data: String,
+    /// Rows a request
+    #[arg(long, default_value_t = std::num::NonZeroUsize::MIN, value_name = "N")]
+    pub batch_size: std::num::NonZeroUsize,
+    /// Rows taken from the data at most
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows: u32,
+    /// Seconds to measure at least; the rows are gone through as often as that takes
+    #[arg(long, default_value_t = 3.0, value_name = "S", value_parser = run_seconds)]
+    pub seconds: f64,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show the parameters of a configuration, a run or a bundle.
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// A configuration, or the folder of a run
-    #[arg(value_name = "CONFIG|RUN")]
+    /// A configuration, or the folder of a run or a bundle; every file of a bundle is checked against its hash
+    #[arg(value_name = "CONFIG|RUN|BUNDLE")]
     pub what: PathBuf,
     #[command(flatten)]
     pub overrides: Overrides,

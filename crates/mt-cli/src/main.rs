@@ -35,6 +35,8 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
         Command::Predict(args) => commands::predict::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Infer(args) => commands::infer::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Data(args) => commands::data::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
@@ -59,7 +61,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         cause.is::<args::Usage>()
             || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
             || cause.downcast_ref::<mt_data::Error>().is_some_and(mt_data::Error::is_usage)
-            || matches!(cause.downcast_ref(), Some(mt_models::Error::Config { .. }))
+            || cause.downcast_ref::<mt_models::Error>().is_some_and(mt_models::Error::is_usage)
     })
 }
 

@@ -84,7 +84,7 @@ pub fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
-/// The metrics of an evaluation as text.
+/// The metrics of an evaluation for a terminal, see [`metric_grids`].
 pub fn metrics(evaluation: &Evaluation) -> String {
     metric_grids(evaluation).iter().map(Grid::text).collect::<Vec<_>>().join("\n")
 }

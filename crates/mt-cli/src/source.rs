@@ -1,13 +1,16 @@
 //! Rows from wherever a command finds them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mt_data::{CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Skipped, Table, TableReader};
-use mt_models::Signature;
+use mt_data::synth::{self, SynthConfig};
+use mt_data::{
+    CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
+};
+use mt_models::{Manifest, Predictor, Signature};
 use mt_train::{Config, RunDir};
 
-use crate::args::Usage;
+use crate::args::{ModelArg, Usage};
 use crate::print::note;
 use crate::progress::Bar;
 
@@ -32,6 +35,83 @@ pub fn report_skipped(skipped: &Skipped) {
     if skipped.records > skipped.first.len() as u64 {
         note(format_args!("  and {} more", skipped.records - skipped.first.len() as u64));
     }
+}
+
+/// The folder of a model, with its epoch where that is a whole one.
+pub type Checkpoint = (Option<usize>, PathBuf);
+
+/// Rows a batch: limited by arithmetic, within the cache.
+const ROWS: usize = 4096;
+
+/// The predictions of a table's rows, in the batches of an evaluation during training.
+pub fn predict(predictor: &Predictor, table: &Table) -> Result<Vec<f32>> {
+    let mut predictions = Vec::with_capacity(table.len() * predictor.width());
+    for start in (0..table.len()).step_by(ROWS) {
+        let batch = table.slice(start..(start + ROWS).min(table.len()));
+        predictions.extend(predictor.predict(batch.numeric, batch.fields)?);
+    }
+    Ok(predictions)
+}
+
+/// The configuration of a run or bundle, and the folders of the models that are meant, each with its epoch.
+pub fn models(model: &ModelArg, checkpoint: &str) -> Result<(Config, Vec<Checkpoint>)> {
+    match (&model.run, &model.bundle) {
+        (Some(run), _) => {
+            let (run, cfg) = RunDir::open(run)?;
+            let checkpoints = checkpoints(&run, checkpoint)?;
+            Ok((cfg, checkpoints))
+        }
+        (None, Some(dir)) => bundle(dir).map(|(cfg, dir)| (cfg, vec![(None, dir)])),
+        (None, None) => Err(Usage("name a --run or a --bundle".into()).into()),
+    }
+}
+
+/// The same, where `command` takes one model.
+pub fn model(model: &ModelArg, checkpoint: &str, command: &str) -> Result<(Config, PathBuf)> {
+    let (cfg, models) = models(model, checkpoint)?;
+    Ok((cfg, one(models, command)?.1))
+}
+
+/// The only one of the models that were selected.
+pub fn one(models: Vec<Checkpoint>, command: &str) -> Result<Checkpoint> {
+    let one = <[_; 1]>::try_from(models).map_err(|_| Usage(format!("{command} takes one checkpoint")));
+    let [model] = one?;
+    Ok(model)
+}
+
+/// The configuration of a bundle and its folder.
+pub fn bundle(dir: &Path) -> Result<(Config, PathBuf)> {
+    if Manifest::find(dir)?.is_none() {
+        return Err(Usage(format!("{}: holds no bundle (no {})", dir.display(), Manifest::FILE)).into());
+    }
+    Ok((Config::read(&dir.join(Manifest::CONFIG), &[])?, dir.to_owned()))
+}
+
+/// The values of `columns` in the first `most` rows as they are written, of files or of the generator.
+pub fn raw(
+    cfg: &Config,
+    paths: Option<&Paths>,
+    columns: &[String],
+    most: usize,
+) -> Result<Vec<Vec<Vec<u8>>>> {
+    let mut data = cfg.data.clone();
+    let paths = match (paths, &data.csv, &data.synth) {
+        (Some(paths), _, _) => paths.clone(),
+        (None, Some(csv), _) => csv.test.as_ref().or(csv.valid.as_ref()).unwrap_or(&csv.train).clone(),
+        (None, None, Some(config)) => {
+            // More rows begin with the same ones.
+            let config = SynthConfig { rows: config.rows.min(most), ..config.clone() };
+            let rows = synth::generate(&config)?.table.numeric().to_dense();
+            let row = |row| rows.row(row).iter().map(|x: &f32| x.to_string().into_bytes()).collect();
+            return Ok((0..rows.rows()).map(row).collect());
+        }
+        (None, None, None) => return Ok(Vec::new()),
+    };
+    if data.csv.is_none() {
+        data = DataConfig::files(CsvConfig::new(paths.clone()));
+    }
+    let records = Records::read(&paths, &data, columns, most)?;
+    Ok((0..records.len()).map(|row| records.record(row).map(<[u8]>::to_vec).collect()).collect())
 }
 
 /// A reader over more rows of the run's kind.
@@ -76,7 +156,7 @@ pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Re
 
 /// Checkpoint folders of a selection, each with its epoch: `best`, an epoch, `A..B`, both included; or one that may be
 /// in the middle of an epoch and then has none: `last`, `step-N`.
-pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<(Option<usize>, PathBuf)>> {
+pub fn checkpoints(run: &RunDir, selection: &str) -> Result<Vec<Checkpoint>> {
     let epochs = run.epochs()?;
     let bad = || {
         let expected = "best, last, an epoch, a range A..B or step-N";

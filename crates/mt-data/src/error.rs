@@ -122,6 +122,26 @@ pub enum Error {
         /// Data record within the file, from 1.
         record: u64,
     },
+    /// A value of a raw row that its column cannot have.
+    #[error("row {row}: column \"{column}\": expected {expected}, found {found}")]
+    Input {
+        /// The row, counted from 0.
+        row: usize,
+        /// The column.
+        column: Box<str>,
+        /// What would have been right.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// A value of a raw row for a column that the model does not read.
+    #[error("the model reads no column \"{name}\"{nearest}")]
+    UnknownInput {
+        /// The name given.
+        name: String,
+        /// The most similar column.
+        nearest: Nearest,
+    },
     /// A line is too long to be a row.
     #[error("{}: a line of more than {limit} bytes; is this a text file?", path.display())]
     LongLine {

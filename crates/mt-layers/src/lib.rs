@@ -7,6 +7,7 @@
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
+//! | [`FrozenEmbeddings`] | the same for prediction, read from a mapped file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
@@ -38,7 +39,8 @@ mod tower;
 pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
-pub use embedding::{Embeddings, Field, Ids, Pooling, RowGradient, RowOptimizer, TableConfig};
+pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
+pub use embedding::{TableConfig, TableFormat, pack_tables};
 pub use error::Error;
 pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};

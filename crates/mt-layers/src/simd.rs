@@ -27,6 +27,14 @@ macro_rules! kernel {
     };
 }
 
+/// The instruction set that [`kernel!`](crate::kernel) chooses on this machine, as in `x86-64-v4`. Results are the same
+/// to the bit on machines where it is the same.
+pub fn instructions() -> String {
+    let level = format!("{:?}", pulp::Arch::new()).to_lowercase();
+    let level = level.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+    format!("{}-{level}", std::env::consts::ARCH.replace('_', "-"))
+}
+
 /// `eˣ` in float32, within 2 units in the last place on [-87, 88]; the argument is clamped to that range.
 ///
 /// Cephes' scheme: `eˣ = 2ⁿ · eʳ` with `|r| ≤ ½ ln 2` and a polynomial for `eʳ`. Branch-free, so loops over it

@@ -47,9 +47,49 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file or folder that cannot be read or written.
+    #[error("{path}: cannot {action}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A folder to be written that is there already.
+    #[error("{path} already exists; choose another folder or remove it")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A JSON value that no column can have.
+    #[error("column {column:?}: expected a number, a text, a list of these or null, found {found}")]
+    Json {
+        /// The column.
+        column: String,
+        /// What is there.
+        found: String,
+    },
+    /// Raw rows that the model cannot read. Boxed, as every function that may fail carries the largest error.
+    #[error(transparent)]
+    Data(Box<mt_data::Error>),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl From<mt_data::Error> for Error {
+    fn from(error: mt_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl Error {
+    /// Whether a configuration or a folder that was named is at fault.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Config { .. } | Self::Exists { .. })
+    }
 }
 
 /// Results of this crate.

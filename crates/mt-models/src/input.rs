@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use mt_data::{Batch, Encoders, Numeric, Schema};
-use mt_layers::{Embeddings, Field, Ids, Input, Pooling, RowOptimizer, SparseRows, TableConfig};
+use mt_layers::{
+    Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Input, Pooling, RowOptimizer, SparseRows, TableConfig,
+};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
@@ -53,9 +55,16 @@ impl Features {
 /// The layer below the trunk. Clones share the tables.
 #[derive(Debug, Clone)]
 pub struct InputLayer {
-    embeddings: Option<Embeddings>,
+    tables: Tables,
     numeric: usize,
     device: Device,
+}
+
+#[derive(Debug, Clone)]
+enum Tables {
+    None,
+    Trained(Embeddings),
+    Frozen(FrozenEmbeddings),
 }
 
 impl InputLayer {
@@ -72,37 +81,57 @@ impl InputLayer {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        let (numeric, device) = (schema.numeric.len(), device.clone());
-        let widths = cfg.table_widths(schema)?;
-        if widths.is_empty() {
-            return Ok(Self { embeddings: None, numeric, device });
+        if schema.fields.is_empty() {
+            return Self::numeric(cfg, schema, device);
         }
-        let mut tables = Vec::with_capacity(widths.len());
-        for (name, width) in widths {
-            let rows = encoders.rows(&name).ok_or_else(|| Error::NoEncoder { table: name.clone() })?;
-            tables.push((name, TableConfig { rows, width, optimizer }));
-        }
-        let field = |field: &mt_data::Field| Field {
-            name: field.name.clone(),
-            table: field.table.clone(),
-            pooling: field.list.map_or(Pooling::Sum, |list| match list.pooling {
-                mt_data::Pooling::Mean => Pooling::Mean,
-                mt_data::Pooling::Sum => Pooling::Sum,
-                mt_data::Pooling::Max => Pooling::Max,
-            }),
-        };
-        let embeddings = Embeddings::new(tables, schema.fields.iter().map(field).collect(), seed)?;
-        Ok(Self { embeddings: Some(embeddings), numeric, device })
+        let sized = |(name, rows, width)| (name, TableConfig { rows, width, optimizer });
+        let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
+        let tables = Tables::Trained(Embeddings::new(tables, fields(schema), seed)?);
+        Ok(Self { tables, numeric: schema.numeric.len(), device: device.clone() })
+    }
+
+    /// Tables for prediction, read from the file in `bytes`, see [`FrozenEmbeddings::new`].
+    ///
+    /// # Errors
+    /// As [`InputLayer::new`], and [`Error::Table`] if the file is damaged or that of another model.
+    pub fn frozen(
+        cfg: &ModelConfig,
+        schema: &Schema,
+        encoders: &Encoders,
+        seed: u64,
+        bytes: Bytes,
+        device: &Device,
+    ) -> Result<Self> {
+        let sizes = sizes(cfg, schema, encoders)?;
+        let tables = Tables::Frozen(FrozenEmbeddings::new(&sizes, fields(schema), seed, bytes)?);
+        Ok(Self { tables, numeric: schema.numeric.len(), device: device.clone() })
+    }
+
+    /// Of a schema without fields.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if `model.embedding` asks for tables all the same.
+    pub fn numeric(cfg: &ModelConfig, schema: &Schema, device: &Device) -> Result<Self> {
+        cfg.table_widths(schema)?;
+        Ok(Self { tables: Tables::None, numeric: schema.numeric.len(), device: device.clone() })
     }
 
     /// Columns `D` of the trunk's input: the embeddings of the fields, then the numeric columns.
     pub fn width(&self) -> usize {
-        self.numeric + self.embeddings.as_ref().map_or(0, Embeddings::width)
+        self.numeric
+            + match &self.tables {
+                Tables::None => 0,
+                Tables::Trained(tables) => tables.width(),
+                Tables::Frozen(tables) => tables.width(),
+            }
     }
 
-    /// The tables, to be updated, saved and restored; `None` without fields.
+    /// The tables, to be updated, saved and restored; `None` without fields and of a model that only predicts.
     pub fn embeddings(&self) -> Option<&Embeddings> {
-        self.embeddings.as_ref()
+        match &self.tables {
+            Tables::Trained(tables) => Some(tables),
+            _ => None,
+        }
     }
 
     /// The trunk's input `(B, D)`.
@@ -110,15 +139,36 @@ impl InputLayer {
     /// # Errors
     /// [`Error::Table`] if table rows do not fit the fields.
     pub fn forward(&self, xs: &Features) -> Result<Input> {
-        match (&self.embeddings, &xs.numeric) {
-            (Some(embeddings), numeric) => {
-                let dense = embeddings.forward(xs.fields.clone(), numeric.as_ref())?;
-                Ok(dense.to_device(&self.device)?.into())
-            }
-            (None, Some(numeric)) => Ok(numeric.clone()),
-            (None, None) => Err(Error::Width { found: 0, expected: self.numeric }),
-        }
+        let dense = match (&self.tables, &xs.numeric) {
+            (Tables::Trained(tables), numeric) => tables.forward(xs.fields.clone(), numeric.as_ref())?,
+            (Tables::Frozen(tables), numeric) => tables.forward(&xs.fields, numeric.as_ref())?,
+            (Tables::None, Some(numeric)) => return Ok(numeric.clone()),
+            (Tables::None, None) => return Err(Error::Width { found: 0, expected: self.numeric }),
+        };
+        Ok(dense.to_device(&self.device)?.into())
     }
+}
+
+/// Names, rows and widths of the tables.
+fn sizes(cfg: &ModelConfig, schema: &Schema, encoders: &Encoders) -> Result<Vec<(String, usize, usize)>> {
+    let size = |(name, width): (String, usize)| match encoders.rows(&name) {
+        Some(rows) => Ok((name, rows, width)),
+        None => Err(Error::NoEncoder { table: name }),
+    };
+    cfg.table_widths(schema)?.into_iter().map(size).collect()
+}
+
+fn fields(schema: &Schema) -> Vec<Field> {
+    let field = |field: &mt_data::Field| Field {
+        name: field.name.clone(),
+        table: field.table.clone(),
+        pooling: field.list.map_or(Pooling::Sum, |list| match list.pooling {
+            mt_data::Pooling::Mean => Pooling::Mean,
+            mt_data::Pooling::Sum => Pooling::Sum,
+            mt_data::Pooling::Max => Pooling::Max,
+        }),
+    };
+    schema.fields.iter().map(field).collect()
 }
 
 /// The numeric columns of a batch as a trunk's input. Takes them over without copying.

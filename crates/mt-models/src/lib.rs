@@ -8,7 +8,8 @@
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
 //! | [`Readout`] | from logits to probabilities and numbers |
-//! | [`Predictor`] | a trained model: batch in, predictions out |
+//! | [`Predictor`], [`Predictions`] | a trained model: raw or encoded rows in, predictions out |
+//! | [`Export`], [`Manifest`] | a bundle: everything needed to predict, and nothing else |
 //!
 //! Models return logits; [`Readout`] holds the only sigmoid.
 //!
@@ -26,33 +27,49 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod bundle;
 mod cgc;
 mod config;
+mod disk;
 mod error;
 mod input;
 mod inventory;
+mod json;
 mod mmoe;
 mod model;
 mod ple;
+mod predictions;
 mod predictor;
 mod readout;
 mod shared_bottom;
+mod signature;
 mod single_task;
 mod trunk;
 
+pub use bundle::{Contents, Export, Manifest};
 pub use cgc::{Cgc, CgcConfig};
 pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind};
+pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use error::{Error, Result};
 pub use input::{Features, InputLayer, input};
 pub use inventory::{Inventory, count, fit_budget, inventory};
+pub use json::push_json;
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
-pub use predictor::{Predictor, Signature};
+pub use predictions::Predictions;
+pub use predictor::Predictor;
 pub use readout::{Link, Readout, predictions};
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
+pub use signature::Signature;
 pub use single_task::{SingleTask, SingleTaskConfig};
 pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
-pub use mt_data::{Task, TaskKind};
+pub use mt_data::{RawRows, Task, TaskKind, Value};
+pub use mt_layers::TableFormat;
+
+/// The example of the page about bundles, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/serving.md")]
+struct Serving;

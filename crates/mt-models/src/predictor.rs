@@ -1,87 +1,69 @@
 //! A trained model that only predicts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use mt_data::{Encoders, Ids, Normalizer, Numeric, Schema};
-use mt_layers::RowOptimizer;
-use serde::{Deserialize, Serialize};
+use mt_data::{Ids, Numeric, RawRows, RowEncoder};
 
-use crate::config::ModelConfig;
+use crate::bundle::{Manifest, Recorded, map};
 use crate::error::{Error, Result};
 use crate::input::{Features, InputLayer};
 use crate::inventory::{Inventory, inventory};
 use crate::model::{Model, build};
-use crate::readout::{Link, Readout};
-
-/// Everything about a trained model but its weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Signature {
-    /// Version of the folder's format.
-    pub format: u32,
-    /// The network.
-    pub model: ModelConfig,
-    /// Its inputs and tasks.
-    pub schema: Schema,
-    /// How raw columns are scaled before they enter the network.
-    pub normalizer: Normalizer,
-    /// How values of its fields become table rows.
-    #[serde(default)]
-    pub encoders: Encoders,
-    /// How outputs of regressions become predictions, by task; the identity where nothing is said.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub links: BTreeMap<String, Link>,
-    /// Seed of the start values, which table rows that were never trained still have.
-    #[serde(default)]
-    pub seed: u64,
-}
-
-impl Signature {
-    /// The format this version writes, and the newest it reads.
-    pub const FORMAT: u32 = 1;
-    /// Name of the file inside a model's folder.
-    pub const FILE: &str = "model.json";
-    /// Name of the weights' file beside it.
-    pub const WEIGHTS: &str = "weights.safetensors";
-    /// Name of the file with the trained rows of embedding tables; only there for a schema with fields.
-    pub const TABLES: &str = "tables.safetensors";
-
-    /// Reads the signature of the model in `dir`.
-    ///
-    /// # Errors
-    /// [`Error::File`] if it is missing, damaged or of a newer format.
-    pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join(Self::FILE);
-        let fail = |problem: String| Error::File { path: path.clone(), problem };
-        let text = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
-        let signature: Self = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
-        if signature.format > Self::FORMAT {
-            let (found, known) = (signature.format, Self::FORMAT);
-            return Err(fail(format!("format {found} is newer than this version reads, {known}")));
-        }
-        Ok(signature)
-    }
-}
+use crate::predictions::{Outputs, Predictions, outputs};
+use crate::readout::Readout;
+use crate::signature::Signature;
 
 /// A model with fixed weights, safe to share between threads.
+///
+/// ```no_run
+/// use candle_core::Device;
+/// use mt_models::{Predictions, Predictor};
+/// let predictor = Predictor::load("bundle".as_ref(), &Device::Cpu)?;
+/// let (mut rows, mut predictions) = (predictor.rows(), Predictions::default());
+/// rows.push([("user_id", 17.into()), ("tags", "a|b".into())])?;
+/// predictor.predict_into(&rows, &mut predictions)?;
+/// println!("{:?}", predictions.task(0, "like"));
+/// # Ok::<(), mt_models::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Predictor {
     signature: Signature,
+    encoder: Arc<RowEncoder>,
     layer: InputLayer,
     model: Box<dyn Model>,
     readout: Readout,
+    outputs: Outputs,
     device: Device,
 }
 
 impl Predictor {
-    /// Loads the model in `dir`.
+    /// Loads the model in `dir`: a bundle, or a checkpoint of a run.
+    ///
+    /// Embedding tables stay in the file, which is mapped: it must not be changed while the predictor lives. Of a bundle,
+    /// sizes of all files, hashes of all but the tables and the predictions of the rows recorded with it are checked.
     ///
     /// # Errors
-    /// [`Error::File`] if a file is missing or damaged, or the weights are those of another model.
+    /// [`Error::File`] if a file is missing or damaged, the weights are those of another model, or the recorded rows
+    /// come out otherwise.
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
+        let manifest = Manifest::find(dir)?;
+        if let Some(manifest) = &manifest {
+            manifest.check(dir)?;
+        }
+        let predictor = Self::open(dir, device)?;
+        if let Some(manifest) = &manifest {
+            manifest.check_encoders(dir, &predictor.signature.encoders)?;
+            Recorded::read(dir)?.check(dir, &predictor)?;
+        }
+        Ok(predictor)
+    }
+
+    /// As [`Predictor::load`], without the checks of a bundle.
+    pub(crate) fn open(dir: &Path, device: &Device) -> Result<Self> {
         let signature = Signature::read(dir)?;
         let path = dir.join(Signature::WEIGHTS);
         let fail = |problem: String| Error::File { path: path.clone(), problem };
@@ -89,25 +71,37 @@ impl Predictor {
         let bytes = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
         let weights =
             candle_core::safetensors::load_buffer(&bytes, device).map_err(|error| fail(error.to_string()))?;
-        let Signature { model: cfg, schema, encoders, links, seed, .. } = &signature;
-        encoders.check(schema).map_err(|error| fail(error.to_string()))?;
-        let layer = InputLayer::new(cfg, schema, encoders, RowOptimizer::Sgd {}, *seed, device)?;
-        if let Some(embeddings) = layer.embeddings() {
+        let Signature { model: cfg, schema, encoders, links, seed, normalizer, missing, .. } = &signature;
+        let damaged = |error: mt_data::Error| Error::File {
+            path: dir.join(Signature::FILE),
+            problem: error.to_string(),
+        };
+        let encoder = RowEncoder::new(schema, encoders, normalizer, missing).map_err(damaged)?;
+        let layer = if schema.fields.is_empty() {
+            InputLayer::numeric(cfg, schema, device)?
+        } else {
             let path = dir.join(Signature::TABLES);
-            let tables = candle_core::safetensors::load(&path, &Device::Cpu);
-            let imported = tables
-                .map_err(Error::from)
-                .and_then(|tables| Ok(embeddings.import(&tables.into_iter().collect())?));
-            imported.map_err(|error| Error::File { path, problem: error.to_string() })?;
-        }
+            let bytes = map::map(&path)
+                .map_err(|error| Error::File { path: path.clone(), problem: error.to_string() })?;
+            let layer = InputLayer::frozen(cfg, schema, encoders, *seed, bytes, device);
+            layer.map_err(|error| Error::File { path, problem: error.to_string() })?
+        };
         let expected = inventory(cfg, layer.width(), &schema.tasks)?;
         if let Some(difference) = difference(&expected, &weights) {
             return Err(fail(format!("the weights belong to another model: {difference}")));
         }
         let vb = VarBuilder::from_tensors(weights, DType::F32, device);
         let model = build(cfg, layer.width(), &schema.tasks, vb)?;
-        let readout = Readout::new(&schema.tasks, links);
-        Ok(Self { signature, layer, model, readout, device: device.clone() })
+        let (readout, outputs) = (Readout::new(&schema.tasks, links), outputs(&schema.tasks));
+        Ok(Self {
+            encoder: Arc::new(encoder),
+            layer,
+            model,
+            readout,
+            outputs,
+            device: device.clone(),
+            signature,
+        })
     }
 
     /// What the model is.
@@ -120,6 +114,45 @@ impl Predictor {
         self.readout.width()
     }
 
+    /// Where the model computes; embedding tables are always on the host.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A buffer for raw rows, to be used again and again; each thread has its own.
+    pub fn rows(&self) -> RawRows {
+        RawRows::new(self.encoder.clone())
+    }
+
+    /// Predictions of raw rows.
+    ///
+    /// # Errors
+    /// [`Error::Width`] for rows of another model's predictor.
+    pub fn predict_rows(&self, rows: &RawRows) -> Result<Predictions> {
+        let mut predictions = Predictions::default();
+        self.predict_into(rows, &mut predictions)?;
+        Ok(predictions)
+    }
+
+    /// As [`Predictor::predict_rows`], into memory that is used again.
+    ///
+    /// Encoding and the predictions allocate nothing in the steady state. The network does: some ten short-lived
+    /// tensors a call, whatever the number of rows.
+    ///
+    /// A row comes out the same to the bit in any batch, except where a layer reads 48 and more dense columns: there the
+    /// matrix product adds in another order for a single row, and the last digits of it may differ.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict_rows`].
+    pub fn predict_into(&self, rows: &RawRows, predictions: &mut Predictions) -> Result<()> {
+        let values = predictions.reset(&self.outputs);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let features = Features::new(rows.numeric().clone(), rows.fields().to_vec())?;
+        self.forward(features, values)
+    }
+
     /// Predictions `(B, P)`, row-major, of rows that [`Signature::normalizer`] has scaled and
     /// [`Signature::encoders`] have encoded.
     ///
@@ -127,12 +160,20 @@ impl Predictor {
     /// [`Error::Width`] if the rows have another number of columns than the model was trained on, [`Error::Table`] if
     /// table rows do not fit.
     pub fn predict(&self, numeric: Numeric, fields: Vec<Ids>) -> Result<Vec<f32>> {
-        let (found, expected) = (numeric.width(), self.signature.schema.numeric.len());
+        let mut predictions = Vec::new();
+        self.forward(Features::new(numeric, fields)?, &mut predictions)?;
+        Ok(predictions)
+    }
+
+    fn forward(&self, features: Features, predictions: &mut Vec<f32>) -> Result<()> {
+        let expected = self.signature.schema.numeric.len();
+        let found = features.numeric.as_ref().map(mt_layers::Input::width).transpose()?.unwrap_or(0);
         if found != expected {
             return Err(Error::Width { found, expected });
         }
-        let features = Features::new(numeric, fields)?.to_device(&self.device)?;
-        self.readout.predictions(&self.model.forward(&self.layer.forward(&features)?)?)
+        let features = features.to_device(&self.device)?;
+        let logits = self.model.forward(&self.layer.forward(&features)?)?;
+        self.readout.predictions_into(&logits, predictions)
     }
 }
 

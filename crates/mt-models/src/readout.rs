@@ -57,13 +57,23 @@ impl Readout {
     /// # Errors
     /// [`Error::Logits`] if the logits are not those of the tasks.
     pub fn predictions(&self, logits: &Tensor) -> Result<Vec<f32>> {
+        let mut out = Vec::new();
+        self.predictions_into(logits, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`Readout::predictions`], appended to `out`.
+    ///
+    /// # Errors
+    /// As [`Readout::predictions`].
+    pub fn predictions_into(&self, logits: &Tensor, out: &mut Vec<f32>) -> Result<()> {
         let (rows, columns) = logits.dims2()?;
         let expected: usize = self.heads.iter().map(|(kind, _)| kind.outputs()).sum();
         if columns != expected {
             return Err(Error::Logits { found: columns, expected });
         }
         let logits = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        let mut out = Vec::with_capacity(rows * self.width());
+        out.reserve(rows * self.width());
         for row in logits.chunks_exact(columns.max(1)) {
             let mut at = 0;
             for &(kind, link) in &self.heads {
@@ -71,7 +81,7 @@ impl Readout {
                 match kind {
                     TaskKind::Binary => out.push(simd::sigmoid(own[0])),
                     TaskKind::BinarySoftmax => out.push(simd::sigmoid(own[1] - own[0])),
-                    TaskKind::Multiclass { .. } => softmax(own, &mut out),
+                    TaskKind::Multiclass { .. } => softmax(own, out),
                     TaskKind::Regression => out.push(match link {
                         Link::Identity => own[0],
                         Link::ExpM1 => own[0].exp_m1(),
@@ -81,7 +91,7 @@ impl Readout {
                 at += own.len();
             }
         }
-        Ok(out)
+        Ok(())
     }
 }
 

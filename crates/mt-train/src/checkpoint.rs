@@ -14,20 +14,16 @@
 //! same bytes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use mt_data::Encoders;
 use mt_layers::{Embeddings, Param, Params};
-use mt_models::Signature;
+use mt_models::{Contents, Signature, read_json, write_file, write_folder, write_json};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::balance::BalanceState;
-use crate::disk::{json, read_json, write_folder, write_new};
-use crate::error::{Error, Result, io};
+use crate::error::{Error, Result};
 use crate::optim::{Optimizer, OptimizerConfig};
 
 /// Name of the file with the optimizer's state.
@@ -98,11 +94,7 @@ pub(crate) fn write(
     state: &State,
 ) -> Result<()> {
     write_folder(dir, |dir| {
-        let mut checksums = BTreeMap::new();
-        let mut put = |name: &str, bytes: Vec<u8>| {
-            checksums.insert(name.to_owned(), checksum(&bytes));
-            write_new(&dir.join(name), &bytes).map_err(io(dir.join(name), "write the file"))
-        };
+        let mut names = vec![Signature::WEIGHTS, OPTIMIZER, Signature::FILE, STATE];
         let (mut moments, updates) = optimizer.export()?;
         if let Some(embeddings) = embeddings {
             let (tables, state) = embeddings
@@ -110,7 +102,8 @@ pub(crate) fn write(
                 .map_err(candle_core::Error::from)?
                 .into_iter()
                 .partition(|(name, _)| of_values(name));
-            put(Signature::TABLES, serialized(&tables)?)?;
+            names.push(Signature::TABLES);
+            write_tensors(&dir.join(Signature::TABLES), &tables)?;
             let state: BTreeMap<String, Tensor> = state;
             moments.extend(state.into_iter().map(|(name, tensor)| (format!("{TABLES}{name}"), tensor)));
         }
@@ -122,12 +115,13 @@ pub(crate) fn write(
             moments.extend(tensors(weights.params, TRAINED));
         }
         let predicting = weights.averages.unwrap_or(weights.params);
-        put(Signature::WEIGHTS, serialized(&tensors(predicting, ""))?)?;
-        put(OPTIMIZER, serialized(&moments)?)?;
-        put(Signature::FILE, json(&dir.join(Signature::FILE), signature)?)?;
-        put(STATE, json(&dir.join(STATE), &State { updates, ..state.clone() })?)?;
-        let path = dir.join(CHECKSUMS);
-        write_new(&path, &json(&path, &checksums)?).map_err(io(&path, "write the file"))
+        write_tensors(&dir.join(Signature::WEIGHTS), &tensors(predicting, ""))?;
+        write_tensors(&dir.join(OPTIMIZER), &moments)?;
+        write_json(&dir.join(Signature::FILE), signature)?;
+        write_json(&dir.join(STATE), &State { updates, ..state.clone() })?;
+        let contents = |name: &str| Ok((name.to_owned(), Contents::of(&dir.join(name))?));
+        let checksums: BTreeMap<_, _> = names.into_iter().map(contents).collect::<Result<_>>()?;
+        Ok(write_json(&dir.join(CHECKSUMS), &checksums)?)
     })
 }
 
@@ -208,15 +202,15 @@ impl Saved {
 /// # Errors
 /// If the file is missing or damaged.
 pub fn read_state(dir: &Path) -> Result<State> {
-    read_json(&dir.join(STATE), "read the checkpoint")
+    Ok(read_json(&dir.join(STATE))?)
 }
 
 /// Compares every file with its checksum.
 ///
 /// # Errors
-/// [`Error::File`] or [`Error::Io`] for the first that is missing, superfluous in the list, or changed.
+/// For the first that is missing, superfluous in the list, or changed.
 pub(crate) fn verify(dir: &Path) -> Result<()> {
-    let checksums: BTreeMap<String, String> = read_json(&dir.join(CHECKSUMS), "read the checksums")?;
+    let checksums: BTreeMap<String, Contents> = read_json(&dir.join(CHECKSUMS))?;
     for name in [Signature::FILE, Signature::WEIGHTS, OPTIMIZER, STATE] {
         if !checksums.contains_key(name) {
             let problem = format!("has no checksum of {name}");
@@ -225,8 +219,7 @@ pub(crate) fn verify(dir: &Path) -> Result<()> {
     }
     for (name, expected) in &checksums {
         let path = dir.join(name);
-        let bytes = fs::read(&path).map_err(io(&path, "read the checkpoint"))?;
-        if checksum(&bytes) != *expected {
+        if Contents::of(&path)? != *expected {
             return Err(Error::File { path, problem: "is damaged: it differs from its checksum".into() });
         }
     }
@@ -244,17 +237,10 @@ fn at(dir: &Path, name: &str) -> impl FnOnce(candle_core::Error) -> Error {
     move |error| Error::File { path, problem: error.to_string() }
 }
 
-fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn serialized(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
+fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     // A single metadata key: with more, safetensors writes them in random order.
     let format = serde_json::json!({ "format": Signature::FORMAT }).to_string();
     let metadata = Some([("mt".to_owned(), format)].into());
-    Ok(safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?)
+    let bytes = safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?;
+    Ok(write_file(path, &bytes)?)
 }

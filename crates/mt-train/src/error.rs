@@ -133,8 +133,8 @@ impl Error {
             | Self::RunExists { .. }
             | Self::NoParameter { .. }
             | Self::WarmStart { .. }
-            | Self::Symmetric(_)
-            | Self::Model(mt_models::Error::Config { .. }) => true,
+            | Self::Symmetric(_) => true,
+            Self::Model(error) => error.is_usage(),
             Self::Data(error) => error.is_usage(),
             _ => false,
         }

@@ -15,7 +15,6 @@ mod balance;
 mod checkpoint;
 mod config;
 mod denormals;
-mod disk;
 mod error;
 mod evaluate;
 mod objective;
@@ -32,7 +31,6 @@ mod warm_start;
 pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
 pub use checkpoint::{State, read_state};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, TrainConfig};
-pub use disk::{write_file, write_json};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use objective::Objective;
@@ -40,6 +38,8 @@ pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
 pub use run::{Best, RunDir};
 pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
+// Written beside checkpoints by whoever runs them.
+pub use mt_models::{write_file, write_json};
 pub use train::{Event, Outcome, train};
 pub use warm_start::{TakenRows, WarmStart, WarmStarted};
 

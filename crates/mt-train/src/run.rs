@@ -14,11 +14,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use mt_models::{read_json, remove_partial, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::read_state;
 use crate::config::Config;
-use crate::disk::{read_json, remove_partial, write_file, write_json};
 use crate::error::{Error, Result, io};
 
 /// A run's folder.
@@ -154,13 +154,13 @@ impl RunDir {
         if !path.exists() {
             return Ok(None);
         }
-        read_json(&path, "read the best epoch").map(Some)
+        Ok(Some(read_json(&path)?))
     }
 
     pub(crate) fn set_best(&self, best: Option<Best>) -> Result<()> {
         match best {
             Some(best) if self.best().ok().flatten() != Some(best) => {
-                write_json(&self.path.join("best.json"), &best)
+                Ok(write_json(&self.path.join("best.json"), &best)?)
             }
             _ => Ok(()),
         }
@@ -186,7 +186,7 @@ impl RunDir {
     /// Removes what is left of files and folders that were being written when a run was killed.
     pub(crate) fn remove_partial(&self) -> Result<()> {
         remove_partial(&self.path)?;
-        remove_partial(&self.checkpoints())
+        Ok(remove_partial(&self.checkpoints())?)
     }
 
     /// Writes a file of results into the folder.
@@ -194,7 +194,7 @@ impl RunDir {
     /// # Errors
     /// If it cannot be written.
     pub fn write_summary(&self, summary: &impl Serialize) -> Result<()> {
-        write_json(&self.path.join("summary.json"), summary)
+        Ok(write_json(&self.path.join("summary.json"), summary)?)
     }
 
     /// The log, without what was written about steps after `step`: a run that goes on from there writes it again.

@@ -7,7 +7,7 @@ use std::thread::Scope;
 use std::time::Instant;
 
 use candle_core::{DType, Device};
-use mt_data::{Dataset, permutation};
+use mt_data::{Dataset, MissingPolicy, permutation};
 use mt_layers::{Embeddings, Param, Params, symmetric_weights};
 use mt_models::{InputLayer, Model, Readout, Signature, build};
 use serde::Serialize;
@@ -184,6 +184,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         normalizer: data.normalizer.clone(),
         encoders: data.encoders.clone(),
         links,
+        missing: MissingPolicy::of(&cfg.data),
         seed,
     };
     let objective = Objective::new(&cfg.train, tasks);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mt_data::{Schema, TableReader, synth};
-use mt_models::{ModelConfig, Signature, count, inventory};
+use mt_models::{Manifest, ModelConfig, Signature, count, inventory};
 use mt_train::{Config, RunDir};
 
 use crate::args::{InspectArgs, Usage};
@@ -12,12 +12,21 @@ use crate::{print, source};
 pub fn run(args: &InspectArgs) -> Result<()> {
     let (name, model, schema) = if args.what.is_dir() {
         if !args.overrides.set.is_empty() {
-            let text = format!("--set changes a configuration; {} is a run", args.what.display());
+            let what = if Manifest::find(&args.what)?.is_some() { "bundle" } else { "run" };
+            let text = format!("--set changes a configuration; {} is a {what}", args.what.display());
             return Err(Usage(text).into());
         }
-        let (run, cfg) = RunDir::open(&args.what)?;
-        let checkpoints = source::checkpoints(&run, "best")?;
-        let signature = Signature::read(&checkpoints[0].1)?;
+        let (cfg, dir) = match Manifest::find(&args.what)? {
+            Some(manifest) => {
+                manifest.verify(&args.what)?;
+                source::bundle(&args.what)?
+            }
+            None => {
+                let (run, cfg) = RunDir::open(&args.what)?;
+                (cfg, source::checkpoints(&run, "best")?.swap_remove(0).1)
+            }
+        };
+        let signature = Signature::read(&dir)?;
         (cfg.name, signature.model, signature.schema)
     } else {
         let cfg = Config::read(&args.what, &args.overrides.set)?;

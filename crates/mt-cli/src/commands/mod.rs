@@ -4,6 +4,8 @@ pub mod bench;
 pub mod compare;
 pub mod data;
 pub mod eval;
+pub mod export;
+pub mod infer;
 pub mod inspect;
 pub mod predict;
 pub mod train;

@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use mt_data::{Labels, Paths, Table, Task, TaskKind};
 use mt_models::Predictor;
-use mt_train::RunDir;
 use rayon::prelude::*;
 
 use crate::args::PredictArgs;
@@ -15,12 +14,8 @@ use crate::{device, source};
 
 pub fn run(args: &PredictArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (run, cfg) = RunDir::open(&args.run)?;
-    let checkpoints = source::checkpoints(&run, &args.checkpoint)?;
-    let [(_, dir)] = &checkpoints[..] else {
-        return Err(crate::args::Usage("mt predict takes one checkpoint".into()).into());
-    };
-    let predictor = Predictor::load(dir, &device)?;
+    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict")?;
+    let predictor = Predictor::load(&dir, &device)?;
     let paths = Paths(vec![args.input.clone()]);
     let reader = source::reader(&cfg, predictor.signature(), paths, Labels::Optional)?;
     match &args.output {

@@ -40,7 +40,7 @@ pub struct ComparisonPage<'a> {
 impl ComparisonPage<'_> {
     /// Writes the page into the comparison's folder.
     pub fn write(&self, folder: &Path) -> mt_train::Result<()> {
-        write_file(&folder.join(FILE), self.html()?.as_bytes())
+        Ok(write_file(&folder.join(FILE), self.html()?.as_bytes())?)
     }
 
     fn html(&self) -> mt_train::Result<String> {

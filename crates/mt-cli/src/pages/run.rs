@@ -32,7 +32,7 @@ pub struct RunPage<'a> {
 impl RunPage<'_> {
     /// Writes the page into the run's folder.
     pub fn write(&self, folder: &Path) -> mt_train::Result<()> {
-        write_file(&folder.join(FILE), self.html()?.as_bytes())
+        Ok(write_file(&folder.join(FILE), self.html()?.as_bytes())?)
     }
 
     fn html(&self) -> mt_train::Result<String> {

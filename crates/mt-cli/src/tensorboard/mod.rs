@@ -55,12 +55,14 @@ fn now() -> f64 {
 /// by task.
 fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
     match event {
-        Event::Progress { step, loss, tasks, .. } => {
+        Event::Progress { step, loss, tasks, cosines, .. } => {
             let mut numbers = vec![("train_loss".to_owned(), *loss)];
             for (name, task) in tasks {
                 numbers.push((format!("{name}/train_loss"), task.loss));
                 numbers.extend(task.auc.map(|auc| (format!("{name}/train_auc"), auc)));
+                numbers.extend(task.weight.map(|weight| (format!("{name}/train_weight"), weight)));
             }
+            numbers.extend(cosines.iter().map(|(pair, cosine)| (format!("cosine/{pair}"), *cosine)));
             Some((*step, numbers))
         }
         Event::Epoch { step, rows_per_second, valid, .. } => {
@@ -79,6 +81,6 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
             }
             Some((*step, numbers))
         }
-        Event::Started { .. } => None,
+        Event::Started { .. } | Event::Resumed { .. } | Event::WarmStarted(_) => None,
     }
 }

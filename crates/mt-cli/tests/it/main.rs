@@ -5,6 +5,7 @@ mod checkpoints;
 mod comparing;
 mod configuration;
 mod data;
+mod export;
 mod fields;
 mod interruption;
 mod looking;

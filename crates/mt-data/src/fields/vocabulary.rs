@@ -1,6 +1,7 @@
 //! The known values of a table, stored with a model.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -9,10 +10,10 @@ use super::interner::Interner;
 
 /// Known values by row: value `i` has row `2 + i`.
 ///
-/// Stored as a list of texts; a value that is no UTF-8 as a list of its bytes.
+/// Clones share them. Stored as a list of texts; a value that is no UTF-8 as a list of its bytes.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Vocabulary {
-    pub(super) values: Interner,
+    values: Arc<Interner>,
 }
 
 impl Vocabulary {
@@ -39,7 +40,7 @@ impl Vocabulary {
 
 impl<T: AsRef<[u8]>> FromIterator<T> for Vocabulary {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        Vocabulary { values: values.into_iter().collect() }
+        Vocabulary { values: Arc::new(values.into_iter().collect()) }
     }
 }
 
@@ -105,7 +106,7 @@ impl<'de> Deserialize<'de> for Vocabulary {
                         return Err(de::Error::custom(format!("the value {value:?} is listed twice")));
                     }
                 }
-                Ok(Vocabulary { values })
+                Ok(Vocabulary { values: Arc::new(values) })
             }
         }
         deserializer.deserialize_seq(List)

@@ -17,6 +17,7 @@ mod parse;
 mod plan;
 mod prepare;
 mod record;
+mod records;
 mod row;
 mod side;
 mod stream;
@@ -32,6 +33,8 @@ pub use files::expand;
 pub use layout::Labels;
 pub(crate) use number::{whole as parse_number, whole_f64 as whole_number};
 pub(crate) use prepare::{Coding, tables};
+pub(crate) use record::{Missing, encode as encode_cell};
+pub use records::Records;
 
 use crate::config::{BadRecords, CsvConfig, DataConfig, Paths, TaskConfig};
 use crate::dataset::Progress;

@@ -6,10 +6,14 @@ use super::columns::{Columns, Rule};
 use super::layout::{Others, Request, Slot};
 use super::record::Missing;
 use super::side::Side;
+#[cfg(feature = "parquet")]
+use crate::config::ColumnRef;
 use crate::config::JoinMissing;
 #[cfg(feature = "parquet")]
 use crate::error::Result;
 use crate::expression::Expression;
+#[cfg(feature = "parquet")]
+use crate::fields::FieldConfig;
 use crate::fields::{Coder, Ids};
 use crate::schema::{List, Schema, TaskKind};
 
@@ -94,16 +98,23 @@ pub(super) struct Plan {
 
 /// The separator that all of `fields` have.
 #[cfg(feature = "parquet")]
-pub(super) fn agreed(mut fields: impl Iterator<Item = Option<char>>) -> Option<char> {
+fn agreed(mut fields: impl Iterator<Item = Option<char>>) -> Option<char> {
     let first = fields.next()?;
     first.filter(|_| fields.all(|separator| separator == first))
 }
 
-impl Prepared {
-    /// The side column behind the file's own columns.
-    pub fn side(&self, behind: usize) -> Origin {
+/// The separator that all of `fields` that read this column have.
+#[cfg(feature = "parquet")]
+pub(super) fn separator_of(fields: &[FieldConfig], column: &str) -> Option<char> {
+    let column = ColumnRef::Name(column.to_owned());
+    agreed(fields.iter().filter(|field| field.column == column).map(|field| field.separator))
+}
+
+impl Origin {
+    /// The side column so many behind the file's own columns.
+    pub fn behind(sides: &[Side], behind: usize) -> Self {
         let mut column = behind;
-        for (join, side) in (0u32..).zip(self.sides.iter()) {
+        for (join, side) in (0u32..).zip(sides) {
             match side.nth(column) {
                 Some(column) => return Origin::Side { join, column: column as u32 },
                 None => column -= side.width(),
@@ -169,7 +180,7 @@ impl Plan {
             .collect();
         let mut origin = |column: usize| match column.checked_sub(columns.own) {
             None => Origin::Kept(keep(column)),
-            Some(behind) => prepared.side(behind),
+            Some(behind) => Origin::behind(&prepared.sides, behind),
         };
         let mut rule = |rule: &Rule| RulePlan {
             text: rule.text.clone(),

@@ -59,7 +59,7 @@ pub(super) fn prepare(
             return Err(Error::NoEncoder { field: field.name.clone(), table: field.table.clone() });
         };
         let behind = columns[own..].iter().position(|name| *name == field.column);
-        let codes = match behind.map(|behind| prepared.side(behind)) {
+        let codes = match behind.map(|behind| super::plan::Origin::behind(&prepared.sides, behind)) {
             Some(super::plan::Origin::Side { join, column }) => {
                 let side = &prepared.sides[join as usize];
                 let coder = &prepared.coders[table];

@@ -222,7 +222,7 @@ impl<'b> Record<'b> {
 
 /// Texts that, like none at all, say that a value is missing.
 #[derive(Debug)]
-pub(super) struct Missing(Vec<Vec<u8>>);
+pub(crate) struct Missing(Vec<Vec<u8>>);
 
 impl Missing {
     pub fn new(texts: &[String]) -> Self {
@@ -344,7 +344,7 @@ fn evaluate(
 }
 
 /// Appends the codes of one cell to `ids`; an error says what the cell should have held.
-pub(super) fn encode(
+pub(crate) fn encode(
     cell: &[u8],
     list: Option<List>,
     coder: &Coder,

@@ -11,16 +11,11 @@ use super::cell::{Content, count};
 #[cfg(feature = "parquet")]
 use super::columnar;
 use super::header;
-use super::layout::Request;
 #[cfg(feature = "parquet")]
-use super::plan::agreed;
-#[cfg(feature = "parquet")]
-use crate::config::ColumnRef;
+use super::plan::separator_of;
 use crate::config::JoinConfig;
 use crate::error::{Error, Found, Nearest, Place, Result};
-#[cfg(feature = "parquet")]
-use crate::fields::FieldConfig;
-use crate::fields::Interner;
+use crate::fields::{FieldConfig, Interner};
 
 /// A side table: its text, and where in it each cell is.
 #[derive(Debug)]
@@ -41,16 +36,15 @@ pub(super) struct Side {
 }
 
 /// Reads all side tables.
-pub(super) fn open(request: &Request) -> Result<Vec<Side>> {
-    let delimiter = request.csv.delimiter_byte()?;
+pub(super) fn open(joins: &[JoinConfig], delimiter: u8, fields: &[FieldConfig]) -> Result<Vec<Side>> {
     let open = |(i, join): (usize, &JoinConfig)| match is_parquet(&join.file)? {
         false => Side::open(i, join, delimiter),
         #[cfg(feature = "parquet")]
-        true => Side::open_columns(i, join, &request.data.fields),
+        true => Side::open_columns(i, join, fields),
         #[cfg(not(feature = "parquet"))]
         true => Err(Error::NoParquet { path: join.file.clone() }),
     };
-    let read: Vec<Result<Side>> = request.data.join.par_iter().enumerate().map(open).collect();
+    let read: Vec<Result<Side>> = joins.par_iter().enumerate().map(open).collect();
     read.into_iter().collect()
 }
 
@@ -124,10 +118,7 @@ impl Side {
         let mut file = columnar::File::open(&join.file, BLOCK, Arc::default())?;
         let mut side = Side::empty(join.file.clone(), file.names()?, index, join)?;
         let width = side.names.len();
-        let separator = |column: usize| {
-            let name = ColumnRef::Name(side.names[column].clone());
-            agreed(fields.iter().filter(|field| field.column == name).map(|field| field.separator))
-        };
+        let separator = |column: usize| separator_of(fields, &side.names[column]);
         side.refused = file.choose_all(separator);
         side.check(side.key)?;
         while let Some(stripe) = file.next_stripe()? {

@@ -89,7 +89,8 @@ impl Stream {
     ) -> Result<(Self, Vec<Interner>)> {
         request.csv.check()?;
         let names = request.csv.names.as_deref().map(read_names).transpose()?;
-        let sides = Arc::new(side::open(&request)?);
+        let sides =
+            Arc::new(side::open(&request.data.join, request.csv.delimiter_byte()?, &request.data.fields)?);
         let mut stream = Stream {
             files: files.into_iter(),
             request,
@@ -239,7 +240,8 @@ impl Stream {
     }
 }
 
-fn read_names(path: &Path) -> Result<Vec<String>> {
+/// The names in a file of names.
+pub(super) fn read_names(path: &Path) -> Result<Vec<String>> {
     let text =
         std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();

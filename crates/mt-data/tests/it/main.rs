@@ -14,6 +14,7 @@ mod parquet_errors;
 #[cfg(feature = "parquet")]
 mod parquet_writer;
 mod property;
+mod raw;
 mod reading;
 mod real;
 mod splits;

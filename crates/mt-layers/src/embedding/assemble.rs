@@ -9,8 +9,8 @@ use super::blocks::copy;
 use super::config::Pooling;
 use super::gather::gather;
 use super::ids::Ids;
-use super::table::Lookup;
-use super::{Shared, read};
+use super::lookup::Lookup;
+use super::{Placed, Shared, read};
 use crate::Error;
 use crate::fused::{CHUNK, PARALLEL, buffer, readable, with_values};
 use crate::input::{Input, SparseRows};
@@ -48,54 +48,61 @@ pub(super) fn on_cpu(input: &Input, rows: usize) -> std::result::Result<Input, E
     })
 }
 
-impl Assemble {
-    pub fn new(
-        shared: Arc<Shared>,
-        ids: Arc<[Ids]>,
-        numeric: Option<Input>,
-        rows: usize,
-    ) -> std::result::Result<Self, Error> {
-        let columns = numeric.as_ref().map(Input::width).transpose()?.unwrap_or(0);
-        let stride = shared.width + columns;
-        let steps = shared.tables.iter().map(|entry| read(&entry.table).steps).collect();
-        Ok(Self { shared, ids, numeric, rows, stride, steps })
-    }
+/// Columns of all fields and the numeric ones.
+pub(super) fn stride(placed: &Placed, numeric: Option<&Input>) -> Result<usize> {
+    Ok(placed.width + numeric.map(Input::width).transpose()?.unwrap_or(0))
+}
 
-    /// Values read or written.
-    fn work(&self) -> usize {
-        let fields = self.shared.fields.iter().zip(self.ids.iter());
-        fields.map(|(entry, ids)| entry.width * ids.rows.len()).sum::<usize>() + self.rows * self.stride
-    }
+/// Values read or written.
+fn work(placed: &Placed, ids: &[Ids], rows: usize, stride: usize) -> usize {
+    let fields = placed.fields.iter().zip(ids);
+    fields.map(|(entry, ids)| entry.width * ids.rows.len()).sum::<usize>() + rows * stride
+}
 
-    fn forward(&self, numeric: Numeric) -> Vec<f32> {
-        let mut out = buffer(self.rows * self.stride);
-        let guards: Vec<_> = self.shared.tables.iter().map(|entry| read(&entry.table)).collect();
-        let lookups: Vec<Lookup> = guards.iter().map(|table| table.lookup()).collect();
-        let widest = self.shared.fields.iter().map(|entry| entry.width).max().unwrap_or(0);
+/// The pooled rows of each field, then the numeric columns: `rows x stride`.
+pub(super) fn assemble(
+    placed: &Placed,
+    lookups: &[Lookup],
+    ids: &[Ids],
+    numeric: Option<&Input>,
+    rows: usize,
+    stride: usize,
+) -> Result<Vec<f32>> {
+    let mut out = buffer(rows * stride);
+    let widest = placed.fields.iter().map(|entry| entry.width).max().unwrap_or(0);
+    let mut write = |numeric: Numeric| {
         let chunk = |(c, out): (usize, &mut [f32])| {
             let mut spare = buffer(widest);
             let first = c * CHUNK;
-            for (entry, ids) in self.shared.fields.iter().zip(self.ids.iter()) {
-                let place = entry.place(self.stride);
+            for (entry, ids) in placed.fields.iter().zip(ids) {
+                let place = entry.place(stride);
                 gather(lookups[entry.table], ids, entry.field.pooling, first, place, &mut spare, out);
             }
-            self.write_numeric(numeric, first, out);
+            numeric.write(first, placed.width, stride, out);
         };
-        if self.work() < PARALLEL {
-            out.chunks_mut(CHUNK * self.stride).enumerate().for_each(chunk);
+        if work(placed, ids, rows, stride) < PARALLEL {
+            out.chunks_mut(CHUNK * stride).enumerate().for_each(chunk);
         } else {
-            out.par_chunks_mut(CHUNK * self.stride).enumerate().for_each(chunk);
+            out.par_chunks_mut(CHUNK * stride).enumerate().for_each(chunk);
         }
-        out
-    }
+        Ok(())
+    };
+    match numeric {
+        None => write(Numeric::None),
+        Some(Input::Dense(xs)) => with_values(xs, |values| write(Numeric::Dense(values))),
+        Some(Input::Sparse(rows)) => write(Numeric::Sparse(rows)),
+    }?;
+    Ok(out)
+}
 
-    fn write_numeric(&self, numeric: Numeric, first: usize, out: &mut [f32]) {
-        let (at, columns) = (self.shared.width, self.stride - self.shared.width);
-        for (b, out) in out.chunks_exact_mut(self.stride).enumerate() {
+impl Numeric<'_> {
+    /// Writes the columns of batch rows `first..` behind column `at` of the zeroed rows of `out`.
+    fn write(self, first: usize, at: usize, stride: usize, out: &mut [f32]) {
+        for (b, out) in out.chunks_exact_mut(stride).enumerate() {
             let out = &mut out[at..];
-            match numeric {
+            match self {
                 Numeric::None => {}
-                Numeric::Dense(values) => copy(&values[(first + b) * columns..][..columns], out),
+                Numeric::Dense(values) => copy(&values[(first + b) * out.len()..][..out.len()], out),
                 Numeric::Sparse(rows) => {
                     let (offsets, columns, values) = rows.parts();
                     for e in offsets[first + b] as usize..offsets[first + b + 1] as usize {
@@ -105,13 +112,32 @@ impl Assemble {
             }
         }
     }
+}
+
+impl Assemble {
+    pub fn new(
+        shared: Arc<Shared>,
+        ids: Arc<[Ids]>,
+        numeric: Option<Input>,
+        rows: usize,
+    ) -> std::result::Result<Self, Error> {
+        let stride = stride(&shared.placed, numeric.as_ref())?;
+        let steps = shared.tables.iter().map(|entry| read(&entry.table).steps).collect();
+        Ok(Self { shared, ids, numeric, rows, stride, steps })
+    }
+
+    fn work(&self) -> usize {
+        work(&self.shared.placed, &self.ids, self.rows, self.stride)
+    }
 
     /// Adds the gradients of a table's rows.
     fn add_gradients(&self, t: usize, gradient: &[f32]) -> Result<()> {
         let entry = &self.shared.tables[t];
         let mut gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
         let table = read(&entry.table);
-        for (field, ids) in self.shared.fields.iter().zip(self.ids.iter()).filter(|(f, _)| f.table == t) {
+        for (field, ids) in
+            self.shared.placed.fields.iter().zip(self.ids.iter()).filter(|(f, _)| f.table == t)
+        {
             let pooling = field.field.pooling;
             if pooling == Pooling::Max && table.steps != self.steps[t] {
                 bail!("table {:?} was updated between the forward and the backward pass", entry.name)
@@ -138,11 +164,10 @@ impl CustomOp1 for Assemble {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let out = match &self.numeric {
-            None => self.forward(Numeric::None),
-            Some(Input::Dense(xs)) => with_values(xs, |values| Ok(self.forward(Numeric::Dense(values))))?,
-            Some(Input::Sparse(rows)) => self.forward(Numeric::Sparse(rows)),
-        };
+        let guards: Vec<_> = self.shared.tables.iter().map(|entry| read(&entry.table)).collect();
+        let lookups: Vec<Lookup> = guards.iter().map(|table| table.lookup()).collect();
+        let numeric = self.numeric.as_ref();
+        let out = assemble(&self.shared.placed, &lookups, &self.ids, numeric, self.rows, self.stride)?;
         Ok((CpuStorage::F32(out), Shape::from((self.rows, self.stride))))
     }
 

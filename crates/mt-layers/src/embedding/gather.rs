@@ -3,8 +3,8 @@
 use super::blocks::add_scaled;
 use super::config::Pooling;
 use super::ids::Ids;
+use super::lookup::Lookup;
 use super::prefetch::AHEAD;
-use super::table::Lookup;
 use crate::kernel;
 
 /// A field's columns `at..at + width` of a row-major matrix with rows of `stride`.

@@ -21,9 +21,12 @@
 mod assemble;
 mod blocks;
 mod config;
+mod frozen;
 mod gather;
 mod ids;
+mod lookup;
 mod optimizer;
+mod pack;
 mod prefetch;
 mod rules;
 mod scatter;
@@ -37,8 +40,10 @@ use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
 
 pub use config::{Field, Pooling, TableConfig};
+pub use frozen::{Bytes, FrozenEmbeddings};
 pub use ids::Ids;
 pub use optimizer::RowOptimizer;
+pub use pack::{TableFormat, pack_tables};
 
 use crate::error::Error;
 use crate::fused::PARALLEL;
@@ -60,6 +65,12 @@ pub struct Embeddings {
 #[derive(Debug)]
 struct Shared {
     tables: Vec<Entry>,
+    placed: Placed,
+}
+
+/// The fields and their columns.
+#[derive(Debug)]
+struct Placed {
     fields: Vec<FieldEntry>,
     /// Columns of all fields.
     width: usize,
@@ -116,30 +127,18 @@ impl Embeddings {
             let table = RwLock::new(Table::new(&name, cfg, seed)?);
             entries.push(Entry { name, table, gradients: Mutex::new(RowGradients::new(cfg.width)) });
         }
-        let mut placed: Vec<FieldEntry> = Vec::with_capacity(fields.len());
-        let mut width = 0;
-        for field in fields {
-            if placed.iter().any(|other| other.field.name == field.name) {
-                let key = format!("fields.{}", field.name);
-                return Err(Error::Config { key, problem: "named twice".to_owned() });
-            }
-            let Some(table) = entries.iter().position(|entry| entry.name == field.table) else {
-                return Err(Error::UnknownTable { table: field.table });
-            };
-            let cfg = read(&entries[table].table).cfg;
-            placed.push(FieldEntry { field, table, at: width, width: cfg.width, rows: cfg.rows });
-            width += cfg.width;
-        }
-        if placed.is_empty() {
-            return Err(Error::Config { key: "fields".to_owned(), problem: "there is none".to_owned() });
-        }
+        let size = |entry: &Entry| {
+            let cfg = read(&entry.table).cfg;
+            (entry.name.clone(), cfg.rows, cfg.width)
+        };
+        let placed = Placed::new(&entries.iter().map(size).collect::<Vec<_>>(), fields)?;
         let anchor = Var::zeros(1, DType::F32, &Device::Cpu)?;
-        Ok(Self { shared: Arc::new(Shared { tables: entries, fields: placed, width }), anchor })
+        Ok(Self { shared: Arc::new(Shared { tables: entries, placed }), anchor })
     }
 
     /// Columns of all fields, `Σ K_f`.
     pub fn width(&self) -> usize {
-        self.shared.width
+        self.shared.placed.width
     }
 
     /// Values of all tables, `Σ V·K`.
@@ -158,7 +157,7 @@ impl Embeddings {
     /// [`Error::Candle`] if `numeric` cannot be read.
     pub fn forward(&self, ids: impl Into<Arc<[Ids]>>, numeric: Option<&Input>) -> Result<Tensor, Error> {
         let ids = ids.into();
-        let rows = self.shared.check(&ids)?;
+        let rows = self.shared.placed.check(&ids)?;
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
         let op = Assemble::new(self.shared.clone(), ids, numeric, rows)?;
         Ok(match collecting() {
@@ -205,7 +204,29 @@ impl Embeddings {
     }
 }
 
-impl Shared {
+impl Placed {
+    /// The fields of tables with these names, rows and widths.
+    fn new(tables: &[(String, usize, usize)], fields: Vec<Field>) -> Result<Self, Error> {
+        let mut placed: Vec<FieldEntry> = Vec::with_capacity(fields.len());
+        let mut at = 0;
+        for field in fields {
+            if placed.iter().any(|other| other.field.name == field.name) {
+                let key = format!("fields.{}", field.name);
+                return Err(Error::Config { key, problem: "named twice".to_owned() });
+            }
+            let Some(table) = tables.iter().position(|(name, ..)| *name == field.table) else {
+                return Err(Error::UnknownTable { table: field.table });
+            };
+            let (_, rows, width) = tables[table];
+            placed.push(FieldEntry { field, table, at, width, rows });
+            at += width;
+        }
+        if placed.is_empty() {
+            return Err(Error::Config { key: "fields".to_owned(), problem: "there is none".to_owned() });
+        }
+        Ok(Self { fields: placed, width: at })
+    }
+
     /// Number of batch rows, if the ids fit the fields.
     fn check(&self, ids: &[Ids]) -> Result<usize, Error> {
         if ids.len() != self.fields.len() {

@@ -8,9 +8,9 @@ pub(super) const AHEAD: usize = 12;
 
 /// Starts fetching the cache lines of a row into the first-level cache. On other processors than x86-64 does nothing.
 #[inline(always)]
-pub(super) fn prefetch(row: &[f32]) {
+pub(super) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(super::table::LINE) {
+    for line in row.chunks(super::table::LINE * size_of::<f32>() / size_of::<T>()) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: the instruction is part of every x86-64 processor, never faults and changes no memory; the pointer
         // is that of a live slice all the same.

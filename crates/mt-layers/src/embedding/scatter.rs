@@ -4,7 +4,7 @@ use super::blocks::{add_scaled, scale};
 use super::config::Pooling;
 use super::gather::{Place, arg_max};
 use super::ids::Ids;
-use super::table::Lookup;
+use super::lookup::Lookup;
 use crate::kernel;
 
 /// Summed gradients of distinct rows, kept until an update consumes them. Buffers keep their memory.

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use candle_core::{DType, Device, Tensor};
 
 use super::config::TableConfig;
+use super::pack::check_ids;
 use super::{Embeddings, read};
 use crate::Error;
 
@@ -95,10 +96,7 @@ impl Saved {
             Some(ids) => ids.to_vec1::<u32>().map_err(|_| "\"ids\" is not a list of u32".to_owned())?,
             None => (0..cfg.rows).map(|id| id as u32).collect(),
         };
-        // Ascending: a row that came twice would not be restored as it was.
-        if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|&id| id as usize >= cfg.rows) {
-            return Err(format!("\"ids\" do not ascend below {} rows", cfg.rows));
-        }
+        check_ids(&ids, cfg.rows)?;
         let mut floats = |what: &str, shape: &[usize]| {
             let Some(tensor) = find(what) else { return Err(format!("{what:?} is missing")) };
             let (found, dtype) = (tensor.dims(), tensor.dtype());

@@ -1,7 +1,7 @@
 //! One table: a record for each row, of which only trained ones take memory.
 
-use super::blocks;
 use super::config::TableConfig;
+use super::lookup::{Lookup, Values};
 use super::prefetch::prefetch;
 use super::rules::Update;
 use super::scatter::RowGradients;
@@ -28,15 +28,6 @@ pub(super) struct Table {
     first: usize,
     sums: Vec<f32>,
     seen: Vec<u64>,
-}
-
-/// What a lookup reads.
-#[derive(Clone, Copy)]
-pub(super) struct Lookup<'a> {
-    records: &'a [f32],
-    stride: usize,
-    seen: &'a [u64],
-    start: Start,
 }
 
 /// What an update writes.
@@ -89,12 +80,8 @@ impl Table {
     }
 
     pub fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            records: &self.records[self.first..],
-            stride: self.stride(),
-            seen: &self.seen,
-            start: self.start,
-        }
+        let values = Values::F32(&self.records[self.first..]);
+        Lookup { values, stride: self.stride(), seen: &self.seen, ranks: &[], start: self.start }
     }
 
     fn records(&mut self) -> Records<'_> {
@@ -171,37 +158,6 @@ fn first(records: &[f32]) -> usize {
 fn zeroed(len: usize) -> Option<Vec<f32>> {
     Vec::<f32>::new().try_reserve_exact(len).ok()?;
     Some(vec![0.0; len])
-}
-
-impl<'a> Lookup<'a> {
-    /// Fetches a row that will be read soon.
-    #[inline(always)]
-    pub fn prefetch(self, id: u32, width: usize) {
-        prefetch(&self.records[id as usize * self.stride..][..width]);
-    }
-
-    /// A row's values: those trained, or in `spare` those it starts from.
-    #[inline(always)]
-    pub fn row<'b>(self, id: u32, spare: &'b mut [f32]) -> &'b [f32]
-    where
-        'a: 'b,
-    {
-        if self.seen[id as usize / 64] >> (id % 64) & 1 == 1 {
-            return &self.records[id as usize * self.stride..][..spare.len()];
-        }
-        self.start.fill(id, spare);
-        spare
-    }
-
-    /// The same, written to `out`.
-    #[inline(always)]
-    pub fn read(self, id: u32, out: &mut [f32]) {
-        if self.seen[id as usize / 64] >> (id % 64) & 1 == 1 {
-            blocks::copy(&self.records[id as usize * self.stride..][..out.len()], out);
-        } else {
-            self.start.fill(id, out);
-        }
-    }
 }
 
 impl Records<'_> {

@@ -169,10 +169,10 @@ impl Affine {
         }
         let chunk = |(c, out): (usize, &mut [f32])| {
             let count = out.len() / self.width;
-            let rows = rows.range(c * CHUNK, c * CHUNK + count);
+            let part = rows.range(c * CHUNK, c * CHUNK + count);
             for piece in pieces {
                 let (weight, bias) = (params[2 * piece.layer], params[2 * piece.layer + 1]);
-                match rows {
+                match part {
                     Rows::Sparse(rows) => sparse_forward(rows, piece, weight, bias, out, self.width),
                     Rows::Dense { values, width } if rows.wide(piece.inputs).is_none() => {
                         piece.start(bias, out, self.width);

@@ -91,10 +91,11 @@ impl<'a> Rows<'a> {
         Some(runs)
     }
 
-    /// The values, if so many columns of them are better left to the matrix product.
+    /// The values, if so many columns of them are better left to the matrix product, which a single row is not: it
+    /// reads each weight once.
     pub fn wide(self, inputs: usize) -> Option<(&'a [f32], usize)> {
         match self {
-            Self::Dense { values, width } if inputs >= WIDE => Some((values, width)),
+            Self::Dense { values, width } if inputs >= WIDE && values.len() > width => Some((values, width)),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
+mod embedding_frozen;
 mod embedding_lookup;
 mod embedding_support;
 mod embedding_training;

@@ -2,7 +2,10 @@
 #![allow(missing_docs)]
 
 mod budget;
+mod bundle;
+mod bundle_damage;
 mod by_task;
+mod checkpoint;
 mod config;
 mod gradients;
 mod identities;

@@ -1,0 +1,130 @@
+//! `mt export`.
+
+mod card;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use mt_data::{RawRows, RowEncoder, Table};
+use mt_models::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
+use mt_train::{Config, Evaluation, RunDir};
+use serde_json::{Map, Value, json};
+
+use crate::args::{ExportArgs, FormatArg};
+use crate::report::{Grid, number, thousands};
+use crate::{print, source};
+
+/// Rows recorded with the bundle: enough that a damaged table or a changed kernel shows, few enough to load at once.
+const RECORDED: usize = 8;
+
+/// What the bundle predicts on rows set aside, and the checkpoint it is from.
+struct Quality {
+    rows: String,
+    before: Evaluation,
+    after: Evaluation,
+}
+
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let (run, cfg) = RunDir::open(&args.run)?;
+    let (epoch, checkpoint) = source::one(source::checkpoints(&run, &args.checkpoint)?, "mt export")?;
+    let signature = Signature::read(&checkpoint)?;
+    let tables = match args.tables {
+        FormatArg::F32 => TableFormat::F32,
+        FormatArg::F16 => TableFormat::F16,
+        FormatArg::Bf16 => TableFormat::Bf16,
+        FormatArg::Int8 => TableFormat::Int8,
+    };
+    let export = Export {
+        checkpoint: &checkpoint,
+        tables,
+        rows: recorded(&cfg, &signature)?,
+        config: &std::fs::read_to_string(args.run.join(Manifest::CONFIG))
+            .context("cannot read config.yaml")?,
+    };
+    // An absent evaluation is no reason not to export: a run may have trained on all rows.
+    let rows = source::evaluation(&cfg, &signature, None).ok().filter(|(_, table)| !table.is_empty());
+    let mut quality = None;
+    export.write(&args.out, |predictor| -> Result<String> {
+        if let Some((name, table)) = &rows {
+            quality = Some(compare(&checkpoint, predictor, name, table, tables)?);
+        }
+        Ok(card::text(&cfg, predictor, epoch, tables, quality.as_ref()))
+    })?;
+    let Some(manifest) = Manifest::find(&args.out)? else { bail!("{} is gone", args.out.display()) };
+    show(args, &manifest, quality.as_ref())
+}
+
+/// The first good raw rows of the run's data, by column.
+fn recorded(cfg: &Config, signature: &Signature) -> Result<Vec<Map<String, Value>>> {
+    let Signature { schema, encoders, normalizer, missing, .. } = signature;
+    let encoder = std::sync::Arc::new(RowEncoder::new(schema, encoders, normalizer, missing)?);
+    let columns = encoder.columns().to_vec();
+    let mut rows = RawRows::new(encoder);
+    let mut recorded = Vec::new();
+    // Training may have left bad ones out.
+    for texts in source::raw(cfg, None, &columns, 8 * RECORDED)? {
+        let mut row = Map::new();
+        for (i, (column, text)) in columns.iter().zip(texts).enumerate() {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let value = match text.parse::<f64>() {
+                Ok(number) if i < schema.numeric.len() && number.is_finite() => json!(number),
+                _ => json!(text),
+            };
+            row.insert(column.clone(), value);
+        }
+        if recorded.len() < RECORDED && push_json(&mut rows, &row).is_ok() {
+            recorded.push(row);
+        }
+    }
+    Ok(recorded)
+}
+
+/// Evaluates the bundle beside its checkpoint.
+fn compare(
+    checkpoint: &Path,
+    predictor: &Predictor,
+    name: &str,
+    table: &Table,
+    tables: TableFormat,
+) -> Result<Quality> {
+    let tasks = &predictor.signature().schema.tasks;
+    let before = source::predict(&Predictor::load(checkpoint, predictor.device())?, table)?;
+    let after = source::predict(predictor, table)?;
+    let same = || before.iter().zip(&after).all(|(a, b)| a.to_bits() == b.to_bits());
+    if tables == TableFormat::F32 && !same() {
+        bail!("the bundle does not predict what the checkpoint does");
+    }
+    Ok(Quality {
+        rows: name.to_owned(),
+        before: Evaluation::new(&before, table, tasks),
+        after: Evaluation::new(&after, table, tasks),
+    })
+}
+
+fn show(args: &ExportArgs, manifest: &Manifest, quality: Option<&Quality>) -> Result<()> {
+    if args.json {
+        let quality = quality.map(|q| json!({ "rows": q.rows, "before": q.before, "after": q.after }));
+        return print::line(json!({ "bundle": args.out, "manifest": manifest, "quality": quality }));
+    }
+    let mut files = Grid::new(["file", "bytes"]);
+    for (name, contents) in &manifest.files {
+        files.rows.push(vec![name.clone(), thousands(contents.bytes as usize)]);
+    }
+    print::line(format_args!("bundle {}\n{}", args.out.display(), files.text()))?;
+    let Some(Quality { rows, before, after }) = quality else {
+        return print::line("the run set no rows aside to measure it on");
+    };
+    let mut grid = Grid::new(["task", "ranking before", "after", "change", "log loss before", "after"]);
+    for ((name, before), (_, after)) in before.tasks.iter().zip(&after.tasks) {
+        let (a, b) = (before.metrics.ranking(), after.metrics.ranking());
+        let change = a.zip(b).map(|(a, b)| b - a);
+        let losses = [before.metrics.log_loss(), after.metrics.log_loss()];
+        let mut row = vec![name.clone(), number(a, 5), number(b, 5), number(change, 6)];
+        row.extend(losses.map(|loss| number(loss, 5)));
+        grid.rows.push(row);
+    }
+    print::line(format_args!(
+        "AUC (XAUC of a regression) on the {rows} rows, checkpoint and bundle\n{}",
+        grid.text()
+    ))
+}

@@ -1,0 +1,93 @@
+//! The model card: what a stranger needs to know about a bundle.
+
+use std::fmt::Write;
+
+use mt_models::{Predictor, TableFormat, count, inventory};
+use mt_train::Config;
+
+use super::Quality;
+use crate::report::{Grid, metric_grids, thousands};
+
+/// The card in Markdown.
+pub fn text(
+    cfg: &Config,
+    predictor: &Predictor,
+    epoch: Option<usize>,
+    tables: TableFormat,
+    quality: Option<&Quality>,
+) -> String {
+    let signature = predictor.signature();
+    let schema = &signature.schema;
+    let tasks: Vec<&str> = schema.tasks.iter().map(|task| task.name.as_str()).collect();
+    let parameters =
+        signature.model.inputs(schema).and_then(|inputs| inventory(&signature.model, inputs, &schema.tasks));
+    let mut text = format!("# {}\n\n", cfg.name);
+    // Writing to a string does not fail.
+    let mut line = |line: String| {
+        let _ = writeln!(text, "{line}");
+    };
+    line(format!("A {} network that predicts {}.\n", signature.model.kind, tasks.join(", ")));
+    let mut facts = Grid::new(["fact", "value"]);
+    let mut fact = |name: &str, value: String| facts.rows.push(vec![name.to_owned(), value]);
+    fact("numeric columns", thousands(schema.numeric.len()));
+    fact("fields", thousands(schema.fields.len()));
+    fact("parameters", parameters.map_or_else(|_| "-".into(), |parameters| thousands(count(&parameters))));
+    for table in &signature.encoders.tables {
+        fact(&format!("rows of table {}", table.name), thousands(table.encoder.rows()));
+    }
+    if !schema.fields.is_empty() {
+        fact("values of tables", format!("{tables:?}").to_lowercase());
+    }
+    fact("epoch", epoch.map_or_else(|| "interrupted".into(), |epoch| epoch.to_string()));
+    fact("seed", signature.seed.to_string());
+    match (&cfg.data.csv, &cfg.data.synth) {
+        (Some(csv), _) => {
+            let files = [
+                ("training", Some(&csv.train)),
+                ("validation", csv.valid.as_ref()),
+                ("test", csv.test.as_ref()),
+            ];
+            for (what, files) in files {
+                if let Some(files) = files {
+                    fact(&format!("{what} files"), format!("`{}`", files.0.join("`, `")));
+                }
+            }
+        }
+        (None, Some(synth)) => fact("training rows", format!("{} generated", thousands(synth.rows))),
+        (None, None) => {}
+    }
+    for join in &cfg.data.join {
+        fact("side table", format!("`{}` by `{}`", join.file.display(), join.key));
+    }
+    if let Some(split) = &cfg.data.split {
+        for (what, rule) in [("validation rows", &split.valid), ("test rows", &split.test)] {
+            if let Some(rule) = rule {
+                fact(what, format!("`{rule}`"));
+            }
+        }
+    }
+    line(facts.markdown());
+    if let Some(Quality { rows, after, .. }) = quality {
+        line(format!("\n## Metrics on the {rows} rows\n"));
+        for grid in metric_grids(after) {
+            line(grid.markdown());
+        }
+    }
+    line("\n## Use\n".to_owned());
+    line(
+        "`config.yaml` is all of the configuration it was trained with. To predict rows of a file:\n"
+            .to_owned(),
+    );
+    line("```bash\nmt predict --bundle . --input rows.csv\n```\n".to_owned());
+    line("To predict raw values in a program, add the crate `mt-models`:\n".to_owned());
+    line(RUST.to_owned());
+    text
+}
+
+const RUST: &str = "\
+```rust
+let predictor = mt_models::Predictor::load(\"bundle\".as_ref(), &candle_core::Device::Cpu)?;
+let mut rows = predictor.rows();
+rows.push([(\"column\", 17.into())])?;
+println!(\"{:?}\", predictor.predict_rows(&rows)?.task(0, \"task\"));
+```";

@@ -1,0 +1,192 @@
+//! From raw values to table rows and normalised numbers, shared between threads.
+
+use std::collections::HashMap;
+
+use super::{MissingPolicy, Value};
+use crate::config::NumericMissing;
+use crate::error::{Error, Nearest, Result};
+use crate::fields::{Coder, Encoders, Ids, Interner};
+use crate::normalize::{Normalizer, Scaling};
+use crate::reader::{Missing, encode_cell, parse_number};
+use crate::rows::Layout;
+use crate::schema::{Keep, List, Schema};
+
+/// A column of raw rows, looked up once by [`RowEncoder::column`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column(pub(super) u32);
+
+/// What a model does with raw values; immutable.
+#[derive(Debug)]
+pub struct RowEncoder {
+    columns: Vec<String>,
+    by_name: HashMap<String, u32>,
+    /// How many columns, the first ones, are numbers.
+    pub(super) numbers: usize,
+    pub(super) scalings: Vec<Scaling>,
+    /// The normalised row of zeros.
+    pub(super) zeros: Vec<f32>,
+    /// Its columns that are not 0.
+    pub(super) moved: Vec<u32>,
+    pub(super) layout: Layout,
+    pub(super) fields: Vec<FieldCoder>,
+    /// The fields of each column.
+    pub(super) fields_of: Vec<Vec<usize>>,
+    missing: Missing,
+    /// What a missing number is before it is normalised; `None` for an error.
+    pub(super) numeric_missing: Option<f32>,
+}
+
+#[derive(Debug)]
+pub(super) struct FieldCoder {
+    pub column: u32,
+    pub list: Option<List>,
+    coder: Coder,
+}
+
+impl RowEncoder {
+    /// The encoder of a model.
+    ///
+    /// # Errors
+    /// [`Error::NoEncoder`] for encoders of another schema, [`Error::Shape`] for such a normaliser.
+    pub fn new(
+        schema: &Schema,
+        encoders: &Encoders,
+        normalizer: &Normalizer,
+        policy: &MissingPolicy,
+    ) -> Result<Self> {
+        encoders.check(schema)?;
+        let (expected, found) = (schema.numeric.len(), normalizer.columns.len());
+        if found != expected {
+            return Err(Error::Shape { what: "columns of the normaliser", expected, found });
+        }
+        let mut columns = schema.numeric.clone();
+        let mut by_name: HashMap<String, u32> = columns.iter().cloned().zip(0..).collect();
+        let coders: HashMap<&str, Coder> =
+            encoders.tables.iter().map(|table| (table.name.as_str(), Coder::frozen(table))).collect();
+        let mut fields = Vec::with_capacity(schema.fields.len());
+        for field in &schema.fields {
+            let column = *by_name.entry(field.column.clone()).or_insert_with(|| {
+                columns.push(field.column.clone());
+                columns.len() as u32 - 1
+            });
+            let coder = coders[field.table.as_str()].clone();
+            fields.push(FieldCoder { column, list: field.list, coder });
+        }
+        let mut fields_of = vec![Vec::new(); columns.len()];
+        fields.iter().enumerate().for_each(|(i, field)| fields_of[field.column as usize].push(i));
+        let zeros: Vec<f32> = normalizer.columns.iter().map(|scaling| scaling.apply(0.0)).collect();
+        Ok(Self {
+            columns,
+            by_name,
+            numbers: schema.numeric.len(),
+            scalings: normalizer.columns.clone(),
+            moved: (0..).zip(&zeros).filter(|(_, zero)| **zero != 0.0).map(|(column, _)| column).collect(),
+            zeros,
+            // As a table keeps rows without numbers.
+            layout: if schema.numeric.is_empty() { Layout::Sparse } else { normalizer.layout },
+            fields,
+            fields_of,
+            missing: Missing::new(&policy.texts),
+            numeric_missing: match policy.numeric {
+                NumericMissing::Fail => None,
+                NumericMissing::Zero => Some(0.0),
+                NumericMissing::Mean => Some(f32::NAN),
+            },
+        })
+    }
+
+    /// The columns of a raw row in order: numbers as in the schema, then those of fields, each once.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The column called `name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownInput`], with the nearest name.
+    pub fn column(&self, name: &str) -> Result<Column> {
+        self.by_name.get(name).map(|&column| Column(column)).ok_or_else(|| Error::UnknownInput {
+            name: name.to_owned(),
+            nearest: Nearest::of(name, &self.columns),
+        })
+    }
+
+    /// The number of a value, NaN where it is missing; an error says what it should have been.
+    #[inline]
+    pub(super) fn number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
+        match value {
+            // What most are, without a call.
+            Value::Number(x) if self.missing.is_empty() && (x as f32).is_finite() => Ok(x as f32),
+            value => self.unusual_number(value, buffer),
+        }
+    }
+
+    fn unusual_number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
+        let number = match value {
+            Value::Missing => return Ok(f32::NAN),
+            Value::List(_) => return Err("one number"),
+            Value::Text(text) => {
+                let text = text.trim_ascii();
+                if self.missing.contains(text) {
+                    return Ok(f32::NAN);
+                }
+                return parse_number(text).ok_or("a number");
+            }
+            Value::Number(x) if x.is_nan() => return Ok(f32::NAN),
+            Value::Number(x) => x as f32,
+            Value::Unsigned(x) => x as f32,
+            Value::Integer(x) => x as f32,
+        };
+        if !self.missing.is_empty() {
+            value.write(buffer);
+            if self.missing.contains(buffer) {
+                return Ok(f32::NAN);
+            }
+        }
+        if number.is_finite() { Ok(number) } else { Err("a finite number") }
+    }
+
+    /// Appends the table rows of one value of a field; an error says what it should have been.
+    pub(super) fn encode(
+        &self,
+        field: &FieldCoder,
+        value: Value<'_>,
+        buffer: &mut Vec<u8>,
+        ids: &mut Ids,
+    ) -> Result<(), &'static str> {
+        let missing = |text: &[u8]| self.missing.contains(text);
+        // A fitted coder numbers nothing.
+        let mut none = Interner::default();
+        let values = match (value, field.list) {
+            (Value::Text(text), list) => {
+                return encode_cell(text.trim_ascii(), list, &field.coder, &missing, &mut none, ids);
+            }
+            (Value::List(_), None) => return Err("one value"),
+            (Value::List(values), Some(list)) => match list.keep {
+                None => values,
+                Some(Keep::First(n)) => &values[..n.min(values.len())],
+                Some(Keep::Last(n)) => &values[values.len().saturating_sub(n)..],
+            },
+            (Value::Missing, Some(_)) => &[],
+            _ => &[value],
+        };
+        for &value in values {
+            let text = match value {
+                Value::Missing => &[],
+                Value::Text(text) if text.trim_ascii().is_empty() => return Err("no empty text in a list"),
+                Value::Text(text) => text.trim_ascii(),
+                Value::List(_) => return Err("no list in a list"),
+                Value::Number(x) if x.is_nan() => &[],
+                Value::Number(_) | Value::Unsigned(_) | Value::Integer(_) => {
+                    value.write(buffer);
+                    &buffer[..]
+                }
+            };
+            let code =
+                if missing(text) { field.coder.missing() } else { field.coder.code(text, &mut none)? };
+            ids.rows.push(code);
+        }
+        ids.end_record();
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! Raw rows, encoded as they are pushed.
+
+use std::sync::Arc;
+
+use super::encoder::{Column, RowEncoder};
+use super::value::Value;
+use crate::error::{Error, Result};
+use crate::fields::{Ids, MISSING};
+use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
+
+/// Rows for a predictor. Memory is kept when they are cleared: in the steady state nothing is allocated.
+#[derive(Debug, Clone)]
+pub struct RawRows {
+    encoder: Arc<RowEncoder>,
+    numeric: Numeric,
+    fields: Vec<Ids>,
+    rows: usize,
+    /// Numbers of the row under way that are not 0, NaN where missing.
+    entries: Vec<(u32, f32)>,
+    /// By column, the number of the last attempt to push a row that gave it.
+    given: Vec<u64>,
+    attempt: u64,
+    text: Vec<u8>,
+}
+
+/// What numbers are that a row does not give.
+#[derive(Clone, Copy, PartialEq)]
+enum Absent {
+    Missing,
+    Zero,
+}
+
+impl RawRows {
+    /// No rows yet.
+    pub fn new(encoder: Arc<RowEncoder>) -> Self {
+        let width = encoder.numbers;
+        let numeric = match encoder.layout {
+            Layout::Dense => Numeric::Dense(DenseRows { width, values: Vec::new() }),
+            Layout::Sparse => Numeric::Sparse(SparseRows::empty(width)),
+        };
+        let ids =
+            encoder.fields.iter().map(|field| if field.list.is_some() { Ids::list() } else { Ids::single() });
+        Self {
+            numeric,
+            fields: ids.collect(),
+            rows: 0,
+            entries: Vec::new(),
+            given: vec![0; encoder.columns().len()],
+            attempt: 0,
+            text: Vec::new(),
+            encoder,
+        }
+    }
+
+    /// What encodes them.
+    pub fn encoder(&self) -> &Arc<RowEncoder> {
+        &self.encoder
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Removes the rows.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// Adds a row of named values; columns without a value are missing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownInput`] for a name that is no column, [`Error::Input`] for a value that its column cannot have,
+    /// or a number that is missing under `numeric_missing: fail`. The rows are then as before.
+    pub fn push<'a>(&mut self, row: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Result<()> {
+        let encoder = self.encoder.clone();
+        let find = |(name, value): (&str, Value<'a>)| Ok((encoder.column(name)?, value));
+        self.add(row.into_iter().map(find), Absent::Missing)
+    }
+
+    /// As [`push`](Self::push), with columns looked up before.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_columns<'a>(&mut self, row: impl IntoIterator<Item = (Column, Value<'a>)>) -> Result<()> {
+        self.add(row.into_iter().map(Ok), Absent::Missing)
+    }
+
+    /// As [`push_columns`](Self::push_columns), where numbers without a value are 0 rather than missing: quick for wide
+    /// rows with few numbers other than 0.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_sparse<'a>(&mut self, row: impl IntoIterator<Item = (Column, Value<'a>)>) -> Result<()> {
+        self.add(row.into_iter().map(Ok), Absent::Zero)
+    }
+
+    /// Adds a row of all columns, in the order of [`RowEncoder::columns`].
+    ///
+    /// # Errors
+    /// As [`push`](Self::push), and [`Error::Shape`] for another number of values.
+    pub fn push_values(&mut self, row: &[Value<'_>]) -> Result<()> {
+        let (expected, found) = (self.given.len(), row.len());
+        if found != expected {
+            return Err(Error::Shape { what: "a row", expected, found });
+        }
+        self.add((0..).map(Column).zip(row.iter().copied()).map(Ok), Absent::Missing)
+    }
+
+    /// The normalised numbers.
+    pub fn numeric(&self) -> &Numeric {
+        &self.numeric
+    }
+
+    /// Table rows, one entry a field.
+    pub fn fields(&self) -> &[Ids] {
+        &self.fields
+    }
+
+    fn add<'a>(
+        &mut self,
+        row: impl Iterator<Item = Result<(Column, Value<'a>)>>,
+        absent: Absent,
+    ) -> Result<()> {
+        let done = self.read(row, absent);
+        match &done {
+            Ok(()) => self.rows += 1,
+            Err(_) => self.truncate(self.rows),
+        }
+        done
+    }
+
+    #[inline]
+    fn read<'a>(
+        &mut self,
+        row: impl Iterator<Item = Result<(Column, Value<'a>)>>,
+        absent: Absent,
+    ) -> Result<()> {
+        let encoder = self.encoder.clone();
+        self.attempt += 1;
+        self.entries.clear();
+        let mut numbers = 0;
+        for given in row {
+            let (Column(column), value) = given?;
+            let Some(attempt) = self.given.get_mut(column as usize) else {
+                let (expected, found) = (encoder.columns().len(), column as usize + 1);
+                return Err(Error::Shape { what: "columns of another model", expected, found });
+            };
+            if std::mem::replace(attempt, self.attempt) == self.attempt {
+                return Err(self.refuse(column, "one value", "a second one".to_owned()));
+            }
+            if (column as usize) < encoder.numbers {
+                numbers += 1;
+                let number = encoder.number(value, &mut self.text);
+                let mut number = number.map_err(|expected| self.refuse(column, expected, value.shown()))?;
+                if number.is_nan() {
+                    number = self.missing(column)?;
+                }
+                if number != 0.0 {
+                    self.entries.push((column, number));
+                }
+                continue;
+            }
+            for &field in &encoder.fields_of[column as usize] {
+                let encoded =
+                    encoder.encode(&encoder.fields[field], value, &mut self.text, &mut self.fields[field]);
+                encoded.map_err(|expected| self.refuse(column, expected, value.shown()))?;
+            }
+        }
+        for (field, ids) in encoder.fields.iter().zip(&mut self.fields) {
+            if self.given[field.column as usize] != self.attempt {
+                if field.list.is_none() {
+                    ids.rows.push(MISSING);
+                }
+                ids.end_record();
+            }
+        }
+        if absent == Absent::Missing && numbers < encoder.numbers {
+            for column in 0..encoder.numbers as u32 {
+                if self.given[column as usize] != self.attempt {
+                    let number = self.missing(column)?;
+                    if number != 0.0 {
+                        self.entries.push((column, number));
+                    }
+                }
+            }
+        }
+        if !self.entries.is_sorted_by_key(|&(column, _)| column) {
+            self.entries.sort_unstable_by_key(|&(column, _)| column);
+        }
+        self.finish(&encoder)
+    }
+
+    /// Normalises the numbers of the row under way.
+    fn finish(&mut self, encoder: &RowEncoder) -> Result<()> {
+        let scaled = |column: u32, x: f32| encoder.scalings[column as usize].apply(x);
+        match &mut self.numeric {
+            Numeric::Dense(dense) => {
+                let start = dense.values.len();
+                dense.values.extend_from_slice(&encoder.zeros);
+                for &(column, x) in &self.entries {
+                    dense.values[start + column as usize] = scaled(column, x);
+                }
+            }
+            Numeric::Sparse(sparse) => {
+                let mut moved = encoder.moved.iter().copied().peekable();
+                let mut push = |column: u32, x: f32| {
+                    sparse.columns.push(column);
+                    sparse.values.push(x);
+                };
+                for &(column, x) in &self.entries {
+                    while let Some(zero) = moved.next_if(|&zero| zero < column) {
+                        push(zero, encoder.zeros[zero as usize]);
+                    }
+                    moved.next_if_eq(&column);
+                    push(column, scaled(column, x));
+                }
+                moved.for_each(|zero| push(zero, encoder.zeros[zero as usize]));
+                let end = u32::try_from(sparse.values.len()).map_err(|_| Error::TooLarge)?;
+                sparse.offsets.push(end);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a missing number is.
+    fn missing(&self, column: u32) -> Result<f32> {
+        let fail = || self.refuse(column, "a number", "nothing (numeric_missing: fail)".to_owned());
+        self.encoder.numeric_missing.ok_or_else(fail)
+    }
+
+    #[cold]
+    fn refuse(&self, column: u32, expected: &'static str, found: String) -> Error {
+        let column = self.encoder.columns()[column as usize].as_str().into();
+        Error::Input { row: self.rows, column, expected, found }
+    }
+
+    /// Keeps the first `rows`, and nothing of an unfinished one.
+    fn truncate(&mut self, rows: usize) {
+        self.rows = rows;
+        self.fields.iter_mut().for_each(|ids| ids.truncate(rows));
+        match &mut self.numeric {
+            Numeric::Dense(dense) => dense.values.truncate(rows * dense.width),
+            Numeric::Sparse(sparse) => {
+                sparse.offsets.truncate(rows + 1);
+                let end = sparse.offsets[rows] as usize;
+                sparse.columns.truncate(end);
+                sparse.values.truncate(end);
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Records as texts, side tables joined: what a caller of a predictor has in its hands.
+
+#[cfg(feature = "parquet")]
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::blocks::{BLOCK, Blocks, is_parquet};
+use super::cell::{Content, count, unescape};
+#[cfg(feature = "parquet")]
+use super::columnar;
+use super::plan::Origin;
+#[cfg(feature = "parquet")]
+use super::plan::separator_of;
+use super::side::{self, Side};
+use super::{expand, header};
+use crate::config::{DataConfig, Paths};
+use crate::error::{Error, Nearest, Place, Result};
+
+/// Some columns of the records of files, as they are written there.
+#[derive(Debug)]
+pub struct Records {
+    width: usize,
+    text: Vec<u8>,
+    /// Where each text ends, `records x columns`.
+    ends: Vec<usize>,
+}
+
+impl Records {
+    /// Reads `columns` of the first `most` records of the files, which `data` describes. Columns of side tables count
+    /// among the files' own; the value of a row without partner is empty.
+    ///
+    /// # Errors
+    /// Whatever is wrong with a file, or a column that is not in it. Bad records are never skipped.
+    pub fn read(paths: &Paths, data: &DataConfig, columns: &[String], most: usize) -> Result<Self> {
+        let Some(csv) = data.row_files() else { return Err(Error::Source { found: "none" }) };
+        let delimiter = csv.delimiter_byte()?;
+        let given = csv.names.as_deref().map(super::stream::read_names).transpose()?;
+        let sides = side::open(&data.join, delimiter, &data.fields)?;
+        let mut records = Records { width: columns.len(), text: Vec::new(), ends: Vec::new() };
+        for path in expand(paths)? {
+            if is_parquet(&path)? {
+                records.add_columns(&path, columns, &sides, data, most)?;
+                continue;
+            }
+            let mut blocks = Blocks::open(&path, BLOCK, Arc::new(AtomicU64::new(0)))?;
+            let mut buffer = Vec::new();
+            let mut length = blocks.next_into(&mut buffer)?;
+            let mut at = header::bom(&buffer[..length]);
+            at += buffer[at..length].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+            if at == length {
+                return Err(Error::Empty { path });
+            }
+            let mut names = header::count(&buffer[at..length], delimiter, true, &path)?;
+            if csv.header {
+                let skipped;
+                (names, skipped) = header::read(&buffer[at..length], delimiter, &path)?;
+                at += skipped;
+            } else if let Some(given) = given.as_ref().filter(|given| given.len() == names.len()) {
+                names.clone_from(given);
+            }
+            let plan = Joined::new(names, columns, &path, &sides, data)?;
+            let mut line = 1 + buffer[..at].iter().filter(|&&b| b == b'\n').count() as u64;
+            while length > 0 {
+                while at < length {
+                    if records.len() == most {
+                        return Ok(records);
+                    }
+                    at = records.add(&buffer[..length], at, delimiter, line, &plan)?;
+                    line += 1;
+                }
+                (length, at) = (blocks.next_into(&mut buffer)?, 0);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.ends.len() / self.width.max(1)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The texts of a record, in the order of the columns.
+    ///
+    /// # Panics
+    /// Where `record` is not below [`len`](Self::len).
+    pub fn record(&self, record: usize) -> impl Iterator<Item = &[u8]> {
+        let first = record * self.width;
+        let start = |i: usize| i.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (first..first + self.width).map(move |i| &self.text[start(i)..self.ends[i]])
+    }
+
+    /// Adds the record at `at`, unless its line is blank; returns where the next one starts.
+    fn add(&mut self, text: &[u8], at: usize, delimiter: u8, line: u64, plan: &Joined<'_>) -> Result<usize> {
+        match &text[at..] {
+            [b'\n', ..] => return Ok(at + 1),
+            [b'\r', b'\n', ..] => return Ok(at + 2),
+            _ => {}
+        }
+        let mut cells = Vec::with_capacity(plan.own);
+        let mut next = at;
+        let place = |at_cell: usize| Place::Text {
+            path: plan.path.to_owned(),
+            line,
+            column: (at_cell - at) as u64 + 1,
+        };
+        let record = self.len() as u64 + 1;
+        loop {
+            let content = Content::at(text, next, delimiter);
+            cells.push(content);
+            if content.bad_quotes {
+                let found = String::from_utf8_lossy(&text[content.start..content.next]).into_owned();
+                let field = format!("column {}", cells.len() - 1).into();
+                let expected = "a closing quote right before the next field".into();
+                let found = crate::error::Found(found);
+                return Err(Error::Field { place: place(content.start), field, expected, found, record });
+            }
+            next = content.next + 1;
+            match text[content.next] {
+                b if b == delimiter => {}
+                b'\r' => {
+                    next += 1;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        if cells.len() != plan.own {
+            let (found, end) = count(text, at, delimiter, plan.own);
+            return Err(Error::Width { place: place(end), expected: plan.own, found, record });
+        }
+        let own = |column: usize, to: &mut Vec<u8>| {
+            let Content { start, end, escaped, .. } = cells[column];
+            if escaped { unescape(&text[start..end], to) } else { to.extend_from_slice(&text[start..end]) }
+        };
+        self.join(plan, own);
+        Ok(next)
+    }
+
+    /// Adds rows of a Parquet file, up to `most` in all.
+    #[cfg(feature = "parquet")]
+    fn add_columns(
+        &mut self,
+        path: &Path,
+        columns: &[String],
+        sides: &[Side],
+        data: &DataConfig,
+        most: usize,
+    ) -> Result<()> {
+        let mut file = columnar::File::open(path, BLOCK, Arc::default())?;
+        let names = file.names()?;
+        let plan = Joined::new(names.clone(), columns, path, sides, data)?;
+        let needed = |column: usize| plan.keys.contains(&column) || plan.reads(column);
+        let separator = |column: usize| separator_of(&data.fields, &names[column]);
+        if let Some((column, refused)) = file.choose_all(separator).into_iter().find(|(c, _)| needed(*c)) {
+            return Err(refused.error(path, &names[column]));
+        }
+        let mut text = Vec::new();
+        while let Some(stripe) = file.next_stripe()? {
+            text.clear();
+            let cells: BTreeMap<usize, Vec<_>> = stripe.cells(&mut text).into_iter().collect();
+            for row in 0..stripe.rows().min(most - self.len()) {
+                let own = |column: usize, to: &mut Vec<u8>| {
+                    let span = cells.get(&column).map(|spans| &spans[row]);
+                    to.extend_from_slice(
+                        span.map_or(&[], |span| &text[span.start as usize..span.end as usize]),
+                    );
+                };
+                self.join(&plan, own);
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn add_columns(&mut self, path: &Path, _: &[String], _: &[Side], _: &DataConfig, _: usize) -> Result<()> {
+        Err(Error::NoParquet { path: path.to_owned() })
+    }
+
+    /// Adds a record whose own columns `own` writes.
+    fn join(&mut self, plan: &Joined<'_>, own: impl Fn(usize, &mut Vec<u8>)) {
+        let mut key = Vec::new();
+        let partner = |(column, side): (&usize, &Side)| {
+            key.clear();
+            own(*column, &mut key);
+            side.find(&key)
+        };
+        let partners: Vec<Option<u32>> = plan.keys.iter().zip(plan.sides).map(partner).collect();
+        for origin in &plan.origins {
+            match *origin {
+                Origin::Kept(column) => own(column as usize, &mut self.text),
+                Origin::Side { join, column } => {
+                    if let Some(row) = partners[join as usize] {
+                        let side = &plan.sides[join as usize];
+                        self.text.extend_from_slice(side.cell(row as usize, column as usize));
+                    }
+                }
+            }
+            self.ends.push(self.text.len());
+        }
+    }
+}
+
+/// Where the columns of a file's records come from; [`Origin::Kept`] counts the file's own columns.
+struct Joined<'a> {
+    path: &'a Path,
+    own: usize,
+    sides: &'a [Side],
+    keys: Vec<usize>,
+    origins: Vec<Origin>,
+}
+
+impl<'a> Joined<'a> {
+    fn new(
+        names: Vec<String>,
+        columns: &[String],
+        path: &'a Path,
+        sides: &'a [Side],
+        data: &DataConfig,
+    ) -> Result<Self> {
+        let own = names.len();
+        let names = side::names(names, path, sides)?;
+        let find = |name: &String, among: &[String]| {
+            let found = among.iter().position(|n| n == name);
+            let nearest = || Nearest::of(name, among);
+            let missing =
+                || Error::MissingFeature { path: path.to_owned(), name: name.clone(), nearest: nearest() };
+            found.ok_or_else(missing)
+        };
+        let origin = |name: &String| {
+            let column = find(name, &names)?;
+            Ok(match column.checked_sub(own) {
+                None => Origin::Kept(column as u32),
+                Some(behind) => Origin::behind(sides, behind),
+            })
+        };
+        Ok(Self {
+            path,
+            own,
+            sides,
+            keys: data.join.iter().map(|join| find(&join.key, &names[..own])).collect::<Result<_>>()?,
+            origins: columns.iter().map(origin).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Whether a column of the file itself is wanted.
+    #[cfg(feature = "parquet")]
+    fn reads(&self, column: usize) -> bool {
+        self.origins.iter().any(|origin| matches!(origin, Origin::Kept(kept) if *kept as usize == column))
+    }
+}

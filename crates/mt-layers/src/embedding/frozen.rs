@@ -1,0 +1,191 @@
+//! Tables that are only read, where they lie: in the memory map of a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::assemble::{self, assemble};
+use super::config::Field;
+use super::ids::Ids;
+use super::lookup::{Lookup, Values};
+use super::pack::bits;
+use super::start::Start;
+use super::{FieldEntry, Placed};
+use crate::error::Error;
+use crate::input::Input;
+
+/// A safetensors file in memory that stays as it is.
+pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Embedding tables for prediction: nothing is copied but a bit for each row. Clones share the tables.
+///
+/// Rows that were never trained have the start values that follow from the seed, as in
+/// [`Embeddings`](super::Embeddings).
+#[derive(Clone)]
+pub struct FrozenEmbeddings {
+    bytes: Bytes,
+    tables: Arc<[Frozen]>,
+    placed: Arc<Placed>,
+}
+
+struct Frozen {
+    width: usize,
+    start: Start,
+    seen: Vec<u64>,
+    /// Trained rows before each word of `seen`.
+    ranks: Vec<u32>,
+    format: Dtype,
+    /// Where the values are, and of whole numbers the scales.
+    values: Range<usize>,
+    scales: Range<usize>,
+}
+
+impl FrozenEmbeddings {
+    /// Tables by name, with their rows `V` and the values `K` of each; the fields in the order of their columns; the
+    /// seed of the start values; and a file with the tensors of [`pack_tables`](super::pack_tables) or those that
+    /// [`Embeddings::export`](super::Embeddings::export) names without optimizer state.
+    ///
+    /// # Errors
+    /// [`Error::State`] if the file is damaged or is that of other tables; else as
+    /// [`Embeddings::new`](super::Embeddings::new).
+    pub fn new(
+        tables: &[(String, usize, usize)],
+        fields: Vec<Field>,
+        seed: u64,
+        bytes: Bytes,
+    ) -> Result<Self, Error> {
+        let placed = Placed::new(tables, fields)?;
+        let all = bytes.as_ref().as_ref();
+        let file = SafeTensors::deserialize(all).map_err(candle_core::Error::from)?;
+        let mut tensors: BTreeMap<String, TensorView<'_>> =
+            file.iter().map(|(name, view)| (name.to_owned(), view)).collect();
+        let mut read = Vec::with_capacity(tables.len());
+        for (name, rows, width) in tables {
+            let find = |what: &str| tensors.remove(&format!("{name}.{what}"));
+            let start = Start::new(seed, name, *width);
+            let frozen = Frozen::new(*rows, *width, start, all, find);
+            read.push(frozen.map_err(|problem| Error::State { table: name.clone(), problem })?);
+        }
+        if let Some(name) = tensors.into_keys().next() {
+            let table = name.rsplit_once('.').map_or(&*name, |(table, _)| table).to_owned();
+            return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
+        }
+        Ok(Self { bytes, tables: read.into(), placed: Arc::new(placed) })
+    }
+
+    /// Columns of all fields, `Σ K_f`.
+    pub fn width(&self) -> usize {
+        self.placed.width
+    }
+
+    /// As [`Embeddings::forward`](super::Embeddings::forward), always a constant.
+    ///
+    /// # Errors
+    /// As [`Embeddings::forward`](super::Embeddings::forward).
+    pub fn forward(&self, ids: &[Ids], numeric: Option<&Input>) -> Result<Tensor, Error> {
+        let rows = self.placed.check(ids)?;
+        let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
+        let bytes = self.bytes.as_ref().as_ref();
+        let lookups: Vec<Lookup<'_>> = self.tables.iter().map(|table| table.lookup(bytes)).collect();
+        let stride = assemble::stride(&self.placed, numeric.as_ref())?;
+        let out = assemble(&self.placed, &lookups, ids, numeric.as_ref(), rows, stride)?;
+        Ok(Tensor::from_vec(out, (rows, stride), &Device::Cpu)?)
+    }
+}
+
+impl fmt::Debug for FrozenEmbeddings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<&Field> = self.placed.fields.iter().map(|FieldEntry { field, .. }| field).collect();
+        f.debug_struct("FrozenEmbeddings").field("fields", &fields).finish_non_exhaustive()
+    }
+}
+
+impl Frozen {
+    /// Finds a table's tensors in the file, or says what is wrong with them.
+    fn new<'a>(
+        rows: usize,
+        width: usize,
+        start: Start,
+        all: &[u8],
+        mut find: impl FnMut(&str) -> Option<TensorView<'a>>,
+    ) -> Result<Self, String> {
+        // Only training goes on from there.
+        find("steps");
+        let Some(values) = find("values") else { return Err("\"values\" is missing".to_owned()) };
+        let (shape, format) = (values.shape(), values.dtype());
+        let trained = match shape {
+            [n, k] if *k == width && *n <= rows => *n,
+            _ => return Err(format!("\"values\" is {shape:?}, expected up to [{rows}, {width}]")),
+        };
+        let seen = match (find("seen"), find("ids")) {
+            (Some(seen), None) if seen.dtype() == Dtype::I64 && seen.shape() == [rows.div_ceil(64)] => {
+                seen.data().as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+            }
+            (None, Some(ids)) if ids.dtype() == Dtype::U32 && ids.shape() == [trained] => {
+                let ids: Vec<u32> =
+                    ids.data().as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)).collect();
+                bits(&ids, rows)?
+            }
+            (None, None) if trained == rows => {
+                let mut all = vec![u64::MAX; rows.div_ceil(64)];
+                all.iter_mut().rev().take(1).for_each(|last| *last >>= all_but(rows));
+                all
+            }
+            _ => return Err(format!("no list of the {trained} trained of {rows} rows fits")),
+        };
+        if seen.last().is_some_and(|last| last.leading_zeros() < all_but(rows)) {
+            return Err(format!("rows behind the last of {rows} were trained"));
+        }
+        let mut ranks = Vec::with_capacity(seen.len());
+        let mut before = 0;
+        for word in &seen {
+            ranks.push(before);
+            before += word.count_ones();
+        }
+        if before as usize != trained {
+            return Err(format!("{before} rows were trained, \"values\" has {trained}"));
+        }
+        let scales = match (format, find("scales")) {
+            (Dtype::U8, Some(scales)) if scales.dtype() == Dtype::F32 && scales.shape() == [trained] => {
+                within(all, scales.data())
+            }
+            (Dtype::F32 | Dtype::F16 | Dtype::BF16, None) => 0..0,
+            (Dtype::U8, _) => return Err(format!("\"scales\" of {trained} rows are missing")),
+            (other, _) => return Err(format!("\"values\" of type {other:?}, expected F32, F16, BF16 or U8")),
+        };
+        let frozen = Self { width, start, seen, ranks, format, values: within(all, values.data()), scales };
+        frozen.values(all).map_err(|error| format!("not aligned: {error}"))?;
+        Ok(frozen)
+    }
+
+    fn values<'a>(&self, all: &'a [u8]) -> Result<Values<'a>, bytemuck::PodCastError> {
+        let values = &all[self.values.clone()];
+        Ok(match self.format {
+            Dtype::F16 => Values::F16(bytemuck::try_cast_slice(values)?),
+            Dtype::BF16 => Values::Bf16(bytemuck::try_cast_slice(values)?),
+            Dtype::U8 => Values::Int8(values, bytemuck::try_cast_slice(&all[self.scales.clone()])?),
+            _ => Values::F32(bytemuck::try_cast_slice(values)?),
+        })
+    }
+
+    fn lookup<'a>(&'a self, all: &'a [u8]) -> Lookup<'a> {
+        // Checked at construction; the bytes have not moved since.
+        let values = self.values(all).unwrap_or(Values::F32(&[]));
+        Lookup { values, stride: self.width, seen: &self.seen, ranks: &self.ranks, start: self.start }
+    }
+}
+
+/// Bits of the last word behind the last of `rows`.
+fn all_but(rows: usize) -> u32 {
+    (64 - rows as u32 % 64) % 64
+}
+
+/// Where `part` lies in `all`.
+fn within(all: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr() - all.as_ptr().addr();
+    start..start + part.len()
+}

@@ -1,0 +1,92 @@
+//! Tables for prediction: the trained rows in fewer bits, found by a bit a row.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::lookup::ZERO;
+use crate::Error;
+
+/// How the values of tables are kept in a file for prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableFormat {
+    /// As trained. The default.
+    #[default]
+    F32,
+    /// Half precision, 11 significant bits: half the size.
+    F16,
+    /// 8 significant bits and the range of `f32`: half the size.
+    Bf16,
+    /// 256 steps between minus and plus the largest value of each row: a quarter of the size and 4 bytes a row.
+    Int8,
+}
+
+/// The tensors of a file for [`FrozenEmbeddings`](super::FrozenEmbeddings), from those that
+/// [`Embeddings::export`](super::Embeddings::export) gave; `tables` are names and numbers of rows.
+///
+/// For each table with `n` trained of `V` rows: `{table}.values` (n, K), for [`TableFormat::Int8`] as bytes with
+/// `{table}.scales` (n), and `{table}.seen` (⌈V/64⌉), a bit for each row that was trained, left out where all were.
+///
+/// # Errors
+/// [`Error::State`] if a tensor is missing or does not fit.
+pub fn pack_tables(
+    tensors: &BTreeMap<String, Tensor>,
+    tables: &[(String, usize)],
+    format: TableFormat,
+) -> Result<BTreeMap<String, Tensor>, Error> {
+    let mut packed = BTreeMap::new();
+    for (table, rows) in tables {
+        let fail = |problem: String| Error::State { table: table.clone(), problem };
+        let name = |what: &str| format!("{table}.{what}");
+        let values = tensors.get(&name("values")).ok_or_else(|| fail("\"values\" is missing".to_owned()))?;
+        match format {
+            TableFormat::F32 => packed.insert(name("values"), values.clone()),
+            TableFormat::F16 => packed.insert(name("values"), values.to_dtype(DType::F16)?),
+            TableFormat::Bf16 => packed.insert(name("values"), values.to_dtype(DType::BF16)?),
+            TableFormat::Int8 => {
+                let (bytes, scales) = quantise(values)?;
+                packed.insert(name("scales"), scales);
+                packed.insert(name("values"), bytes)
+            }
+        };
+        if let Some(ids) = tensors.get(&name("ids")) {
+            let ids = ids.to_vec1::<u32>()?;
+            let seen = bits(&ids, *rows).map_err(fail)?;
+            let words: Vec<i64> = seen.into_iter().map(u64::cast_signed).collect();
+            packed.insert(name("seen"), Tensor::new(words, &Device::Cpu)?);
+        }
+    }
+    Ok(packed)
+}
+
+/// Whether saved ids are those of different rows, in order: one that came twice would be restored as the last.
+pub(super) fn check_ids(ids: &[u32], rows: usize) -> Result<(), String> {
+    if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|&id| id as usize >= rows) {
+        return Err(format!("\"ids\" do not ascend below {rows} rows"));
+    }
+    Ok(())
+}
+
+/// A bit for each of `rows` rows that is one of `ids`.
+pub(super) fn bits(ids: &[u32], rows: usize) -> Result<Vec<u64>, String> {
+    check_ids(ids, rows)?;
+    let mut seen = vec![0u64; rows.div_ceil(64)];
+    ids.iter().for_each(|&id| seen[id as usize / 64] |= 1 << (id % 64));
+    Ok(seen)
+}
+
+/// Bytes `(n, K)` and a scale a row.
+fn quantise(values: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    let (n, width) = values.dims2()?;
+    let (mut bytes, mut scales) = (Vec::with_capacity(n * width), Vec::with_capacity(n));
+    for row in values.to_vec2::<f32>()? {
+        let largest = row.iter().fold(0f32, |m, x| m.max(x.abs()));
+        let scale = largest / 127.0;
+        let step = |x: &f32| if scale > 0.0 { (x / scale).round() } else { 0.0 };
+        bytes.extend(row.iter().map(|x| (step(x) + ZERO) as u8));
+        scales.push(scale);
+    }
+    Ok((Tensor::from_vec(bytes, (n, width), &Device::Cpu)?, Tensor::new(scales, &Device::Cpu)?))
+}

@@ -1,0 +1,145 @@
+//! What belongs to a bundle, and whether it is there as it was written.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use mt_data::Encoders;
+use mt_layers::TableFormat;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::disk::{io, read_json};
+use crate::error::{Error, Result};
+use crate::signature::Signature;
+
+/// The table of contents of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the bundle's format.
+    pub format: u32,
+    /// How the values of embedding tables are kept.
+    pub tables: TableFormat,
+    /// [`Encoders::fingerprint`] of the encoders, in hexadecimal.
+    pub encoders: String,
+    /// The files by name. The model card is not among them, so that people may write into it.
+    pub files: BTreeMap<String, Contents>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contents {
+    /// Bytes.
+    pub bytes: u64,
+    /// SHA-256 of them, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// The format this version writes, and the newest it reads.
+    pub const FORMAT: u32 = 1;
+    /// Name of the file.
+    pub const FILE: &str = "bundle.json";
+    /// Name of the configuration's file.
+    pub const CONFIG: &str = "config.yaml";
+
+    /// The manifest of the bundle in `dir`, `None` where it holds no bundle.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it is damaged or of a newer format.
+    pub fn find(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(Self::FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let manifest: Self = read_json(&path)?;
+        let fail = |problem: String| Error::File { path: path.clone(), problem };
+        if manifest.format > Self::FORMAT {
+            let (found, known) = (manifest.format, Self::FORMAT);
+            return Err(fail(format!("format {found} is newer than this version reads, {known}")));
+        }
+        let plain = |name: &&String| Path::new(name).file_name() != Some(name.as_ref());
+        match manifest.files.keys().find(plain) {
+            Some(name) => Err(fail(format!("{name:?} is no name of a file in the bundle"))),
+            None => Ok(Some(manifest)),
+        }
+    }
+
+    /// The manifest of the files `names` in `dir`.
+    pub(super) fn of(dir: &Path, names: &[&str], tables: TableFormat, encoders: &Encoders) -> Result<Self> {
+        let contents = |name: &&str| Ok(((*name).to_owned(), Contents::of(&dir.join(name))?));
+        Ok(Self {
+            format: Self::FORMAT,
+            tables,
+            encoders: fingerprint(encoders),
+            files: names.iter().map(contents).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Checks the sizes of all files, and the hashes of all but the tables: those may be larger than memory.
+    pub(crate) fn check(&self, dir: &Path) -> Result<()> {
+        self.compare(dir, |name| name != Signature::TABLES)
+    }
+
+    /// Checks every file of the bundle in `dir` against its hash.
+    ///
+    /// # Errors
+    /// [`Error::File`] for the first one that is missing or different.
+    pub fn verify(&self, dir: &Path) -> Result<()> {
+        self.compare(dir, |_| true)
+    }
+
+    fn compare(&self, dir: &Path, hashed: impl Fn(&str) -> bool) -> Result<()> {
+        for (name, expected) in &self.files {
+            let path = dir.join(name);
+            let bytes = path.metadata().map_err(io(&path, "find a file of the bundle"))?.len();
+            let problem = if bytes != expected.bytes {
+                format!("has {bytes} bytes, {} has {} for it", Self::FILE, expected.bytes)
+            } else if hashed(name) && Contents::of(&path)? != *expected {
+                format!("is damaged: its SHA-256 is not the one in {}", Self::FILE)
+            } else {
+                continue;
+            };
+            return Err(Error::File { path, problem });
+        }
+        Ok(())
+    }
+
+    /// Checks that the encoders are those the model was trained with.
+    pub(crate) fn check_encoders(&self, dir: &Path, encoders: &Encoders) -> Result<()> {
+        let found = fingerprint(encoders);
+        if found == self.encoders {
+            return Ok(());
+        }
+        let problem = format!("its encoders are {found}, those in {} {}", Self::FILE, self.encoders);
+        Err(Error::File { path: dir.join(Signature::FILE), problem })
+    }
+}
+
+fn fingerprint(encoders: &Encoders) -> String {
+    format!("{:016x}", encoders.fingerprint())
+}
+
+impl Contents {
+    /// Reads a file through.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(io(path, "read the file"))?;
+        let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        loop {
+            let n = file.read(&mut buffer).map_err(io(path, "read the file"))?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&buffer[..n]);
+            bytes += n as u64;
+        }
+        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { bytes, sha256 })
+    }
+}

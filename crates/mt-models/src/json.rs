@@ -1,0 +1,46 @@
+//! Raw rows as JSON objects: `{"user_id": 17, "tags": ["a", "b"], "age": null}`.
+
+use mt_data::{RawRows, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::error::{Error, Result};
+
+/// Adds a row of named values; columns without a value are missing, and so is `null`.
+///
+/// # Errors
+/// [`Error::Json`] for a value that no column can have, and as [`RawRows::push`]. The rows are then as before.
+pub fn push_json(rows: &mut RawRows, row: &Map<String, Json>) -> Result<()> {
+    let mut lists = Vec::new();
+    for (column, value) in row {
+        if let Json::Array(values) = value {
+            let values: Result<Vec<Value<'_>>> = values.iter().map(|value| scalar(column, value)).collect();
+            lists.push(values?);
+        }
+    }
+    let mut lists = lists.iter();
+    let mut values = Vec::with_capacity(row.len());
+    for (column, value) in row {
+        let value = match value {
+            Json::Array(_) => Value::List(lists.next().map_or(&[], |list| list)),
+            value => scalar(column, value)?,
+        };
+        values.push((column.as_str(), value));
+    }
+    Ok(rows.push(values)?)
+}
+
+fn scalar<'a>(column: &str, value: &'a Json) -> Result<Value<'a>> {
+    let found = match value {
+        Json::Null => return Ok(Value::Missing),
+        Json::String(text) => return Ok(text.as_str().into()),
+        Json::Number(number) => {
+            let whole = number.as_u64().map(Value::from).or_else(|| number.as_i64().map(Value::from));
+            // Any other number is an `f64`.
+            return Ok(whole.unwrap_or_else(|| number.as_f64().into()));
+        }
+        Json::Bool(value) => value.to_string(),
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "an object".to_owned(),
+    };
+    Err(Error::Json { column: column.to_owned(), found })
+}

@@ -1,0 +1,64 @@
+//! What a trained model is, its weights aside.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use mt_data::{Encoders, MissingPolicy, Normalizer, Schema};
+use serde::{Deserialize, Serialize};
+
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::readout::Link;
+
+/// Everything about a trained model but its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// Version of the folder's format.
+    pub format: u32,
+    /// The network.
+    pub model: ModelConfig,
+    /// Its inputs and tasks.
+    pub schema: Schema,
+    /// How raw columns are scaled before they enter the network.
+    pub normalizer: Normalizer,
+    /// How values of its fields become table rows.
+    #[serde(default)]
+    pub encoders: Encoders,
+    /// How outputs of regressions become predictions, by task; the identity where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, Link>,
+    /// Which raw values are missing, and what a missing number is.
+    #[serde(default, skip_serializing_if = "MissingPolicy::is_default")]
+    pub missing: MissingPolicy,
+    /// Seed of the start values, which table rows that were never trained still have.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+impl Signature {
+    /// The format this version writes, and the newest it reads.
+    pub const FORMAT: u32 = 1;
+    /// Name of the file inside a model's folder.
+    pub const FILE: &str = "model.json";
+    /// Name of the weights' file beside it.
+    pub const WEIGHTS: &str = "weights.safetensors";
+    /// Name of the file with the trained rows of embedding tables; only there for a schema with fields.
+    pub const TABLES: &str = "tables.safetensors";
+
+    /// Reads the signature of the model in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it is missing, damaged or of a newer format.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(Self::FILE);
+        let fail = |problem: String| Error::File { path: path.clone(), problem };
+        let text = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
+        let signature: Self = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
+        if signature.format > Self::FORMAT {
+            let (found, known) = (signature.format, Self::FORMAT);
+            return Err(fail(format!("format {found} is newer than this version reads, {known}")));
+        }
+        Ok(signature)
+    }
+}
