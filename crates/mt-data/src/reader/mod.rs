@@ -316,8 +316,10 @@ impl TableReader {
         if let Some(extra) = parsed.extra {
             table = self.known.merge(table, extra, &block.layout)?;
         }
-        if let Content::Text { buffer, .. } = block.content {
-            lock(&self.free).push(buffer);
+        match block.content {
+            Content::Text { buffer, .. } => lock(&self.free).push(buffer),
+            #[cfg(feature = "parquet")]
+            Content::Columns(_) => {}
         }
         Ok(table)
     }

@@ -108,6 +108,13 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Adds values, none of them 0, of features.
+    #[cfg(feature = "parquet")]
+    pub fn extend(&mut self, features: &[u32], values: &[f32]) {
+        self.sparse.columns.extend_from_slice(features);
+        self.sparse.values.extend_from_slice(values);
+    }
+
     /// Sets a binary label; `None` for a value that is none.
     pub fn label(&mut self, at: usize, value: f32) -> Option<()> {
         let binary = value == 0.0 || value == 1.0;

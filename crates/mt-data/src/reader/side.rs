@@ -133,7 +133,11 @@ impl Side {
         while let Some(stripe) = file.next_stripe()? {
             let first = side.cells.len();
             side.cells.resize(first + stripe.rows() * width, (0, 0));
-            for (column, spans) in stripe.cells(&mut side.text) {
+            let cells = stripe.cells(&mut side.text);
+            if u32::try_from(side.text.len()).is_err() {
+                return Err(Error::LargeSide { path: side.path });
+            }
+            for (column, spans) in cells {
                 for (row, span) in spans.into_iter().enumerate() {
                     side.cells[first + row * width + column] = (span.start, span.end);
                     if span.bad {

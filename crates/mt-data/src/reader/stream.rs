@@ -138,7 +138,7 @@ impl Stream {
     fn open_next(&mut self, decide: bool, coding: Coding<'_>) -> Result<Vec<Interner>> {
         self.open = None;
         let Some(path) = self.files.next() else { return Ok(Vec::new()) };
-        let Start { mut source, names, named, first, line } = self.start(&path)?;
+        let Start { source, names, named, first, line } = self.start(&path)?;
         let own = names.len();
         let names = side::names(names, &path, &self.sides)?;
         let columns = Columns { path: &path, names: &names, named, own, shifted: false };
@@ -158,9 +158,13 @@ impl Stream {
         let prepared = self.prepared.insert(prepared);
         let layout = Arc::new(Layout::new(columns, &self.request, &self.schema, prepared)?);
         #[cfg(feature = "parquet")]
-        if let Source::Columns(file) = &mut source {
-            file.choose(&layout)?;
-        }
+        let source = match source {
+            Source::Columns(mut file) => {
+                file.choose(&layout)?;
+                Source::Columns(file)
+            }
+            text => text,
+        };
         #[cfg(feature = "parquet")]
         layout.plan.iter().try_for_each(Plan::check_sides)?;
         self.open = Some(Open { source, layout, first, opens: Some(line) });

@@ -7,8 +7,11 @@ mod fields;
 mod joins;
 mod labels;
 mod leaks;
+#[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
 mod parquet_errors;
+#[cfg(feature = "parquet")]
 mod parquet_writer;
 mod property;
 mod reading;

@@ -232,6 +232,25 @@ fn the_kuairand_data_are_the_same_in_both_kinds_of_file() {
     assert_same(&read(&folder, "csv.gz"), &read(files.0.path(), "parquet"));
 }
 
+#[test]
+fn a_file_of_pandas_gives_the_rows_of_the_log_it_was_made_from() {
+    let Some(folder) = real_data("a_file_of_pandas_gives_the_rows_of_the_log_it_was_made_from") else {
+        return;
+    };
+    let folder = folder.with_file_name("kuairand-pure");
+    let columns = "features: [duration_ms, play_time_ms, hourmin]}, group: user_id, valid_fraction: 0.2,
+        fields: [{column: user_id}, {column: video_id, encode: {hash: 1000}}, {column: tab}]";
+    let read = |files: &str| {
+        let text = format!("{{{files}, {columns}}}").replace("DIR", folder.to_str().unwrap());
+        load(&serde_yaml::from_str(&text).unwrap(), &[label("click", "is_click"), label("like", "is_like")])
+            .unwrap()
+    };
+    let text = read("csv: {train: DIR/log_standard_4_25_to_4_30.csv.gz");
+    let pandas = read("parquet: {train: DIR/log_4_25_to_4_30_wide.parquet");
+    assert_same(&text, &pandas);
+    assert_eq!(pandas.train.len() + pandas.valid.map_or(0, |valid| valid.len()), 94_784);
+}
+
 /// A column of any type, and the same as cells of a text file.
 fn any_column(rows: usize) -> impl Strategy<Value = (Column, Vec<String>)> {
     fn cells<T: ToString>(values: &[Option<T>]) -> Vec<String> {

@@ -178,10 +178,8 @@ impl File {
 
 impl Progress {
     fn add(&mut self, rows: u64) {
-        let share = |rows: u64| match self.rows {
-            0 => self.size,
-            all => (u128::from(self.size) * u128::from(rows.min(all)) / u128::from(all)) as u64,
-        };
+        let all = self.rows.max(1);
+        let share = |rows: u64| (u128::from(self.size) * u128::from(rows.min(all)) / u128::from(all)) as u64;
         let before = share(self.done);
         self.bytes.fetch_add(share(self.done + rows) - before, Ordering::Relaxed);
         self.done += rows;

@@ -1,7 +1,5 @@
 //! From the columns of some rows to what a block of text would give.
 
-use std::borrow::Cow;
-
 use super::values::{Span, Values};
 use crate::reader::layout::{Layout, Slot};
 use crate::reader::row::{Fault, FaultKind, Parsed, Row};
@@ -38,32 +36,33 @@ pub(super) struct Needed {
     pub values: Values,
 }
 
-/// A column by rows.
+/// A column by rows that is no numeric feature.
 enum Cells {
-    Feature(u32, Vec<f32>),
     Label(usize, Vec<f32>),
     Kept(u32, Vec<Span>),
 }
 
 /// Reads the rows of `stripe`, and gives up after more than `allowance` bad ones.
 pub(in crate::reader) fn rows(stripe: &Stripe, layout: &Layout, allowance: u64) -> Parsed {
-    let mut text = Vec::new();
-    let cells = |needed: &Needed| match layout.slots[needed.column] {
-        Slot::Feature(feature) => Some(Cells::Feature(feature, needed.values.numbers(false))),
-        Slot::Label(task) => Some(Cells::Label(task as usize, needed.values.numbers(true))),
-        Slot::Keep(k) => Some(Cells::Kept(k, needed.values.texts(needed.separator, &mut text))),
-        Slot::Skip => None,
-    };
-    let cells: Vec<Cells> = stripe.columns.iter().filter_map(cells).collect();
+    let (mut text, mut features, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, Needed { column, separator, values }) in stripe.columns.iter().enumerate() {
+        match layout.slots[*column] {
+            Slot::Feature(feature) => features.push((number, feature, values.numbers(false))),
+            Slot::Label(task) => cells.push((number, Cells::Label(task as usize, values.numbers(true)))),
+            Slot::Keep(k) => cells.push((number, Cells::Kept(k, values.texts(*separator, &mut text)))),
+            Slot::Skip => {}
+        }
+    }
+    let features = Features::by_row(features, stripe.rows, layout.numeric_missing);
     let mut row = Row::new(layout);
     let (mut records, mut faults) = (0, Vec::new());
     for at in 0..stripe.rows {
-        let fault = match read(&mut row, &cells, &text, at) {
+        let fault = match read(&mut row, &features, &cells, &text, at) {
             Ok(()) => None,
             Err(Bad::Plan) => row.take_fault(0, 0, records),
             Err(Bad::Cell { number, expected }) => {
                 let Needed { column, separator, values } = &stripe.columns[number];
-                let found = show(values, *separator, at);
+                let (expected, found) = (expected.into(), show(values, *separator, at));
                 let kind = FaultKind::Cell { column: *column, field: None, expected, found };
                 Some(Fault { line: 0, record: records, offset: 0, kind })
             }
@@ -86,24 +85,25 @@ pub(in crate::reader) fn rows(stripe: &Stripe, layout: &Layout, allowance: u64) 
 /// Why a row cannot be used.
 enum Bad {
     /// The cell of this number.
-    Cell { number: usize, expected: Cow<'static, str> },
+    Cell { number: usize, expected: &'static str },
     /// What the plan says.
     Plan,
 }
 
 /// Reads one row; its labels and features stay unfinished.
-#[inline]
-fn read(row: &mut Row<'_>, cells: &[Cells], text: &[u8], at: usize) -> Result<(), Bad> {
+fn read(
+    row: &mut Row<'_>,
+    features: &Features,
+    cells: &[(usize, Cells)],
+    text: &[u8],
+    at: usize,
+) -> Result<(), Bad> {
     let labelled = row.begin();
-    for (number, cells) in cells.iter().enumerate() {
-        let bad = |expected: &'static str| Bad::Cell { number, expected: expected.into() };
+    // Of several bad cells the first one counts, and features come apart from the others.
+    let bad_feature = features.bad[at];
+    for (number, cells) in cells.iter().take_while(|&&(number, _)| number < bad_feature) {
+        let bad = |expected| Bad::Cell { number: *number, expected };
         match cells {
-            Cells::Feature(feature, values) => {
-                let value = values[at];
-                let missing = if value.is_nan() { row.layout.numeric_missing } else { None };
-                let value = Some(value).filter(|value| value.is_finite()).or(missing);
-                row.push(*feature, value.ok_or_else(|| bad("a number"))?);
-            }
             Cells::Label(_, values) if values[at].is_nan() => {}
             Cells::Label(task, values) => {
                 row.label(labelled + task, values[at]).ok_or_else(|| bad("0 or 1"))?;
@@ -117,7 +117,55 @@ fn read(row: &mut Row<'_>, cells: &[Cells], text: &[u8], at: usize) -> Result<()
             }
         }
     }
+    if bad_feature < usize::MAX {
+        return Err(Bad::Cell { number: bad_feature, expected: "a number" });
+    }
+    let stored = features.starts[at] as usize..features.starts[at + 1] as usize;
+    row.extend(&features.columns[stored.clone()], &features.values[stored]);
     row.complete(text, labelled, 0).map(|_| ()).ok_or(Bad::Plan)
+}
+
+/// Numeric features by row, as [`SparseRows`](crate::rows::SparseRows) has them.
+struct Features {
+    starts: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    /// The number of each row's first column without a number, or the largest there is.
+    bad: Vec<usize>,
+}
+
+impl Features {
+    /// Turns columns, each with its number and feature, into rows. A column at a time: with one cell of each of many
+    /// columns a row, most of the time would go into finding them, and most are 0.
+    fn by_row(mut features: Vec<(usize, u32, Vec<f32>)>, rows: usize, missing: Option<f32>) -> Self {
+        let (mut starts, mut bad) = (vec![0u32; rows + 1], vec![usize::MAX; rows]);
+        for (number, _, values) in &mut features {
+            for (row, value) in values.iter_mut().enumerate().filter(|(_, value)| **value != 0.0) {
+                if !value.is_finite() {
+                    let missing = if value.is_nan() { missing } else { None };
+                    if missing.is_none() {
+                        bad[row] = bad[row].min(*number);
+                    }
+                    *value = missing.unwrap_or(0.0);
+                }
+                starts[row + 1] += u32::from(*value != 0.0);
+            }
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        let stored = starts[rows] as usize;
+        let (mut columns, mut stored_values) = (vec![0; stored], vec![0.0; stored]);
+        let mut ends = starts.clone();
+        for (_, feature, values) in &features {
+            for (row, &value) in values.iter().enumerate().filter(|&(_, &value)| value != 0.0) {
+                let at = ends[row] as usize;
+                (columns[at], stored_values[at]) = (*feature, value);
+                ends[row] += 1;
+            }
+        }
+        Features { starts, columns, values: stored_values, bad }
+    }
 }
 
 /// The text of one row of a column, for a message.
