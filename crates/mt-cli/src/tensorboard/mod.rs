@@ -79,6 +79,6 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
             }
             Some((*step, numbers))
         }
-        Event::Started { .. } => None,
+        Event::Started { .. } | Event::Resumed { .. } | Event::WarmStarted(_) => None,
     }
 }
