@@ -2,6 +2,8 @@
 //!
 //! Errors about a cell are clickable: they begin with `path:line:column`.
 
+mod usage;
+
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
@@ -371,35 +373,6 @@ pub enum Error {
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]
     TooLarge,
-}
-
-impl Error {
-    /// Whether the configuration is at fault, not a file or its content.
-    pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Pattern { .. }
-                | Self::LooksLikeHeader { .. }
-                | Self::LooksLikeData { .. }
-                | Self::UnknownColumn { .. }
-                | Self::Unnamed { .. }
-                | Self::ColumnOutOfRange { .. }
-                | Self::LabelAmongFeatures { .. }
-                | Self::DuplicateFeature { .. }
-                | Self::NoFeatures { .. }
-                | Self::SharedLabel { .. }
-                | Self::NoTasks
-                | Self::DuplicateTask { .. }
-                | Self::TaskName { .. }
-                | Self::Source { .. }
-                | Self::NoLabel { .. }
-                | Self::Setting { .. }
-                | Self::Entry { .. }
-                | Self::Expression { .. }
-                | Self::TableEncodings { .. }
-                | Self::ColumnInBoth { .. }
-        )
-    }
 }
 
 fn or_without(labels: Option<usize>) -> String {
