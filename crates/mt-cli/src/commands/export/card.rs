@@ -26,7 +26,7 @@ pub fn text(
     let mut line = |line: String| {
         let _ = writeln!(text, "{line}");
     };
-    line(format!("A {} network that predicts {}.\n", signature.model.kind, tasks.join(", ")));
+    line(format!("Predicts {} with a network of kind {}.\n", tasks.join(", "), signature.model.kind));
     let mut facts = Grid::new(["fact", "value"]);
     let mut fact = |name: &str, value: String| facts.rows.push(vec![name.to_owned(), value]);
     fact("numeric columns", thousands(schema.numeric.len()));
@@ -66,14 +66,14 @@ pub fn text(
             }
         }
     }
-    line(facts.markdown());
+    line(facts.markdown() + "\n");
     if let Some(Quality { rows, after, .. }) = quality {
-        line(format!("\n## Metrics on the {rows} rows\n"));
+        line(format!("## Metrics on the {rows} rows\n"));
         for grid in metric_grids(after) {
-            line(grid.markdown());
+            line(grid.markdown() + "\n");
         }
     }
-    line("\n## Use\n".to_owned());
+    line("## Use\n".to_owned());
     line(
         "`config.yaml` is all of the configuration it was trained with. To predict rows of a file:\n"
             .to_owned(),
