@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mt_data::synth::{self, SynthConfig};
 use mt_data::{
     CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
 };
@@ -87,42 +86,23 @@ pub fn bundle(dir: &Path) -> Result<(Config, PathBuf)> {
     Ok((Config::read(&dir.join(Manifest::CONFIG), &[])?, dir.to_owned()))
 }
 
-/// The values of `columns` in the first `most` rows as they are written, of files or of the generator.
-pub fn raw(
-    cfg: &Config,
-    paths: Option<&Paths>,
-    columns: &[String],
-    most: usize,
-) -> Result<Vec<Vec<Vec<u8>>>> {
-    let mut data = cfg.data.clone();
-    let paths = match (paths, &data.csv, &data.synth) {
-        (Some(paths), _, _) => paths.clone(),
-        (None, Some(csv), _) => csv.test.as_ref().or(csv.valid.as_ref()).unwrap_or(&csv.train).clone(),
-        (None, None, Some(config)) => {
-            // More rows begin with the same ones.
-            let config = SynthConfig { rows: config.rows.min(most), ..config.clone() };
-            let rows = synth::generate(&config)?.table.numeric().to_dense();
-            let row = |row| rows.row(row).iter().map(|x: &f32| x.to_string().into_bytes()).collect();
-            return Ok((0..rows.rows()).map(row).collect());
-        }
-        (None, None, None) => return Ok(Vec::new()),
-    };
-    if data.csv.is_none() {
-        data = DataConfig::files(CsvConfig::new(paths.clone()));
+/// The values of `columns` in the first `most` rows of files in the format of the run's data.
+pub fn records(cfg: &Config, paths: &Paths, columns: &[String], most: usize) -> Result<Records> {
+    Ok(Records::read(paths, &of_files(cfg, paths), columns, most)?)
+}
+
+/// How files of the run's kind are read, text or Parquet whatever was trained on. Where that were generated rows, files
+/// with the same columns can be read all the same.
+fn of_files(cfg: &Config, paths: &Paths) -> DataConfig {
+    match cfg.data.row_files() {
+        Some(files) => DataConfig { csv: Some(files), parquet: None, ..cfg.data.clone() },
+        None => DataConfig::files(CsvConfig::new(paths.clone())),
     }
-    let records = Records::read(&paths, &data, columns, most)?;
-    Ok((0..records.len()).map(|row| records.record(row).map(<[u8]>::to_vec).collect()).collect())
 }
 
 /// A reader over more rows of the run's kind.
 pub fn reader(cfg: &Config, signature: &Signature, paths: Paths, labels: Labels) -> Result<TableReader> {
-    let mut data = cfg.data.clone();
-    match data.row_files() {
-        // Whatever kind of file was trained on, these may be of another.
-        Some(files) => (data.csv, data.parquet) = (Some(files), None),
-        // Generated rows were trained on; files with the same columns can be read all the same.
-        None => data = DataConfig::files(CsvConfig::new(paths.clone())),
-    }
+    let data = of_files(cfg, &paths);
     let Signature { schema, normalizer, encoders, .. } = signature;
     Ok(TableReader::open_encoded(&paths, &data, schema, &cfg.tasks, normalizer, encoders, labels)?)
 }

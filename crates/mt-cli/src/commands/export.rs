@@ -5,6 +5,7 @@ mod card;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use mt_data::synth::{self, SynthConfig};
 use mt_data::{RawRows, RowEncoder, Table};
 use mt_models::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
 use mt_train::{Config, Evaluation, RunDir};
@@ -62,10 +63,9 @@ fn recorded(cfg: &Config, signature: &Signature) -> Result<Vec<Map<String, Value
     let mut rows = RawRows::new(encoder);
     let mut recorded = Vec::new();
     // Training may have left bad ones out.
-    for texts in source::raw(cfg, None, &columns, 8 * RECORDED)? {
+    for texts in raw(cfg, &columns, 8 * RECORDED)? {
         let mut row = Map::new();
         for (i, (column, text)) in columns.iter().zip(texts).enumerate() {
-            let text = String::from_utf8_lossy(&text).into_owned();
             let value = match text.parse::<f64>() {
                 Ok(number) if i < schema.numeric.len() && number.is_finite() => json!(number),
                 _ => json!(text),
@@ -77,6 +77,21 @@ fn recorded(cfg: &Config, signature: &Signature) -> Result<Vec<Map<String, Value
         }
     }
     Ok(recorded)
+}
+
+/// The values of `columns` in the first `most` rows: of the files set aside, of those trained on, or generated.
+fn raw(cfg: &Config, columns: &[String], most: usize) -> Result<Vec<Vec<String>>> {
+    if let Some(files) = cfg.data.row_files() {
+        let paths = files.test.or(files.valid).unwrap_or(files.train);
+        let records = source::records(cfg, &paths, columns, most)?;
+        let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        return Ok((0..records.len()).map(|record| records.record(record).map(text).collect()).collect());
+    }
+    let Some(config) = &cfg.data.synth else { return Ok(Vec::new()) };
+    // More rows begin with the same ones.
+    let config = SynthConfig { rows: config.rows.min(most), ..config.clone() };
+    let rows = synth::generate(&config)?.table.numeric().to_dense();
+    Ok((0..rows.rows()).map(|row| rows.row(row).iter().map(f32::to_string).collect()).collect())
 }
 
 /// Evaluates the bundle beside its checkpoint.

@@ -23,7 +23,7 @@ pub fn run(args: &InferArgs) -> Result<()> {
     let load = started.elapsed();
     let paths = Paths(vec![args.data.clone()]);
     let columns = predictor.rows().encoder().columns().to_vec();
-    let texts = source::raw(&cfg, Some(&paths), &columns, args.rows as usize)?;
+    let texts = source::records(&cfg, &paths, &columns, args.rows as usize)?;
     if texts.is_empty() {
         bail!("{} has no rows", args.data);
     }

@@ -133,7 +133,7 @@ fn the_model_card_says_what_the_model_is() {
     let card = folder.read("bundle/README.md");
     for part in [
         "# fields\n",
-        "A mmoe network that predicts click, seconds.",
+        "Predicts click, seconds with a network of kind mmoe.",
         "| rows of table item",
         "`rows.csv`",
         "`items.csv` by `item`",

@@ -26,7 +26,7 @@ pub fn text(
     let mut line = |line: String| {
         let _ = writeln!(text, "{line}");
     };
-    line(format!("A {} network that predicts {}.\n", signature.model.kind, tasks.join(", ")));
+    line(format!("Predicts {} with a network of kind {}.\n", tasks.join(", "), signature.model.kind));
     let mut facts = Grid::new(["fact", "value"]);
     let mut fact = |name: &str, value: String| facts.rows.push(vec![name.to_owned(), value]);
     fact("numeric columns", thousands(schema.numeric.len()));
@@ -38,15 +38,11 @@ pub fn text(
     if !schema.fields.is_empty() {
         fact("values of tables", format!("{tables:?}").to_lowercase());
     }
-    fact("epoch", epoch.map_or_else(|| "interrupted".into(), |epoch| epoch.to_string()));
+    fact("epoch", epoch.map_or_else(|| "not a whole one".into(), |epoch| epoch.to_string()));
     fact("seed", signature.seed.to_string());
-    match (&cfg.data.csv, &cfg.data.synth) {
-        (Some(csv), _) => {
-            let files = [
-                ("training", Some(&csv.train)),
-                ("validation", csv.valid.as_ref()),
-                ("test", csv.test.as_ref()),
-            ];
+    match (cfg.data.row_files(), &cfg.data.synth) {
+        (Some(files), _) => {
+            let files = [("training", Some(files.train)), ("validation", files.valid), ("test", files.test)];
             for (what, files) in files {
                 if let Some(files) = files {
                     fact(&format!("{what} files"), format!("`{}`", files.0.join("`, `")));
@@ -66,14 +62,14 @@ pub fn text(
             }
         }
     }
-    line(facts.markdown());
+    line(facts.markdown() + "\n");
     if let Some(Quality { rows, after, .. }) = quality {
-        line(format!("\n## Metrics on the {rows} rows\n"));
+        line(format!("## Metrics on the {rows} rows\n"));
         for grid in metric_grids(after) {
-            line(grid.markdown());
+            line(grid.markdown() + "\n");
         }
     }
-    line("\n## Use\n".to_owned());
+    line("## Use\n".to_owned());
     line(
         "`config.yaml` is all of the configuration it was trained with. To predict rows of a file:\n"
             .to_owned(),

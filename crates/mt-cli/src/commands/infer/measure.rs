@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mt_data::{Column, RawRows, Value};
+use mt_data::{Column, RawRows, Records, Value};
 use mt_models::{Predictions, Predictor};
 
 use crate::machine;
@@ -34,15 +34,15 @@ const WARM_UP: usize = 2000;
 
 impl<'a> Requests<'a> {
     /// Requests of `batch` rows each, from the texts of all columns.
-    pub fn new(predictor: &Predictor, texts: &'a [Vec<Vec<u8>>], batch: usize) -> Result<Self> {
+    pub fn new(predictor: &Predictor, texts: &'a Records, batch: usize) -> Result<Self> {
         let (signature, rows) = (predictor.signature(), predictor.rows());
         let (numbers, missing) = (signature.schema.numeric.len(), &signature.missing.texts);
         let encoder = rows.encoder();
         let columns =
             encoder.columns().iter().map(|name| encoder.column(name)).collect::<Result<Vec<_>, _>>()?;
         let mut requests = Self { values: Vec::new(), ends: Vec::new(), batch };
-        for row in texts {
-            for (i, text) in row.iter().enumerate() {
+        for record in 0..texts.len() {
+            for (i, text) in texts.record(record).enumerate() {
                 let listed = missing.iter().any(|missing| missing.as_bytes() == text);
                 let number = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<f64>().ok());
                 let value = match number.filter(|_| i < numbers && !listed) {

@@ -1,0 +1,79 @@
+//! The arguments of `mt export` and `mt infer`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{DeviceArg, ModelArg, run_seconds};
+
+/// Write a bundle.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt export --run runs/mmoe --out bundle
+  mt export --run runs/mmoe --out small --tables f16    embedding tables of half the size
+
+The bundle is checked whenever it is loaded: sizes and hashes of its files, and the predictions of
+some rows recorded in it.")]
+pub struct ExportArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// best, last, interrupted or an epoch
+    #[arg(long, default_value = "best")]
+    pub checkpoint: String,
+    /// Folder of the bundle, which must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How the values of embedding tables are kept; what it costs in AUC is printed
+    #[arg(long, value_enum, default_value_t = FormatArg::F32)]
+    pub tables: FormatArg,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How values of embedding tables are kept.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FormatArg {
+    /// As trained.
+    F32,
+    /// Half precision: half the size.
+    F16,
+    /// The range of f32 with 8 bits of precision: half the size.
+    Bf16,
+    /// 256 steps a row: a quarter of the size.
+    Int8,
+}
+
+/// Measure predictions from raw values.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt --threads 1 infer --bundle bundle --data test.csv                one row after the other
+  mt infer --bundle bundle --data test.csv --batch-size 1024 --json   all cores, batches of 1,024
+
+Each thread has requests of its own, one after the other. Measured is the way from raw values, as a
+caller has them, to the predictions: encoding, normalising, the network.")]
+pub struct InferArgs {
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// best, last, interrupted or an epoch
+    #[arg(long, default_value = "best", conflicts_with = "bundle")]
+    pub checkpoint: String,
+    /// A file, folder or glob in the format of the run's data; with labels, AUC is printed too
+    #[arg(long, value_name = "PATH")]
+    pub data: String,
+    /// Rows a request
+    #[arg(long, default_value_t = std::num::NonZeroUsize::MIN, value_name = "N")]
+    pub batch_size: std::num::NonZeroUsize,
+    /// Rows taken from the data at most
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows: u32,
+    /// Seconds to measure at least; the rows are gone through as often as that takes
+    #[arg(long, default_value_t = 3.0, value_name = "S", value_parser = run_seconds)]
+    pub seconds: f64,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
