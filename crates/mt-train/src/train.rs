@@ -264,7 +264,7 @@ fn run_epochs<'scope, 'env: 'scope>(
                 clip_norm(&trainable, max)?;
             }
             let factor = cfg.train.schedule.at(position, &cfg.train.select);
-            optimizer.step(&trainable, |i| cfg.train.optimizer.lr * factor * rates.params[i])?;
+            optimizer.step(&trainable, |i| factor * rates.params[i])?;
             if let Some(embeddings) = layer.embeddings() {
                 embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
             }
