@@ -135,6 +135,7 @@ pub struct EvalArgs {
 #[command(after_help = "Examples:
   mt compare configs/quickstart/*.yaml
   mt compare configs/video/*.yaml --seeds 3 --out reports/video
+  mt compare configs/video/2-mmoe.yaml --vary 'model.experts=[2, 4, 8]' --set model.budget=72000 --seeds 5
 
 The others are compared with the first single-task model, or, where there is none, with the first configuration. The
 table is also written to DIR as Markdown, JSON and CSV, and with curves as report.html.")]
@@ -147,6 +148,9 @@ pub struct CompareArgs {
     pub seeds: std::num::NonZeroU64,
     #[command(flatten)]
     pub overrides: Overrides,
+    /// Train each configuration with each value of a key, as in 'model.gate=[[], [32]]'; may be given several times
+    #[arg(long, value_name = "KEY=[VALUE, ...]")]
+    pub vary: Vec<String>,
     /// Folder for the runs and the table [default: reports/compare, or the next free reports/compare-2, ...]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -4,6 +4,7 @@ mod comparison;
 mod ranked;
 mod seesaw;
 mod trials;
+mod vary;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use mt_train::{Config, RunDir, write_file, write_json};
 
 use self::comparison::{Comparison, compare, grid};
 use self::trials::{Trial, Trials, trials};
+use self::vary::Variation;
 use crate::args::{CompareArgs, Usage};
 use crate::pages::{ComparisonPage, ModelRuns};
 use crate::progress::seconds;
@@ -23,7 +25,7 @@ use crate::{device, print, stop};
 pub fn run(args: &CompareArgs) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
-    let configs = read(&args.configs, &args.overrides.set)?;
+    let configs = read(&args.configs, &args.overrides.set, &vary::all(&args.vary)?)?;
     let stop = stop::on_signal()?;
     let out = args.out.clone().unwrap_or_else(|| RunDir::next_free(Path::new("reports/compare")));
     let trials = trials(&configs, args.seeds.get(), &out, &device, stop, args.json)?;
@@ -47,8 +49,21 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     ))
 }
 
-/// Reads the configurations and gives those with equal names their file's path as name.
-fn read(paths: &[PathBuf], overrides: &[String]) -> Result<Vec<Config>> {
+/// Reads the configurations, each with every variation, and gives those with equal names their file's path as name.
+fn read(paths: &[PathBuf], overrides: &[String], variations: &[Variation]) -> Result<Vec<Config>> {
+    let configs = plain(paths, overrides)?;
+    let mut varied = Vec::new();
+    for (path, plain) in paths.iter().zip(configs) {
+        for Variation { set, name } in variations {
+            let mut cfg = Config::read(path, &[overrides, set].concat())?;
+            cfg.name = [plain.name.as_str(), name].join(" ").trim().to_owned();
+            varied.push(cfg);
+        }
+    }
+    Ok(varied)
+}
+
+fn plain(paths: &[PathBuf], overrides: &[String]) -> Result<Vec<Config>> {
     let mut configs =
         paths.iter().map(|path| Config::read(path, overrides)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = configs.iter().map(|cfg| cfg.name.clone()).collect();

@@ -113,3 +113,21 @@ fn models_with_other_test_rows_are_not_compared() {
     let message = "error: seed: has other test rows than the one before; cannot be compared";
     assert_eq!(said.err.lines().last(), Some(message));
 }
+
+#[test]
+fn a_configuration_is_compared_with_itself_under_other_values() {
+    let folder = Folder::tiny();
+    let vary = ["--vary", "model.experts=[2, 3]", "--vary", "model.gate=[[], [4]]"];
+    folder.mt(&[&["compare", "tiny.yaml", "--out", "out"], &vary[..]].concat()).done();
+    let table: serde_json::Value = serde_json::from_str(&folder.read("out/table.json")).expect("JSON");
+    let mut models: Vec<&str> =
+        table.as_array().expect("rows").iter().filter_map(|row| row["model"].as_str()).collect();
+    models.dedup();
+    let expected = ["experts=2 gate=[]", "experts=2 gate=[4]", "experts=3 gate=[]", "experts=3 gate=[4]"];
+    assert_eq!(models, expected.map(|varied| format!("tiny {varied}")));
+    folder.refuses(
+        &["compare", "tiny.yaml", "--vary", "model.experts=[0]"],
+        2,
+        "--set model.experts=0: model.experts: expected 1 to 1024, found 0",
+    );
+}
