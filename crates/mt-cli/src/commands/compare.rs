@@ -5,6 +5,9 @@ mod ranked;
 mod seesaw;
 mod trials;
 
+pub use self::ranked::Ranked;
+pub use self::seesaw::Outcome;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

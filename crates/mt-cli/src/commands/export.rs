@@ -43,7 +43,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
             .context("cannot read config.yaml")?,
     };
     // An absent evaluation is no reason not to export: a run may have trained on all rows.
-    let rows = source::evaluation(&cfg, &signature, None).ok().filter(|(_, table)| !table.is_empty());
+    let rows = source::evaluation(&cfg, &signature, None, source::Part::Test)
+        .ok()
+        .filter(|(_, table)| !table.is_empty());
     let mut quality = None;
     export.write(&args.out, |predictor| -> Result<String> {
         if let Some((name, table)) = &rows {
