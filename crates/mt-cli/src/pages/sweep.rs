@@ -14,9 +14,8 @@ pub struct Response {
     pub key: String,
     /// What the horizontal axis says.
     pub axis: String,
-    pub whole: Points,
-    /// Of trials that were stopped.
-    pub early: Points,
+    /// Of trials that were stopped there is none: they would say what fewer epochs are worth.
+    pub trials: Points,
     pub best: Points,
 }
 
@@ -71,11 +70,7 @@ impl SweepPage<'_> {
             shade: Shade::Dots,
             points: points.clone(),
         };
-        let series = [
-            dots("trials", 0, &response.whole),
-            dots("stopped early", 6, &response.early),
-            dots("best", 1, &response.best),
-        ];
+        let series = [dots("trials", 0, &response.trials), dots("best", 1, &response.best)];
         let (x, y) = (&response.axis, self.metric);
         let [x, y] = [x, y].map(|name| Axis { name, holds: None });
         LineChart { title: &response.key, x, y, diagonal: false, series: &series }.html()

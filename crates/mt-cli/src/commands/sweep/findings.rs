@@ -192,8 +192,7 @@ impl<'a> Findings<'a> {
         Response {
             key: dimension.key.clone(),
             axis,
-            whole: of(&|record| record.trial != best && record.ended == Ended::Done),
-            early: of(&|record| record.trial != best && record.ended != Ended::Done),
+            trials: of(&|record| record.trial != best && record.ended == Ended::Done),
             best: of(&|record| record.trial == best),
         }
     }
