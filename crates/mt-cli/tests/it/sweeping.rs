@@ -164,3 +164,35 @@ fn what_cannot_be_tried_is_refused_before_the_first_trial() {
     let message = "out: holds another sweep; choose another --out";
     folder.refuses(&sweep(&["--trials", "2", "--out", "out"]), 2, message);
 }
+
+#[test]
+fn a_trial_that_diverges_is_one_less_and_the_others_go_on() {
+    let folder = folder();
+    let args = ["sweep", "tiny.yaml", "--set", "train.optimizer.kind=sgd", "--out", "out", "--json"];
+    let over = ["--over", "train.optimizer.lr=[0.1, 1e38]", "--method", "grid"];
+    let report = folder.mt(&[&args[..], &over].concat()).json().remove(0);
+    let trials = report["trials"].as_array().expect("a list");
+    assert_eq!((trials.len(), &trials[2]["ended"]), (3, &"diverged".into()), "{report}");
+    assert!(trials[2]["problem"].as_str().is_some_and(|problem| problem.contains("train.optimizer.lr")));
+    assert_eq!(report["best"], 1, "{report}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_exits_with_130_and_says_how_to_go_on() {
+    let folder = folder();
+    let args = sweep(&["--trials", "9", "--out", "out", "--set", "train.epochs=1000000"]);
+    let mut child =
+        folder.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let started = Instant::now();
+    while !folder.path("out/trials/000/checkpoints/epoch-001").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing happens");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    let code = child.wait().expect("it ends").code();
+    let said = std::io::read_to_string(child.stderr.take().expect("a pipe")).expect("text");
+    assert_eq!((code, said.as_str()), (Some(130), "interrupted; go on with: mt sweep --resume out\n"));
+    assert_eq!(folder.read("out/trials.jsonl"), "");
+}
