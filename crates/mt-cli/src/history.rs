@@ -22,6 +22,10 @@ enum Line {
         step: u64,
         tasks: BTreeMap<String, Trained>,
     },
+    Health {
+        epoch: usize,
+        levels: Vec<Level>,
+    },
     Epoch(Epoch),
     #[serde(other)]
     Other,
@@ -32,6 +36,26 @@ enum Line {
 pub struct Trained {
     pub loss: f64,
     pub auc: Option<f64>,
+}
+
+/// A level of experts and gates at the end of an epoch.
+#[derive(Debug, Deserialize)]
+struct Level {
+    experts: Vec<String>,
+    gates: BTreeMap<String, Gate>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Gate {
+    weights: Vec<f64>,
+}
+
+/// A gate over the epochs: mean weights by expert.
+pub struct GateHistory {
+    pub level: usize,
+    pub gate: String,
+    /// Name, and weight in each epoch.
+    pub experts: Vec<(String, Vec<f64>)>,
 }
 
 /// A whole epoch.
@@ -66,6 +90,7 @@ pub struct History {
     /// By step: what was trained twice, because a run was stopped within an epoch, is here once.
     progress: BTreeMap<u64, BTreeMap<String, Trained>>,
     epochs: BTreeMap<usize, Epoch>,
+    levels: BTreeMap<usize, Vec<Level>>,
 }
 
 impl History {
@@ -86,6 +111,9 @@ impl History {
                 Line::Progress { step, tasks } => {
                     history.progress.insert(step, tasks);
                 }
+                Line::Health { epoch, levels } => {
+                    history.levels.insert(epoch, levels);
+                }
                 Line::Epoch(epoch) => {
                     history.epochs.insert(epoch.epoch, epoch);
                 }
@@ -93,6 +121,29 @@ impl History {
             }
         }
         history
+    }
+
+    /// The gates of the last epoch with their weights in all, of the experts that each chooses from.
+    pub fn gates(&self) -> Vec<GateHistory> {
+        let Some(last) = self.levels.values().last() else { return Vec::new() };
+        let mut gates = Vec::new();
+        for (l, level) in last.iter().enumerate() {
+            for gate in level.gates.keys() {
+                let weight = |e: usize| {
+                    let of_epoch =
+                        |levels: &Vec<Level>| levels.get(l)?.gates.get(gate)?.weights.get(e).copied();
+                    self.levels.values().filter_map(of_epoch).collect::<Vec<f64>>()
+                };
+                let experts = level.experts.iter().enumerate().map(|(e, name)| (name.clone(), weight(e)));
+                let chosen = |(_, weights): &(String, Vec<f64>)| weights.iter().any(|weight| *weight > 0.0);
+                gates.push(GateHistory {
+                    level: l,
+                    gate: gate.clone(),
+                    experts: experts.filter(chosen).collect(),
+                });
+            }
+        }
+        gates
     }
 
     /// The epochs, in order.

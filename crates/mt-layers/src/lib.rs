@@ -10,6 +10,7 @@
 //! | [`FrozenEmbeddings`] | the same for prediction, read from a mapped file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
+//! | [`observe`] | what passes through the mixtures of a model |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
@@ -29,6 +30,7 @@ mod input;
 mod linear;
 mod loss;
 mod mixture;
+mod observe;
 mod params;
 pub mod simd;
 mod symmetry;
@@ -47,6 +49,7 @@ pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
 pub use mixture::Mixture;
+pub use observe::{Mixed, observe};
 pub use params::{Param, Params};
 pub use symmetry::symmetric_weights;
 pub use tap::tap;

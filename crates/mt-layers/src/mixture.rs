@@ -4,6 +4,7 @@ use candle_core::{D, Result, Tensor, bail};
 
 use crate::fused::mixture::FusedMixture;
 use crate::fused::readable;
+use crate::observe::note;
 
 /// Which experts each gate mixes.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,7 @@ impl Mixture {
         if columns < needed || logits.dim(1)? != self.logits() {
             bail!("mixture of {columns} expert columns and {} logits does not fit {self:?}", logits.dim(1)?)
         }
+        note(self, experts, logits)?;
         if readable(experts) && readable(logits) {
             return experts.apply_op2(logits, FusedMixture::new(self.clone()));
         }

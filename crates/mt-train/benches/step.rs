@@ -121,7 +121,7 @@ fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
         group.bench_function(format!("{kind:?}").to_lowercase(), |bencher| {
             bencher.iter_batched(
                 backward,
-                |()| optimizer.step(&all, |_| 1e-3).expect("updates"),
+                |()| optimizer.step(&all, |_| 1.0).expect("updates"),
                 BatchSize::PerIteration,
             );
         });

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::denormals;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Scorer};
+use crate::health::Health;
 use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip_norm};
 use crate::prefetch::{self, Ready};
@@ -76,6 +77,16 @@ pub enum Event {
         /// only where loss balancing looks at it.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         cosines: BTreeMap<String, f64>,
+    },
+    /// How the model uses its experts at the end of an epoch; only of models with gates.
+    Health {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Steps since the start.
+        step: u64,
+        /// Levels of experts and gates, and what is wrong with them.
+        #[serde(flatten)]
+        health: Health,
     },
     /// An epoch ended.
     Epoch {
@@ -264,7 +275,7 @@ fn run_epochs<'scope, 'env: 'scope>(
                 clip_norm(&trainable, max)?;
             }
             let factor = cfg.train.schedule.at(position, &cfg.train.select);
-            optimizer.step(&trainable, |i| cfg.train.optimizer.lr * factor * rates.params[i])?;
+            optimizer.step(&trainable, |i| factor * rates.params[i])?;
             if let Some(embeddings) = layer.embeddings() {
                 embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
             }
@@ -304,6 +315,11 @@ fn run_epochs<'scope, 'env: 'scope>(
         let best = cfg.train.select.best(&state.selected);
         let is_best = best.is_some_and(|best| best.epoch == epoch);
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
+        let looked_at = data.valid.as_ref().unwrap_or(&data.train);
+        let health = Health::of(&scorer, &signature.model, looked_at, tasks, device)?;
+        if !health.levels.is_empty() {
+            tell(Event::Health { epoch, step: state.step, health })?;
+        }
         // Before the checkpoint: a line without one is left out when the run goes on, not the other way round.
         let step = state.step;
         tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: is_best })?;

@@ -42,10 +42,11 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         config: &std::fs::read_to_string(args.run.join(Manifest::CONFIG))
             .context("cannot read config.yaml")?,
     };
-    // An absent evaluation is no reason not to export: a run may have trained on all rows.
-    let rows = source::evaluation(&cfg, &signature, None, source::Part::Test)
-        .ok()
-        .filter(|(_, table)| !table.is_empty());
+    // Not a reason not to export: a run may have trained on all rows, or its files may be gone by now.
+    let rows = source::evaluation(&cfg, &signature, None, source::Part::Test).map_err(|error| {
+        print::note(format_args!("warning: the bundle is not measured: {error:#}"));
+    });
+    let rows = rows.ok().filter(|(_, table)| !table.is_empty());
     let mut quality = None;
     export.write(&args.out, |predictor| -> Result<String> {
         if let Some((name, table)) = &rows {
@@ -129,7 +130,7 @@ fn show(args: &ExportArgs, manifest: &Manifest, quality: Option<&Quality>) -> Re
     }
     print::line(format_args!("bundle {}\n{}", args.out.display(), files.text()))?;
     let Some(Quality { rows, before, after }) = quality else {
-        return print::line("the run set no rows aside to measure it on");
+        return Ok(());
     };
     let mut grid = Grid::new(["task", "ranking before", "after", "change", "log loss before", "after"]);
     for ((name, before), (_, after)) in before.tasks.iter().zip(&after.tasks) {

@@ -95,6 +95,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
                 });
             }
             (false, Event::WarmStarted(taken)) => taken_lines(taken).iter().for_each(|line| bar.line(line)),
+            (false, Event::Health { health, .. }) => {
+                health.warnings.iter().for_each(|warning| bar.line(&format!("warning: {warning}")));
+            }
             (false, Event::Epoch { .. }) => bar.line(&epoch_line(event)),
             (false, Event::Progress { .. }) => {}
         }

@@ -7,7 +7,7 @@
 mod chart;
 mod table;
 
-pub use chart::{Axis, Effect, LineChart, Points, Series, Shade, forest};
+pub use chart::{Axis, Effect, LineChart, Points, Series, Shade, forest, heat};
 pub use table::table;
 
 /// Keeps the browser from asking for anything, an icon included, whatever a page's text holds.

@@ -7,7 +7,7 @@ use mt_data::TaskConfig;
 use mt_train::{Best, Config, Evaluation, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};
-use crate::history::{History, Valid};
+use crate::history::{GateHistory, History, Valid};
 use crate::html::{self, Series, Shade, escape};
 use crate::progress::{count, seconds};
 use crate::report::{Grid, metric_grids, number, thousands};
@@ -53,6 +53,15 @@ impl RunPage<'_> {
         body += &html::section("Results", &tables);
         let curves = self.cfg.tasks.iter().zip(self.shapes).map(|(task, shape)| self.task(task, shape));
         body += &html::section("Curves", &curves.collect::<String>());
+        let gates = self.history.gates();
+        if !gates.is_empty() {
+            let map = |gate: &GateHistory| {
+                let title = format!("Gate of {}, level {}", gate.gate, gate.level);
+                html::heat(&title, "epoch", &gate.experts)
+            };
+            let maps: Vec<String> = gates.iter().map(map).collect();
+            body += &html::section("Gates: mean weight of each expert", &html::charts(&maps));
+        }
         body +=
             &html::section("Epochs", &html::table(&self.epochs(), "validation rows; * marks the best epoch"));
         body += &html::section("Configuration", &html::details("config.yaml", &self.cfg.to_yaml()?));

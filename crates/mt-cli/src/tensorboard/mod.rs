@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mt_train::{Event, Metrics};
+use mt_train::{Event, GateHealth, Metrics};
 
 use self::message::{scalars, version};
 use self::record::record;
@@ -78,6 +78,18 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
                 };
                 let defined = metrics.into_iter().filter_map(|(metric, value)| Some((metric, value?)));
                 numbers.extend(defined.map(|(metric, value)| (format!("{name}/valid_{metric}"), value)));
+            }
+            Some((*step, numbers))
+        }
+        Event::Health { step, health, .. } => {
+            let mut numbers = Vec::new();
+            for (l, level) in health.levels.iter().enumerate() {
+                numbers.push((format!("level_{l}/effective_rank"), level.effective_rank));
+                numbers.push((format!("level_{l}/dead_units"), level.dead_units));
+                let entropy = |(gate, health): (&String, &GateHealth)| {
+                    (format!("level_{l}/entropy_{gate}"), health.entropy)
+                };
+                numbers.extend(level.gates.iter().map(entropy));
             }
             Some((*step, numbers))
         }

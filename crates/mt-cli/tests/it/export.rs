@@ -146,6 +146,25 @@ fn the_model_card_says_what_the_model_is() {
 }
 
 #[test]
+fn a_run_whose_rows_are_gone_is_exported_unmeasured() {
+    let folder = Folder::trained();
+    folder.mt(&["export", "--run", "run", "--out", "measured"]).done();
+    folder.write("rows.csv", rows(5, 9));
+    folder.write(
+        "run/config.yaml",
+        folder
+            .read("run/config.yaml")
+            .replace("valid_fraction: 0.25", "valid_fraction: 0.0")
+            .replace("test_fraction: 0.25", "test_fraction: 0.0"),
+    );
+    let said = folder.mt(&["export", "--run", "run", "--out", "bundle"]);
+    let warning = "warning: the bundle is not measured: the run has neither test nor validation rows; name some with --data\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(0), warning));
+    assert!(!folder.read("bundle/README.md").contains("Metrics"));
+    folder.mt(&["predict", "--bundle", "bundle", "--input", "rows.csv"]).done();
+}
+
+#[test]
 fn exports_that_cannot_be_are_refused_and_leave_nothing() {
     let folder = Folder::trained();
     folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();

@@ -33,7 +33,8 @@ fn a_run_leaves_a_page_with_curves_of_every_task() {
     let page = folder.read("run/report.html");
     stands_alone(&page);
     let of_task = ["Loss", "AUC", "ROC, test rows", "Calibration, test rows"];
-    assert_eq!(figures(&page), [of_task, of_task].concat());
+    let gates = ["Gate of liked, level 0", "Gate of watched, level 0"];
+    assert_eq!(figures(&page), [&of_task[..], &of_task, &gates].concat());
     for part in [
         "<h1>tiny</h1>",
         "mmoe on 2 tasks, seed 1",
@@ -59,7 +60,7 @@ fn a_run_without_other_rows_than_those_for_training_has_a_page() {
     folder.mt(&[&["train", "tiny.yaml", "--run-dir", "run"], &none[..]].concat()).done();
     let page = folder.read("run/report.html");
     stands_alone(&page);
-    assert_eq!(figures(&page), ["Loss", "AUC", "Loss", "AUC"]);
+    assert_eq!(figures(&page)[..4], ["Loss", "AUC", "Loss", "AUC"]);
 }
 
 #[test]
@@ -125,15 +126,16 @@ fn event_files_hold_whole_records_with_every_tasks_scalars() {
     assert!(files[0].starts_with("events.out.tfevents."), "{files:?}");
     let bytes = folder.bytes(&format!("run/tensorboard/{}", files[0]));
     let records = records(&bytes);
-    // The version, seven steps and an epoch, twice.
-    assert_eq!(records.len(), 1 + 2 * (7 + 1));
+    // The version, seven steps, the gates' health and an epoch, twice.
+    assert_eq!(records.len(), 1 + 2 * (7 + 2));
     assert!(records[0].ends_with(b"brain.Event:2"));
     let has = |record: &[u8], tag: &str| record.windows(tag.len()).any(|text| text == tag.as_bytes());
     for tag in ["train_loss", "watched/train_loss", "watched/train_auc", "liked/train_loss"] {
         assert!(has(records[1], tag), "{tag}");
     }
+    assert!(has(records[8], "level_0/effective_rank") && has(records[8], "level_0/entropy_liked"));
     for tag in ["rows_per_second", "watched/valid_auc", "liked/valid_auc", "liked/valid_log_loss"] {
-        assert!(has(records[8], tag), "{tag}");
+        assert!(has(records[9], tag), "{tag}");
     }
 
     // What goes on begins a file of its own; without the flag there is none.

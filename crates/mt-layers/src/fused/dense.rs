@@ -126,15 +126,10 @@ fn transposed_panel<S: Simd, const R: usize, const V: usize, const TAIL: bool>(
 
 /// The transpose of a block of `rows` rows, row-major and without gaps.
 pub(super) fn transpose(block: Block, rows: usize) -> Vec<f32> {
-    /// Rows that are read side by side, so that what is written lies together.
-    const SIDE: usize = 8;
     let mut transposed = super::buffer(rows * block.columns.width);
-    for first in (0..rows).step_by(SIDE) {
-        let count = SIDE.min(rows - first);
-        let lines: [&[f32]; SIDE] = std::array::from_fn(|i| block.row(first + i.min(count - 1)));
-        for c in 0..block.columns.width {
-            let values: [f32; SIDE] = std::array::from_fn(|i| lines[i][c]);
-            transposed[c * rows + first..][..count].copy_from_slice(&values[..count]);
+    for r in 0..rows {
+        for (c, x) in block.row(r).iter().enumerate() {
+            transposed[c * rows + r] = *x;
         }
     }
     transposed

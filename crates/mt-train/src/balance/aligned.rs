@@ -6,8 +6,8 @@
 //!
 //! Differs from the paper: nothing. Components that are 0 up to float32's rounding are left out, as in its algorithm.
 
-use super::eigen;
 use super::gram::Gram;
+use crate::eigen;
 
 /// The sums of the rows of `B`.
 pub(crate) fn weights(gram: &Gram) -> Vec<f64> {

@@ -15,7 +15,6 @@ mod cagrad;
 mod config;
 mod draws;
 mod dwa;
-mod eigen;
 mod famo;
 mod geometric;
 mod gradnorm;

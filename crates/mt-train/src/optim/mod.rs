@@ -139,13 +139,13 @@ impl Optimizer {
     }
 
     /// Updates every parameter that has a gradient, and consumes the gradients. Parameters without one stay as they
-    /// are, and so does their state. `rate(i)` is the learning rate of `params[i]`, 0 for one that is frozen.
+    /// are, and so does their state. `factor(i)` multiplies the learning rate of `params[i]`; 0 freezes it.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn step(&mut self, params: &[Param], rate: impl Fn(usize) -> f64) -> Result<()> {
+    pub fn step(&mut self, params: &[Param], factor: impl Fn(usize) -> f64) -> Result<()> {
         for (i, param) in params.iter().enumerate() {
-            let (mut gradient, rate) = (param.gradient.lock(), rate(i));
+            let (mut gradient, rate) = (param.gradient.lock(), self.cfg.lr * factor(i));
             if gradient.touched && rate == 0.0 {
                 gradient.host.fill(0.0);
                 gradient.clear();

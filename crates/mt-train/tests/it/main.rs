@@ -9,6 +9,7 @@ mod cuda;
 mod docs;
 mod fields;
 mod golden;
+mod health;
 mod labels;
 mod training;
 mod warm_start;

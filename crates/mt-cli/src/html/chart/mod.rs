@@ -4,10 +4,12 @@
 //! out at its size. Colours are classes `s0` to `s6` of the style sheet.
 
 mod forest;
+mod heat;
 mod line;
 mod scale;
 
 pub use forest::{Effect, forest};
+pub use heat::heat;
 pub use line::{Axis, LineChart, Points, Series, Shade};
 
 use super::escape;

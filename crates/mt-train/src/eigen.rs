@@ -3,6 +3,11 @@
 /// Rounds over all off-diagonal places; convergence is quadratic, ten are plenty for any size used here.
 const ROUNDS: usize = 30;
 
+/// Eigenvalues alone.
+pub(crate) fn eigenvalues(n: usize, a: Vec<f64>) -> Vec<f64> {
+    symmetric(n, a).0
+}
+
 /// Eigenvalues of a symmetric `(n, n)` matrix, and its eigenvectors as the columns of an `(n, n)` matrix, in no
 /// particular order. Jacobi's method, C. G. J. Jacobi 1846: rotations that make one off-diagonal place 0 at a time.
 pub(crate) fn symmetric(n: usize, mut a: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
