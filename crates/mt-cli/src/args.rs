@@ -1,11 +1,13 @@
 //! The command line.
 
+mod searching;
 mod serving;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
 pub use self::serving::{ExportArgs, FormatArg, InferArgs};
 
 /// Multi-task ranking models without Python: train, evaluate, compare and predict with ShareBottom, MMoE, CGC and PLE.
@@ -14,6 +16,7 @@ pub use self::serving::{ExportArgs, FormatArg, InferArgs};
 #[command(after_help = "Examples:
   mt compare configs/quickstart/*.yaml         train four models on generated data and print a table
   mt train configs/video/2-mmoe.yaml           train one
+  mt sweep my.yaml --over 'train.dropout=[0, 0.1]'  find a better configuration
   mt eval --run runs/mmoe                      its metrics on the test rows
   mt predict --run runs/mmoe --input rows.csv  probabilities for each row
   mt export --run runs/mmoe --out bundle       a folder with all that is needed to predict
@@ -37,12 +40,16 @@ pub enum Command {
     Eval(EvalArgs),
     /// Train several models and compare them in one table
     Compare(CompareArgs),
+    /// Search for a better configuration
+    Sweep(SweepArgs),
     /// Predict probabilities for every row of a file
     Predict(PredictArgs),
     /// Write a bundle: a folder with all that is needed to predict
     Export(ExportArgs),
     /// Measure predictions from raw values: latency, rate, memory
     Infer(InferArgs),
+    /// Say which columns the predictions of a model rest on
+    Explain(ExplainArgs),
     /// Show the parameters of a configuration, a run or a bundle
     Inspect(InspectArgs),
     /// Make and look at data

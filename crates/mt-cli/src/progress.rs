@@ -30,6 +30,18 @@ impl Bar {
         Self::new("training", bar, quiet)
     }
 
+    /// Counts things that are done, many at once.
+    pub fn count(what: &'static str, total: usize, quiet: bool) -> Self {
+        let bar = Self::new(what, "{prefix:<9} [{bar:30}] {human_pos}/{human_len} eta {eta}", quiet);
+        bar.bar.set_length(total as u64);
+        bar
+    }
+
+    /// One more is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+    }
+
     fn new(what: &'static str, template: &str, quiet: bool) -> Self {
         // indicatif draws nothing where standard error is no terminal.
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };

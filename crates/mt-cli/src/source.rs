@@ -107,11 +107,26 @@ pub fn reader(cfg: &Config, signature: &Signature, paths: Paths, labels: Labels)
     Ok(TableReader::open_encoded(&paths, &data, schema, &cfg.tasks, normalizer, encoders, labels)?)
 }
 
-/// Labelled rows to evaluate on, and what to call them: given files, else the test rows, else the validation rows.
-pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Result<(String, Table)> {
-    let own = |files: CsvConfig| match (files.test, files.valid) {
-        (Some(test), _) => Some(("test", test)),
-        (None, Some(valid)) if cfg.data.test_fraction.unwrap_or(0.0) == 0.0 => Some(("valid", valid)),
+/// Rows that were set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Test,
+    Valid,
+}
+
+/// Labelled rows to evaluate on, and what to call them: given files, else those of a part, else those of the other.
+pub fn evaluation(
+    cfg: &Config,
+    signature: &Signature,
+    data: Option<&str>,
+    part: Part,
+) -> Result<(String, Table)> {
+    let own = |files: CsvConfig| match (part, files.test, files.valid) {
+        (Part::Valid, _, Some(valid)) => Some(("valid", valid)),
+        (Part::Test, Some(test), _) => Some(("test", test)),
+        (Part::Test, None, Some(valid)) if cfg.data.test_fraction.unwrap_or(0.0) == 0.0 => {
+            Some(("valid", valid))
+        }
         _ => None,
     };
     let files = match data {
@@ -129,9 +144,11 @@ pub fn evaluation(cfg: &Config, signature: &Signature, data: Option<&str>) -> Re
     }
     // The rows were set aside from the training rows, so all have to be read.
     let data = load(cfg, true)?;
+    let test = data.test.map(|table| ("test".to_owned(), table));
     let valid = data.valid.map(|table| ("valid".to_owned(), table));
     let none = || Usage("the run has neither test nor validation rows; name some with --data".into());
-    Ok(data.test.map(|table| ("test".to_owned(), table)).or(valid).ok_or_else(none)?)
+    let found = if part == Part::Test { test.or(valid) } else { valid.or(test) };
+    Ok(found.ok_or_else(none)?)
 }
 
 /// Checkpoint folders of a selection, each with its epoch: `best`, an epoch, `A..B`, both included; or one that may be

@@ -6,6 +6,9 @@ mod seesaw;
 mod trials;
 mod vary;
 
+pub use self::ranked::Ranked;
+pub use self::seesaw::Outcome;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

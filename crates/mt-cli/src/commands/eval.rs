@@ -8,6 +8,7 @@ use mt_train::Evaluation;
 
 use crate::args::EvalArgs;
 use crate::report::metrics;
+use crate::source::Part;
 use crate::{device, print, source};
 
 pub fn run(args: &EvalArgs) -> Result<()> {
@@ -18,7 +19,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         let predictor = Predictor::load(&dir, &device)?;
         let signature = predictor.signature();
         if rows.is_none() {
-            rows = Some(source::evaluation(&cfg, signature, args.data.as_deref())?);
+            rows = Some(source::evaluation(&cfg, signature, args.data.as_deref(), Part::Test)?);
         }
         let Some((name, table)) = &rows else { continue };
         let predictions = source::predict(&predictor, table)?;

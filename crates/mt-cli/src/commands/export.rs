@@ -43,7 +43,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
             .context("cannot read config.yaml")?,
     };
     // Not a reason not to export: a run may have trained on all rows, or its files may be gone by now.
-    let rows = source::evaluation(&cfg, &signature, None).map_err(|error| {
+    let rows = source::evaluation(&cfg, &signature, None, source::Part::Test).map_err(|error| {
         print::note(format_args!("warning: the bundle is not measured: {error:#}"));
     });
     let rows = rows.ok().filter(|(_, table)| !table.is_empty());

@@ -1,12 +1,14 @@
-//! What stands on the pages: `report.html` of a run and of a comparison.
+//! What stands on the pages: `report.html` of a run, a comparison and a sweep.
 
 mod comparison;
 mod run;
 mod shape;
+mod sweep;
 
 pub use comparison::{ComparisonPage, ModelRuns};
 pub use run::RunPage;
 pub use shape::{Shape, shapes};
+pub use sweep::{Response, SweepPage};
 
 use candle_core::Device;
 use mt_data::{TaskConfig, TaskKind};

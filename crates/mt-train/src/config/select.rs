@@ -28,8 +28,8 @@ pub enum SelectMetric {
 }
 
 impl Select {
-    /// The metric by which epochs are chosen.
-    pub(crate) fn value(&self, valid: &Evaluation) -> Option<f64> {
+    /// The metric by which epochs are chosen, on the validation rows.
+    pub fn value(&self, valid: &Evaluation) -> Option<f64> {
         let metric = |metrics: &Metrics| match self.metric {
             SelectMetric::Auc => metrics.ranking(),
             SelectMetric::LogLoss => metrics.log_loss(),
@@ -41,7 +41,7 @@ impl Select {
     }
 
     /// The best of all epochs so far, by their values in order.
-    pub(crate) fn best(&self, values: &[Option<f64>]) -> Option<Best> {
+    pub fn best(&self, values: &[Option<f64>]) -> Option<Best> {
         let mut best: Option<Best> = None;
         for (epoch, &value) in (1..).zip(values) {
             if best.is_none_or(|best| self.is_better(value, best.value)) {
@@ -52,7 +52,7 @@ impl Select {
     }
 
     /// Whether `value` beats `best`. A later epoch wins over an undefined one, so without validation the last is best.
-    fn is_better(&self, value: Option<f64>, best: Option<f64>) -> bool {
+    pub fn is_better(&self, value: Option<f64>, best: Option<f64>) -> bool {
         match (value, best) {
             (Some(value), Some(best)) if self.metric == SelectMetric::Auc => value > best,
             (Some(value), Some(best)) => value < best,

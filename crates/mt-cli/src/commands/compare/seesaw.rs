@@ -31,7 +31,8 @@ impl Outcome {
         }
     }
 
-    fn class(self) -> &'static str {
+    /// Its name, and class in the style sheet.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Wins => "wins",
             Self::Loses => "loses",
@@ -91,7 +92,7 @@ pub fn gains(rows: &[Row], tasks: usize, baseline: &str) -> Vec<Vec<Effect>> {
             note: format!("{value:+.4}, {p}"),
             value,
             interval: row.difference_interval,
-            class: row.outcome.map_or("stays", Outcome::class),
+            class: row.outcome.map_or("stays", Outcome::name),
         });
     }
     gains

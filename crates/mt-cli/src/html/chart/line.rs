@@ -21,6 +21,8 @@ pub enum Shade {
     Faint,
     /// With a dot at each point, whose value shows under the pointer.
     Dotted,
+    /// The dots alone: what has no order.
+    Dots,
     /// Plain.
     Plain,
 }
@@ -140,8 +142,11 @@ impl Series {
         for (i, &(px, py)) in self.drawn().enumerate() {
             let _ = write!(path, "{}{:.1} {:.1}", if i == 0 { 'M' } else { 'L' }, x.at(px), y.at(py));
         }
-        let mut svg = format!("<path class=\"line {}\" d=\"{path}\"/>\n", self.class());
-        if self.shade == Shade::Dotted {
+        let mut svg = String::new();
+        if self.shade != Shade::Dots {
+            let _ = writeln!(svg, "<path class=\"line {}\" d=\"{path}\"/>", self.class());
+        }
+        if matches!(self.shade, Shade::Dotted | Shade::Dots) {
             for &(px, py) in self.drawn() {
                 let (cx, cy, class, name) = (x.at(px), y.at(py), self.class(), escape(&self.name));
                 let _ = writeln!(

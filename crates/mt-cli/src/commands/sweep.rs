@@ -1,0 +1,62 @@
+//! `mt sweep`.
+
+mod draw;
+mod findings;
+mod plan;
+mod space;
+mod tpe;
+mod trial;
+mod trials;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use mt_data::Dataset;
+use mt_train::Config;
+
+use self::findings::Findings;
+use self::plan::Plan;
+pub use self::space::Dimension;
+use self::trials::Trials;
+use crate::args::{SweepArgs, Usage};
+use crate::progress::seconds;
+use crate::{device, print, source, stop};
+
+pub fn run(args: &SweepArgs) -> Result<()> {
+    let started = Instant::now();
+    let device = device::device(&args.device.device)?;
+    let plan = match &args.resume {
+        Some(folder) => Plan::open(folder, args.trials)?,
+        None => Plan::new(args)?,
+    };
+    let stop = stop::on_signal()?;
+    let base = plan.config(&[])?;
+    let data = source::load(&base, args.json)?;
+    check(&plan, &base, &data)?;
+    plan.write()?;
+    let trials = Trials::open(&plan, &data, &device)?;
+    trials.run(args.parallel.get(), stop, args.json)?;
+    let findings = Findings::new(&plan, &base, &data, &device, trials.records())?;
+    findings.write(&device)?;
+    if args.json {
+        return print::line(serde_json::to_string(&findings.report)?);
+    }
+    print::line(findings.text())?;
+    print::line(format_args!(
+        "{} trials in {}; report.html, best.yaml and runs in {}",
+        findings.report.trials.len(),
+        seconds(started.elapsed().as_secs_f64()),
+        plan.folder.display()
+    ))
+}
+
+/// What only the data tells: rows to judge on, and room for a model within a budget.
+fn check(plan: &Plan, base: &Config, data: &Dataset) -> Result<()> {
+    if data.valid.is_none() {
+        return Err(Usage(format!("{}: needs validation rows to judge trials on", base.name)).into());
+    }
+    plan.each(|cfg| {
+        cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
+        Ok(())
+    })
+}

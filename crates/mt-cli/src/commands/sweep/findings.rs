@@ -1,0 +1,239 @@
+//! What a sweep found, in all forms.
+
+use anyhow::Result;
+use candle_core::Device;
+use mt_data::{Dataset, Table};
+use mt_metrics::PairedTest;
+use mt_models::Predictor;
+use mt_train::{Config, RunDir, Scored, SelectMetric, write_file, write_json};
+use serde::Serialize;
+
+use super::plan::Plan;
+use super::space::{Dimension, Domain};
+use super::trial::{Ended, Record};
+use crate::commands::compare::{Outcome, Ranked};
+use crate::pages::{Response, SweepPage};
+use crate::progress::count;
+use crate::report::{Grid, number, p_value, thousands};
+use crate::source;
+
+/// `report.json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub name: String,
+    /// What trials are judged by, on the validation rows.
+    pub metric: String,
+    /// Number of the best trial; 0 if nothing beats the configuration as it is.
+    pub best: usize,
+    /// What it sets.
+    pub set: Vec<String>,
+    /// By task, on rows that no trial was judged on; empty if there are none.
+    pub test: Vec<Gain>,
+    /// The best first.
+    pub trials: Vec<Record>,
+}
+
+/// The best trial compared with the configuration as it is, on one task's test rows.
+#[derive(Debug, Serialize)]
+pub struct Gain {
+    pub task: String,
+    /// AUC, mean AUC of classes or XAUC of trial 0; `None` where the rows do not tell.
+    pub before: Option<f64>,
+    pub after: Option<f64>,
+    pub difference: Option<f64>,
+    /// Of the paired test.
+    pub p_value: Option<f64>,
+    pub outcome: Option<Outcome>,
+}
+
+/// A report with all that is needed to show it.
+pub struct Findings<'a> {
+    plan: &'a Plan,
+    best: Config,
+    pub report: Report,
+}
+
+impl<'a> Findings<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        base: &Config,
+        data: &Dataset,
+        device: &Device,
+        trials: Vec<Record>,
+    ) -> Result<Self> {
+        let select = &base.train.select;
+        let metric = match select.metric {
+            SelectMetric::Auc => "AUC",
+            SelectMetric::LogLoss => "log loss",
+        };
+        let of = select.task.as_deref().unwrap_or("mean of all tasks");
+        let (best, set) = trials.first().map(|best| (best.trial, best.set.clone())).unwrap_or_default();
+        let test = match &data.test {
+            Some(table) if best != 0 => gains(plan, base, table, best, device)?,
+            _ => Vec::new(),
+        };
+        let report =
+            Report { name: base.name.clone(), metric: format!("{metric}, {of}"), best, test, trials, set };
+        Ok(Self { plan, best: plan.config(&report.set)?, report })
+    }
+
+    /// Writes everything into the sweep's folder.
+    pub fn write(&self, device: &Device) -> Result<()> {
+        let folder = &self.plan.folder;
+        let best = self.best.to_yaml()?;
+        write_file(&folder.join("best.yaml"), best.as_bytes())?;
+        write_json(&folder.join("report.json"), &self.report)?;
+        let test = self.test_grid();
+        let page = SweepPage {
+            name: &self.report.name,
+            metric: &self.report.metric,
+            trials: &self.grid(),
+            test: test.as_ref(),
+            verdict: &self.verdict(),
+            responses: &self.plan.over.iter().map(|dimension| self.response(dimension)).collect::<Vec<_>>(),
+            best: &best,
+            device,
+        };
+        Ok(page.write(folder)?)
+    }
+
+    pub fn text(&self) -> String {
+        let test = self.test_grid().map(|grid| format!("\n{}", grid.text())).unwrap_or_default();
+        format!("{}\n{}{test}", self.grid().text(), self.verdict())
+    }
+
+    fn verdict(&self) -> String {
+        match self.report.best {
+            0 => "no trial beats the configuration as it is (trial 0)".into(),
+            best => format!("best: trial {best}, {}", self.report.set.join(" ")),
+        }
+    }
+
+    /// The trials, the best first.
+    fn grid(&self) -> Grid {
+        let keys = self.plan.over.iter().map(|dimension| short(&dimension.key));
+        let header = ["trial".to_owned()].into_iter().chain(keys);
+        let rest = [self.report.metric.as_str(), "epoch", "parameters", "rows/s", "ended"];
+        let mut grid = Grid::new(header.chain(rest.map(str::to_owned)));
+        for record in &self.report.trials {
+            let value = |dimension: &Dimension| {
+                let own = record
+                    .set
+                    .iter()
+                    .find_map(|set| set.split_once('=').filter(|set| set.0 == dimension.key));
+                own.map_or_else(String::new, |(_, value)| value.to_owned())
+            };
+            let mut cells = vec![record.trial.to_string()];
+            cells.extend(self.plan.over.iter().map(value));
+            let epoch = record.best_epoch.map_or_else(|| "-".into(), |epoch| epoch.to_string());
+            cells.extend([
+                number(record.value, 5),
+                format!("{epoch}/{}", record.epochs.len()),
+                thousands(record.parameters),
+                record.rows_per_second.map_or_else(|| "-".into(), count),
+                match record.ended {
+                    Ended::Done if record.trial == 0 => "as it is".into(),
+                    Ended::Done => String::new(),
+                    Ended::Hopeless => "early".into(),
+                    Ended::Diverged => "diverged".into(),
+                    Ended::Refused => "refused".into(),
+                },
+            ]);
+            grid.rows.push(cells);
+        }
+        grid
+    }
+
+    fn test_grid(&self) -> Option<Grid> {
+        let best = format!("trial {}", self.report.best);
+        let mut grid = Grid::new(["on the test rows", "as it is", &best, "gain", "p", "outcome"]);
+        for gain in &self.report.test {
+            let outcome = gain.outcome.map_or("-", Outcome::name);
+            let gained = gain.difference.map_or_else(|| "-".into(), |gained| format!("{gained:+.5}"));
+            grid.rows.push(vec![
+                gain.task.clone(),
+                number(gain.before, 5),
+                number(gain.after, 5),
+                gained,
+                p_value(gain.p_value),
+                outcome.to_owned(),
+            ]);
+        }
+        (!grid.rows.is_empty()).then_some(grid)
+    }
+
+    /// The value of every trial over that of a key.
+    fn response(&self, dimension: &Dimension) -> Response {
+        let key = short(&dimension.key);
+        let (log, numbers, axis) = match &dimension.domain {
+            Domain::Range { log: true, .. } => (true, true, format!("log10 of {key}")),
+            Domain::Range { .. } => (false, true, key.clone()),
+            Domain::Choice(choices) if choices.iter().all(|choice| choice.parse::<f64>().is_ok()) => {
+                (false, true, key.clone())
+            }
+            Domain::Choice(choices) => {
+                let named = choices.iter().enumerate().map(|(i, choice)| format!("{i}: {choice}"));
+                (false, false, named.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let point = |record: &Record| {
+            let value =
+                record.set.iter().find_map(|set| set.strip_prefix(&dimension.key)?.strip_prefix('='))?;
+            let x: f64 = match (&dimension.domain, numbers) {
+                (Domain::Choice(choices), false) => choices.iter().position(|choice| choice == value)? as f64,
+                _ => value.parse().ok()?,
+            };
+            Some((if log { x.log10() } else { x }, record.value?))
+        };
+        let of = |wanted: &dyn Fn(&Record) -> bool| {
+            self.report.trials.iter().filter(|record| wanted(record)).filter_map(point).collect()
+        };
+        let best = self.report.best;
+        Response {
+            key: dimension.key.clone(),
+            axis,
+            trials: of(&|record| record.trial != best && record.ended == Ended::Done),
+            best: of(&|record| record.trial == best),
+        }
+    }
+}
+
+/// The last part of a key, which says enough in a table.
+fn short(key: &str) -> String {
+    key.rsplit('.').next().unwrap_or(key).to_owned()
+}
+
+fn gains(plan: &Plan, cfg: &Config, table: &Table, best: usize, device: &Device) -> Result<Vec<Gain>> {
+    let [before, after] = [0, best].map(|trial| ranked(plan, cfg, table, trial, device));
+    let gain = |(task, (before, after)): (&mt_data::TaskConfig, (Option<Ranked>, Option<Ranked>))| {
+        let test: Option<PairedTest> =
+            before.as_ref().zip(after.as_ref()).and_then(|(b, a)| a.paired(b, 0.0));
+        let (before, after) = (before.map(|ranked| ranked.value()), after.map(|ranked| ranked.value()));
+        Gain {
+            task: task.name.clone(),
+            before,
+            after,
+            difference: before.zip(after).map(|(before, after)| after - before),
+            p_value: test.as_ref().map(|test| test.p_value),
+            outcome: test.as_ref().map(Outcome::of),
+        }
+    };
+    Ok(cfg.tasks.iter().zip(before?.into_iter().zip(after?)).map(gain).collect())
+}
+
+/// How the best epoch of a trial ranks each task's rows.
+fn ranked(
+    plan: &Plan,
+    cfg: &Config,
+    table: &Table,
+    trial: usize,
+    device: &Device,
+) -> Result<Vec<Option<Ranked>>> {
+    let (run, _) = RunDir::open(&plan.trial_path(trial))?;
+    let Some(best) = run.best()? else { return Ok(cfg.tasks.iter().map(|_| None).collect()) };
+    let predictor = Predictor::load(&run.checkpoint(best.epoch), device)?;
+    let predictions = source::predict(&predictor, table)?;
+    let tasks = &predictor.signature().schema.tasks;
+    let of = |(t, task)| Ranked::new(task, &Scored::new(&predictions, table, tasks, t, table.mask()));
+    Ok(tasks.iter().enumerate().map(of).collect())
+}
