@@ -266,7 +266,7 @@ pub enum Error {
         nearest: Nearest,
     },
     /// A file without header has not the columns that the model was trained on.
-    #[error("{}: expected {expected} columns{}, found {found}", path.display(), or_without(*without_labels))]
+    #[error("{}: expected {expected} columns{}, found {found}", path.display(), crate::message::or_without(*without_labels))]
     FileWidth {
         /// The file.
         path: PathBuf,
@@ -397,8 +397,4 @@ pub enum Error {
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]
     TooLarge,
-}
-
-fn or_without(labels: Option<usize>) -> String {
-    labels.map_or(String::new(), |width| format!(", or {width} without labels"))
 }

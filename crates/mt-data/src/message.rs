@@ -82,3 +82,8 @@ impl fmt::Display for Nearest {
         self.0.as_ref().map_or(Ok(()), |name| write!(f, "; did you mean \"{name}\"?"))
     }
 }
+
+/// The other width that a record may have.
+pub(crate) fn or_without(labels: Option<usize>) -> String {
+    labels.map_or(String::new(), |width| format!(", or {width} without labels"))
+}

@@ -108,7 +108,7 @@ fn the_json_form_is_one_object_a_line_and_nothing_else() {
     let events = said.json();
     let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().expect("a kind")).collect();
     // 200 training rows are 7 steps an epoch.
-    let epoch = [&["progress"; 7][..], &["epoch"]].concat();
+    let epoch = [&["progress"; 7][..], &["health", "epoch"]].concat();
     assert_eq!(kinds, [&["started"][..], &epoch, &epoch, &["summary"]].concat());
     let summary = &events.last().expect("a summary")["summary"];
     let file: serde_json::Value = serde_json::from_str(&folder.read("run/summary.json")).expect("JSON");
