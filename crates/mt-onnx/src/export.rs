@@ -126,3 +126,42 @@ fn move_out(model: &mut proto::Model, path: &Path) -> Result<()> {
     };
     write().map_err(|source| Error::Io { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_constants_move_to_pages_of_their_own_and_small_ones_stay() {
+        let constant = |name: &str, bytes: Vec<u8>| proto::Tensor {
+            dims: vec![bytes.len() as i64],
+            data_type: proto::BOOL,
+            name: name.to_owned(),
+            raw_data: Some(bytes),
+            ..Default::default()
+        };
+        let (first, shape, second) = (vec![1; 5_000], vec![0; 3], vec![2; 2_000]);
+        let constants =
+            vec![constant("a", first.clone()), constant("b", shape.clone()), constant("c", second.clone())];
+        let graph = proto::Graph { initializer: constants, ..Default::default() };
+        let mut model = proto::Model { graph: Some(graph), ..Default::default() };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(Export::DATA);
+        move_out(&mut model, &path).unwrap();
+        let read = proto::Model::decode(&model.encode_to_vec()[..]).unwrap().graph.unwrap().initializer;
+        let data = std::fs::read(path).unwrap();
+        for (constant, expected) in read.iter().zip([Some(first), None, Some(second)]) {
+            let Some(expected) = expected else {
+                assert_eq!((&constant.raw_data, constant.data_location), (&Some(shape.clone()), None));
+                continue;
+            };
+            let entry = |key: &str| {
+                constant.external_data.iter().find(|entry| entry.key == key).unwrap().value.as_str()
+            };
+            let number = |key: &str| entry(key).parse::<usize>().unwrap();
+            assert_eq!((entry("location"), number("offset") % 4096), (Export::DATA, 0));
+            assert_eq!(data[number("offset")..][..number("length")], expected);
+            assert_eq!((&constant.raw_data, constant.data_location), (&None, Some(proto::EXTERNAL)));
+        }
+    }
+}
