@@ -1,6 +1,6 @@
 //! From what a client sends to the trunk's input `(B, D)`: embeddings of the fields, then the scaled numbers.
 
-use mt_data::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling};
+use mt_data::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling};
 use mt_models::{Predictor, Signature};
 
 use crate::error::Result;
@@ -91,21 +91,21 @@ fn scaled(graph: &mut Graph, normalizer: &Normalizer, missing: &MissingPolicy) -
         let zero = graph.float(0.0);
         xs = graph.node("Where", &[nan, &zero, &xs], &[]);
     }
-    if columns.iter().any(|column| column.log1p) {
-        let log = signed_log1p(graph, &xs);
-        let which: Vec<bool> = columns.iter().map(|column| column.log1p).collect();
-        let which = graph.bools("/numeric/log1p", &which);
-        xs = graph.node("Where", &[&which, &log, &xs], &[]);
-    }
-    if columns.iter().any(|column| column.shift != 0.0) {
-        let shift: Vec<f32> = columns.iter().map(|column| column.shift).collect();
-        let shift = graph.floats("/numeric/shift", &[width], &shift);
-        xs = graph.node("Sub", &[&xs, &shift], &[]);
-    }
-    if columns.iter().any(|column| column.scale != 1.0) {
-        let scale: Vec<f32> = columns.iter().map(|column| column.scale).collect();
-        let scale = graph.floats("/numeric/scale", &[width], &scale);
-        xs = graph.node("Mul", &[&xs, &scale], &[]);
+    let moves = |column: &Scaling| column.log1p || column.shift != 0.0 || column.scale != 1.0;
+    let moved: Vec<usize> = (0..width).filter(|&c| moves(&columns[c])).collect();
+    if moved.len() == width {
+        xs = moved_columns(graph, columns, xs);
+    } else if !moved.is_empty() {
+        // Most of a one-hot table stays as it is, and a pass over all of it costs more than the network.
+        let some = graph.ints(&moved.iter().map(|&c| c as i64).collect::<Vec<_>>());
+        let axis = [Attribute::int("axis", 1)];
+        let part = graph.node("Gather", &[&xs, &some], &axis);
+        let own: Vec<Scaling> = moved.iter().map(|&c| columns[c]).collect();
+        let part = moved_columns(graph, &own, part);
+        let both = graph.concat(&[xs, part], 1);
+        let place = |c: usize| moved.binary_search(&c).map_or(c, |at| width + at) as i64;
+        let places = graph.ints(&(0..width).map(place).collect::<Vec<_>>());
+        xs = graph.node("Gather", &[&both, &places], &axis);
     }
     if let (Some(nan), NumericMissing::Mean) = (&nan, missing.numeric) {
         let fill: Vec<f32> = columns.iter().map(|column| column.fill.unwrap_or(f32::NAN)).collect();
@@ -113,6 +113,23 @@ fn scaled(graph: &mut Graph, normalizer: &Normalizer, missing: &MissingPolicy) -
         xs = graph.node("Where", &[nan, &fill, &xs], &[]);
     }
     xs
+}
+
+/// `(g(x) - shift) * scale` of columns that need it.
+fn moved_columns(graph: &mut Graph, columns: &[Scaling], mut xs: String) -> String {
+    let width = columns.len();
+    if columns.iter().any(|column| column.log1p) {
+        let log = signed_log1p(graph, &xs);
+        let which: Vec<bool> = columns.iter().map(|column| column.log1p).collect();
+        let which = graph.bools("/numeric/log1p", &which);
+        xs = graph.node("Where", &[&which, &log, &xs], &[]);
+    }
+    let shift: Vec<f32> = columns.iter().map(|column| column.shift).collect();
+    let shift = graph.floats("/numeric/shift", &[width], &shift);
+    let xs = graph.node("Sub", &[&xs, &shift], &[]);
+    let scale: Vec<f32> = columns.iter().map(|column| column.scale).collect();
+    let scale = graph.floats("/numeric/scale", &[width], &scale);
+    graph.node("Mul", &[&xs, &scale], &[])
 }
 
 /// `sign(x) ln(1 + |x|)`. There is no operator that is exact near 0, so the logarithm is corrected by what the sum
