@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
-pub use self::serving::{ExportArgs, FormatArg, InferArgs};
+pub use self::serving::{ExportArgs, FormatArg, InferArgs, TargetArg};
 
 /// Multi-task ranking models without Python: train, evaluate, compare and predict with ShareBottom, MMoE, CGC and PLE.
 #[derive(Debug, Parser)]

@@ -64,6 +64,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
             || cause.downcast_ref::<mt_data::Error>().is_some_and(mt_data::Error::is_usage)
             || cause.downcast_ref::<mt_models::Error>().is_some_and(mt_models::Error::is_usage)
+            || cause.downcast_ref::<mt_onnx::Error>().is_some_and(mt_onnx::Error::is_usage)
     })
 }
 

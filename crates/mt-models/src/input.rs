@@ -134,6 +134,17 @@ impl InputLayer {
         }
     }
 
+    /// All rows `(V, K)` of a table for prediction.
+    ///
+    /// # Errors
+    /// [`Error::Table`] if there is no such table.
+    pub(crate) fn table(&self, name: &str) -> Result<Tensor> {
+        match &self.tables {
+            Tables::Frozen(tables) => Ok(tables.table(name)?),
+            _ => Err(mt_layers::Error::UnknownTable { table: name.to_owned() }.into()),
+        }
+    }
+
     /// The trunk's input `(B, D)`.
     ///
     /// # Errors

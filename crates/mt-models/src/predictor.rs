@@ -104,6 +104,15 @@ impl Predictor {
         })
     }
 
+    /// All rows `(V, K)` of an embedding table in single precision, those that were never trained included: for
+    /// programs that look rows up elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Table`] if there is no such table.
+    pub fn table(&self, name: &str) -> Result<Tensor> {
+        self.layer.table(name)
+    }
+
     /// What the model is.
     pub fn signature(&self) -> &Signature {
         &self.signature

@@ -6,11 +6,12 @@ use clap::ValueEnum;
 
 use super::{DeviceArg, ModelArg, run_seconds};
 
-/// Write a bundle.
+/// Write a bundle, or an ONNX file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mt export --run runs/mmoe --out bundle
   mt export --run runs/mmoe --out small --tables f16    embedding tables of half the size
+  mt export --run runs/mmoe --out onnx --format onnx     for ONNX Runtime, OpenVINO, TensorRT, Triton
 
 The bundle is checked whenever it is loaded: sizes and hashes of its files, and the predictions of
 some rows recorded in it.")]
@@ -21,9 +22,12 @@ pub struct ExportArgs {
     /// best, last, interrupted or an epoch
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
-    /// Folder of the bundle, which must not exist
+    /// Folder to write, which must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = TargetArg::Bundle)]
+    pub format: TargetArg,
     /// How the values of embedding tables are kept; what it costs in AUC is printed
     #[arg(long, value_enum, default_value_t = FormatArg::F32)]
     pub tables: FormatArg,
@@ -43,6 +47,17 @@ pub enum FormatArg {
     Bf16,
     /// 256 steps a row: a quarter of the size.
     Int8,
+    /// Left out of an ONNX file, which then takes embeddings.
+    None,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetArg {
+    /// A bundle, for mt and mt-models.
+    Bundle,
+    /// An ONNX file, for other runtimes.
+    Onnx,
 }
 
 /// Measure predictions from raw values.

@@ -1,6 +1,7 @@
 //! `mt export`.
 
 mod card;
+mod onnx;
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use mt_models::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
 use mt_train::{Config, Evaluation, RunDir};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ExportArgs, FormatArg};
+use crate::args::{ExportArgs, FormatArg, TargetArg, Usage};
 use crate::report::{Grid, number, thousands};
 use crate::{print, source};
 
@@ -28,8 +29,12 @@ struct Quality {
 pub fn run(args: &ExportArgs) -> Result<()> {
     let (run, cfg) = RunDir::open(&args.run)?;
     let (epoch, checkpoint) = source::one(source::checkpoints(&run, &args.checkpoint)?, "mt export")?;
+    if args.format == TargetArg::Onnx {
+        return onnx::run(args, &checkpoint);
+    }
     let signature = Signature::read(&checkpoint)?;
     let tables = match args.tables {
+        FormatArg::None => return Err(Usage("--tables none: a bundle has its tables".into()).into()),
         FormatArg::F32 => TableFormat::F32,
         FormatArg::F16 => TableFormat::F16,
         FormatArg::Bf16 => TableFormat::Bf16,

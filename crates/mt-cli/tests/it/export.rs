@@ -195,6 +195,37 @@ fn exports_that_cannot_be_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn an_onnx_file_has_its_encoders_beside_it() {
+    let folder = fields();
+    let export = |out: &str, more: &[&str]| {
+        let args = ["export", "--run", "run", "--format", "onnx", "--out", out];
+        folder.mt(&[&args[..], more].concat())
+    };
+    let text = export("onnx", &[]).done();
+    assert!(text.contains("onnx onnx") && text.contains("model.onnx"), "{text}");
+    assert_eq!(folder.files("onnx"), ["encoders.json", "model.onnx"]);
+    let json = export("small", &["--tables", "none", "--json"]).json().remove(0);
+    let bytes = |file: &str| folder.bytes(file).len();
+    assert_eq!(json["files"]["model.onnx"], bytes("small/model.onnx"));
+    assert!(bytes("small/model.onnx") < bytes("onnx/model.onnx"));
+    folder.refuses(
+        &["export", "--run", "run", "--format", "onnx", "--out", "half", "--tables", "f16"],
+        2,
+        "--tables: an ONNX file has them in f32, or none",
+    );
+    folder.refuses(
+        &["export", "--run", "run", "--out", "half", "--tables", "none"],
+        2,
+        "--tables none: a bundle has its tables",
+    );
+    folder.refuses(
+        &["export", "--run", "run", "--format", "onnx", "--out", "onnx"],
+        2,
+        "onnx already exists; choose another folder or remove it",
+    );
+}
+
+#[test]
 fn an_inference_report_has_all_its_sections() {
     let folder = fields();
     folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();

@@ -95,6 +95,20 @@ impl FrozenEmbeddings {
         let out = assemble(&self.placed, &lookups, ids, numeric.as_ref(), rows, stride)?;
         Ok(Tensor::from_vec(out, (rows, stride), &Device::Cpu)?)
     }
+
+    /// All rows `(V, K)` of a table that a field reads, those that were never trained included.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`].
+    pub fn table(&self, name: &str) -> Result<Tensor, Error> {
+        let Some(entry) = self.placed.fields.iter().find(|entry| entry.field.table == name) else {
+            return Err(Error::UnknownTable { table: name.to_owned() });
+        };
+        let lookup = self.tables[entry.table].lookup(self.bytes.as_ref().as_ref());
+        let mut values = vec![0.0; entry.rows * entry.width];
+        (0..).zip(values.chunks_exact_mut(entry.width)).for_each(|(id, row)| lookup.read(id, row));
+        Ok(Tensor::from_vec(values, (entry.rows, entry.width), &Device::Cpu)?)
+    }
 }
 
 impl fmt::Debug for FrozenEmbeddings {

@@ -1,0 +1,49 @@
+//! What can go wrong in this crate.
+
+use std::path::PathBuf;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that two values of the graph would have.
+    #[error("{name:?} names two values of the graph: inputs, outputs and parameters share their names")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A parameter that the weights' file has not.
+    #[error("parameter {name:?} is missing")]
+    Parameter {
+        /// Its name.
+        name: String,
+    },
+    /// A file that cannot be written.
+    #[error("{path}: cannot write the file")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A model that cannot be read, or a folder that cannot be written.
+    #[error(transparent)]
+    Model(#[from] mt_models::Error),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// Whether a configuration or a folder that was named is at fault.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Name { .. } => true,
+            Self::Model(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+}
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

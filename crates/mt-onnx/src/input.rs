@@ -1,0 +1,150 @@
+//! From what a client sends to the trunk's input `(B, D)`: embeddings of the fields, then the scaled numbers.
+
+use mt_data::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling};
+use mt_models::{Predictor, Signature};
+
+use crate::error::Result;
+use crate::graph::{Graph, Size};
+use crate::proto::{Attribute, FLOAT, INT64};
+
+/// Name of the input of numbers.
+pub const NUMERIC: &str = "numeric";
+
+/// Adds the inputs, and all up to what the trunk reads. Without `tables`, the input of a field is its embedding.
+pub fn input(graph: &mut Graph, predictor: &Predictor, tables: bool) -> Result<String> {
+    let Signature { model, schema, normalizer, missing, .. } = predictor.signature();
+    let widths = model.table_widths(schema)?;
+    let mut parts = Vec::new();
+    for field in &schema.fields {
+        parts.push(if tables {
+            looked_up(graph, predictor, field)?
+        } else {
+            let width = widths.iter().find(|(table, _)| *table == field.table).map_or(0, |(_, width)| *width);
+            let doc = format!("embedding of {}, pooled, from table {}", field.column, field.table);
+            graph.input(&field.name, FLOAT, vec![Size::batch(), Size::Fixed(width)], doc);
+            field.name.clone()
+        });
+    }
+    if !schema.numeric.is_empty() {
+        let sizes = vec![Size::batch(), Size::Fixed(schema.numeric.len())];
+        graph.input(NUMERIC, FLOAT, sizes, "raw numbers; the columns are in the metadata".to_owned());
+        parts.push(scaled(graph, normalizer, missing));
+    }
+    Ok(graph.concat(&parts, 1))
+}
+
+/// The embedding `(B, K)` of a field's table rows.
+fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field) -> Result<String> {
+    let table = format!("tables.{}", field.table);
+    if !graph.has(&table) {
+        graph.tensor(&table, &predictor.table(&field.table)?)?;
+    }
+    let rows_of = format!("rows of table {} for {}", field.table, field.column);
+    let Some(list) = field.list else {
+        graph.input(&field.name, INT64, vec![Size::batch()], rows_of);
+        return Ok(graph.node("Gather", &[&table, &field.name], &[Attribute::int("axis", 0)]));
+    };
+    let sizes = vec![Size::batch(), Size::Any(format!("{} length", field.name))];
+    graph.input(&field.name, INT64, sizes, format!("{rows_of}, filled up with -1"));
+    let (zero, axis) = (graph.int(0), graph.ints(&[2]));
+    // Some runtimes refuse rows below 0, so those look up row 0, which does not count.
+    let rows = graph.node("Max", &[&field.name, &zero], &[]);
+    let there = graph.node("GreaterOrEqual", &[&field.name, &zero], &[]);
+    let there = graph.node("Unsqueeze", &[&there, &axis], &[]);
+    let values = graph.node("Gather", &[&table, &rows], &[Attribute::int("axis", 0)]);
+    let (axis, one, nothing) = (graph.ints(&[1]), graph.float(1.0), graph.float(0.0));
+    let over_list = [Attribute::int("keepdims", 0)];
+    let kept = graph.node("Where", &[&there, &values, &nothing], &[]);
+    Ok(match list.pooling {
+        Pooling::Sum => graph.node("ReduceSum", &[&kept, &axis], &over_list),
+        Pooling::Mean => {
+            let sum = graph.node("ReduceSum", &[&kept, &axis], &over_list);
+            let count = count(graph, &there, &axis);
+            let count = graph.node("Max", &[&count, &one], &[]);
+            graph.node("Div", &[&sum, &count], &[])
+        }
+        Pooling::Max => {
+            let least = graph.float(f32::MIN);
+            let kept = graph.node("Where", &[&there, &values, &least], &[]);
+            let over_list = [Attribute::ints("axes", &[1]), Attribute::int("keepdims", 0)];
+            let largest = graph.node("ReduceMax", &[&kept], &over_list);
+            let count = count(graph, &there, &axis);
+            let any = graph.node("Greater", &[&count, &nothing], &[]);
+            graph.node("Where", &[&any, &largest, &nothing], &[])
+        }
+    })
+}
+
+/// The number of rows `(B, 1)` in each list.
+fn count(graph: &mut Graph, there: &str, axis: &str) -> String {
+    let there = graph.node("Cast", &[there], &[Attribute::int("to", i64::from(FLOAT))]);
+    graph.node("ReduceSum", &[&there, axis], &[Attribute::int("keepdims", 0)])
+}
+
+/// Raw numbers as the network reads them. What is not needed for any column is left out.
+fn scaled(graph: &mut Graph, normalizer: &Normalizer, missing: &MissingPolicy) -> String {
+    let columns = &normalizer.columns;
+    let width = columns.len();
+    let nan = (missing.numeric != NumericMissing::Fail).then(|| graph.node("IsNaN", &[NUMERIC], &[]));
+    let mut xs = NUMERIC.to_owned();
+    if let (Some(nan), NumericMissing::Zero) = (&nan, missing.numeric) {
+        let zero = graph.float(0.0);
+        xs = graph.node("Where", &[nan, &zero, &xs], &[]);
+    }
+    let moves = |column: &Scaling| column.log1p || column.shift != 0.0 || column.scale != 1.0;
+    let moved: Vec<usize> = (0..width).filter(|&c| moves(&columns[c])).collect();
+    if moved.len() == width {
+        xs = moved_columns(graph, columns, xs);
+    } else if !moved.is_empty() {
+        // Most of a one-hot table stays as it is: passes over all 499 columns of the study took a third of its time.
+        let some = graph.ints(&moved.iter().map(|&c| c as i64).collect::<Vec<_>>());
+        let axis = [Attribute::int("axis", 1)];
+        let part = graph.node("Gather", &[&xs, &some], &axis);
+        let own: Vec<Scaling> = moved.iter().map(|&c| columns[c]).collect();
+        let part = moved_columns(graph, &own, part);
+        let both = graph.concat(&[xs, part], 1);
+        let place = |c: usize| moved.binary_search(&c).map_or(c, |at| width + at) as i64;
+        let places = graph.ints(&(0..width).map(place).collect::<Vec<_>>());
+        xs = graph.node("Gather", &[&both, &places], &axis);
+    }
+    if let (Some(nan), NumericMissing::Mean) = (&nan, missing.numeric) {
+        let fill: Vec<f32> = columns.iter().map(|column| column.fill.unwrap_or(f32::NAN)).collect();
+        let fill = graph.floats("/numeric/fill", &[width], &fill);
+        xs = graph.node("Where", &[nan, &fill, &xs], &[]);
+    }
+    xs
+}
+
+/// `(g(x) - shift) * scale` of columns that need it.
+fn moved_columns(graph: &mut Graph, columns: &[Scaling], mut xs: String) -> String {
+    let width = columns.len();
+    if columns.iter().any(|column| column.log1p) {
+        let log = signed_log1p(graph, &xs);
+        let which: Vec<bool> = columns.iter().map(|column| column.log1p).collect();
+        let which = graph.bools("/numeric/log1p", &which);
+        xs = graph.node("Where", &[&which, &log, &xs], &[]);
+    }
+    let shift: Vec<f32> = columns.iter().map(|column| column.shift).collect();
+    let shift = graph.floats("/numeric/shift", &[width], &shift);
+    let xs = graph.node("Sub", &[&xs, &shift], &[]);
+    let scale: Vec<f32> = columns.iter().map(|column| column.scale).collect();
+    let scale = graph.floats("/numeric/scale", &[width], &scale);
+    graph.node("Mul", &[&xs, &scale], &[])
+}
+
+/// `sign(x) ln(1 + |x|)`. There is no operator that is exact near 0, so the logarithm is corrected by what the sum
+/// `1 + |x|` was rounded by: `ln(u) · |x| / (u - 1)` (Goldberg, *What Every Computer Scientist Should Know About
+/// Floating-Point Arithmetic*, 1991, theorem 4).
+fn signed_log1p(graph: &mut Graph, xs: &str) -> String {
+    let one = graph.float(1.0);
+    let x = graph.node("Abs", &[xs], &[]);
+    let sum = graph.node("Add", &[&x, &one], &[]);
+    let rounded = graph.node("Sub", &[&sum, &one], &[]);
+    let log = graph.node("Log", &[&sum], &[]);
+    let ratio = graph.node("Div", &[&x, &rounded], &[]);
+    let exact = graph.node("Mul", &[&log, &ratio], &[]);
+    let tiny = graph.node("Equal", &[&sum, &one], &[]);
+    let log = graph.node("Where", &[&tiny, &x, &exact], &[]);
+    let sign = graph.node("Sign", &[xs], &[]);
+    graph.node("Mul", &[&sign, &log], &[])
+}

@@ -1,0 +1,7 @@
+//! Tests of the public API.
+#![allow(missing_docs)]
+
+mod folder;
+mod model;
+mod rows;
+mod runtime;

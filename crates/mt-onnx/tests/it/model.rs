@@ -1,0 +1,167 @@
+//! Models of every kind in folders, as training leaves them.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use mt_data::fields::TableEncoder;
+use mt_data::{
+    Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling,
+    Schema,
+};
+use mt_layers::{Ids, Params, RowOptimizer};
+use mt_models::{
+    InputLayer, LevelConfig, Levels, Link, ModelConfig, ModelKind, Signature, Task, TaskKind, build,
+    write_json,
+};
+
+/// Every trunk, with one layer and with several, and a gate of its own temperature.
+pub fn networks() -> Vec<(&'static str, ModelConfig)> {
+    let new = ModelConfig::new;
+    let units = |units: &[usize]| Some(units.to_vec());
+    let level = |own, shared| LevelConfig {
+        experts_per_task: Some(own),
+        shared_experts: Some(shared),
+        ..LevelConfig::default()
+    };
+    let (mmoe, cgc, ple) = (new(ModelKind::Mmoe), new(ModelKind::Cgc), new(ModelKind::Ple));
+    let each =
+        |levels: &[(usize, usize)]| Some(Levels::Each(levels.iter().map(|l| level(l.0, l.1)).collect()));
+    let deep = |cfg: &ModelConfig| ModelConfig {
+        expert: units(&[7, 6, 5]),
+        gate: units(&[4, 3]),
+        temperature: Some(1.7),
+        tower: vec![6, 4],
+        ..cfg.clone()
+    };
+    vec![
+        ("shared-bottom", ModelConfig { bottom: units(&[9]), ..new(ModelKind::SharedBottom) }),
+        (
+            "shared-bottom deep",
+            ModelConfig { bottom: units(&[9, 7]), tower: vec![], ..new(ModelKind::SharedBottom) },
+        ),
+        ("single-task", ModelConfig { bottom: units(&[9, 7]), ..new(ModelKind::SingleTask) }),
+        ("mmoe", ModelConfig { experts: Some(3), ..mmoe.clone() }),
+        ("mmoe of one", ModelConfig { experts: Some(1), ..mmoe.clone() }),
+        ("mmoe deep", ModelConfig { experts: Some(3), ..deep(&mmoe) }),
+        ("cgc", cgc.clone()),
+        ("cgc deep", ModelConfig { experts_per_task: Some(1), shared_experts: Some(3), ..deep(&cgc) }),
+        ("cgc without own", ModelConfig { experts_per_task: Some(0), ..cgc.clone() }),
+        ("cgc without shared", ModelConfig { shared_experts: Some(0), ..cgc }),
+        ("ple", ple.clone()),
+        ("ple deep", ModelConfig { levels: each(&[(1, 2), (2, 1), (2, 3)]), ..deep(&ple) }),
+        ("ple without shared above", ModelConfig { levels: each(&[(1, 2), (2, 0)]), ..ple }),
+    ]
+}
+
+/// What a model reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Inputs {
+    /// Scaled numbers, some of them logarithms, with the mean for missing ones.
+    Dense,
+    /// Numbers as they are, mostly 0, also where missing.
+    Sparse,
+    /// Numbers of which none may be missing, and fields.
+    Mixed,
+    /// Fields of one value, and lists pooled in each way.
+    Fields,
+}
+
+/// A model of this network that has all kinds of tasks.
+pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
+    let scaling = |log1p, shift, scale, fill| Scaling { log1p, shift, scale, fill };
+    let identity = scaling(false, 0.0, 1.0, None);
+    let (columns, layout, missing) = match inputs {
+        Inputs::Dense => (
+            vec![
+                scaling(false, 1.0, 0.7, Some(0.25)),
+                scaling(true, 0.5, 4.0, Some(-0.5)),
+                scaling(false, 0.0, 1.0, Some(0.125)),
+                scaling(true, 0.7, 0.0, Some(0.0)),
+            ],
+            Layout::Dense,
+            NumericMissing::Mean,
+        ),
+        Inputs::Sparse => (vec![identity; 60], Layout::Sparse, NumericMissing::Zero),
+        Inputs::Mixed => (vec![scaling(true, 2.0, 0.5, None); 2], Layout::Dense, NumericMissing::Fail),
+        Inputs::Fields => (vec![], Layout::Dense, NumericMissing::Fail),
+    };
+    let field = |name: &str, table: &str, pooling: Option<Pooling>| Field {
+        name: name.into(),
+        column: name.into(),
+        table: table.into(),
+        list: pooling.map(|pooling| List { separator: '|', pooling, keep: None }),
+    };
+    let fields = match inputs {
+        Inputs::Dense | Inputs::Sparse => vec![],
+        Inputs::Mixed | Inputs::Fields => vec![
+            field("user", "user", None),
+            field("seen", "item", Some(Pooling::Mean)),
+            field("item", "item", None),
+            field("tags", "tag", Some(Pooling::Sum)),
+            field("words", "tag", Some(Pooling::Max)),
+        ],
+    };
+    let table = |name: &str, encoder| TableEncoder { name: name.into(), encoder };
+    let encoders = Encoders {
+        tables: match fields.is_empty() {
+            true => vec![],
+            false => vec![
+                table("user", Encoder::Vocabulary((0..20).map(|i: u32| format!("u{i}")).collect())),
+                table("item", Encoder::Hash(100)),
+                table("tag", Encoder::Identity(9)),
+            ],
+        },
+    };
+    let task = |name: &str, kind| Task { name: name.into(), kind };
+    Signature {
+        format: Signature::FORMAT,
+        model,
+        schema: Schema {
+            numeric: (0..columns.len()).map(|i| format!("x{i}")).collect(),
+            fields,
+            tasks: vec![
+                task("like", TaskKind::Binary),
+                task("done", TaskKind::BinarySoftmax),
+                task("tab", TaskKind::Multiclass { classes: 3 }),
+                task("ratio", TaskKind::Regression),
+                task("seconds", TaskKind::Regression),
+                task("odds", TaskKind::Regression),
+            ],
+        },
+        normalizer: Normalizer { columns, layout },
+        encoders,
+        links: [("seconds".into(), Link::ExpM1), ("odds".into(), Link::Exp)].into(),
+        missing: MissingPolicy { numeric: missing, texts: vec![] },
+        seed: 7,
+    }
+}
+
+/// Writes weights, biases other than 0 among them, tables in which some rows were trained, and the signature.
+pub fn write(dir: &Path, signature: &Signature) {
+    std::fs::create_dir_all(dir).expect("a folder");
+    let Signature { model, schema, encoders, seed, .. } = signature;
+    let device = Device::Cpu;
+    let layer =
+        InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, *seed, &device).expect("tables");
+    let params = Params::new(*seed);
+    build(model, layer.width(), &schema.tasks, params.builder(DType::F32, &device)).expect("a model");
+    if let Some(embeddings) = layer.embeddings() {
+        let ids = [vec![2, 4], vec![10, 60], vec![61, 10], vec![3, 2], vec![5, 5]].map(Ids::single).to_vec();
+        let loss = || embeddings.forward(ids, None)?.sum_all()? * -1.0;
+        params.backward(loss).expect("gradients");
+        embeddings.step(|_| 0.7);
+        save(&dir.join(Signature::TABLES), embeddings.export().expect("tensors").into_iter().collect());
+    }
+    let moved = |tensor: &Tensor| {
+        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+        let moved = values.iter().enumerate().map(|(i, x)| x + 0.2 * (i as f32 * 1.7).sin()).collect();
+        Tensor::from_vec(moved, tensor.shape(), &device)
+    };
+    let weights = params.all().into_iter().map(|p| (p.name, moved(p.var.as_tensor()).expect("a tensor")));
+    save(&dir.join(Signature::WEIGHTS), weights.collect());
+    write_json(&dir.join(Signature::FILE), signature).expect("a file");
+}
+
+fn save(path: &Path, tensors: Vec<(String, Tensor)>) {
+    safetensors::serialize_to_file(tensors, None, path).expect("a file");
+}
