@@ -2,6 +2,9 @@
 
 use hyper::StatusCode;
 
+/// Characters of a message at most: some repeat what the client sent.
+const LONGEST: usize = 1000;
+
 /// Why, for the client.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -11,7 +14,12 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { status, message }
     }
 
     /// The request is at fault.

@@ -8,4 +8,5 @@ pub mod export;
 pub mod infer;
 pub mod inspect;
 pub mod predict;
+pub mod serve;
 pub mod train;

@@ -16,5 +16,6 @@ mod parquet;
 mod parquet_writer;
 mod predicting;
 mod reporting;
+mod serving;
 mod support;
 mod training;

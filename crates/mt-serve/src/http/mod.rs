@@ -96,7 +96,7 @@ impl Service {
             }
             Err(Fault { status, message }) => {
                 info!(id = id.to_str().unwrap_or_default(), %method, path, status = status.as_u16(),
-                    microseconds = start.elapsed().as_micros() as u64, message, "refused");
+                    microseconds = start.elapsed().as_micros() as u64, error = message, "refused");
                 let allow = route.as_ref().map_or("", Route::method);
                 fault(status, &message, id.to_str().unwrap_or_default(), allow)
             }

@@ -44,6 +44,9 @@ fn bad_bodies_are_named_with_their_place() {
         assert_eq!(served.post("/predict", &deep).status, 400);
         assert_eq!(served.post("/v2/models/m/infer", &deep).status, 400);
     }
+    let long = format!("{{\"rows\": [{{\"{}\": 1}}]}}", "a".repeat(90_000));
+    let (status, error) = served.post("/predict", long).error();
+    assert!(status == 400 && error.chars().count() == 1001, "{error}");
     assert_eq!(served.post("/predict", b"{\"rows\": [{\"user\": \"\xff\"}]}").status, 400);
     lives(&served);
 }
