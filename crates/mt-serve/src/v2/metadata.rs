@@ -71,7 +71,7 @@ pub(crate) fn metadata(model: &Model) -> Metadata<'_> {
         }
     }
     let output = |task: &'_ mt_models::Task| match task.kind {
-        TaskKind::Multiclass { classes } => vec![-1, i64::from(classes as u32)],
+        TaskKind::Multiclass { classes } => vec![-1, i64::from(classes)],
         _ => vec![-1],
     };
     let mut outputs: Vec<Tensor<'_>> = schema
