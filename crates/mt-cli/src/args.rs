@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
-pub use self::serving::{ExportArgs, FormatArg, InferArgs, TargetArg};
+pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, TargetArg};
 
 /// Multi-task ranking models without Python: train, evaluate, compare and predict with ShareBottom, MMoE, CGC and PLE.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ pub use self::serving::{ExportArgs, FormatArg, InferArgs, TargetArg};
   mt eval --run runs/mmoe                      its metrics on the test rows
   mt predict --run runs/mmoe --input rows.csv  probabilities for each row
   mt export --run runs/mmoe --out bundle       a folder with all that is needed to predict
+  mt serve --bundle bundle                     predictions over HTTP
 
 Exit codes: 0 done, 1 the run failed, 2 mistake in the command line or a configuration, 130 stopped on request.")]
 pub struct Args {
@@ -50,6 +51,8 @@ pub enum Command {
     Infer(InferArgs),
     /// Say which columns the predictions of a model rest on
     Explain(ExplainArgs),
+    /// Serve bundles over HTTP
+    Serve(ServeArgs),
     /// Show the parameters of a configuration, a run or a bundle
     Inspect(InspectArgs),
     /// Make and look at data

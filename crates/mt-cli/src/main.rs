@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export::run(&args),
         Command::Infer(args) => commands::infer::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Data(args) => commands::data::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
@@ -63,6 +64,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         cause.is::<args::Usage>()
             || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
             || cause.downcast_ref::<mt_data::Error>().is_some_and(mt_data::Error::is_usage)
+            || cause.downcast_ref::<mt_serve::Error>().is_some_and(mt_serve::Error::is_usage)
             || cause.downcast_ref::<mt_models::Error>().is_some_and(mt_models::Error::is_usage)
             || cause.downcast_ref::<mt_onnx::Error>().is_some_and(mt_onnx::Error::is_usage)
     })

@@ -51,6 +51,7 @@ pub use config::{BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Paths};
 pub use config::{JoinConfig, JoinMissing, NumericMissing, SplitConfig, TaskConfig};
 pub use dataset::{Dataset, Progress};
 pub use error::{Error, Result};
+pub use expression::{Formula, FormulaError};
 pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Ids, Pooling};
 pub use files::ParquetConfig;
 pub use leaks::{Evidence, Leak, leaks};

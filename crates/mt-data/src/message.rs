@@ -65,12 +65,19 @@ impl fmt::Display for Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nearest(pub Option<String>);
 
+/// Letters of the longest name that is compared with others.
+const LONGEST: usize = 200;
+
 impl Nearest {
     /// The candidate that a typo most likely meant, if any is near enough.
     pub fn of<'a>(name: &str, candidates: impl IntoIterator<Item = &'a String>) -> Self {
         let near = |c: &&String| strsim::damerau_levenshtein(name, c);
         // More than a third of the letters wrong is a different word, not a typo.
         let letters = name.chars().count();
+        // No typo of a column, but a request that would keep a server busy.
+        if letters > LONGEST {
+            return Nearest(None);
+        }
         let limit = (letters / 3).max(1).min(letters.saturating_sub(1));
         let best = candidates.into_iter().min_by_key(near);
         Nearest(best.filter(|c| near(c) <= limit).cloned())

@@ -92,3 +92,71 @@ pub struct InferArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Serve bundles over HTTP.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt serve --bundle bundle
+  mt serve --bundle video=bundle --bundle ads=other --listen 0.0.0.0:8080 --token-file token
+  mt serve --models models --score 'like ^ 0.3 * completion'    the newest models/NAME/VERSION of each
+  curl -d '{\"rows\": [{\"user_id\": 17}]}' localhost:8080/predict
+
+A page to try rows is at /, metrics at /metrics. A bundle that is replaced on disk (by a rename) is
+served within a second. SIGTERM and Ctrl-C finish what was accepted.")]
+pub struct ServeArgs {
+    /// Folder of a bundle, may be repeated [default NAME: the name of the folder]
+    #[arg(long, value_name = "[NAME=]DIR", required_unless_present = "models")]
+    pub bundle: Vec<String>,
+    /// Folder with bundles NAME/VERSION, of which the newest are served
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Where to listen; 0.0.0.0:8080 is reached from other machines too
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: std::net::SocketAddr,
+    /// The final score of a row where a request gives none, a formula over the tasks
+    #[arg(long, value_name = "FORMULA")]
+    pub score: Option<String>,
+    /// File with the token that requests must send as Authorization: Bearer TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Certificate chain, for TLS
+    #[arg(long, value_name = "PEM", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Largest body of a request, in bytes
+    #[arg(long, default_value_t = 8 << 20, value_name = "N")]
+    pub max_body: usize,
+    /// Most rows of a request
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub max_rows: usize,
+    /// Most requests under way at once; more are told to try again
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub max_requests: usize,
+    /// Most connections at once; more wait
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    pub max_connections: usize,
+    /// How long to go on, asked to stop, while clients are told to leave
+    #[arg(long, default_value_t = 1.0, value_name = "S", value_parser = seconds)]
+    pub drain_seconds: f64,
+    /// What is logged as JSON lines on standard error: debug has a line for each request
+    #[arg(long, value_enum, default_value_t = LogArg::Info)]
+    pub log: LogArg,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogArg {
+    /// Each request and connection.
+    Debug,
+    /// Versions that are served, requests that are refused.
+    Info,
+    /// What needs a person.
+    Warn,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let good = |seconds: &f64| (0.0..=86_400.0).contains(seconds);
+    text.parse().ok().filter(good).ok_or_else(|| "expected seconds, from 0 to 86400".to_owned())
+}

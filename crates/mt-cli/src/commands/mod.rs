@@ -9,5 +9,6 @@ pub mod export;
 pub mod infer;
 pub mod inspect;
 pub mod predict;
+pub mod serve;
 pub mod sweep;
 pub mod train;

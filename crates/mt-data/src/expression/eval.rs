@@ -13,6 +13,13 @@ pub(crate) struct BadCell {
     pub column: usize,
 }
 
+/// What an expression finds in a column.
+#[derive(Clone, Copy)]
+pub(super) enum Cell<'a> {
+    Text(&'a [u8]),
+    Number(f64),
+}
+
 /// Whether a label's or an expression's cell holds nothing: empty, `null` or `NaN`.
 pub(crate) fn is_missing(cell: &[u8]) -> bool {
     match cell.len() {
@@ -25,8 +32,8 @@ pub(crate) fn is_missing(cell: &[u8]) -> bool {
 
 /// A number, and its text where it comes right from a cell or a whole literal.
 #[derive(Clone, Copy)]
-struct Number<'a> {
-    value: f64,
+pub(super) struct Number<'a> {
+    pub value: f64,
     cell: &'a [u8],
     exact: Option<i128>,
 }
@@ -54,24 +61,29 @@ impl Expression {
     /// The value on a record whose cells `cell` gives by column; a missing cell is `None`, and so is a missing
     /// value.
     pub fn eval<'a>(&'a self, cell: &impl Fn(usize) -> Option<&'a [u8]>) -> Result<Option<f64>, BadCell> {
-        let number = self.root.eval(cell)?;
+        let number = self.root.eval(&|column| cell(column).map(Cell::Text))?;
         Ok(number.map(|number| number.value))
     }
 }
 
 impl Node {
-    fn eval<'a>(&'a self, cell: &impl Fn(usize) -> Option<&'a [u8]>) -> Result<Option<Number<'a>>, BadCell> {
+    pub(super) fn eval<'a>(
+        &'a self,
+        cell: &impl Fn(usize) -> Option<Cell<'a>>,
+    ) -> Result<Option<Number<'a>>, BadCell> {
         let number = match self {
             Node::Number(value, exact) => Some(Number { value: *value, cell: &[], exact: *exact }),
             Node::Column(column) => match cell(*column) {
                 None => None,
-                Some(text) => {
+                Some(Cell::Number(value)) => Some(Number::of(value)),
+                Some(Cell::Text(text)) => {
                     let value = whole_number(text).ok_or(BadCell { column: *column })?;
                     Some(Number { value, cell: text, exact: None })
                 }
             },
             Node::Same { column, text, same } => {
-                cell(*column).map(|cell| Number::of(f64::from((cell == text) == *same)))
+                let equal = |cell| matches!(cell, Cell::Text(cell) if cell == text);
+                cell(*column).map(|cell| Number::of(f64::from(equal(cell) == *same)))
             }
             Node::Negative(node) => node.eval(cell)?.map(|number| Number::of(-number.value)),
             Node::Not(node) => node.eval(cell)?.map(|number| Number::of(f64::from(number.value == 0.0))),
@@ -97,6 +109,7 @@ fn binary<'a>(operator: Operator, a: Option<Number<'a>>, b: Option<Number<'a>>) 
         Operator::Subtract => Some(Number::of(a.value - b.value)),
         Operator::Multiply => Some(Number::of(a.value * b.value)),
         Operator::Divide => Some(Number::of(a.value / b.value)),
+        Operator::Power => Some(Number::of(a.value.powf(b.value))),
         Operator::Equal => truth(order.is_eq()),
         Operator::NotEqual => truth(order.is_ne()),
         Operator::Less => truth(order.is_lt()),
@@ -112,7 +125,7 @@ fn binary<'a>(operator: Operator, a: Option<Number<'a>>, b: Option<Number<'a>>) 
 fn call<'a>(
     function: Function,
     values: &'a [Node],
-    cell: &impl Fn(usize) -> Option<&'a [u8]>,
+    cell: &impl Fn(usize) -> Option<Cell<'a>>,
 ) -> Result<Option<Number<'a>>, BadCell> {
     let mut numbers = [0.0; 3];
     let mut extreme: Option<f64> = None;

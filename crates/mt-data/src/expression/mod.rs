@@ -5,8 +5,8 @@
 //! income == "50000+."                   date == 20220429 && !(`is rand` == 1)
 //! ```
 //!
-//! From the weakest: `||`, `&&`, one of `== != < <= > >=`, `+ -`, `* /`, then `!` and `-` in front. Functions are
-//! `min` and `max` (two or more numbers), `log1p(x)` and `clamp(x, low, high)`. Truth is 1 and 0, and any number
+//! From the weakest: `||`, `&&`, one of `== != < <= > >=`, `+ -`, `* /`, `!` and `-` in front, then `^` (a power,
+//! from the right: `-a ^ b ^ c` is `-(a ^ (b ^ c))`). Functions are `min` and `max` (two or more numbers), `log1p(x)` and `clamp(x, low, high)`. Truth is 1 and 0, and any number
 //! but 0 is true. A column whose name is no word stands in backquotes, a text in quotes of either kind.
 //!
 //! Numbers are computed in `f64`. Two whole numbers are compared exactly, however large. What an empty cell enters
@@ -14,10 +14,12 @@
 //! whatever `x` is.
 
 mod eval;
+mod formula;
 mod lexer;
 mod parser;
 
 pub(crate) use eval::{BadCell, is_missing};
+pub use formula::{Formula, FormulaError};
 
 use lexer::Token;
 
@@ -68,6 +70,7 @@ enum Operator {
     Subtract,
     Multiply,
     Divide,
+    Power,
     Equal,
     NotEqual,
     Less,
@@ -139,6 +142,9 @@ mod tests {
             ("1 + 2 * 3 - 4 / 8", 6.5),
             ("-(1 + 2) * -3", 9.0),
             ("2 - 1 - 1", 0.0),
+            ("-2 ^ 2", -4.0),
+            ("2 ^ 3 ^ 2 * 2", 1024.0),
+            ("4 ^ -0.5", 0.5),
             ("min(play / duration, 5)", 61802.0 / 49866.0),
             ("max(1, zero, -2)", 1.0),
             ("clamp(play, 0, 1e3)", 1000.0),
@@ -168,6 +174,8 @@ mod tests {
             "play / zero",
             "zero / zero",
             "log1p(-1)",
+            "(-1) ^ 0.5",
+            "10 ^ 1000",
             "empty == 1",
             "income == 'x' || empty",
             "!empty",
@@ -201,7 +209,8 @@ mod tests {
         assert_eq!(problem("sqrt(a)"), "1: no function \"sqrt\"; there are min, max, log1p, clamp");
         assert_eq!(problem("clamp(a, 1)"), "1: clamp takes 3 values, found 2");
         assert_eq!(problem(""), "1: expected a value, found the end");
-        let deep = "(".repeat(10_000);
-        assert_eq!(problem(&deep), "101: more than 100 levels of parentheses");
+        for deep in ["(", "-", "1 ^ "].map(|level| level.repeat(10_000)) {
+            assert!(problem(&deep).ends_with(": more than 100 levels of parentheses"), "{}", problem(&deep));
+        }
     }
 }

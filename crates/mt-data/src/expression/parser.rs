@@ -137,7 +137,7 @@ impl Parser {
 
     fn unary(&mut self) -> Result<Part, Problem> {
         match self.take(&["!", "-"]) {
-            None => self.primary(),
+            None => self.power(),
             Some(which) => {
                 self.descend()?;
                 let part = self.unary()?;
@@ -146,6 +146,19 @@ impl Parser {
                 Ok(Part::Number(if which == 0 { Node::Not(node) } else { Node::Negative(node) }))
             }
         }
+    }
+
+    /// The exponent is what `!` and `-` may stand before, so that `a ^ -1` needs no parentheses.
+    fn power(&mut self) -> Result<Part, Problem> {
+        let base = self.primary()?;
+        if self.take(&["^"]).is_none() {
+            return Ok(base);
+        }
+        self.descend()?;
+        let exponent = self.unary()?;
+        self.depth -= 1;
+        let (base, exponent) = (self.number(base)?, self.number(exponent)?);
+        Ok(Part::Number(Node::Binary(Operator::Power, Box::new(base), Box::new(exponent))))
     }
 
     fn descend(&mut self) -> Result<(), Problem> {

@@ -257,11 +257,14 @@ fn any_column(rows: usize) -> impl Strategy<Value = (Column, Vec<String>)> {
         values.iter().map(|value| value.as_ref().map_or(String::new(), T::to_string)).collect()
     }
     let ids = prop_oneof![Just(u64::MAX), 0..20u64, any::<u64>()];
-    let singles = prop_oneof![Just(0.0), Just(-0.0), any::<f32>().prop_filter("finite", |x| x.is_finite())];
+    // Not subnormal: a column of such values counts as constant, and then its zeros may be stored or left out.
+    let singles = prop_oneof![Just(0.0), Just(-0.0), any::<f32>().prop_filter("normal", |x| x.is_normal())];
     // Halfway between two `f32` and everything that an `f32` holds.
     let halves = any::<f32>().prop_map(|x| (f64::from(x) + f64::from(x.next_up())) / 2.0);
     let doubles = prop_oneof![halves, any::<f32>().prop_map(f64::from), -1e6..1e6, Just(1e-310)]
-        .prop_filter("in range", |x| x.is_finite() && x.abs() < 3.4e38);
+        .prop_filter("in range", |x| {
+            x.is_finite() && x.abs() < 3.4e38 && (x.abs() > 1.2e-38 || x.abs() < 1e-300)
+        });
     prop_oneof![
         vec(weighted(0.9, any::<i32>()), rows).prop_map(|v| (Column::Ints(v.clone()), cells(&v))),
         vec(weighted(0.9, any::<u32>()), rows).prop_map(|v| (Column::UnsignedInts(v.clone()), cells(&v))),

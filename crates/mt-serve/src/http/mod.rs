@@ -1,0 +1,213 @@
+//! From an HTTP request to its answer.
+
+mod body;
+mod reply;
+mod route;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use hyper::{Request, Response, StatusCode, Version};
+use mt_data::error::Nearest;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+use tracing::{debug, info};
+
+use self::reply::{bytes, fault, json, page, text};
+use self::route::{Named, Route};
+use crate::config::{Config, Limits};
+use crate::fault::Fault;
+use crate::metrics::{Counted, Metrics};
+use crate::models::{Model, Models};
+use crate::predict::{self, Answered};
+use crate::v2;
+
+type Answer = Response<Full<Bytes>>;
+
+/// The header that names a request, in its answer and the log.
+const REQUEST_ID: &str = "x-request-id";
+
+/// Bytes of a body up to which a prediction runs on the thread that read it: some hundred microseconds. Handing work
+/// to another thread and waiting for it costs some ten, more than predicting a row.
+const INLINE: usize = 64 << 10;
+
+/// What answers requests.
+pub(crate) struct Service {
+    pub models: Models,
+    pub metrics: Metrics,
+    token: Option<String>,
+    limits: Limits,
+    slots: Semaphore,
+    /// Large requests computed at once, one a core.
+    large: Semaphore,
+    draining: AtomicBool,
+    /// Tells ids of this process from those of the one before.
+    born: u32,
+    requests: AtomicU64,
+}
+
+impl Service {
+    pub fn new(models: Models, metrics: Metrics, config: &Config) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            models,
+            metrics,
+            token: config.token.clone(),
+            limits: config.limits.clone(),
+            slots: Semaphore::new(config.limits.requests),
+            large: Semaphore::new(config.threads.get()),
+            draining: AtomicBool::new(false),
+            born: now.as_millis() as u32,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// From now on, clients are sent away.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        let start = Instant::now();
+        let _under_way = Counted::new(&self.metrics.in_flight);
+        let (id, http1) = (self.id(request.headers()), request.version() < Version::HTTP_2);
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let route = Route::of(&path);
+        let answered = match &route {
+            Ok(route) => self.route(route, request).await,
+            Err(fault) => Err(Fault::not_found(fault.clone())),
+        };
+        let label = route.as_ref().map_or("unknown", Route::label);
+        let mut answer = match answered {
+            Ok(answer) => {
+                debug!(id = id.to_str().unwrap_or_default(), %method, path, status = answer.status().as_u16(),
+                    microseconds = start.elapsed().as_micros() as u64, "answered");
+                answer
+            }
+            Err(Fault { status, message }) => {
+                info!(id = id.to_str().unwrap_or_default(), %method, path, status = status.as_u16(),
+                    microseconds = start.elapsed().as_micros() as u64, error = message, "refused");
+                let allow = route.as_ref().map_or("", Route::method);
+                fault(status, &message, id.to_str().unwrap_or_default(), allow)
+            }
+        };
+        answer.headers_mut().insert(REQUEST_ID, id);
+        if http1 && self.draining() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.metrics.answered(label, answer.status().as_u16(), start.elapsed());
+        Ok(answer)
+    }
+
+    /// The client's id of the request, or a new one.
+    fn id(&self, headers: &HeaderMap) -> HeaderValue {
+        let plain = |id: &&HeaderValue| {
+            (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        headers.get(REQUEST_ID).filter(plain).cloned().unwrap_or_else(|| {
+            let number = self.requests.fetch_add(1, Ordering::Relaxed);
+            let id = format!("{:08x}-{number:x}", self.born);
+            HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+        })
+    }
+
+    async fn route(&self, route: &Route<'_>, request: Request<Incoming>) -> Result<Answer, Fault> {
+        let method = request.method().as_str();
+        if method != route.method() && !(method == "HEAD" && route.method() == "GET") {
+            let message = format!("expected {}, found {method}", route.method());
+            return Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, message));
+        }
+        if !route.is_open() {
+            self.check_token(request.headers())?;
+        }
+        match route {
+            Route::Page => Ok(page()),
+            Route::Live => Ok(json(&v2::Live { live: true })),
+            Route::Ready if self.draining() => Err(Fault::unavailable("the server is about to stop")),
+            Route::Ready => Ok(json(&v2::Ready { ready: true })),
+            Route::Metrics => Ok(text(self.metrics.text())),
+            Route::Server => Ok(json(&v2::server())),
+            Route::Index => Ok(json(&v2::index(self.models.all().values().map(AsRef::as_ref)))),
+            Route::Model(named) => Ok(json(&v2::metadata(&*self.model(named)?))),
+            Route::ModelReady(named) => {
+                self.model(named)?;
+                Ok(json(&v2::Ready { ready: true }))
+            }
+            Route::Predict(name) => {
+                let named = name.map(|name| Named { name, version: None });
+                self.predict(named, request, |model, body, _, limit| predict::answer(model, body, limit))
+                    .await
+            }
+            Route::Infer(named) => self.predict(Some(*named), request, v2::answer).await,
+        }
+    }
+
+    /// Takes a request's model and body, computes, and counts.
+    async fn predict(
+        &self,
+        named: Option<Named<'_>>,
+        request: Request<Incoming>,
+        compute: impl Fn(&Model, &[u8], Option<usize>, usize) -> Result<Answered, Fault>,
+    ) -> Result<Answer, Fault> {
+        let full = |_| Fault::unavailable("too many requests are under way; try again");
+        let _slot = self.slots.try_acquire().map_err(full)?;
+        let model = match named {
+            Some(named) => self.model(&named)?,
+            None => self.models.only().ok_or_else(|| {
+                Fault::not_found(format!("several models are served; say which: /predict/{}", self.names()))
+            })?,
+        };
+        let json = body::json_bytes(request.headers())?;
+        let body = body::read(request, &self.limits).await?;
+        let work = || compute(&model, &body, json, self.limits.rows);
+        let answered = if body.len() <= INLINE {
+            work()
+        } else {
+            let _core = self.large.acquire().await;
+            tokio::task::block_in_place(work)
+        }?;
+        self.metrics.predicted(&model, answered.rows);
+        Ok(bytes(answered))
+    }
+
+    fn model(&self, named: &Named<'_>) -> Result<Arc<Model>, Fault> {
+        let name = named.name;
+        let model = self.models.get(name).ok_or_else(|| {
+            let nearest = Nearest::of(name, self.models.all().keys());
+            Fault::not_found(format!("no model {name:?}{nearest}"))
+        })?;
+        match named.version.filter(|version| *version != model.version) {
+            None => Ok(model),
+            Some(version) => Err(Fault::not_found(format!(
+                "model {name:?} is served as version {:?}, not {version:?}",
+                model.version
+            ))),
+        }
+    }
+
+    fn names(&self) -> String {
+        self.models.all().keys().map(String::as_str).collect::<Vec<_>>().join(", /predict/")
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        let Some(token) = &self.token else { return Ok(()) };
+        let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
+        match given.is_some_and(|given| bool::from(given.ct_eq(token.as_bytes()))) {
+            true => Ok(()),
+            false => {
+                Err(Fault::new(StatusCode::UNAUTHORIZED, "expected the header Authorization: Bearer TOKEN"))
+            }
+        }
+    }
+}

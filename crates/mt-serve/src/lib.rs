@@ -1,0 +1,42 @@
+//! Predictions over HTTP: JSON rows at `/predict`, the Open Inference Protocol v2 for existing clients, metrics.
+//!
+//! In the order in which a request passes through:
+//!
+//! | module | what |
+//! |---|---|
+//! | `server` | listens, keeps connections within the [`Limits`], stops without losing a request |
+//! | `http` | request ids, token, routes, bodies, the log |
+//! | `predict`, `v2` | the two forms of a request and their answers |
+//! | `cell` | JSON values, read straight into the rows of a predictor |
+//! | `models` | the [`Source`]s of bundles and what is served of them, replaced as a whole |
+//! | `metrics` | what is counted |
+//!
+//! Nothing here prints: what happens is told through [`tracing`], and [`Server::run`] returns when asked to stop.
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//! use mt_serve::{Config, Server, Source};
+//!
+//! let server = Server::bind(Config::new(vec![Source::named("video", "bundle")]))?;
+//! println!("{}", server.address());
+//! static STOP: AtomicBool = AtomicBool::new(false); // raised elsewhere
+//! server.run(&STOP)?;
+//! # Ok::<(), mt_serve::Error>(())
+//! ```
+
+mod cell;
+mod config;
+mod error;
+mod fault;
+mod http;
+mod metrics;
+mod models;
+mod predict;
+mod server;
+mod tls;
+mod v2;
+
+pub use config::{Config, Limits, Tls};
+pub use error::{Error, Result};
+pub use models::Source;
+pub use server::Server;

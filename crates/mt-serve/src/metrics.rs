@@ -1,0 +1,136 @@
+//! What is counted, in the OpenMetrics text that Prometheus reads.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::models::Model;
+
+/// All metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Answer, Counter>,
+    seconds: Family<Route, Histogram, Seconds>,
+    rows: Family<Named, Counter>,
+    loads: Family<Named, Counter>,
+    refusals: Family<Named, Counter>,
+    versions: Family<Version, Gauge>,
+    /// Requests under way.
+    pub in_flight: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    model: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    model: String,
+    version: String,
+}
+
+/// Makes a histogram of times: from 50 µs, what a row takes, by doubling to 1.6 s.
+#[derive(Debug, Clone)]
+struct Seconds;
+
+impl MetricConstructor<Histogram> for Seconds {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new((0..16).map(|i| 50e-6 * f64::from(1 << i)))
+    }
+}
+
+/// Something under way, counted until it is dropped.
+pub(crate) struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    pub fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(Seconds),
+            rows: Family::default(),
+            loads: Family::default(),
+            refusals: Family::default(),
+            versions: Family::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("mt_requests", "Requests answered", metrics.requests.clone());
+        registry.register("mt_request_seconds", "From headers to answer", metrics.seconds.clone());
+        registry.register("mt_rows", "Rows predicted", metrics.rows.clone());
+        registry.register("mt_model_loads", "Versions put in service", metrics.loads.clone());
+        registry.register("mt_model_refusals", "Bundles that could not be loaded", metrics.refusals.clone());
+        registry.register("mt_model_version", "1 for the version in service", metrics.versions.clone());
+        registry.register("mt_requests_in_flight", "Requests under way", metrics.in_flight.clone());
+        registry.register("mt_connections", "Open connections", metrics.connections.clone());
+        metrics
+    }
+
+    pub fn answered(&self, route: &'static str, status: u16, took: Duration) {
+        self.requests.get_or_create(&Answer { route, status }).inc();
+        self.seconds.get_or_create(&Route { route }).observe(took.as_secs_f64());
+    }
+
+    pub fn predicted(&self, model: &Model, rows: usize) {
+        self.rows.get_or_create_owned(&named(model.name())).inc_by(rows as u64);
+    }
+
+    pub fn served(&self, model: &Model, instead_of: Option<&Model>) {
+        let version =
+            |model: &Model| Version { model: model.name().to_owned(), version: model.version.clone() };
+        if let Some(old) = instead_of {
+            self.versions.remove(&version(old));
+        }
+        self.versions.get_or_create(&version(model)).set(1);
+        self.loads.get_or_create(&named(model.name())).inc();
+    }
+
+    pub fn refused(&self, name: &str) {
+        self.refusals.get_or_create(&named(name)).inc();
+    }
+
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to memory does not fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+fn named(name: &str) -> Named {
+    Named { model: name.to_owned() }
+}

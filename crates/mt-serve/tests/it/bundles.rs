@@ -1,0 +1,72 @@
+//! Small bundles: two numbers, a user and a list of items; a probability, three classes and a number.
+
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use mt_data::fields::TableEncoder;
+use mt_data::{
+    Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Schema,
+};
+use mt_layers::{Params, RowOptimizer};
+use mt_models::{
+    Export, InputLayer, ModelConfig, ModelKind, Signature, TableFormat, Task, TaskKind, build, write_json,
+};
+use serde_json::json;
+
+fn signature(seed: u64) -> Signature {
+    let field = |name: &str, table: &str, list| Field {
+        name: name.into(),
+        column: name.into(),
+        table: table.into(),
+        list,
+    };
+    let list = List { separator: '|', pooling: mt_data::Pooling::Mean, keep: Some(Keep::Last(3)) };
+    let task = |name: &str, kind| Task { name: name.into(), kind };
+    let table = |name: &str, encoder| TableEncoder { name: name.into(), encoder };
+    let users = Encoder::Vocabulary(["ann", "bob", "18446744073709551615"].iter().collect());
+    Signature {
+        format: Signature::FORMAT,
+        model: ModelConfig { experts: Some(2), expert: Some(vec![4]), ..ModelConfig::new(ModelKind::Mmoe) },
+        schema: Schema {
+            numeric: vec!["age".into(), "x".into()],
+            fields: vec![field("user", "user", None), field("seen", "item", Some(list))],
+            tasks: vec![
+                task("like", TaskKind::Binary),
+                task("tab", TaskKind::Multiclass { classes: 3 }),
+                task("seconds", TaskKind::Regression),
+            ],
+        },
+        normalizer: Normalizer::identity(2, Layout::Dense),
+        encoders: Encoders { tables: vec![table("user", users), table("item", Encoder::Hash(100))] },
+        links: Default::default(),
+        missing: MissingPolicy { numeric: NumericMissing::Zero, texts: vec![] },
+        seed,
+    }
+}
+
+/// Writes a bundle whose weights follow from `seed`.
+pub fn write(dir: &Path, seed: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let signature = signature(seed);
+    let Signature { model, schema, encoders, .. } = &signature;
+    let layer =
+        InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, seed, &Device::Cpu).expect("tables");
+    let params = Params::new(seed);
+    build(model, layer.width(), &schema.tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let tables = layer.embeddings().expect("fields").export().expect("tensors");
+    let weights: Vec<_> = params.all().into_iter().map(|p| (p.name, p.var.as_tensor().clone())).collect();
+    let save = |name: &str, tensors: Vec<(String, candle_core::Tensor)>| {
+        safetensors::serialize_to_file(tensors, None, &folder.path().join(name)).expect("a file");
+    };
+    save(Signature::WEIGHTS, weights);
+    save(Signature::TABLES, tables.into_iter().collect());
+    write_json(&folder.path().join(Signature::FILE), &signature).expect("a file");
+    let row = json!({"age": 31, "user": "ann", "seen": [1, 2]}).as_object().expect("an object").clone();
+    let export = Export {
+        checkpoint: folder.path(),
+        tables: TableFormat::F32,
+        rows: vec![row],
+        config: "version: 1\n",
+    };
+    export.write::<mt_models::Error>(dir, |_| Ok("# A model\n".to_owned())).expect("a bundle");
+}

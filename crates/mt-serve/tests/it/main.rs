@@ -1,0 +1,9 @@
+//! Tests of the public API, through a listening server.
+#![allow(missing_docs)]
+
+mod bundles;
+mod client;
+mod hostile;
+mod predict;
+mod swapping;
+mod v2;

@@ -1,0 +1,105 @@
+//! Versions that come and go, and the end of a server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mt_serve::Source;
+
+use crate::bundles;
+use crate::client::Served;
+
+const ROW: &str = r#"{"rows": [{"age": 3, "user": "bob", "seen": [1]}]}"#;
+
+#[test]
+fn a_hundred_swaps_under_load_fail_no_request_and_each_answer_is_one_version() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for seed in [1, 2] {
+        bundles::write(&folder.path().join(format!("models/m/{seed}")), seed);
+    }
+    let (models, second) = (folder.path().join("models"), folder.path().join("models/m/2"));
+    let aside = folder.path().join("aside");
+    let served = Served::of(folder, Source::Folder(models), |_| {});
+    let ask = |client: &mut crate::client::Client| {
+        let answer = client.send("POST", "/predict/m", "", ROW.as_bytes()).expect("an answer");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    };
+    let wait = |version: &str| loop {
+        let body = served.post("/predict/m", ROW);
+        if body.json()["version"] == version {
+            return body.body;
+        }
+    };
+    let new = wait("2");
+    std::fs::rename(&second, &aside).expect("moved");
+    let old = wait("1");
+    assert_ne!(new[28..], old[28..], "the two versions predict the same");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let hammer = || {
+            let (mut client, mut answers) = (served.client(), 0);
+            while !done.load(Ordering::Relaxed) {
+                let body = ask(&mut client);
+                assert!(body == old || body == new, "{}", String::from_utf8_lossy(&body));
+                answers += 1;
+            }
+            answers
+        };
+        let hammers: Vec<_> = (0..3).map(|_| scope.spawn(hammer)).collect();
+        for _ in 0..50 {
+            std::fs::rename(&aside, &second).expect("moved");
+            wait("2");
+            std::fs::rename(&second, &aside).expect("moved");
+            wait("1");
+        }
+        done.store(true, Ordering::Relaxed);
+        for hammer in hammers {
+            assert!(hammer.join().expect("no failed request") > 100);
+        }
+    });
+}
+
+#[test]
+fn a_damaged_version_is_refused_and_the_one_before_it_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let models = folder.path().join("models");
+    bundles::write(&models.join("m/1"), 1);
+    let served = Served::of(folder, Source::Folder(models.clone()), |_| {});
+    for (version, file) in
+        [(2, "weights.safetensors"), (3, "model.json"), (4, "bundle.json"), (5, "tables.safetensors")]
+    {
+        let aside = models.with_file_name(format!("{version}"));
+        bundles::write(&aside, 2);
+        let bytes = std::fs::read(aside.join(file)).expect("a file");
+        std::fs::write(aside.join(file), &bytes[..bytes.len() / 2]).expect("written");
+        std::fs::rename(&aside, models.join(format!("m/{version}"))).expect("moved");
+        let refused = format!("mt_model_refusals_total{{model=\"m\"}} {}", version - 1);
+        while !String::from_utf8_lossy(&served.get("/metrics").body).contains(&refused) {}
+        assert_eq!(served.post("/predict/m", ROW).json()["version"], "1");
+    }
+    bundles::write(&models.join("m/6"), 2);
+    while served.post("/predict/m", ROW).json()["version"] != "6" {}
+}
+
+#[test]
+fn asked_to_stop_the_server_finishes_what_it_accepted() {
+    let served = Served::new(|_| {});
+    let answers: usize = std::thread::scope(|scope| {
+        let hammer = || {
+            let (mut client, mut answers) = (served.client(), 0);
+            loop {
+                let answer = client.send("POST", "/predict", "", ROW.as_bytes()).expect("an answer");
+                assert_eq!(answer.status, 200, "{answer:?}");
+                answers += 1;
+                // Told to leave, a client leaves.
+                if answer.head.contains("connection: close\r\n") {
+                    return answers;
+                }
+            }
+        };
+        let hammers: Vec<_> = (0..4).map(|_| scope.spawn(hammer)).collect();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        served.stop();
+        hammers.into_iter().map(|hammer| hammer.join().expect("no lost request")).sum()
+    });
+    assert!(answers > 100, "{answers}");
+}
