@@ -32,8 +32,8 @@ pub enum Error {
     Model {
         /// Its name.
         name: String,
-        /// Why.
-        source: mt_models::Error,
+        /// Why. Boxed, as every result carries the largest error.
+        source: Box<mt_models::Error>,
     },
     /// A folder that cannot be read.
     #[error("{path}: cannot look for bundles")]

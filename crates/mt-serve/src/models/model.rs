@@ -35,7 +35,7 @@ pub(crate) struct Buffers {
 
 impl Model {
     pub fn load(found: Found, score: Option<&str>) -> Result<Self> {
-        let fail = |source| Error::Model { name: found.name.clone(), source };
+        let fail = |source| Error::Model { name: found.name.clone(), source: Box::new(source) };
         let damaged = |problem: &str| {
             fail(mt_models::Error::File { path: found.dir.clone(), problem: problem.to_owned() })
         };
