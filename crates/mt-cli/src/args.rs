@@ -158,7 +158,7 @@ pub struct CompareArgs {
     pub seeds: std::num::NonZeroU64,
     #[command(flatten)]
     pub overrides: Overrides,
-    /// Train each configuration with each value of a key, as in 'model.gate=[[], [32]]'; may be given several times
+    /// Train each configuration with each value of a key, as in 'model.experts=[2, 4]'; may be given several times
     #[arg(long, value_name = "KEY=[VALUE, ...]")]
     pub vary: Vec<String>,
     /// Folder for the runs and the table [default: reports/compare, or the next free reports/compare-2, ...]
