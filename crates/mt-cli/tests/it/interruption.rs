@@ -117,11 +117,11 @@ fn a_run_killed_at_twenty_moments_ends_with_the_bytes_of_one_that_was_not() {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        for _ in 0..moment[0] % 20 {
+        for _ in 0..moment[0] % 12 {
             let line = lines.next().expect("it was to go on for longer").expect("a line");
             from_middle += u32::from(line.contains(r#""checkpoint":"step-"#));
         }
-        std::thread::sleep(Duration::from_micros(100 * u64::from(moment[1] % 100)));
+        std::thread::sleep(Duration::from_micros(100 * u64::from(moment[1] % 50)));
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
     }
