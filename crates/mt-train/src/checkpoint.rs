@@ -18,7 +18,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use mt_data::Encoders;
-use mt_layers::{Embeddings, Param, Params};
+use mt_layers::{Embeddings, Param, Params, unpack_tables};
 use mt_models::{Contents, Signature, read_json, write_file, write_folder, write_json};
 use serde::{Deserialize, Serialize};
 
@@ -179,6 +179,8 @@ impl Saved {
         };
         let encoders = Signature::read(dir)?.encoders;
         let tables = if encoders.tables.is_empty() { BTreeMap::new() } else { load(Signature::TABLES)? };
+        // A bundle's are packed; a checkpoint's stay as they are.
+        let tables = unpack_tables(tables).map_err(|error| at(dir, Signature::TABLES)(error.into()))?;
         let (mut moments, updates) = match optimizer {
             true => (load(OPTIMIZER)?, read_state(dir)?.updates),
             false => Default::default(),

@@ -338,7 +338,8 @@ fn run_epochs<'scope, 'env: 'scope>(
         checkpoint::read(&run.checkpoint(best.epoch), weights, layer.embeddings(), cfg.train.optimizer)?;
     }
     let (epochs, parameters) = (state.epoch, params.count());
-    Ok(Outcome { scorer, parameters, best, epochs, seconds, rows: seen, interrupted: stopped })
+    let interrupted = stopped && epochs < cfg.train.epochs;
+    Ok(Outcome { scorer, parameters, best, epochs, seconds, rows: seen, interrupted })
 }
 
 /// Checkpoints within an epoch that are kept: should the last be damaged, there is the one before.

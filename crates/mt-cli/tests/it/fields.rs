@@ -277,3 +277,18 @@ fn a_comparison_ranks_a_regression_by_xauc_and_tests_it() {
         page.contains("gain in XAUC, 95 % interval") && page.contains("<figcaption>XAUC, validation rows")
     );
 }
+
+#[test]
+fn a_warm_start_takes_the_same_from_a_run_and_from_its_bundle() {
+    let folder = trained();
+    folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();
+    let start = |from: &str, dir: &str| {
+        let set = format!("train.warm_start.from={from}");
+        let args = ["train", "fields.yaml", "--run-dir", dir, "--set", "train.epochs=1", "--set", &set];
+        let said = folder.mt(&args);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.err.contains("warm start: took "), "{}", said.err);
+        folder.bytes(&format!("{dir}/checkpoints/epoch-001/tables.safetensors"))
+    };
+    assert!(start("run", "from-run") == start("bundle", "from-bundle"));
+}

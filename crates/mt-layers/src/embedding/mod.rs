@@ -43,7 +43,7 @@ pub use config::{Field, Pooling, TableConfig};
 pub use frozen::{Bytes, FrozenEmbeddings};
 pub use ids::Ids;
 pub use optimizer::RowOptimizer;
-pub use pack::{TableFormat, pack_tables};
+pub use pack::{TableFormat, pack_tables, unpack_tables};
 
 use crate::error::Error;
 use crate::fused::PARALLEL;

@@ -61,6 +61,41 @@ pub fn pack_tables(
     Ok(packed)
 }
 
+/// The values and ids that [`pack_tables`] was given, up to what its format keeps: `{table}.values` (n, K) as float32, and
+/// `{table}.ids` (n) where not all rows were trained. Tensors that were not packed stay as they are.
+///
+/// # Errors
+/// If a tensor cannot be read, or a scale is missing.
+pub fn unpack_tables(packed: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>, Error> {
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in &packed {
+        match name.rsplit_once('.') {
+            Some((table, "values")) => {
+                let values = tensor.to_dtype(DType::F32)?;
+                let values = match packed.get(&format!("{table}.scales")) {
+                    Some(scales) => (values - f64::from(ZERO))?
+                        .broadcast_mul(&scales.to_dtype(DType::F32)?.unsqueeze(1)?)?,
+                    None => values,
+                };
+                tensors.insert(name.clone(), values);
+            }
+            Some((table, "seen")) => {
+                let words = tensor.to_vec1::<i64>()?;
+                let of_word = |(w, word): (u32, i64)| {
+                    (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| 64 * w + bit)
+                };
+                let ids: Vec<u32> = (0..).zip(words).flat_map(of_word).collect();
+                tensors.insert(format!("{table}.ids"), Tensor::new(ids, &Device::Cpu)?);
+            }
+            Some((_, "scales")) => {}
+            _ => {
+                tensors.insert(name.clone(), tensor.clone());
+            }
+        }
+    }
+    Ok(tensors)
+}
+
 /// Whether saved ids are those of different rows, in order: one that came twice would be restored as the last.
 pub(super) fn check_ids(ids: &[u32], rows: usize) -> Result<(), String> {
     if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|&id| id as usize >= rows) {
@@ -89,4 +124,28 @@ fn quantise(values: &Tensor) -> Result<(Tensor, Tensor), Error> {
         scales.push(scale);
     }
     Ok((Tensor::from_vec(bytes, (n, width), &Device::Cpu)?, Tensor::new(scales, &Device::Cpu)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_packed_is_unpacked_as_exactly_as_the_format_allows() -> Result<(), Error> {
+        let values: Vec<f32> = (0..3 * 4).map(|i| i as f32 / 16.0 - 0.3).collect();
+        let tensors = BTreeMap::from([
+            ("t.ids".to_owned(), Tensor::new(&[1u32, 64, 130], &Device::Cpu)?),
+            ("t.values".to_owned(), Tensor::from_vec(values.clone(), (3, 4), &Device::Cpu)?),
+        ]);
+        let formats = [TableFormat::F32, TableFormat::F16, TableFormat::Bf16, TableFormat::Int8];
+        for (format, error) in formats.into_iter().zip([0.0, 3e-4, 3e-3, 3e-3]) {
+            let found = unpack_tables(pack_tables(&tensors, &[("t".to_owned(), 131)], format)?)?;
+            assert!(found.keys().eq(tensors.keys()), "{format:?}: {found:?}");
+            assert_eq!(found["t.ids"].to_vec1::<u32>()?, [1, 64, 130]);
+            for (a, b) in found["t.values"].flatten_all()?.to_vec1::<f32>()?.iter().zip(&values) {
+                assert!((a - b).abs() <= error, "{format:?}: {a}, expected {b}");
+            }
+        }
+        Ok(())
+    }
 }
