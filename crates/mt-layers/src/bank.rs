@@ -2,14 +2,16 @@
 //! bank of one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use candle_core::{Module, Result, Tensor, bail};
+use candle_core::{CustomOp2, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::fused::affine::{Affine, Piece};
+use crate::fused::stack::{SideBySide, Stack};
 use crate::fused::{parameters, readable};
 use crate::init::Initializer;
-use crate::input::Input;
+use crate::input::{Input, SparseRows};
 use crate::linear::matmul;
 
 /// `n` multilayer perceptrons of equal sizes; ReLU after each layer, or after all but the last.
@@ -25,7 +27,7 @@ pub struct Bank {
 }
 
 #[derive(Debug, Clone)]
-struct Layer {
+pub(crate) struct Layer {
     weight: Tensor,
     bias: Tensor,
     inputs: usize,
@@ -101,33 +103,82 @@ impl Bank {
     }
 }
 
+/// Banks, and the columns of one input that each reads.
+pub(crate) type Reads<'a> = [(&'a Bank, Range<usize>)];
+
 /// Several banks of equal depth, each on its own columns of one input; their outputs are concatenated:
 /// `(B, D)` to `(B, Σ n·O)`.
-pub fn forward_side_by_side(banks: &[(&Bank, Range<usize>)], xs: &Input) -> Result<Tensor> {
+pub fn forward_side_by_side(banks: &Reads, xs: &Input) -> Result<Tensor> {
+    let layers = layers(banks)?;
+    if let Some(stack) = stack(&layers, xs)? {
+        return apply(xs, &layers, |sparse| SideBySide { sparse, banks: stack });
+    }
+    let mut xs = xs.clone();
+    for layer in &layers {
+        xs = Input::Dense(layer.composed(&xs)?);
+    }
+    let anchor = &banks[0].0.layers[0].weight;
+    xs.to_dense(anchor.dtype(), anchor.device())
+}
+
+/// One layer of all banks.
+pub(crate) struct Level<'a> {
+    layers: Vec<&'a Layer>,
+    pieces: Vec<Piece>,
+    relu: bool,
+}
+
+/// The layers of banks side by side, from the input up.
+pub(crate) fn layers<'a>(banks: &Reads<'a>) -> Result<Vec<Level<'a>>> {
     let Some((first, _)) = banks.first() else { bail!("no bank to run") };
     let depth = first.layers.len();
     if banks.iter().any(|(bank, _)| bank.layers.len() != depth || bank.activate_last != first.activate_last) {
         bail!("banks side by side must be equally deep")
     }
     let mut reads: Vec<Range<usize>> = banks.iter().map(|(_, read)| read.clone()).collect();
-    let mut xs = xs.clone();
+    let mut levels = Vec::with_capacity(depth);
     for l in 0..depth {
         let layers: Vec<&Layer> = banks.iter().map(|(bank, _)| &bank.layers[l]).collect();
         let (pieces, writes) = pieces(banks, &layers, &reads, l)?;
-        let relu = first.activate_last || l + 1 < depth;
-        let out = match fused(&xs, &layers, &pieces, relu)? {
-            Some(out) => out,
-            None => composed(&xs, &layers, &pieces, relu)?,
-        };
-        (xs, reads) = (Input::Dense(out), writes);
+        levels.push(Level { layers, pieces, relu: first.activate_last || l + 1 < depth });
+        reads = writes;
     }
-    xs.to_dense(first.layers[0].weight.dtype(), first.layers[0].weight.device())
+    Ok(levels)
+}
+
+/// The layers as one operation, or `None` where the composition has to run.
+pub(crate) fn stack(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
+    match xs {
+        Input::Dense(xs) if !readable(xs) => return Ok(None),
+        Input::Dense(_) => {}
+        Input::Sparse(rows) => {
+            let whole = |piece: &Piece| piece.input == 0 && piece.inputs == rows.width();
+            if !levels[0].pieces.iter().all(whole) {
+                bail!("sparse rows of {} columns are read as a whole", rows.width())
+            }
+        }
+    }
+    Ok(levels.iter().map(Level::fused).collect::<Option<_>>().map(Stack::new))
+}
+
+/// Applies an operation that reads `xs` and starts with `levels`.
+pub(crate) fn apply<O: CustomOp2 + Send + Sync + 'static>(
+    xs: &Input,
+    levels: &[Level],
+    operation: impl FnOnce(Option<Arc<SparseRows>>) -> O,
+) -> Result<Tensor> {
+    let Layer { weight, bias, .. } = levels[0].layers[0];
+    match xs {
+        // Sparse rows are no tensor; the bias stands in as the unused first argument.
+        Input::Sparse(rows) => bias.detach().apply_op2(weight, operation(Some(rows.clone()))),
+        Input::Dense(xs) => xs.apply_op2(weight, operation(None)),
+    }
 }
 
 /// The affine maps of layer `l`, and the columns each bank writes. In the first layer all members of a bank read the
 /// same columns, so they are one map; after it each reads its own.
 fn pieces(
-    banks: &[(&Bank, Range<usize>)],
+    banks: &Reads,
     layers: &[&Layer],
     reads: &[Range<usize>],
     l: usize,
@@ -149,37 +200,25 @@ fn pieces(
     Ok((pieces, writes))
 }
 
-fn fused(xs: &Input, layers: &[&Layer], pieces: &[Piece], relu: bool) -> Result<Option<Tensor>> {
-    let Some(parameters) = parameters(layers.iter().flat_map(|layer| [&layer.weight, &layer.bias])) else {
-        return Ok(None);
-    };
-    let width = pieces.iter().map(|piece| piece.width).sum();
-    let anchor = &layers[0].weight;
-    let op = |sparse| Affine { sparse, parameters, pieces: pieces.to_vec(), width, relu };
-    match xs {
-        Input::Sparse(rows) => {
-            // Sparse rows are no tensor; the bias stands in as the unused first argument.
-            let reads_all = pieces.iter().all(|piece| piece.input == 0 && piece.inputs == rows.width());
-            if !reads_all {
-                bail!("sparse rows of {} columns are read as a whole", rows.width())
-            }
-            Ok(Some(layers[0].bias.detach().apply_op2(anchor, op(Some(rows.clone())))?))
-        }
-        Input::Dense(xs) if readable(xs) => Ok(Some(xs.apply_op2(anchor, op(None))?)),
-        Input::Dense(_) => Ok(None),
+impl Level<'_> {
+    fn fused(&self) -> Option<Affine> {
+        let parameters = parameters(self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]))?;
+        let width = self.pieces.iter().map(|piece| piece.width).sum();
+        Some(Affine { parameters, pieces: self.pieces.clone(), width, relu: self.relu })
     }
-}
 
-fn composed(xs: &Input, layers: &[&Layer], pieces: &[Piece], relu: bool) -> Result<Tensor> {
-    let xs = xs.to_dense(layers[0].weight.dtype(), layers[0].weight.device())?;
-    let mut parts = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let layer = layers[piece.layer];
-        let weight = layer.weight.reshape((piece.inputs, piece.stride))?.narrow(1, piece.at, piece.width)?;
-        let bias = layer.bias.reshape(piece.stride)?.narrow(0, piece.at, piece.width)?;
-        let xs = xs.narrow(1, piece.input, piece.inputs)?;
-        parts.push(matmul(&xs, &weight)?.broadcast_add(&bias)?);
+    fn composed(&self, xs: &Input) -> Result<Tensor> {
+        let xs = xs.to_dense(self.layers[0].weight.dtype(), self.layers[0].weight.device())?;
+        let mut parts = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let layer = self.layers[piece.layer];
+            let weight = layer.weight.reshape((piece.inputs, piece.stride))?;
+            let weight = weight.narrow(1, piece.at, piece.width)?;
+            let bias = layer.bias.reshape(piece.stride)?.narrow(0, piece.at, piece.width)?;
+            let xs = xs.narrow(1, piece.input, piece.inputs)?;
+            parts.push(matmul(&xs, &weight)?.broadcast_add(&bias)?);
+        }
+        let out = Tensor::cat(&parts, 1)?;
+        if self.relu { candle_nn::Activation::Relu.forward(&out) } else { Ok(out) }
     }
-    let out = Tensor::cat(&parts, 1)?;
-    if relu { candle_nn::Activation::Relu.forward(&out) } else { Ok(out) }
 }

@@ -5,6 +5,7 @@
 //! | [`Input`], [`SparseRows`] | what a model reads: a dense tensor or mostly-zero rows |
 //! | [`Bank`] | expert banks, bottoms and gates: `n` MLPs with stacked weights |
 //! | [`Mixture`] | softmax gates mixing experts |
+//! | [`GatedExperts`] | experts, gates and mixtures of one level: what MMoE, CGC and PLE are built of |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`FrozenEmbeddings`] | the same for prediction, read from a mapped file |
@@ -24,6 +25,7 @@ mod dropout;
 mod embedding;
 mod error;
 mod fused;
+mod gated_experts;
 mod gradients;
 mod init;
 mod input;
@@ -44,6 +46,7 @@ pub use bank::{Bank, forward_side_by_side};
 pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
 pub use embedding::{TableConfig, TableFormat, pack_tables, unpack_tables};
 pub use error::Error;
+pub use gated_experts::GatedExperts;
 pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};

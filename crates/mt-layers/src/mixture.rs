@@ -38,13 +38,23 @@ impl Mixture {
         self.gates.iter().map(Vec::len).sum()
     }
 
+    /// Columns of all mixtures.
+    pub(crate) fn outputs(&self) -> usize {
+        self.gates.len() * self.width
+    }
+
+    /// Refuses experts and logits of other sizes than the gates'.
+    pub(crate) fn check(&self, columns: usize, logits: usize) -> Result<()> {
+        let needed = self.gates.iter().flatten().max().map_or(0, |e| (e + 1) * self.width);
+        if columns < needed || logits != self.logits() {
+            bail!("mixture of {columns} expert columns and {logits} logits does not fit {self:?}")
+        }
+        Ok(())
+    }
+
     /// Experts `(B, E·H)` and gate logits `(B, Σ choices)` to mixtures `(B, G·H)`.
     pub fn forward(&self, experts: &Tensor, logits: &Tensor) -> Result<Tensor> {
-        let (_, columns) = experts.dims2()?;
-        let needed = self.gates.iter().flatten().max().map_or(0, |e| (e + 1) * self.width);
-        if columns < needed || logits.dim(1)? != self.logits() {
-            bail!("mixture of {columns} expert columns and {} logits does not fit {self:?}", logits.dim(1)?)
-        }
+        self.check(experts.dim(1)?, logits.dim(1)?)?;
         note(self, experts, logits)?;
         if readable(experts) && readable(logits) {
             return experts.apply_op2(logits, FusedMixture::new(self.clone()));

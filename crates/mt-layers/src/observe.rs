@@ -39,9 +39,14 @@ pub fn observe<T>(forward: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Mixed>)
     Ok((out, SEEN.take().unwrap_or_default()))
 }
 
+/// Whether someone looks.
+pub(crate) fn observing() -> bool {
+    SEEN.with_borrow(Option::is_some)
+}
+
 /// Notes what `mixture` reads, if someone looks.
 pub(crate) fn note(mixture: &Mixture, experts: &Tensor, logits: &Tensor) -> Result<()> {
-    if SEEN.with_borrow(Option::is_none) {
+    if !observing() {
         return Ok(());
     }
     let weights = mixture.weights(logits)?.detach();

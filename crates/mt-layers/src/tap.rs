@@ -50,6 +50,11 @@ pub fn tap(xs: Tensor, shared: Range<usize>) -> Result<Tensor> {
     })
 }
 
+/// Whether a tap would cut.
+pub(crate) fn cutting() -> bool {
+    CUTS.with_borrow(Option::is_some)
+}
+
 /// Runs `forward` and returns where it was cut.
 fn cut(forward: impl FnOnce() -> Result<Tensor>) -> Result<(Tensor, Vec<Cut>)> {
     struct Restore(Option<Vec<Cut>>);

@@ -3,7 +3,7 @@
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::{Linear, VarBuilder};
 
-use crate::fused::towers::FusedTowers;
+use crate::fused::towers::{FusedTowers, Transposed};
 use crate::fused::{parameters, readable};
 use crate::init::Initializer;
 
@@ -59,6 +59,7 @@ impl Module for Mlp {
 pub struct Towers {
     towers: Vec<Mlp>,
     inputs: usize,
+    transposed: Transposed,
 }
 
 impl Towers {
@@ -80,7 +81,7 @@ impl Towers {
         if towers.is_empty() {
             bail!("a model needs at least one task")
         }
-        Ok(Self { towers, inputs })
+        Ok(Self { towers, inputs, transposed: Transposed::default() })
     }
 
     /// Streams `(B, S·H)` to logits `(B, L)`, task after task. `S` is the number of tasks, or 1 when all share one.
@@ -97,7 +98,7 @@ impl Towers {
             let reads = (0..self.towers.len()).map(at).collect();
             let depth = self.towers[0].layers.len();
             let anchor = self.towers[0].layers[0].weight();
-            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads)?);
+            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads, &self.transposed)?);
         }
         self.composed(streams, at)
     }

@@ -6,9 +6,9 @@
 //! | symbol | code | shape | parameter |
 //! |---|---|---|---|
 //! | x | `xs` | `(B, D)` | |
-//! | f_t,k | `own[t]` | `(B, D) → (B, m·H)` | `experts.{task}.{l}.weight` `(I, m, O)`, `….bias` `(m, O)` |
-//! | f_s,k | `shared` | `(B, D) → (B, n·H)` | `experts.shared.{l}.weight` `(I, n, O)`, `….bias` `(n, O)` |
-//! | W_t | `gates[t]` | `(B, D) → (B, m + n)` | `gates.{task}.{l}.weight` `(I, 1, O)`, `….bias` `(1, O)` |
+//! | f_t,k | experts of t | `(B, D) → (B, m·H)` | `experts.{task}.{l}.weight` `(I, m, O)`, `….bias` `(m, O)` |
+//! | f_s,k | shared experts | `(B, D) → (B, n·H)` | `experts.shared.{l}.weight` `(I, n, O)`, `….bias` `(n, O)` |
+//! | W_t | gate t | `(B, D) → (B, m + n)` | `gates.{task}.{l}.weight` `(I, 1, O)`, `….bias` `(1, O)` |
 //!
 //! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
 
@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side, tap};
+use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -41,15 +41,8 @@ pub struct CgcConfig {
 /// inputs of its own for each task and for the shared part, and a gate for the shared stream.
 #[derive(Debug, Clone)]
 pub struct Cgc {
-    experts: Vec<Read>,
-    gates: Vec<Read>,
-    mixture: Mixture,
-    /// Columns of the shared experts' outputs.
-    shared: Range<usize>,
+    level: GatedExperts,
 }
-
-/// A bank and the input columns it reads.
-type Read = (Bank, Range<usize>);
 
 impl Cgc {
     /// Builds the trunk.
@@ -94,32 +87,21 @@ impl Cgc {
         }
         let width = cfg.expert.last().copied().unwrap_or(0);
         let mixture = Mixture::new(width, choices, cfg.temperature)?;
-        Ok(Self { experts, gates, mixture, shared: shared.start * width..shared.end * width })
-    }
-
-    /// The outputs `(B, E·H)` of all experts and the logits of all gates.
-    fn parts(&self, xs: &Input) -> Result<(Tensor, Tensor)> {
-        let side_by_side = |reads: &[Read]| {
-            let reads: Vec<_> = reads.iter().map(|(bank, read)| (bank, read.clone())).collect();
-            forward_side_by_side(&reads, xs)
-        };
-        Ok((side_by_side(&self.experts)?, side_by_side(&self.gates)?))
+        Ok(Self { level: GatedExperts::new(experts, gates, mixture, shared)? })
     }
 
     /// The streams of a level below others, to whose experts the tasks' gradients come mixed.
     pub(crate) fn below(&self, xs: &Input) -> Result<Tensor> {
-        let (experts, gates) = self.parts(xs)?;
-        self.mixture.forward(&experts, &gates)
+        self.level.below(xs)
     }
 }
 
 impl Trunk for Cgc {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        let (experts, gates) = self.parts(xs)?;
-        self.mixture.forward(&tap(experts, self.shared.clone())?, &tap(gates, 0..0)?)
+        self.level.forward(xs)
     }
 
     fn width(&self) -> usize {
-        self.experts[0].0.outputs()
+        self.level.width()
     }
 }

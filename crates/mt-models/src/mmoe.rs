@@ -6,14 +6,14 @@
 //! | symbol | code | shape | parameter |
 //! |---|---|---|---|
 //! | x | `xs` | `(B, D)` | |
-//! | f_e | `experts` | `(B, D) → (B, E·H)` | `experts.{l}.weight` `(I, E, O)`, `experts.{l}.bias` `(E, O)` |
-//! | W_t | `gates[t]` | `(B, D) → (B, E)` | `gates.{task}.{l}.weight` `(I, 1, O)`, `gates.{task}.{l}.bias` `(1, O)` |
+//! | f_e | experts | `(B, D) → (B, E·H)` | `experts.{l}.weight` `(I, E, O)`, `experts.{l}.bias` `(E, O)` |
+//! | W_t | gate t | `(B, D) → (B, E)` | `gates.{task}.{l}.weight` `(I, 1, O)`, `gates.{task}.{l}.bias` `(1, O)` |
 //!
 //! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side, tap};
+use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -35,34 +35,33 @@ pub struct MmoeConfig {
 /// The trunk of shared experts and one gate a task.
 #[derive(Debug, Clone)]
 pub struct Mmoe {
-    experts: Bank,
-    gates: Vec<Bank>,
-    mixture: Mixture,
+    level: GatedExperts,
 }
 
 impl Mmoe {
     /// Builds the trunk.
     pub fn new(cfg: &MmoeConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
         sizes.check()?;
+        let all = 0..sizes.inputs;
         let experts = Bank::experts(sizes.inputs, cfg.experts, &cfg.expert, cfg.init, vb.pp("experts"))?;
         let vb = vb.pp("gates");
-        let gate = |task| Bank::gate(sizes.inputs, cfg.experts, &cfg.gate, cfg.init, vb.pp(task));
+        let gate = |task| {
+            Ok((Bank::gate(sizes.inputs, cfg.experts, &cfg.gate, cfg.init, vb.pp(task))?, all.clone()))
+        };
         let gates = sizes.tasks.iter().map(gate).collect::<Result<Vec<_>>>()?;
         let choices = vec![(0..cfg.experts).collect(); gates.len()];
         let mixture = Mixture::new(experts.outputs(), choices, cfg.temperature)?;
-        Ok(Self { experts, gates, mixture })
+        let level = GatedExperts::new(vec![(experts, all.clone())], gates, mixture, 0..cfg.experts)?;
+        Ok(Self { level })
     }
 }
 
 impl Trunk for Mmoe {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        let width = xs.width()?;
-        let gates: Vec<_> = self.gates.iter().map(|gate| (gate, 0..width)).collect();
-        let experts = tap(self.experts.forward(xs)?, 0..self.experts.len() * self.experts.outputs())?;
-        self.mixture.forward(&experts, &tap(forward_side_by_side(&gates, xs)?, 0..0)?)
+        self.level.forward(xs)
     }
 
     fn width(&self) -> usize {
-        self.experts.outputs()
+        self.level.width()
     }
 }

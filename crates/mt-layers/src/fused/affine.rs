@@ -1,20 +1,17 @@
-//! Several affine maps side by side as one operation: `out[:, p] = act(xs[:, r(p)] · W_p + b_p)`.
+//! Several affine maps side by side: `out[:, p] = act(xs[:, r(p)] · W_p + b_p)`.
 //!
 //! Sparse rows go entry by entry, narrow dense rows through small products, wide ones through the matrix product.
 
-use std::sync::Arc;
-
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::Result;
 use rayon::prelude::*;
 
 use super::dense::{Block, multiply, multiply_transposed, transpose};
-use super::matmul::{Matrix, add_product};
+use super::matmul::{Matrix, add_product, write_product};
 use super::packed::Packed;
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
 use super::sparse;
-use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all, with_values};
-use crate::input::SparseRows;
+use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, with_all};
 use crate::kernel;
 
 /// One affine map: which columns it reads, where its weights lie, which columns it writes.
@@ -61,10 +58,9 @@ impl Piece {
     }
 }
 
-/// The operation. Its second argument is the first weight, which ties it into the graph when the input itself needs
-/// no gradient; the first is the input, or a one-element stand-in beside sparse rows.
+/// One layer.
+#[derive(Debug)]
 pub(crate) struct Affine {
-    pub sparse: Option<Arc<SparseRows>>,
     pub parameters: Vec<Parameter>,
     pub pieces: Vec<Piece>,
     pub width: usize,
@@ -84,6 +80,18 @@ kernel! {
         for r in 0..out.len() / stride {
             let out = &mut out[r * stride + piece.out..][..piece.width];
             sparse::forward(simd, rows.row(r), weight, piece.columns(), &bias[piece.at..], out);
+        }
+    }
+}
+
+kernel! {
+    fn add_bias(_simd: S, piece: &Piece, bias: &[f32], out: &mut [f32], stride: usize) {
+        let bias = &bias[piece.at..][..piece.width];
+        for r in 0..out.len() / stride {
+            let out = &mut out[r * stride + piece.out..][..piece.width];
+            for i in 0..out.len() {
+                out[i] += bias[i];
+            }
         }
     }
 }
@@ -145,7 +153,8 @@ impl Affine {
         one_pass && self.pieces.len() > 1 && rows.entries() >= 8 * inputs && self.pieces.iter().all(same)
     }
 
-    fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
+    /// The layer's outputs, a row of [`Affine::width`] for each of `rows`.
+    pub(super) fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
         let mut out = buffer(rows.len() * self.width);
         with_all(&self.parameters, |params| {
             if self.packs(rows) {
@@ -162,10 +171,9 @@ impl Affine {
     fn run(&self, rows: Rows, pieces: &[Piece], params: &[&[f32]], out: &mut [f32]) {
         for piece in pieces {
             let Some((values, width)) = rows.wide(piece.inputs) else { continue };
-            piece.start(params[2 * piece.layer + 1], out, self.width);
             let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width);
             let rhs = Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
-            add_product(out, piece.out, self.width, lhs, rhs);
+            write_product(out, piece.out, self.width, lhs, rhs);
         }
         let chunk = |(c, out): (usize, &mut [f32])| {
             let count = out.len() / self.width;
@@ -179,7 +187,7 @@ impl Affine {
                         let (xs, weight) = (piece.reads(values, width), piece.weight(weight));
                         multiply(count, xs, weight, out, piece.writes(self.width));
                     }
-                    Rows::Dense { .. } => {}
+                    Rows::Dense { .. } => add_bias(piece, bias, out, self.width),
                 }
             }
             if self.relu {
@@ -289,18 +297,27 @@ impl Affine {
         if parallel { tasks.into_par_iter().for_each(run) } else { tasks.into_iter().for_each(run) }
     }
 
-    fn input_gradient(&self, rows: Rows, delta: &[f32], width: usize) -> Result<Vec<f32>> {
-        let mut gradient = buffer(rows.len() * width);
+    /// Adds the inputs' gradient to `gradient`, rows of `width`.
+    fn add_input_gradient(
+        &self,
+        rows: Rows,
+        delta: &[f32],
+        width: usize,
+        gradient: &mut [f32],
+    ) -> Result<()> {
         with_all(&self.parameters, |params| {
             for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_some()) {
                 let lhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
                 let rhs =
                     Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
-                add_product(&mut gradient, piece.input, width, lhs, rhs.transposed());
+                add_product(gradient, piece.input, width, lhs, rhs.transposed());
             }
             let narrow = self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none());
             let transposed: Vec<(&Piece, Vec<f32>)> =
                 narrow.map(|p| (p, transpose(p.weight(params[2 * p.layer]), p.inputs))).collect();
+            if transposed.is_empty() {
+                return Ok(());
+            }
             let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
                 for (piece, weight) in &transposed {
                     let delta = Block::new(delta, piece.out, piece.width, self.width);
@@ -316,57 +333,22 @@ impl Affine {
                 gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk);
             }
             Ok(())
-        })?;
-        Ok(gradient)
+        })
     }
 
-    fn backward(
+    /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted.
+    pub(super) fn backward(
         &self,
-        xs: &Tensor,
-        dense: &[f32],
+        rows: Rows,
         result: &[f32],
         gradient: &[f32],
-    ) -> Result<Option<Tensor>> {
-        let width = if self.sparse.is_some() { 1 } else { xs.dim(1)? };
-        let rows = Rows::of(self.sparse.as_deref(), dense, width);
+        input: Option<&mut [f32]>,
+    ) -> Result<()> {
         let (delta, bias) = self.mask(gradient, result, self.work(rows) >= PARALLEL);
         self.add_gradients(rows, &delta, &bias);
-        if self.sparse.is_some() || !xs.track_op() {
-            return Ok(None);
+        match (rows, input) {
+            (Rows::Dense { width, .. }, Some(input)) => self.add_input_gradient(rows, &delta, width, input),
+            _ => Ok(()),
         }
-        Ok(Some(Tensor::from_vec(self.input_gradient(rows, &delta, width)?, xs.shape(), xs.device())?))
-    }
-}
-
-impl CustomOp2 for Affine {
-    fn name(&self) -> &'static str {
-        "affine"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let dense = slice(s1, l1)?;
-        let width = if self.sparse.is_some() { 1 } else { l1.dims()[1] };
-        let rows = Rows::of(self.sparse.as_deref(), dense, width);
-        Ok((CpuStorage::F32(self.forward(rows)?), Shape::from((rows.len(), self.width))))
-    }
-
-    fn bwd(
-        &self,
-        xs: &Tensor,
-        _: &Tensor,
-        res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let backward = |dense: &[f32], res: &[f32], grad: &[f32]| self.backward(xs, dense, res, grad);
-        let input =
-            with_values(xs, |xs| with_values(res, |res| with_values(&grad, |grad| backward(xs, res, grad))))?;
-        Ok((input, None))
     }
 }

@@ -8,26 +8,10 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::panels::{Panel, Tail, by_panels};
-use super::{CHUNK, PARALLEL, Pair, buffer, slice, with_values};
+use super::{CHUNK, PARALLEL, Pair, buffer, slice, with_all};
 use crate::kernel;
 use crate::mixture::Mixture;
 use crate::simd::exp;
-
-/// The operation; keeps the gates' weights of the forward pass for the backward one.
-pub(crate) struct FusedMixture {
-    mixture: Mixture,
-    weights: Mutex<Vec<f32>>,
-}
-
-impl FusedMixture {
-    pub fn new(mixture: Mixture) -> Self {
-        Self { mixture, weights: Mutex::default() }
-    }
-
-    fn parallel(&self, rows: usize) -> bool {
-        rows * self.mixture.logits() * self.mixture.width >= PARALLEL
-    }
-}
 
 /// `(logits - their maximum) · scale`, the arguments of a softmax.
 #[inline(always)]
@@ -190,6 +174,77 @@ fn unmix_panel<S: Simd, const V: usize, const TAIL: bool>(
     }
 }
 
+impl Mixture {
+    fn parallel(&self, rows: usize) -> bool {
+        rows * self.logits() * self.width >= PARALLEL
+    }
+
+    /// The gates' weights, kept for the backward pass, and the mixtures. A row of experts has `columns` columns.
+    pub(crate) fn forward_rows(
+        &self,
+        columns: usize,
+        experts: &[f32],
+        logits: &[f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (choices, width) = (self.logits(), self.outputs());
+        let rows = experts.len() / columns;
+        let (mut weights, mut out) = (buffer(rows * choices), buffer(rows * width));
+        let chunk = |(((experts, logits), weights), out): ((Pair, &mut [f32]), &mut [f32])| {
+            forward_rows(self, columns, experts, logits, weights, out);
+        };
+        if self.parallel(rows) {
+            let inputs = experts.par_chunks(CHUNK * columns).zip(logits.par_chunks(CHUNK * choices));
+            inputs
+                .zip(weights.par_chunks_mut(CHUNK * choices))
+                .zip(out.par_chunks_mut(CHUNK * width))
+                .for_each(chunk);
+        } else if rows > 0 {
+            chunk((((experts, logits), &mut weights), &mut out));
+        }
+        (weights, out)
+    }
+
+    /// The gradients of the experts and of the logits.
+    pub(crate) fn backward_rows(
+        &self,
+        columns: usize,
+        experts: &[f32],
+        weights: &[f32],
+        gradient: &[f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (choices, width) = (self.logits(), self.outputs());
+        let rows = experts.len() / columns;
+        let (mut to_experts, mut to_logits) = (buffer(rows * columns), buffer(rows * choices));
+        type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
+        let chunk = |((((experts, weights), gradient), to_experts), to_logits): Chunk| {
+            backward_rows(self, columns, experts, weights, gradient, to_experts, to_logits);
+        };
+        if self.parallel(rows) {
+            let inputs = experts.par_chunks(CHUNK * columns).zip(weights.par_chunks(CHUNK * choices));
+            inputs
+                .zip(gradient.par_chunks(CHUNK * width))
+                .zip(to_experts.par_chunks_mut(CHUNK * columns))
+                .zip(to_logits.par_chunks_mut(CHUNK * choices))
+                .for_each(chunk);
+        } else if rows > 0 {
+            chunk(((((experts, weights), gradient), &mut to_experts), &mut to_logits));
+        }
+        (to_experts, to_logits)
+    }
+}
+
+/// The operation on tensors; keeps the gates' weights of the forward pass for the backward one.
+pub(crate) struct FusedMixture {
+    mixture: Mixture,
+    weights: Mutex<Vec<f32>>,
+}
+
+impl FusedMixture {
+    pub fn new(mixture: Mixture) -> Self {
+        Self { mixture, weights: Mutex::default() }
+    }
+}
+
 impl CustomOp2 for FusedMixture {
     fn name(&self) -> &'static str {
         "mixture"
@@ -202,24 +257,11 @@ impl CustomOp2 for FusedMixture {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (experts, logits) = (slice(s1, l1)?, slice(s2, l2)?);
         let (rows, columns) = l1.shape().dims2()?;
-        let (choices, width) = (self.mixture.logits(), self.mixture.width * self.mixture.gates.len());
-        let (mut weights, mut out) = (buffer(rows * choices), buffer(rows * width));
-        let chunk = |(((experts, logits), weights), out): ((Pair, &mut [f32]), &mut [f32])| {
-            forward_rows(&self.mixture, columns, experts, logits, weights, out);
-        };
-        if self.parallel(rows) {
-            let inputs = experts.par_chunks(CHUNK * columns).zip(logits.par_chunks(CHUNK * choices));
-            inputs
-                .zip(weights.par_chunks_mut(CHUNK * choices))
-                .zip(out.par_chunks_mut(CHUNK * width))
-                .for_each(chunk);
-        } else if rows > 0 {
-            chunk((((experts, logits), &mut weights), &mut out));
-        }
+        let (weights, out) = self.mixture.forward_rows(columns, slice(s1, l1)?, slice(s2, l2)?);
         *self.weights.lock().unwrap_or_else(PoisonError::into_inner) = weights;
-        Ok((CpuStorage::F32(out), Shape::from((rows, width))))
+        let shape = Shape::from((rows, self.mixture.outputs()));
+        Ok((CpuStorage::F32(out), shape))
     }
 
     fn bwd(
@@ -229,32 +271,13 @@ impl CustomOp2 for FusedMixture {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (rows, columns) = experts.dims2()?;
-        let (choices, width) = (self.mixture.logits(), self.mixture.width * self.mixture.gates.len());
         let weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut to_experts, mut to_logits) = (buffer(rows * columns), buffer(rows * choices));
+        let (_, columns) = experts.dims2()?;
         let gradient = gradient.contiguous()?;
-        with_values(experts, |experts| {
-            with_values(&gradient, |gradient| {
-                type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
-                let chunk = |((((experts, weights), gradient), to_experts), to_logits): Chunk| {
-                    backward_rows(&self.mixture, columns, experts, weights, gradient, to_experts, to_logits);
-                };
-                if self.parallel(rows) {
-                    let inputs = experts.par_chunks(CHUNK * columns).zip(weights.par_chunks(CHUNK * choices));
-                    inputs
-                        .zip(gradient.par_chunks(CHUNK * width))
-                        .zip(to_experts.par_chunks_mut(CHUNK * columns))
-                        .zip(to_logits.par_chunks_mut(CHUNK * choices))
-                        .for_each(chunk);
-                } else if rows > 0 {
-                    chunk(((((experts, &weights), gradient), &mut to_experts), &mut to_logits));
-                }
-                Ok(())
-            })
+        let (to_experts, to_logits) = with_all(&[experts, &gradient], |values| {
+            Ok(self.mixture.backward_rows(columns, values[0], &weights, values[1]))
         })?;
-        let to_experts = Tensor::from_vec(to_experts, (rows, columns), experts.device())?;
-        let to_logits = Tensor::from_vec(to_logits, (rows, choices), logits.device())?;
-        Ok((Some(to_experts), Some(to_logits)))
+        let to_experts = Tensor::from_vec(to_experts, experts.shape(), experts.device())?;
+        Ok((Some(to_experts), Some(Tensor::from_vec(to_logits, logits.shape(), logits.device())?)))
     }
 }

@@ -9,6 +9,7 @@
 pub(crate) mod affine;
 pub(crate) mod by_task;
 mod dense;
+pub(crate) mod gated;
 pub(crate) mod loss;
 mod loss_rows;
 mod matmul;
@@ -17,6 +18,7 @@ mod packed;
 mod panels;
 mod rows;
 mod sparse;
+pub(crate) mod stack;
 pub(crate) mod towers;
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, bail};

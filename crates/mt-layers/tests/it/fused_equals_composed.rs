@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use mt_layers::{Input, Params};
+use mt_layers::{Input, Params, observe};
 
 use crate::network::{Network, Sizes, batch, move_biases};
 
@@ -96,6 +96,20 @@ fn results_do_not_depend_on_the_number_of_threads() -> Result<()> {
             assert_eq!((one.loss, &one.logits), (many.loss, &many.logits));
             assert!(one.gradients == many.gradients, "gradients with {threads} threads");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_level_that_is_looked_at_gives_the_same_bits() -> Result<()> {
+    let sizes = Sizes { inputs: 90, experts: &[33], gate: &[6], tower: &[8] };
+    let (dense, sparse, labels, mask) = batch(300, sizes.inputs, DType::F32)?;
+    for xs in [dense, sparse] {
+        let alone = fused(&sizes, &xs, &labels, &mask)?;
+        let (seen, levels) = observe(|| fused(&sizes, &xs, &labels, &mask))?;
+        assert!(!levels.is_empty());
+        assert_eq!((alone.loss, &alone.logits), (seen.loss, &seen.logits));
+        assert!(alone.gradients == seen.gradients);
     }
     Ok(())
 }

@@ -1,18 +1,15 @@
-//! A small network of every layer: two banks and two gates on the input, a mixture, a second level that reads
-//! streams, towers.
+//! A small network of every layer: a level of two banks and two gates on the input, banks that read its streams,
+//! towers.
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{
-    Bank, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss, Towers,
-    forward_side_by_side,
+    Bank, GatedExperts, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss,
+    Towers, forward_side_by_side,
 };
 
 pub struct Network {
-    inputs: usize,
-    experts: [Bank; 2],
-    gates: [Bank; 2],
-    mixture: Mixture,
+    first: GatedExperts,
     second: [Bank; 2],
     towers: Towers,
 }
@@ -29,25 +26,22 @@ impl Network {
     pub fn new(sizes: &Sizes, vb: VarBuilder) -> Result<Self> {
         let init = Initializer::Xavier;
         let width = *sizes.experts.last().expect("at least one layer");
+        let all = 0..sizes.inputs;
         let bank = |n, name| Bank::experts(sizes.inputs, n, sizes.experts, init, vb.pp(name));
         let gate = |name| Bank::gate(sizes.inputs, 3, sizes.gate, init, vb.pp(name));
+        let (experts, gates) = ([bank(2, "a")?, bank(1, "b")?], [gate("g")?, gate("h")?]);
+        let mixture = Mixture::new(width, vec![vec![0, 1, 2], vec![2, 0, 1]], 1.5)?;
+        let reads = |banks: [Bank; 2]| banks.map(|bank| (bank, all.clone())).to_vec();
         let second = |name| Bank::experts(width, 2, &[5], init, vb.pp(name));
         Ok(Self {
-            inputs: sizes.inputs,
-            experts: [bank(2, "a")?, bank(1, "b")?],
-            gates: [gate("g")?, gate("h")?],
-            mixture: Mixture::new(width, vec![vec![0, 1, 2], vec![2, 0, 1]], 1.5)?,
+            first: GatedExperts::new(reads(experts), reads(gates), mixture, 0..0)?,
             second: [second("c")?, second("d")?],
             towers: Towers::new(10, sizes.tower, [("like", 1), ("share", 2)], init, vb.pp("towers"))?,
         })
     }
 
     pub fn forward(&self, xs: &Input) -> Result<Tensor> {
-        let all = 0..self.inputs;
-        let side_by_side = |banks: &[Bank; 2]| {
-            forward_side_by_side(&[(&banks[0], all.clone()), (&banks[1], all.clone())], xs)
-        };
-        let streams = self.mixture.forward(&side_by_side(&self.experts)?, &side_by_side(&self.gates)?)?;
+        let streams = self.first.forward(xs)?;
         let width = streams.dim(1)? / 2;
         let second = [(&self.second[0], 0..width), (&self.second[1], width..2 * width)];
         self.towers.forward(&forward_side_by_side(&second, &Input::Dense(streams))?)
