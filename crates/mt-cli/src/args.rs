@@ -123,6 +123,7 @@ pub struct ModelArg {
 #[command(after_help = "Examples:
   mt eval --run runs/mmoe
   mt eval --run runs/mmoe --checkpoint 1..10           every epoch from 1 to 10
+  mt eval --run runs/mmoe --ndcg 10 --calibration      also the top of each user's ranking, and bins of probability
   mt eval --run runs/mmoe --data more.csv --json")]
 pub struct EvalArgs {
     #[command(flatten)]
@@ -133,6 +134,12 @@ pub struct EvalArgs {
     /// A file, folder or glob with labels [default: the run's test rows, else its validation rows]
     #[arg(long, value_name = "PATH")]
     pub data: Option<String>,
+    /// Also NDCG of the first K rows of each group of data.group, by a task's predictions
+    #[arg(long, value_name = "K")]
+    pub ndcg: Option<std::num::NonZeroUsize>,
+    /// Also mean prediction and observed rate in ten bins of equally many rows
+    #[arg(long)]
+    pub calibration: bool,
     #[command(flatten)]
     pub device: DeviceArg,
     /// Print one JSON object a line instead of text

@@ -59,7 +59,8 @@ impl Module for Mlp {
 pub struct Towers {
     towers: Vec<Mlp>,
     inputs: usize,
-    transposed: Transposed,
+    /// Kept from one pass to the next once the weights are final.
+    transposed: Option<Transposed>,
 }
 
 impl Towers {
@@ -81,7 +82,12 @@ impl Towers {
         if towers.is_empty() {
             bail!("a model needs at least one task")
         }
-        Ok(Self { towers, inputs, transposed: Transposed::default() })
+        Ok(Self { towers, inputs, transposed: None })
+    }
+
+    /// Prepares for predicting with the weights as they are: if they change after it, predictions do not follow.
+    pub fn prepare(&mut self) {
+        self.transposed = Some(Transposed::default());
     }
 
     /// Streams `(B, S·H)` to logits `(B, L)`, task after task. `S` is the number of tasks, or 1 when all share one.
@@ -98,7 +104,8 @@ impl Towers {
             let reads = (0..self.towers.len()).map(at).collect();
             let depth = self.towers[0].layers.len();
             let anchor = self.towers[0].layers[0].weight();
-            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads, &self.transposed)?);
+            let transposed = self.transposed.clone().unwrap_or_default();
+            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads, transposed)?);
         }
         self.composed(streams, at)
     }

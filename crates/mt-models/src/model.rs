@@ -12,6 +12,9 @@ use crate::{Cgc, Mmoe, Ple, SharedBottom, SingleTask, Sizes, Trunk};
 pub trait Model: std::fmt::Debug + Send + Sync {
     /// `(B, D)` to logits `(B, L)`, task after task.
     fn forward(&self, xs: &Input) -> Result<Tensor>;
+
+    /// Prepares for predicting with the weights as they are: if they change after it, predictions do not follow.
+    fn prepare(&mut self);
 }
 
 /// A trunk with one tower a task.
@@ -42,6 +45,10 @@ impl<T: Trunk> MultiTask<T> {
 impl<T: Trunk> Model for MultiTask<T> {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
         self.towers.forward(&self.trunk.forward(xs)?)
+    }
+
+    fn prepare(&mut self) {
+        self.towers.prepare();
     }
 }
 

@@ -91,7 +91,8 @@ impl Predictor {
             return Err(fail(format!("the weights belong to another model: {difference}")));
         }
         let vb = VarBuilder::from_tensors(weights, DType::F32, device);
-        let model = build(cfg, layer.width(), &schema.tasks, vb)?;
+        let mut model = build(cfg, layer.width(), &schema.tasks, vb)?;
+        model.prepare();
         let (readout, outputs) = (Readout::new(&schema.tasks, links), outputs(&schema.tasks));
         Ok(Self {
             encoder: Arc::new(encoder),

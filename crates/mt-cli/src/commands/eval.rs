@@ -1,15 +1,30 @@
 //! `mt eval`.
 
+mod detail;
+
 use std::path::Path;
 
 use anyhow::Result;
 use mt_models::Predictor;
 use mt_train::Evaluation;
+use serde::Serialize;
 
+use self::detail::Details;
 use crate::args::EvalArgs;
 use crate::report::metrics;
 use crate::source::Part;
 use crate::{device, print, source};
+
+/// What `--json` prints for a checkpoint.
+#[derive(Serialize)]
+struct Line<'a> {
+    checkpoint: String,
+    epoch: Option<usize>,
+    rows: &'a str,
+    tasks: &'a Evaluation,
+    #[serde(flatten)]
+    details: Details,
+}
 
 pub fn run(args: &EvalArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
@@ -24,18 +39,19 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         let Some((name, table)) = &rows else { continue };
         let predictions = source::predict(&predictor, table)?;
         let evaluation = Evaluation::new(&predictions, table, &signature.schema.tasks);
+        let tasks = &signature.schema.tasks;
+        let details = Details::new(&predictions, table, tasks, args.ndcg, args.calibration)?;
         if args.json {
-            let checkpoint = name_of(&dir);
-            print::line(
-                serde_json::json!({ "checkpoint": checkpoint, "epoch": epoch, "rows": name, "tasks": evaluation }),
-            )?;
+            let line = Line { checkpoint: name_of(&dir), epoch, rows: name, tasks: &evaluation, details };
+            print::line(serde_json::to_string(&line)?)?;
         } else {
             let checkpoint = match epoch {
                 Some(epoch) => format!("epoch {epoch}"),
                 None if args.model.bundle.is_some() => "bundle".to_owned(),
                 None => name_of(&dir),
             };
-            print::line(format_args!("{} {checkpoint} on {name}\n{}", cfg.name, metrics(&evaluation)))?;
+            let tables = metrics(&evaluation) + &details.text();
+            print::line(format_args!("{} {checkpoint} on {name}\n{tables}", cfg.name))?;
         }
     }
     Ok(())

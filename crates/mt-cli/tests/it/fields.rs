@@ -118,12 +118,41 @@ fn evaluation_shows_groups_and_regressions_and_agrees_with_training() {
 }
 
 #[test]
+fn the_top_of_rankings_and_calibration_are_those_of_the_predictions() {
+    let folder = trained();
+    let text = rows(600);
+    folder.write("new.csv", &text);
+    let predictions: Vec<f32> = predict(&folder, "new.csv").iter().map(|row| row[0]).collect();
+    let cell =
+        |column: usize| text.lines().skip(1).map(move |line| line.split(',').nth(column).expect("a cell"));
+    let labels: Vec<f32> = cell(4).map(|label| label.parse().expect("a number")).collect();
+    let days: Vec<u32> = cell(3).map(|day| day[1..].parse().expect("a number")).collect();
+    let args = ["eval", "--run", "run", "--data", "new.csv", "--ndcg", "5", "--calibration"];
+    let found = folder.mt(&[&args[..], &["--json"]].concat()).json().remove(0);
+    let expected = mt_metrics::ndcg(&predictions, &labels, &days, 5);
+    assert_eq!(found["ndcg"]["click"], serde_json::to_value(expected).expect("JSON"));
+    assert_eq!(expected.groups, 3);
+    let expected = mt_metrics::calibration_table(&predictions, &labels, 10);
+    assert_eq!(found["calibration"]["click"], serde_json::to_value(&expected).expect("JSON"));
+    assert_eq!(found["calibration"]["seconds"]["bins"][0]["count"], 60);
+    let shown = folder.mt(&args).done();
+    for column in ["NDCG@5", "observed rate", "mean target"] {
+        assert!(shown.contains(column), "{column}: {shown}");
+    }
+}
+
+#[test]
 fn without_a_group_there_is_no_group_auc() {
     let folder = folder();
     folder.write("fields.yaml", FIELDS.replace("  group: day\n", ""));
     folder.mt(&["train", "fields.yaml", "--run-dir", "run"]).done();
     let text = folder.mt(&["eval", "--run", "run"]).done();
     assert!(text.contains(" AUC ") && !text.contains("GAUC"), "{text}");
+    folder.refuses(
+        &["eval", "--run", "run", "--ndcg", "10"],
+        1,
+        "NDCG is taken within groups, and the rows have none: set data.group to a column such as user_id",
+    );
 }
 
 #[test]

@@ -21,8 +21,8 @@ pub(crate) struct FusedTowers {
     hidden: Mutex<Vec<f32>>,
 }
 
-/// The weights of all layers as `(inputs, outputs)`, kept where no optimizer changes them: for a single row, that is a
-/// tenth of the work of a model of five tasks.
+/// The weights of all layers as `(inputs, outputs)`, made by the first forward pass of the operations that share it. For
+/// a single row of a model of five tasks, making them is a tenth of the work.
 pub(crate) type Transposed = Arc<OnceLock<Vec<Vec<f32>>>>;
 
 /// Where everything lies.
@@ -51,12 +51,12 @@ struct Layer {
 }
 
 impl FusedTowers {
-    /// Towers of `depth` layers each; tower `t` reads the streams from column `reads[t]`. `kept` is of the same towers.
+    /// Towers of `depth` layers each; tower `t` reads the streams from column `reads[t]`.
     pub fn new(
         parameters: Vec<Parameter>,
         depth: usize,
         reads: Vec<usize>,
-        kept: &Transposed,
+        transposed: Transposed,
     ) -> Result<Self> {
         let mut plan = Plan { layers: Vec::new(), hidden: 0, logits: 0, values: 0, starts: Vec::new() };
         for (i, pair) in parameters.chunks_exact(2).enumerate() {
@@ -70,8 +70,6 @@ impl FusedTowers {
             plan.starts.extend([plan.values, plan.values + inputs * outputs]);
             plan.values += (inputs + 1) * outputs;
         }
-        let fixed = parameters.iter().all(|parameter| !parameter.tensor.track_op());
-        let transposed = if fixed { kept.clone() } else { Transposed::default() };
         Ok(Self { parameters, transposed, plan, hidden: Mutex::default() })
     }
 
