@@ -11,6 +11,7 @@
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
 
+mod accumulate;
 mod balance;
 mod checkpoint;
 mod config;
@@ -18,6 +19,7 @@ mod denormals;
 mod eigen;
 mod error;
 mod evaluate;
+mod event;
 mod health;
 mod objective;
 mod optim;
@@ -35,6 +37,7 @@ pub use checkpoint::{State, read_state};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, TrainConfig};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
+pub use event::{Event, Outcome};
 pub use health::{GateHealth, Health, LevelHealth};
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
@@ -43,7 +46,7 @@ pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
 // Written beside checkpoints by whoever runs them.
 pub use mt_models::{write_file, write_json};
-pub use train::{Event, Outcome, train};
+pub use train::train;
 pub use warm_start::{TakenRows, WarmStart, WarmStarted};
 
 /// The examples of the README, compiled and run as doctests.

@@ -87,6 +87,12 @@ impl Objective {
         (0..self.tasks.len()).any(|t| !self.has_labels(mask, t))
     }
 
+    /// Sum of each task's mask in a batch with this mask `(B, T)`.
+    pub(crate) fn label_weights(&self, mask: &[f32]) -> Vec<f64> {
+        let of = |t: usize| mask.iter().skip(t).step_by(self.tasks.len()).map(|mask| f64::from(*mask)).sum();
+        (0..self.tasks.len()).map(of).collect()
+    }
+
     fn has_labels(&self, mask: &[f32], task: usize) -> bool {
         mask.iter().skip(task).step_by(self.tasks.len()).any(|mask| *mask != 0.0)
     }

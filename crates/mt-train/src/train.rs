@@ -1,6 +1,5 @@
 //! The training loop.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
@@ -10,121 +9,25 @@ use candle_core::{DType, Device};
 use mt_data::{Dataset, MissingPolicy, permutation};
 use mt_layers::{Embeddings, Param, Params, symmetric_weights};
 use mt_models::{InputLayer, Model, Readout, Signature, build};
-use serde::Serialize;
 
+use crate::accumulate::{Labelled, collect};
 use crate::balance::{Balancer, Collected};
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::denormals;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Scorer};
+use crate::event::{Event, Outcome};
 use crate::health::Health;
 use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip_norm};
-use crate::prefetch::{self, Ready};
+use crate::prefetch;
 use crate::rates::Rates;
 use crate::resume::{Newest, newest};
-use crate::run::{Best, RunDir};
-use crate::running::{Running, Step, TaskProgress};
+use crate::run::RunDir;
+use crate::running::{Running, Step};
 use crate::schedule::Position;
-use crate::warm_start::{WarmStarted, warm_start};
-
-/// What happens during training, in order; also the lines of `metrics.jsonl`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
-    /// The model stands.
-    Started {
-        /// Trainable values, those of embedding tables left out.
-        parameters: usize,
-        /// Values of embedding tables.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        embeddings: Option<usize>,
-        /// Training rows.
-        rows: usize,
-        /// Steps an epoch.
-        steps: u64,
-    },
-    /// An earlier run goes on.
-    Resumed {
-        /// Name of the checkpoint; `None` if there is no whole one, and the run begins anew.
-        checkpoint: Option<String>,
-        /// Whole epochs done.
-        epoch: usize,
-        /// Rows done of the epoch after these.
-        rows: usize,
-        /// Steps done.
-        step: u64,
-        /// What is wrong with newer checkpoints.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        damaged: Vec<String>,
-    },
-    /// Weights were taken over from another model.
-    WarmStarted(WarmStarted),
-    /// Some steps were taken.
-    Progress {
-        /// Epoch, from 1.
-        epoch: usize,
-        /// Steps since the start.
-        step: u64,
-        /// Rows of this epoch so far.
-        rows: usize,
-        /// Mean loss since the last such event.
-        loss: f64,
-        /// By task, over the same steps.
-        tasks: BTreeMap<String, TaskProgress>,
-        /// Mean cosine of the angle between two tasks' gradients of what they share, over the same steps, under `a/b`;
-        /// only where loss balancing looks at it.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        cosines: BTreeMap<String, f64>,
-    },
-    /// How the model uses its experts at the end of an epoch; only of models with gates.
-    Health {
-        /// Epoch, from 1.
-        epoch: usize,
-        /// Steps since the start.
-        step: u64,
-        /// Levels of experts and gates, and what is wrong with them.
-        #[serde(flatten)]
-        health: Health,
-    },
-    /// An epoch ended.
-    Epoch {
-        /// Epoch, from 1.
-        epoch: usize,
-        /// Steps since the start.
-        step: u64,
-        /// Seconds of training, without evaluation and checkpoint.
-        seconds: f64,
-        /// Seconds of those spent waiting for data.
-        waited: f64,
-        /// Training rows a second.
-        rows_per_second: f64,
-        /// Metrics on the validation rows, if there are any.
-        valid: Option<Evaluation>,
-        /// Whether this is the best epoch so far.
-        best: bool,
-    },
-}
-
-/// What training came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The model with the weights of the best epoch.
-    pub scorer: Scorer,
-    /// Trainable values, those of embedding tables left out.
-    pub parameters: usize,
-    /// The best epoch; the last one without validation rows, `None` if not even one was completed.
-    pub best: Option<Best>,
-    /// Whole epochs trained.
-    pub epochs: usize,
-    /// Seconds of training steps, without evaluation and checkpoints.
-    pub seconds: f64,
-    /// Rows trained on, over all epochs.
-    pub rows: u64,
-    /// Whether `stop` was set.
-    pub interrupted: bool,
-}
+use crate::warm_start::warm_start;
 
 /// Trains the configured model on `data` and leaves its checkpoints in `run`: a new run from the start, an earlier one
 /// from its newest whole checkpoint. A run that was stopped at any moment and continued ends with the same bytes as one
@@ -219,7 +122,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         log.write(&event)
     };
     let rows = data.train.len();
-    let steps = rows.div_ceil(cfg.train.batch_size) as u64;
+    let steps = rows.div_ceil(cfg.train.batch_size * cfg.train.accumulate) as u64;
     let embeddings = layer.embeddings().map(Embeddings::count);
     tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
     if let Some(report) = taken {
@@ -246,16 +149,16 @@ fn run_epochs<'scope, 'env: 'scope>(
         };
         let started = Instant::now();
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
-        while let Some(batch) = batches.next().transpose()? {
-            let Ready { rows: count, xs, labels, mask } = batch;
-            // In different halves, so that two seeds share no mask.
-            let key = seed.rotate_left(32) ^ state.step;
-            let forward = |model: &dyn Model| {
-                let input = layer.forward(&xs).map_err(candle_core::Error::wrap)?;
-                model.forward(&input.dropout(cfg.train.dropout, key)?)
+        while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
+            // Seed and step in different halves, so that two seeds share no mask.
+            let (base, first) = (seed.rotate_left(32), state.step * cfg.train.accumulate as u64);
+            let forward = |model: &dyn Model, part: usize| {
+                let input = layer.forward(&xs[part]).map_err(candle_core::Error::wrap)?;
+                model.forward(&input.dropout(cfg.train.dropout, base ^ (first + part as u64))?)
             };
             let Collected { total, losses, logits } =
-                balancer.collect(&gradients, &objective, (&labels, &mask), || forward(&*model))?;
+                collect(&mut balancer, &gradients, &objective, &labelled, |part| forward(&*model, part))?;
+            let Labelled { rows: count, labels, mask } = Labelled::together(labelled);
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }
@@ -282,7 +185,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let Some((averages, decay)) = &averages {
                 average(averages, &trainable, *decay, step - 1)?;
             }
-            balancer.after_step(&objective, || forward(&*updated))?;
+            balancer.after_step(&objective, || forward(&*updated, 0))?;
             if log {
                 let (loss, mut tasks) = running.take();
                 let cosines = balancer.report(&mut tasks);

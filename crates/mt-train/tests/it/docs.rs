@@ -120,6 +120,7 @@ fn full() -> Config {
         train: TrainConfig {
             epochs: 1,
             batch_size: 1,
+            accumulate: 2,
             seed: 1,
             shuffle: true,
             optimizer: OptimizerConfig {
@@ -167,7 +168,11 @@ fn full() -> Config {
                 alpha: Some(1.0),
                 c: Some(1.0),
             },
-            select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
+            select: Select {
+                metric: SelectMetric::Auc,
+                task: Some("like".into()),
+                weights: [("like".into(), 1.0)].into(),
+            },
             keep: 1,
             checkpoint: CheckpointConfig { steps: Some(1), minutes: 1.0 },
             log_every: 1,
@@ -183,6 +188,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
         _ if [
             "train.task_weights",
             "train.task_losses",
+            "train.select.weights",
             "train.rates",
             "train.balance.gamma",
             "train.warm_start.rename",

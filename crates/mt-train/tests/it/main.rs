@@ -1,6 +1,7 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
+mod accumulate;
 mod balance;
 mod config;
 mod control;
@@ -11,5 +12,6 @@ mod fields;
 mod golden;
 mod health;
 mod labels;
+mod select;
 mod training;
 mod warm_start;
