@@ -11,6 +11,8 @@ use crate::fused::{parameters, readable};
 use crate::init::Initializer;
 use crate::input::Input;
 use crate::linear::matmul;
+use crate::norm::{Norm, Normalizer};
+use crate::trace::traced;
 
 /// `n` multilayer perceptrons of equal sizes; ReLU after each layer, or after all but the last.
 ///
@@ -30,6 +32,7 @@ struct Layer {
     bias: Tensor,
     inputs: usize,
     outputs: usize,
+    norm: Option<Normalizer>,
 }
 
 impl Bank {
@@ -74,10 +77,22 @@ impl Bank {
             let vb = vb.pp(l);
             let weight = vb.get_with_hints((inputs, n, outputs), "weight", init.weight(inputs, outputs))?;
             let bias = vb.get_with_hints((n, outputs), "bias", init.bias())?;
-            layers.push(Layer { weight, bias, inputs, outputs });
+            layers.push(Layer { weight, bias, inputs, outputs, norm: None });
             inputs = outputs;
         }
         Ok(Self { layers, n, activate_last })
+    }
+
+    /// The same with the sums of every layer normalised before their activation.
+    ///
+    /// # Parameters
+    /// `{l}.norm.scale` and `{l}.norm.shift` of shape `(n, O)`, with [`Norm::Batch`] `{l}.norm.running_mean` and
+    /// `{l}.norm.running_variance`, too.
+    pub fn normalised(mut self, norm: Norm, vb: VarBuilder) -> Result<Self> {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            layer.norm = norm.layer(&[self.n, layer.outputs], vb.pp(l))?;
+        }
+        Ok(self)
     }
 
     /// Number of MLPs side by side.
@@ -115,13 +130,32 @@ pub fn forward_side_by_side(banks: &[(&Bank, Range<usize>)], xs: &Input) -> Resu
         let layers: Vec<&Layer> = banks.iter().map(|(bank, _)| &bank.layers[l]).collect();
         let (pieces, writes) = pieces(banks, &layers, &reads, l)?;
         let relu = first.activate_last || l + 1 < depth;
-        let out = match fused(&xs, &layers, &pieces, relu)? {
+        let plain = layers.iter().all(|layer| layer.norm.is_none());
+        let mut out = match fused(&xs, &layers, &pieces, relu && plain)? {
             Some(out) => out,
-            None => composed(&xs, &layers, &pieces, relu)?,
+            None => composed(&xs, &layers, &pieces, relu && plain)?,
         };
+        if !plain {
+            out = normalised(&layers, &writes, &out)?;
+            out = if relu { out.relu()? } else { out };
+        }
+        for (layer, columns) in layers.iter().zip(&writes) {
+            let norm = layer.norm.iter().flat_map(Normalizer::tensors);
+            let parameters = [&layer.weight, &layer.bias].into_iter().chain(norm);
+            traced(parameters, || out.narrow(1, columns.start, columns.len()))?;
+        }
         (xs, reads) = (Input::Dense(out), writes);
     }
     xs.to_dense(first.layers[0].weight.dtype(), first.layers[0].weight.device())
+}
+
+/// The sums of each layer, in its columns of `out`, normalised as it says.
+fn normalised(layers: &[&Layer], columns: &[Range<usize>], out: &Tensor) -> Result<Tensor> {
+    let parts = layers.iter().zip(columns).map(|(layer, columns)| {
+        let sums = out.narrow(1, columns.start, columns.len())?;
+        layer.norm.as_ref().map_or_else(|| Ok(sums.clone()), |norm| norm.forward(&sums))
+    });
+    Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)
 }
 
 /// The affine maps of layer `l`, and the columns each bank writes. In the first layer all members of a bank read the

@@ -4,7 +4,8 @@ use candle_core::{D, Result, Tensor, bail};
 
 use crate::fused::mixture::FusedMixture;
 use crate::fused::readable;
-use crate::observe::note;
+use crate::importance::imbalance;
+use crate::observe::observed;
 
 /// Which experts each gate mixes.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,8 @@ impl Mixture {
         if columns < needed || logits.dim(1)? != self.logits() {
             bail!("mixture of {columns} expert columns and {} logits does not fit {self:?}", logits.dim(1)?)
         }
-        note(self, experts, logits)?;
+        observed(self, experts, logits)?;
+        imbalance(self, logits)?;
         if readable(experts) && readable(logits) {
             return experts.apply_op2(logits, FusedMixture::new(self.clone()));
         }

@@ -13,7 +13,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Mixture, forward_side_by_side, tap};
+use mt_layers::{Bank, Initializer, Input, Mixture, Norm, forward_side_by_side, tap};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -30,6 +30,8 @@ pub struct MmoeConfig {
     pub temperature: f64,
     /// Start values.
     pub init: Initializer,
+    /// Normalisation of the layers of an expert.
+    pub norm: Norm,
 }
 
 /// The trunk of shared experts and one gate a task.
@@ -45,6 +47,7 @@ impl Mmoe {
     pub fn new(cfg: &MmoeConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
         sizes.check()?;
         let experts = Bank::experts(sizes.inputs, cfg.experts, &cfg.expert, cfg.init, vb.pp("experts"))?;
+        let experts = experts.normalised(cfg.norm, vb.pp("experts"))?;
         let vb = vb.pp("gates");
         let gate = |task| Bank::gate(sizes.inputs, cfg.experts, &cfg.gate, cfg.init, vb.pp(task));
         let gates = sizes.tasks.iter().map(gate).collect::<Result<Vec<_>>>()?;

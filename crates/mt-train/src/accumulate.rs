@@ -50,8 +50,9 @@ pub(crate) fn collect(
         return balancer.collect(gradients, objective, (&batch.labels, &batch.mask), || forward(0));
     }
     let (mut totals, mut losses, mut logits) = (Vec::new(), Vec::new(), Vec::new());
+    let rows: usize = batches.iter().map(|batch| batch.rows).sum();
     for (part, (batch, shares)) in batches.iter().zip(shares(objective, batches)).enumerate() {
-        totals.push(gradients.collect(|| {
+        let weighed = || {
             let own = forward(part)?;
             let loss = objective.weighted(&own, (&batch.labels, &batch.mask), &shares);
             let loss = loss.map_err(candle_core::Error::wrap)?;
@@ -59,7 +60,9 @@ pub(crate) fn collect(
             losses.push((loss.tasks * Tensor::new(shares, own.device())?)?);
             logits.push(own.detach());
             Ok(loss.total)
-        })?);
+        };
+        let share = batch.rows as f64 / rows as f64;
+        totals.push(gradients.collect(|| objective.with_importance(share, weighed))?);
     }
     let sum = |parts: &[Tensor]| Tensor::stack(parts, 0)?.sum(0);
     Ok(Collected { total: sum(&totals)?, losses: sum(&losses)?, logits: Tensor::cat(&logits, 0)? })

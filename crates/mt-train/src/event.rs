@@ -59,13 +59,13 @@ pub enum Event {
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         cosines: BTreeMap<String, f64>,
     },
-    /// How the model uses its experts at the end of an epoch; only of models with gates.
+    /// How the model uses its experts at the end of an epoch, and how the gradient reaches its parts.
     Health {
         /// Epoch, from 1.
         epoch: usize,
         /// Steps since the start.
         step: u64,
-        /// Levels of experts and gates, and what is wrong with them.
+        /// Levels of experts and gates, norms and angles of gradients, and what is wrong with them.
         #[serde(flatten)]
         health: Health,
     },

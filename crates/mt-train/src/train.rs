@@ -5,29 +5,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 use std::time::Instant;
 
-use candle_core::{DType, Device};
-use mt_data::{Dataset, MissingPolicy, permutation};
-use mt_layers::{Embeddings, Param, Params, symmetric_weights};
-use mt_models::{InputLayer, Model, Readout, Signature, build};
+use candle_core::Device;
+use mt_data::Dataset;
+use mt_layers::{Embeddings, Param};
+use mt_models::Model;
 
 use crate::accumulate::{Labelled, collect};
-use crate::balance::{Balancer, Collected};
+use crate::balance::Collected;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::denormals;
-use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Scorer};
+use crate::error::Result;
+use crate::evaluate::Evaluation;
 use crate::event::{Event, Outcome};
 use crate::health::Health;
 use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip_norm};
 use crate::prefetch;
+use crate::probe::{Probe, order};
 use crate::rates::Rates;
-use crate::resume::{Newest, newest};
+use crate::resume::Newest;
 use crate::run::RunDir;
 use crate::running::{Running, Step};
 use crate::schedule::Position;
-use crate::warm_start::warm_start;
+use crate::setup::Setup;
 
 /// Trains the configured model on `data` and leaves its checkpoints in `run`: a new run from the start, an earlier one
 /// from its newest whole checkpoint. A run that was stopped at any moment and continued ends with the same bytes as one
@@ -38,8 +39,9 @@ use crate::warm_start::warm_start;
 /// evaluation too, if it was the epoch's last), a checkpoint is written, and the outcome says so.
 ///
 /// # Errors
-/// [`Error::Symmetric`] before the first step, [`Error::Diverged`] at the first loss that is not finite, and whatever
-/// goes wrong with model or files. Checkpoints already written stay valid.
+/// [`Error::Symmetric`](crate::Error::Symmetric) before the first step, [`Error::Diverged`](crate::Error::Diverged) at the
+/// first loss that is not finite, [`Error::NotFinite`](crate::Error::NotFinite) before a checkpoint with such a parameter, and
+/// whatever goes wrong with model or files. Checkpoints already written stay valid.
 pub fn train(
     cfg: &Config,
     data: &Dataset,
@@ -63,55 +65,14 @@ fn run_epochs<'scope, 'env: 'scope>(
 ) -> Result<Outcome> {
     let _flushed = denormals::flush();
     let tasks = &data.schema.tasks;
-    let (seed, optimizer) = (cfg.train.seed, cfg.train.table_optimizer);
-    let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, optimizer, seed, device)?;
-    let model_cfg = cfg.sized_model(layer.width(), tasks)?;
-    let params = Params::new(seed);
-    let model = build(&model_cfg, layer.width(), tasks, params.builder(DType::F32, device))?;
-    let links = cfg.train.links(tasks);
-    let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
-    let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
-    let mut optimizer = Optimizer::new(cfg.train.optimizer);
-    let mut taken = None;
-    // A run that goes on has its weights already.
-    if let (Some(start), None) = (&cfg.train.warm_start, newest) {
-        let (embeddings, rule) = (layer.embeddings(), cfg.train.optimizer);
-        let (from_there, report) = warm_start(start, &params.all(), embeddings, &data.encoders, rule)?;
-        (optimizer, taken) = (from_there, Some(report));
-    }
-    let averages = cfg.train.average.map(|decay| Ok::<_, Error>((params.copy()?, decay))).transpose()?;
-    let frozen = |params: &Params| build(&model_cfg, layer.width(), tasks, params.frozen(DType::F32, device));
-    let updated = frozen(&params)?;
-    let scorer = Scorer {
-        layer: layer.clone(),
-        model: frozen(averages.as_ref().map_or(&params, |(averages, _)| averages))?,
-        readout: Readout::new(tasks, &links),
-    };
+    let ready = Setup::new(cfg, data, device, run)?;
+    let Setup { layer, params, model, averages, updated, scorer, signature, taken, resumed, .. } = ready;
+    let Setup { mut optimizer, mut state, mut balancer, .. } = ready;
     let (trainable, gradients) = (params.all(), params.gradients());
-    if let (Some(name), false) = (symmetric_weights(&trainable)?.first(), cfg.train.allow_symmetry) {
-        return Err(Error::Symmetric(name.clone()));
-    }
-    let signature = Signature {
-        format: Signature::FORMAT,
-        model: model_cfg,
-        schema: data.schema.clone(),
-        normalizer: data.normalizer.clone(),
-        encoders: data.encoders.clone(),
-        links,
-        missing: MissingPolicy::of(&cfg.data),
-        seed,
-    };
     let objective = Objective::new(&cfg.train, tasks);
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
-    let weights = Weights { params: &params, averages: averages.as_ref().map(|(averages, _)| averages) };
-    let (mut state, mut balancer) = (State::new(seed), Balancer::new(&cfg.train, tasks));
-    if let Some(path) = newest {
-        (optimizer, state) = checkpoint::read(path, weights, layer.embeddings(), cfg.train.optimizer)?;
-        if !balancer.restore(state.balance.take()) {
-            return Err(Error::Balance { path: path.to_owned() });
-        }
-    }
+    let weights = Weights { params: &params, averages: averages.as_ref() };
     run.remove_partial()?;
     let save = |dir: &Path, optimizer: &Optimizer, state: &State| {
         checkpoint::write(dir, &signature, weights, layer.embeddings(), optimizer, state)
@@ -133,29 +94,28 @@ fn run_epochs<'scope, 'env: 'scope>(
         tell(Event::Resumed { checkpoint, epoch: state.epoch, rows: state.rows, step: state.step, damaged })?;
     }
 
+    let probe = Probe {
+        cfg,
+        data,
+        layer: &layer,
+        model: &*model,
+        params: &trainable,
+        gradients: &gradients,
+        objective: &objective,
+        device,
+    };
     let due = |step, since| cfg.train.checkpoint.is_due(step, cfg.train.log_every, since);
     let (mut running, mut unread) = (Running::new(tasks, &scorer.readout), Vec::new());
     let (epochs, mut seconds, mut seen, mut stopped) = (cfg.train.epochs, 0.0, 0, false);
     let mut saved = Instant::now();
     while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&state.selected) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
-        let order = move || {
-            let mut order = match cfg.train.shuffle {
-                true => permutation(rows as u32, cfg.train.seed, epoch as u64),
-                false => (0..rows as u32).collect(),
-            };
-            order.drain(..skipped);
-            order
-        };
+        let rest = move || order(&cfg.train, rows, epoch).split_off(skipped);
         let started = Instant::now();
-        let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
+        let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, rest);
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
-            // Seed and step in different halves, so that two seeds share no mask.
-            let (base, first) = (seed.rotate_left(32), state.step * cfg.train.accumulate as u64);
-            let forward = |model: &dyn Model, part: usize| {
-                let input = layer.forward(&xs[part]).map_err(candle_core::Error::wrap)?;
-                model.forward(&input.dropout(cfg.train.dropout, base ^ (first + part as u64))?)
-            };
+            let before = state.step;
+            let forward = |model: &dyn Model, part: usize| probe.logits(model, &xs[part], before, part);
             let Collected { total, losses, logits } =
                 collect(&mut balancer, &gradients, &objective, &labelled, |part| forward(&*model, part))?;
             let Labelled { rows: count, labels, mask } = Labelled::together(labelled);
@@ -172,7 +132,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             let log = step.is_multiple_of(cfg.train.log_every) || state.rows == rows || stopped;
             // Another device is not waited for between two lines of the log.
             if log || device.is_cpu() {
-                unread.drain(..).try_for_each(|step| running.read(step))?;
+                let read = unread.drain(..).try_for_each(|step| running.read(step));
+                read.map_err(|error| probe.explain(error))?;
             }
             if let Some(max) = cfg.train.clip_norm {
                 clip_norm(&trainable, max)?;
@@ -182,8 +143,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let Some(embeddings) = layer.embeddings() {
                 embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
             }
-            if let Some((averages, decay)) = &averages {
-                average(averages, &trainable, *decay, step - 1)?;
+            if let (Some(averages), Some(decay)) = (&averages, cfg.train.average) {
+                average(averages, &trainable, decay, step - 1)?;
             }
             balancer.after_step(&objective, || forward(&*updated, 0))?;
             if log {
@@ -192,6 +153,7 @@ fn run_epochs<'scope, 'env: 'scope>(
                 tell(Event::Progress { epoch, step, rows: state.rows, loss, tasks, cosines })?;
                 // Nothing is kept of the running metrics here, so a checkpoint need not hold them.
                 if state.rows < rows && (stopped || due(step, saved.elapsed())) {
+                    probe.check_parameters(epoch, step)?;
                     state.balance = balancer.state();
                     save(&run.step(step), &optimizer, &state)?;
                     run.prune(usize::MAX, None, KEEP_STEPS)?;
@@ -208,6 +170,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         if state.rows < rows {
             break;
         }
+        probe.check_parameters(epoch, state.step)?;
         let valid = match &data.valid {
             Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
             None => None,
@@ -219,10 +182,9 @@ fn run_epochs<'scope, 'env: 'scope>(
         let is_best = best.is_some_and(|best| best.epoch == epoch);
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
         let looked_at = data.valid.as_ref().unwrap_or(&data.train);
-        let health = Health::of(&scorer, &signature.model, looked_at, tasks, device)?;
-        if !health.levels.is_empty() {
-            tell(Event::Health { epoch, step: state.step, health })?;
-        }
+        let probed = probe.gradient()?;
+        let health = Health::of(&scorer, &signature.model, looked_at, tasks, device, probed)?;
+        tell(Event::Health { epoch, step: state.step, health })?;
         // Before the checkpoint: a line without one is left out when the run goes on, not the other way round.
         let step = state.step;
         tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: is_best })?;

@@ -68,6 +68,9 @@ pub struct TrainConfig {
     pub task_weights: BTreeMap<String, f32>,
     /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
     pub balance: BalanceConfig,
+    /// Weight of the gates' importance loss in what is minimised: how unevenly each uses its experts. Default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub load_balance: f64,
     /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
     pub select: Select,
     /// Epochs without a better one after which training ends. Default: it does not.
@@ -105,6 +108,7 @@ impl Default for TrainConfig {
             task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
             balance: BalanceConfig::default(),
+            load_balance: 0.0,
             select: Select::default(),
             patience: None,
             keep: 10,
@@ -307,6 +311,10 @@ const MAX_BATCH: usize = 1 << 20;
 
 fn is_one(n: &usize) -> bool {
     *n == 1
+}
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 fn is_for_classes(loss: LossKind) -> bool {

@@ -8,7 +8,7 @@ use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, JoinConfig, JoinMissing,
     Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
 };
-use mt_layers::{Initializer, LossKind, RowOptimizer};
+use mt_layers::{Initializer, LossKind, Norm, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{
     BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
@@ -115,6 +115,7 @@ fn full() -> Config {
             embedding: Some(EmbeddingConfig { width: 1, widths: [("user".into(), 1)].into() }),
             tower: vec![1],
             init: Initializer::Xavier,
+            norm: Norm::Batch,
             budget: Some(1),
         },
         train: TrainConfig {
@@ -168,6 +169,7 @@ fn full() -> Config {
                 alpha: Some(1.0),
                 c: Some(1.0),
             },
+            load_balance: 0.5,
             select: Select {
                 metric: SelectMetric::Auc,
                 task: Some("like".into()),

@@ -7,11 +7,13 @@ mod config;
 mod control;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod diagnose;
 mod docs;
 mod fields;
 mod golden;
 mod health;
 mod labels;
+mod norm;
 mod select;
 mod training;
 mod warm_start;
