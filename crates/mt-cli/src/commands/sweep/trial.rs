@@ -118,7 +118,7 @@ pub fn trial(
                 rows_per_second = Some(outcome.rows as f64 / seconds).filter(|rate| rate.is_finite());
             }
             // Too large a learning rate, say: others go on.
-            Err(error @ Error::Diverged { .. }) => {
+            Err(error @ (Error::Diverged { .. } | Error::NotFinite { .. })) => {
                 (ended, problem) = (Ended::Diverged, Some(error.to_string()))
             }
             Err(error) => return Err(error.into()),
