@@ -25,6 +25,8 @@ enum Line {
     Health {
         epoch: usize,
         levels: Vec<Level>,
+        #[serde(default)]
+        gradients: Gradients,
     },
     Epoch(Epoch),
     #[serde(other)]
@@ -48,6 +50,15 @@ struct Level {
 #[derive(Debug, Deserialize)]
 struct Gate {
     weights: Vec<f64>,
+}
+
+/// The gradient on a batch at the end of an epoch.
+#[derive(Debug, Default, Deserialize)]
+pub struct Gradients {
+    /// Norm by part of the model.
+    pub norms: BTreeMap<String, f64>,
+    /// Cosine of the angle by pair of tasks.
+    pub cosines: BTreeMap<String, f64>,
 }
 
 /// A gate over the epochs: mean weights by expert.
@@ -91,6 +102,7 @@ pub struct History {
     progress: BTreeMap<u64, BTreeMap<String, Trained>>,
     epochs: BTreeMap<usize, Epoch>,
     levels: BTreeMap<usize, Vec<Level>>,
+    gradients: BTreeMap<usize, Gradients>,
 }
 
 impl History {
@@ -111,8 +123,9 @@ impl History {
                 Line::Progress { step, tasks } => {
                     history.progress.insert(step, tasks);
                 }
-                Line::Health { epoch, levels } => {
+                Line::Health { epoch, levels, gradients } => {
                     history.levels.insert(epoch, levels);
+                    history.gradients.insert(epoch, gradients);
                 }
                 Line::Epoch(epoch) => {
                     history.epochs.insert(epoch.epoch, epoch);
@@ -144,6 +157,20 @@ impl History {
             }
         }
         gates
+    }
+
+    /// Curves over the epochs of what a gradient is said to be, by name.
+    pub fn gradients(
+        &self,
+        values: impl Fn(&Gradients) -> &BTreeMap<String, f64>,
+    ) -> BTreeMap<String, Points> {
+        let mut curves: BTreeMap<String, Points> = BTreeMap::new();
+        for (epoch, gradients) in &self.gradients {
+            for (name, value) in values(gradients) {
+                curves.entry(name.clone()).or_default().push((*epoch as f64, *value));
+            }
+        }
+        curves
     }
 
     /// The epochs, in order.
@@ -196,6 +223,21 @@ impl Epoch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gradients_become_curves_over_the_epochs_and_older_logs_have_none() {
+        let line = |epoch: usize, gradients: &str| {
+            format!("{{\"event\":\"health\",\"epoch\":{epoch},\"levels\":[]{gradients}}}\n")
+        };
+        let gradients =
+            |norm: f64| format!(",\"gradients\":{{\"norms\":{{\"towers\":{norm}}},\"cosines\":{{}}}}");
+        let log = line(1, &gradients(0.5)) + &line(2, &gradients(0.25)) + &line(3, "");
+        let history = History::parse(&log);
+        let norms = history.gradients(|gradients| &gradients.norms);
+        assert_eq!(norms, [("towers".to_owned(), vec![(1.0, 0.5), (2.0, 0.25)])].into());
+        assert!(history.gradients(|gradients| &gradients.cosines).is_empty());
+        assert!(history.gates().is_empty());
+    }
 
     const LOG: &str = r#"{"event":"started","parameters":5,"rows":40,"steps":4}
 {"event":"progress","epoch":1,"step":2,"rows":20,"loss":2.0,"tasks":{"a":{"loss":0.5,"auc":null},"b":{"loss":1.5,"auc":0.6}}}

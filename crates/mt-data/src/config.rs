@@ -252,7 +252,7 @@ impl DataConfig {
     }
 
     /// Shares of the training rows that are set aside for validation and for the test: none where there are files or rules.
-    pub(crate) fn set_aside(&self) -> [f64; 2] {
+    pub fn set_aside(&self) -> [f64; 2] {
         if self.split.is_some() {
             return [0.0; 2];
         }

@@ -13,6 +13,8 @@ use crate::fused::{parameters, readable};
 use crate::init::Initializer;
 use crate::input::{Input, SparseRows};
 use crate::linear::matmul;
+use crate::norm::{Norm, Normalizer};
+use crate::trace::{traced, tracing};
 
 /// `n` multilayer perceptrons of equal sizes; ReLU after each layer, or after all but the last.
 ///
@@ -32,6 +34,7 @@ pub(crate) struct Layer {
     bias: Tensor,
     inputs: usize,
     outputs: usize,
+    norm: Option<Normalizer>,
 }
 
 impl Bank {
@@ -76,10 +79,22 @@ impl Bank {
             let vb = vb.pp(l);
             let weight = vb.get_with_hints((inputs, n, outputs), "weight", init.weight(inputs, outputs))?;
             let bias = vb.get_with_hints((n, outputs), "bias", init.bias())?;
-            layers.push(Layer { weight, bias, inputs, outputs });
+            layers.push(Layer { weight, bias, inputs, outputs, norm: None });
             inputs = outputs;
         }
         Ok(Self { layers, n, activate_last })
+    }
+
+    /// The same with the sums of every layer normalised before their activation.
+    ///
+    /// # Parameters
+    /// `{l}.norm.scale` and `{l}.norm.shift` of shape `(n, O)`, with [`Norm::Batch`] `{l}.norm.running_mean` and
+    /// `{l}.norm.running_variance`, too.
+    pub fn normalised(mut self, norm: Norm, vb: VarBuilder) -> Result<Self> {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            layer.norm = norm.layer(&[self.n, layer.outputs], vb.pp(l))?;
+        }
+        Ok(self)
     }
 
     /// Number of MLPs side by side.
@@ -109,13 +124,13 @@ pub(crate) type Reads<'a> = [(&'a Bank, Range<usize>)];
 /// Several banks of equal depth, each on its own columns of one input; their outputs are concatenated:
 /// `(B, D)` to `(B, Σ n·O)`.
 pub fn forward_side_by_side(banks: &Reads, xs: &Input) -> Result<Tensor> {
-    let layers = layers(banks)?;
-    if let Some(stack) = stack(&layers, xs)? {
-        return apply(xs, &layers, |sparse| SideBySide { sparse, banks: stack });
+    let levels = layers(banks)?;
+    if let Some(stack) = stack(&levels, xs)? {
+        return apply(xs, &levels, |sparse| SideBySide { sparse, banks: stack });
     }
     let mut xs = xs.clone();
-    for layer in &layers {
-        xs = Input::Dense(layer.composed(&xs)?);
+    for level in &levels {
+        xs = Input::Dense(level.forward(&xs)?);
     }
     let anchor = &banks[0].0.layers[0].weight;
     xs.to_dense(anchor.dtype(), anchor.device())
@@ -125,6 +140,8 @@ pub fn forward_side_by_side(banks: &Reads, xs: &Input) -> Result<Tensor> {
 pub(crate) struct Level<'a> {
     layers: Vec<&'a Layer>,
     pieces: Vec<Piece>,
+    /// Columns that each layer writes.
+    columns: Vec<Range<usize>>,
     relu: bool,
 }
 
@@ -140,14 +157,23 @@ pub(crate) fn layers<'a>(banks: &Reads<'a>) -> Result<Vec<Level<'a>>> {
     for l in 0..depth {
         let layers: Vec<&Layer> = banks.iter().map(|(bank, _)| &bank.layers[l]).collect();
         let (pieces, writes) = pieces(banks, &layers, &reads, l)?;
-        levels.push(Level { layers, pieces, relu: first.activate_last || l + 1 < depth });
+        let relu = first.activate_last || l + 1 < depth;
+        levels.push(Level { layers, pieces, columns: writes.clone(), relu });
         reads = writes;
     }
     Ok(levels)
 }
 
-/// The layers as one operation, or `None` where the composition has to run.
+/// The layers as one operation, or `None` where something is done or looked at between them.
 pub(crate) fn stack(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
+    if tracing() || !levels.iter().all(Level::plain) {
+        return Ok(None);
+    }
+    affine(levels, xs)
+}
+
+/// The affine maps as one operation, or `None` where the composition has to run.
+fn affine(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
     match xs {
         Input::Dense(xs) if !readable(xs) => return Ok(None),
         Input::Dense(_) => {}
@@ -201,10 +227,43 @@ fn pieces(
 }
 
 impl Level<'_> {
+    /// Whether no layer normalises its sums.
+    fn plain(&self) -> bool {
+        self.layers.iter().all(|layer| layer.norm.is_none())
+    }
+
+    /// One layer on its own.
+    fn forward(&self, xs: &Input) -> Result<Tensor> {
+        let this = std::slice::from_ref(self);
+        let mut out = match affine(this, xs)? {
+            Some(stack) => apply(xs, this, |sparse| SideBySide { sparse, banks: stack })?,
+            None => self.composed(xs)?,
+        };
+        if !self.plain() {
+            out = self.normalised(&out)?;
+            out = if self.relu { out.relu()? } else { out };
+        }
+        for (layer, columns) in self.layers.iter().zip(&self.columns) {
+            let norm = layer.norm.iter().flat_map(Normalizer::tensors);
+            let parameters = [&layer.weight, &layer.bias].into_iter().chain(norm);
+            traced(parameters, || out.narrow(1, columns.start, columns.len()))?;
+        }
+        Ok(out)
+    }
+
+    /// The sums of each layer, in its columns of `out`, normalised as it says.
+    fn normalised(&self, out: &Tensor) -> Result<Tensor> {
+        let parts = self.layers.iter().zip(&self.columns).map(|(layer, columns)| {
+            let sums = out.narrow(1, columns.start, columns.len())?;
+            layer.norm.as_ref().map_or_else(|| Ok(sums.clone()), |norm| norm.forward(&sums))
+        });
+        Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)
+    }
+
     fn fused(&self) -> Option<Affine> {
         let parameters = parameters(self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]))?;
         let width = self.pieces.iter().map(|piece| piece.width).sum();
-        Some(Affine { parameters, pieces: self.pieces.clone(), width, relu: self.relu })
+        Some(Affine { parameters, pieces: self.pieces.clone(), width, relu: self.relu && self.plain() })
     }
 
     fn composed(&self, xs: &Input) -> Result<Tensor> {
@@ -219,6 +278,6 @@ impl Level<'_> {
             parts.push(matmul(&xs, &weight)?.broadcast_add(&bias)?);
         }
         let out = Tensor::cat(&parts, 1)?;
-        if self.relu { candle_nn::Activation::Relu.forward(&out) } else { Ok(out) }
+        if self.relu && self.plain() { candle_nn::Activation::Relu.forward(&out) } else { Ok(out) }
     }
 }

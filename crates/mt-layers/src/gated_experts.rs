@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor, bail};
 
 use crate::bank::{Bank, apply, forward_side_by_side, layers, stack};
 use crate::fused::gated::Gated;
+use crate::importance::weighing;
 use crate::input::Input;
 use crate::mixture::Mixture;
 use crate::observe::observing;
@@ -61,7 +62,7 @@ impl GatedExperts {
 
     /// The same without a tap: for a level below others.
     pub fn below(&self, xs: &Input) -> Result<Tensor> {
-        if !observing() {
+        if !observing() && !weighing() {
             let (experts, gates) = (layers(&reads(&self.experts))?, layers(&reads(&self.gates))?);
             if let (Some(bank), Some(gate)) = (stack(&experts, xs)?, stack(&gates, xs)?) {
                 let mixture = self.mixture.clone();

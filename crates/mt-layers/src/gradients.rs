@@ -37,6 +37,12 @@ impl Gradient {
         self.touched = false;
     }
 
+    /// Drops what was added, to be as if nothing had been.
+    pub fn reset(&mut self) {
+        self.host.fill(0.0);
+        self.clear();
+    }
+
     /// Announces an addition to `host`, to `rows` of it where that is known.
     pub(crate) fn touch(&mut self, rows: Option<&[Range<u32>]>) {
         self.rows = if self.touched { None } else { rows.map(<[_]>::to_vec) };

@@ -7,11 +7,13 @@
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`GatedExperts`] | experts, gates and mixtures of one level: what MMoE, CGC and PLE are built of |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
+//! | [`Norm`], [`training`] | layer and batch normalisation of hidden layers, and when batches are looked at |
+//! | [`with_importance`] | how evenly gates use their experts, as a loss |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`FrozenEmbeddings`] | the same for prediction, read from a mapped file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
-//! | [`observe`] | what passes through the mixtures of a model |
+//! | [`observe`], [`trace`] | what passes through the mixtures of a model, and through all of its layers |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
@@ -27,17 +29,22 @@ mod error;
 mod fused;
 mod gated_experts;
 mod gradients;
+mod importance;
 mod init;
 mod input;
 mod linear;
 mod loss;
 mod mixture;
+mod mode;
+mod norm;
+mod notes;
 mod observe;
 mod params;
 pub mod simd;
 mod symmetry;
 mod tap;
 mod tower;
+mod trace;
 
 #[doc(hidden)]
 pub use pulp;
@@ -48,12 +55,16 @@ pub use embedding::{TableConfig, TableFormat, pack_tables, unpack_tables};
 pub use error::Error;
 pub use gated_experts::GatedExperts;
 pub use gradients::{Gradient, Gradients, Slot};
+pub use importance::with_importance;
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
 pub use mixture::Mixture;
+pub use mode::training;
+pub use norm::Norm;
 pub use observe::{Mixed, observe};
 pub use params::{Param, Params};
 pub use symmetry::symmetric_weights;
 pub use tap::tap;
 pub use tower::{Mlp, Towers};
+pub use trace::{Traced, trace};

@@ -4,7 +4,8 @@ use candle_core::{D, Result, Tensor, bail};
 
 use crate::fused::mixture::FusedMixture;
 use crate::fused::readable;
-use crate::observe::note;
+use crate::importance::imbalance;
+use crate::observe::observed;
 
 /// Which experts each gate mixes.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +56,8 @@ impl Mixture {
     /// Experts `(B, E·H)` and gate logits `(B, Σ choices)` to mixtures `(B, G·H)`.
     pub fn forward(&self, experts: &Tensor, logits: &Tensor) -> Result<Tensor> {
         self.check(experts.dim(1)?, logits.dim(1)?)?;
-        note(self, experts, logits)?;
+        observed(self, experts, logits)?;
+        imbalance(self, logits)?;
         if readable(experts) && readable(logits) {
             return experts.apply_op2(logits, FusedMixture::new(self.clone()));
         }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use candle_core::{Result, Tensor};
 
 use crate::mixture::Mixture;
+use crate::notes::{note, noted, noting};
 
 /// What a mixture read.
 #[derive(Debug, Clone)]
@@ -28,32 +29,21 @@ thread_local! {
 /// # Errors
 /// Whatever `forward` fails with.
 pub fn observe<T>(forward: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Mixed>)> {
-    struct Restore(Option<Vec<Mixed>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SEEN.set(self.0.take());
-        }
-    }
-    let _restore = Restore(SEEN.replace(Some(Vec::new())));
-    let out = forward()?;
-    Ok((out, SEEN.take().unwrap_or_default()))
+    noting(&SEEN, forward)
 }
 
 /// Whether someone looks.
 pub(crate) fn observing() -> bool {
-    SEEN.with_borrow(Option::is_some)
+    noted(&SEEN)
 }
 
 /// Notes what `mixture` reads, if someone looks.
-pub(crate) fn note(mixture: &Mixture, experts: &Tensor, logits: &Tensor) -> Result<()> {
-    if !observing() {
-        return Ok(());
-    }
-    let weights = mixture.weights(logits)?.detach();
-    let (width, gates) = (mixture.width, mixture.gates.clone());
-    let mixed = Mixed { experts: experts.detach(), width, weights, gates };
-    SEEN.with_borrow_mut(|seen| seen.iter_mut().for_each(|seen| seen.push(mixed.clone())));
-    Ok(())
+pub(crate) fn observed(mixture: &Mixture, experts: &Tensor, logits: &Tensor) -> Result<()> {
+    note(&SEEN, || {
+        let weights = mixture.weights(logits)?.detach();
+        let (width, gates) = (mixture.width, mixture.gates.clone());
+        Ok(Mixed { experts: experts.detach(), width, weights, gates })
+    })
 }
 
 #[cfg(test)]

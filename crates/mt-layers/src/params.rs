@@ -10,6 +10,7 @@ use candle_nn::{Init, VarBuilder};
 
 use crate::gradients::{Gradients, Slot};
 use crate::init;
+use crate::norm::Norm;
 
 /// A named parameter, its tensor and its gradient.
 #[derive(Debug, Clone)]
@@ -75,9 +76,10 @@ impl Params {
         self.lock().values().cloned().collect()
     }
 
-    /// Total number of trainable values.
+    /// Total number of trainable values; [running statistics](Norm::is_statistic) are none.
     pub fn count(&self) -> usize {
-        self.lock().values().map(|p| p.var.elem_count()).sum()
+        let trained = |p: &&Param| !Norm::is_statistic(&p.name);
+        self.lock().values().filter(trained).map(|p| p.var.elem_count()).sum()
     }
 
     /// The gradient slots of the parameters there are now, to be set up once for many steps.

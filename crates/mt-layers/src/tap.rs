@@ -15,6 +15,7 @@ use candle_core::{DType, Result, Tensor, Var, bail};
 use crate::fused::loss::known;
 use crate::fused::{by_task, readable, with_all};
 use crate::gradients::Gradients;
+use crate::notes::{noted, noting};
 
 /// A place where the graph is cut.
 struct Cut {
@@ -52,20 +53,12 @@ pub fn tap(xs: Tensor, shared: Range<usize>) -> Result<Tensor> {
 
 /// Whether a tap would cut.
 pub(crate) fn cutting() -> bool {
-    CUTS.with_borrow(Option::is_some)
+    noted(&CUTS)
 }
 
 /// Runs `forward` and returns where it was cut.
 fn cut(forward: impl FnOnce() -> Result<Tensor>) -> Result<(Tensor, Vec<Cut>)> {
-    struct Restore(Option<Vec<Cut>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CUTS.set(self.0.take());
-        }
-    }
-    let _restore = Restore(CUTS.replace(Some(Vec::new())));
-    let out = forward()?;
-    Ok((out, CUTS.take().unwrap_or_default()))
+    noting(&CUTS, forward)
 }
 
 impl Gradients {

@@ -6,6 +6,8 @@ use candle_nn::{Linear, VarBuilder};
 use crate::fused::towers::{FusedTowers, Transposed};
 use crate::fused::{parameters, readable};
 use crate::init::Initializer;
+use crate::norm::{Norm, Normalizer};
+use crate::trace::traced;
 
 /// A multilayer perceptron of plain linear layers `(out, in)`: ReLU after all but the last.
 ///
@@ -14,6 +16,8 @@ use crate::init::Initializer;
 #[derive(Debug, Clone)]
 pub struct Mlp {
     pub(crate) layers: Vec<Linear>,
+    /// Of each layer but the last.
+    norms: Vec<Option<Normalizer>>,
 }
 
 impl Mlp {
@@ -36,7 +40,20 @@ impl Mlp {
             layers.push(Linear::new(weight, Some(vb.get_with_hints(units, "bias", init.bias())?)));
             inputs = units;
         }
-        Ok(Self { layers })
+        let norms = vec![None; hidden.len()];
+        Ok(Self { layers, norms })
+    }
+
+    /// The same with the sums of every hidden layer normalised before their activation.
+    ///
+    /// # Parameters
+    /// `{l}.norm.scale` and `{l}.norm.shift` of shape `(O)`, with [`Norm::Batch`] `{l}.norm.running_mean` and
+    /// `{l}.norm.running_variance`, too.
+    pub fn normalised(mut self, norm: Norm, vb: VarBuilder) -> Result<Self> {
+        for (l, (own, layer)) in self.norms.iter_mut().zip(&self.layers).enumerate() {
+            *own = norm.layer(&[layer.weight().dim(0)?], vb.pp(l))?;
+        }
+        Ok(self)
     }
 
     fn outputs(&self) -> Result<usize> {
@@ -46,9 +63,18 @@ impl Mlp {
 
 impl Module for Mlp {
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let mut xs = self.layers[0].forward(xs)?;
-        for layer in &self.layers[1..] {
-            xs = layer.forward(&xs.relu()?)?;
+        let mut xs = xs.clone();
+        for (l, layer) in self.layers.iter().enumerate() {
+            xs = layer.forward(&xs)?;
+            let norm = self.norms.get(l).and_then(Option::as_ref);
+            if let Some(norm) = norm {
+                xs = norm.forward(&xs)?;
+            }
+            if l + 1 < self.layers.len() {
+                xs = xs.relu()?;
+            }
+            let own = [layer.weight()].into_iter().chain(layer.bias());
+            traced(own.chain(norm.into_iter().flat_map(Normalizer::tensors)), || Ok(xs.clone()))?;
         }
         Ok(xs)
     }
@@ -90,6 +116,21 @@ impl Towers {
         self.transposed = Some(Transposed::default());
     }
 
+    /// The same with the sums of every hidden layer normalised before their activation.
+    ///
+    /// # Parameters
+    /// Those of [`Mlp::normalised`] under the task's name; `tasks` are as for [`Towers::new`].
+    pub fn normalised<'a>(
+        self,
+        norm: Norm,
+        tasks: impl IntoIterator<Item = &'a str>,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let towers = self.towers.into_iter().zip(tasks);
+        let towers = towers.map(|(tower, task)| tower.normalised(norm, vb.pp(task)));
+        Ok(Self { towers: towers.collect::<Result<_>>()?, ..self })
+    }
+
     /// Streams `(B, S·H)` to logits `(B, L)`, task after task. `S` is the number of tasks, or 1 when all share one.
     pub fn forward(&self, streams: &Tensor) -> Result<Tensor> {
         let (_, columns) = streams.dims2()?;
@@ -100,7 +141,8 @@ impl Towers {
         let at = |task: usize| if shared { 0 } else { task * self.inputs };
         let layers = self.towers.iter().flat_map(|tower| &tower.layers);
         let tensors = layers.flat_map(|layer| [Some(layer.weight()), layer.bias()]).flatten();
-        if let (true, Some(parameters)) = (readable(streams), parameters(tensors)) {
+        let plain = self.towers.iter().flat_map(|tower| &tower.norms).all(Option::is_none);
+        if let (true, Some(parameters)) = (plain && readable(streams), parameters(tensors)) {
             let reads = (0..self.towers.len()).map(at).collect();
             let depth = self.towers[0].layers.len();
             let anchor = self.towers[0].layers[0].weight();

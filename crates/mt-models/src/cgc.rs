@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture};
+use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Norm};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -35,6 +35,8 @@ pub struct CgcConfig {
     pub temperature: f64,
     /// Start values.
     pub init: Initializer,
+    /// Normalisation of the layers of an expert.
+    pub norm: Norm,
 }
 
 /// The trunk of task experts, shared experts and one gate a task; also a level of [`Ple`](crate::Ple), then with
@@ -63,7 +65,8 @@ impl Cgc {
         let (own, shared) = (|t: usize| t * m..(t + 1) * m, tasks.len() * m..tasks.len() * m + n);
         let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
         let bank = |n, name: &str, inputs| {
-            Bank::experts(inputs, n, &cfg.expert, cfg.init, vb.pp("experts").pp(name))
+            let vb = vb.pp("experts").pp(name);
+            Bank::experts(inputs, n, &cfg.expert, cfg.init, vb.clone())?.normalised(cfg.norm, vb)
         };
         let gate = |choices, name: &str, inputs| {
             Bank::gate(inputs, choices, &cfg.gate, cfg.init, vb.pp("gates").pp(name))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use mt_data::{Field, Schema};
-use mt_layers::Initializer;
+use mt_layers::{Initializer, Norm};
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -50,6 +50,9 @@ pub struct ModelConfig {
     /// Start values. Default `xavier`.
     #[serde(default)]
     pub init: Initializer,
+    /// Normalisation of the hidden layers of bottoms, experts and towers. Default `none`.
+    #[serde(default, skip_serializing_if = "Norm::is_none")]
+    pub norm: Norm,
     /// Scale the units of `bottom` or `expert` so that the model has at most this many parameters. Default: as
     /// written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,6 +203,7 @@ impl ModelConfig {
             embedding: None,
             tower: default_tower(),
             init: Initializer::default(),
+            norm: Norm::None,
             budget: None,
         }
     }
@@ -219,7 +223,7 @@ impl ModelConfig {
         }
         let bottom = self.bottom.clone().unwrap_or_else(|| vec![128]);
         layers("bottom", &bottom)?;
-        let (gate, init) = (self.gate.clone().unwrap_or_default(), self.init);
+        let (gate, init, norm) = (self.gate.clone().unwrap_or_default(), self.init, self.norm);
         positive("gate", &gate)?;
         let temperature = self.temperature.unwrap_or(1.0);
         if !(temperature.is_finite() && temperature > 0.0) {
@@ -230,12 +234,12 @@ impl ModelConfig {
         within("experts_per_task", 0, self.experts_per_task.unwrap_or(2))?;
         within("shared_experts", 0, self.shared_experts.unwrap_or(2))?;
         Ok(match self.kind {
-            ModelKind::SharedBottom => Architecture::SharedBottom(SharedBottomConfig { bottom, init }),
-            ModelKind::SingleTask => Architecture::SingleTask(SingleTaskConfig { bottom, init }),
+            ModelKind::SharedBottom => Architecture::SharedBottom(SharedBottomConfig { bottom, init, norm }),
+            ModelKind::SingleTask => Architecture::SingleTask(SingleTaskConfig { bottom, init, norm }),
             ModelKind::Mmoe => {
                 let experts = self.experts.unwrap_or(8);
                 within("experts", 1, experts)?;
-                Architecture::Mmoe(MmoeConfig { experts, expert, gate, temperature, init })
+                Architecture::Mmoe(MmoeConfig { experts, expert, gate, temperature, init, norm })
             }
             ModelKind::Cgc => Architecture::Cgc(self.level(&LevelConfig::default(), "")?),
             ModelKind::Ple => {
@@ -297,6 +301,7 @@ impl ModelConfig {
             gate: level.gate.clone().or(self.gate.clone()).unwrap_or_default(),
             temperature: self.temperature.unwrap_or(1.0),
             init: self.init,
+            norm: self.norm,
         };
         layers(&format!("{at}expert"), &cfg.expert)?;
         positive(&format!("{at}gate"), &cfg.gate)?;
@@ -334,7 +339,10 @@ impl ModelConfig {
                 let own = own.join(", ");
                 return Err(error(
                     key,
-                    format!("{} has no such key; it takes {own}, embedding, tower, init, budget", self.kind),
+                    format!(
+                        "{} has no such key; it takes {own}, embedding, tower, init, norm, budget",
+                        self.kind
+                    ),
                 ));
             }
         }

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use mt_data::Task;
+use mt_layers::Norm;
 
 use crate::config::{Architecture, Levels, ModelConfig};
 use crate::error::{Error, Result};
@@ -15,9 +16,10 @@ use crate::model::build;
 /// The parameters of a model, by name.
 pub type Inventory = BTreeMap<String, Shape>;
 
-/// Number of values of all parameters.
+/// Number of values of all parameters; [running statistics](Norm::is_statistic) are none.
 pub fn count(inventory: &Inventory) -> usize {
-    inventory.values().map(Shape::elem_count).sum()
+    let trained = inventory.iter().filter(|(name, _)| !Norm::is_statistic(name));
+    trained.map(|(_, shape)| shape.elem_count()).sum()
 }
 
 /// Lists the parameters the configured model will have.

@@ -15,10 +15,11 @@
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
-//! use mt_layers::{Initializer, Input, Params};
+//! use mt_layers::{Initializer, Input, Norm, Params};
 //! use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
 //!
-//! let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init: Initializer::Xavier };
+//! let (init, norm) = (Initializer::Xavier, Norm::None);
+//! let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init, norm };
 //! let sizes = Sizes { inputs: 10, tasks: &["like", "completion"] };
 //! let params = Params::new(42);
 //! let mmoe = Mmoe::new(&cfg, sizes, params.builder(DType::F32, &Device::Cpu))?;
@@ -67,7 +68,7 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_data::{RawRows, Task, TaskKind, Value};
-pub use mt_layers::TableFormat;
+pub use mt_layers::{Norm, TableFormat};
 
 /// The example of the page about bundles, compiled as a doctest.
 #[cfg(doctest)]

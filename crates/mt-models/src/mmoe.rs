@@ -13,7 +13,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture};
+use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Norm};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -30,6 +30,8 @@ pub struct MmoeConfig {
     pub temperature: f64,
     /// Start values.
     pub init: Initializer,
+    /// Normalisation of the layers of an expert.
+    pub norm: Norm,
 }
 
 /// The trunk of shared experts and one gate a task.
@@ -44,6 +46,7 @@ impl Mmoe {
         sizes.check()?;
         let all = 0..sizes.inputs;
         let experts = Bank::experts(sizes.inputs, cfg.experts, &cfg.expert, cfg.init, vb.pp("experts"))?;
+        let experts = experts.normalised(cfg.norm, vb.pp("experts"))?;
         let vb = vb.pp("gates");
         let gate = |task| {
             Ok((Bank::gate(sizes.inputs, cfg.experts, &cfg.gate, cfg.init, vb.pp(task))?, all.clone()))

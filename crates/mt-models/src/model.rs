@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_data::Task;
-use mt_layers::{Input, Towers};
+use mt_layers::{Input, Norm, Towers};
 
 use crate::config::{Architecture, ModelConfig};
 use crate::{Cgc, Mmoe, Ple, SharedBottom, SingleTask, Sizes, Trunk};
@@ -39,6 +39,12 @@ impl<T: Trunk> MultiTask<T> {
         let heads = tasks.iter().map(|task| (task.name.as_str(), task.kind.outputs()));
         let towers = Towers::new(trunk.width(), hidden, heads, init, vb.pp("towers"))?;
         Ok(Self { trunk, towers })
+    }
+
+    /// The same with the hidden layers of the towers normalised.
+    pub fn normalised(self, tasks: &[Task], norm: Norm, vb: VarBuilder) -> Result<Self> {
+        let names = tasks.iter().map(|task| task.name.as_str());
+        Ok(Self { towers: self.towers.normalised(norm, names, vb.pp("towers"))?, ..self })
     }
 }
 
@@ -81,5 +87,6 @@ pub fn build(
         Architecture::Cgc(cfg) => Box::new(Cgc::new(&cfg, sizes, vb.clone())?),
         Architecture::Ple(cfg) => Box::new(Ple::new(&cfg, sizes, vb.clone())?),
     };
-    Ok(Box::new(MultiTask::new(trunk, tasks, &cfg.tower, cfg.init, vb)?))
+    let model = MultiTask::new(trunk, tasks, &cfg.tower, cfg.init, vb.clone())?;
+    Ok(Box::new(model.normalised(tasks, cfg.norm, vb)?))
 }

@@ -11,7 +11,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, tap};
+use mt_layers::{Bank, Initializer, Input, Norm, tap};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -22,6 +22,8 @@ pub struct SharedBottomConfig {
     pub bottom: Vec<usize>,
     /// Start values.
     pub init: Initializer,
+    /// Normalisation of the layers of a bottom.
+    pub norm: Norm,
 }
 
 /// The hard-sharing trunk: a single stream.
@@ -34,7 +36,9 @@ impl SharedBottom {
     /// Builds the trunk.
     pub fn new(cfg: &SharedBottomConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
         sizes.check()?;
-        Ok(Self { bottom: Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.pp("bottom"))? })
+        let vb = vb.pp("bottom");
+        let bottom = Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.clone())?;
+        Ok(Self { bottom: bottom.normalised(cfg.norm, vb)? })
     }
 }
 

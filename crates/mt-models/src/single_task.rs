@@ -11,7 +11,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, forward_side_by_side};
+use mt_layers::{Bank, Initializer, Input, Norm, forward_side_by_side};
 
 use crate::trunk::{Sizes, Trunk};
 
@@ -22,6 +22,8 @@ pub struct SingleTaskConfig {
     pub bottom: Vec<usize>,
     /// Start values.
     pub init: Initializer,
+    /// Normalisation of the layers of a bottom.
+    pub norm: Norm,
 }
 
 /// The trunk without sharing: one bottom a task.
@@ -35,7 +37,10 @@ impl SingleTask {
     pub fn new(cfg: &SingleTaskConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
         sizes.check()?;
         let vb = vb.pp("bottoms");
-        let bottom = |task| Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.pp(task));
+        let bottom = |task| {
+            let bottom = Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.pp(task))?;
+            bottom.normalised(cfg.norm, vb.pp(task))
+        };
         Ok(Self { bottoms: sizes.tasks.iter().map(bottom).collect::<Result<_>>()? })
     }
 }

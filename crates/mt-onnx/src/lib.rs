@@ -31,6 +31,7 @@ mod error;
 mod export;
 mod graph;
 mod input;
+mod norm;
 mod proto;
 mod readout;
 mod trunk;

@@ -72,11 +72,13 @@ pub struct Node {
     pub attribute: Vec<Attribute>,
 }
 
-/// A setting of an operation: one number or a list of them.
+/// A setting of an operation: one number or a list of whole ones.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -87,13 +89,18 @@ pub struct Attribute {
 
 impl Attribute {
     /// A number.
-    pub fn int(name: &str, i: i64) -> Self {
-        Self { name: name.to_owned(), i: Some(i), ints: Vec::new(), r#type: 2 }
+    pub fn float(name: &str, f: f32) -> Self {
+        Self { name: name.to_owned(), f: Some(f), r#type: 1, ..Self::default() }
     }
 
-    /// A list of numbers.
+    /// A whole number.
+    pub fn int(name: &str, i: i64) -> Self {
+        Self { name: name.to_owned(), i: Some(i), r#type: 2, ..Self::default() }
+    }
+
+    /// A list of whole numbers.
     pub fn ints(name: &str, ints: &[i64]) -> Self {
-        Self { name: name.to_owned(), i: None, ints: ints.to_vec(), r#type: 7 }
+        Self { name: name.to_owned(), ints: ints.to_vec(), r#type: 7, ..Self::default() }
     }
 }
 

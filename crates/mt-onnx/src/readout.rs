@@ -5,6 +5,7 @@ use mt_models::{Link, Signature};
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};
+use crate::norm;
 use crate::proto::Attribute;
 
 /// Adds the outputs; `streams` are what the towers read.
@@ -24,11 +25,13 @@ fn tower(graph: &mut Graph, task: &str, depth: usize, stream: &str) -> Result<St
         if l > 0 {
             xs = graph.node("Relu", &[&xs], &[]);
         }
-        let (weight, bias) = (format!("towers.{task}.{l}.weight"), format!("towers.{task}.{l}.bias"));
-        let weight = graph.tensor(&weight, &graph.weight(&weight)?)?;
-        let bias = graph.tensor(&bias, &graph.weight(&bias)?)?;
+        let layer = format!("towers.{task}.{l}");
+        let (weight, bias) = norm::folded(graph, &layer)?;
+        let weight = graph.tensor(&format!("{layer}.weight"), &weight)?;
+        let bias = graph.tensor(&format!("{layer}.bias"), &bias)?;
         // Plain linear layers are (out, in).
         xs = graph.node("Gemm", &[&xs, &weight, &bias], &[Attribute::int("transB", 1)]);
+        xs = norm::over_units(graph, &layer, &xs, |scale| Ok(scale.clone()))?;
     }
     Ok(xs)
 }

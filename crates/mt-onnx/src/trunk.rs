@@ -4,6 +4,7 @@ use mt_models::{Architecture, CgcConfig, ModelConfig};
 
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::norm;
 use crate::proto::Attribute;
 
 /// The stream of each task.
@@ -75,7 +76,9 @@ fn level(
 fn mlp(graph: &mut Graph, name: &str, depth: usize, xs: &str, activate_last: bool) -> Result<String> {
     let mut xs = xs.to_owned();
     for l in 0..depth {
-        xs = dense(graph, &format!("{name}.{l}"), &xs)?;
+        let layer = format!("{name}.{l}");
+        xs = dense(graph, &layer, &xs)?;
+        xs = norm::over_units(graph, &layer, &xs, |scale| scale.flatten_all())?;
         if activate_last || l + 1 < depth {
             xs = graph.node("Relu", &[&xs], &[]);
         }
@@ -85,9 +88,9 @@ fn mlp(graph: &mut Graph, name: &str, depth: usize, xs: &str, activate_last: boo
 
 /// A bank's layer whose members all read `xs`: `(B, I)` to `(B, n·O)`.
 fn dense(graph: &mut Graph, name: &str, xs: &str) -> Result<String> {
-    let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-    let weight = graph.tensor(&weight, &graph.weight(&weight)?.flatten_from(1)?)?;
-    let bias = graph.tensor(&bias, &graph.weight(&bias)?.flatten_all()?)?;
+    let (weight, bias) = norm::folded(graph, name)?;
+    let weight = graph.tensor(&format!("{name}.weight"), &weight.flatten_from(1)?)?;
+    let bias = graph.tensor(&format!("{name}.bias"), &bias.flatten_all()?)?;
     Ok(graph.node("Gemm", &[xs, &weight, &bias], &[]))
 }
 
@@ -95,22 +98,25 @@ fn dense(graph: &mut Graph, name: &str, xs: &str) -> Result<String> {
 /// made below, as a batch of products with the members in front.
 fn experts(graph: &mut Graph, name: &str, depth: usize, xs: &str) -> Result<String> {
     let (_, n, units) = graph.weight(&format!("{name}.0.weight"))?.dims3()?;
-    let first = dense(graph, &format!("{name}.0"), xs)?;
-    let first = graph.node("Relu", &[&first], &[]);
+    let layer = format!("{name}.0");
+    let first = dense(graph, &layer, xs)?;
     let shape = graph.ints(&[0, n as i64, units as i64]);
     let mut xs = graph.node("Reshape", &[&first, &shape], &[]);
+    xs = norm::over_units(graph, &layer, &xs, |scale| Ok(scale.clone()))?;
+    xs = graph.node("Relu", &[&xs], &[]);
     if depth == 1 {
         return Ok(xs);
     }
     let swap = [Attribute::ints("perm", &[1, 0, 2])];
     xs = graph.node("Transpose", &[&xs], &swap);
     for l in 1..depth {
-        let (weight, bias) = (format!("{name}.{l}.weight"), format!("{name}.{l}.bias"));
-        let members = graph.weight(&weight)?.transpose(0, 1)?;
-        let weight = graph.tensor(&weight, &members)?;
-        let bias = graph.tensor(&bias, &graph.weight(&bias)?.unsqueeze(1)?)?;
+        let layer = format!("{name}.{l}");
+        let (weight, bias) = norm::folded(graph, &layer)?;
+        let weight = graph.tensor(&format!("{layer}.weight"), &weight.transpose(0, 1)?)?;
+        let bias = graph.tensor(&format!("{layer}.bias"), &bias.unsqueeze(1)?)?;
         xs = graph.node("MatMul", &[&xs, &weight], &[]);
         xs = graph.node("Add", &[&xs, &bias], &[]);
+        xs = norm::over_units(graph, &layer, &xs, |scale| scale.unsqueeze(1))?;
         xs = graph.node("Relu", &[&xs], &[]);
     }
     Ok(graph.node("Transpose", &[&xs], &swap))

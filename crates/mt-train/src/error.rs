@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::diagnose::Culprit;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,8 +65,9 @@ pub enum Error {
     },
     /// The loss became NaN or infinite. The checkpoints written before stay valid.
     #[error(
-        "the loss is {loss} at step {step} (epoch {epoch}, rows {rows:?} of the shuffled epoch); the last checkpoint \
-         is untouched. Lower train.optimizer.lr, or normalise the inputs"
+        "the loss is {loss} at step {step} (epoch {epoch}, rows {rows:?} of the shuffled epoch){}; the last checkpoint is \
+         untouched. Lower train.optimizer.lr, or normalise the inputs",
+        .culprit.as_ref().map(|culprit| format!(": {culprit}")).unwrap_or_default()
     )]
     Diverged {
         /// The loss.
@@ -75,6 +78,23 @@ pub enum Error {
         epoch: usize,
         /// Rows of the batch, in the order of the epoch.
         rows: std::ops::Range<usize>,
+        /// Where the first number that is not finite came from; `None` if the batch has only finite ones when it is run
+        /// again, as on another device, where the weights have moved on. Boxed, as every function that may fail carries
+        /// the largest error.
+        culprit: Option<Box<Culprit>>,
+    },
+    /// A parameter became NaN or infinite, and no loss shows it. The checkpoints written before stay valid.
+    #[error(
+        "the parameter {name} is not finite after step {step} (epoch {epoch}), though the loss is; the last checkpoint is \
+         untouched. Lower train.optimizer.lr, or normalise the inputs"
+    )]
+    NotFinite {
+        /// The parameter.
+        name: String,
+        /// Step, counted from 1.
+        step: u64,
+        /// Epoch, counted from 1.
+        epoch: usize,
     },
     /// A run that is continued on data whose values have other table rows.
     #[error(

@@ -11,31 +11,38 @@
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
 
+mod accumulate;
 mod balance;
 mod checkpoint;
 mod config;
 mod denormals;
+mod diagnose;
 mod eigen;
 mod error;
 mod evaluate;
+mod event;
 mod health;
 mod objective;
 mod optim;
 mod prefetch;
+mod probe;
 mod rates;
 mod resume;
 mod run;
 mod running;
 mod schedule;
+mod setup;
 mod train;
 mod warm_start;
 
 pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
 pub use checkpoint::{State, read_state};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, TrainConfig};
+pub use diagnose::{Culprit, NotFinite};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
-pub use health::{GateHealth, Health, LevelHealth};
+pub use event::{Event, Outcome};
+pub use health::{GateHealth, GradientHealth, Health, LevelHealth};
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
 pub use run::{Best, RunDir};
@@ -43,7 +50,7 @@ pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
 // Written beside checkpoints by whoever runs them.
 pub use mt_models::{write_file, write_json};
-pub use train::{Event, Outcome, train};
+pub use train::train;
 pub use warm_start::{TakenRows, WarmStart, WarmStarted};
 
 /// The examples of the README, compiled and run as doctests.

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use mt_data::Task;
-use mt_layers::{Loss, LossKind, MultiTaskLoss, TaskLoss};
+use mt_layers::{Loss, LossKind, MultiTaskLoss, TaskLoss, with_importance};
 
 use crate::config::TrainConfig;
 use crate::error::Result;
@@ -13,6 +13,8 @@ pub struct Objective {
     tasks: Vec<TaskLoss>,
     /// Of binary tasks' labels.
     smoothing: f32,
+    /// Weight of the gates' importance loss.
+    load_balance: f64,
 }
 
 impl Objective {
@@ -23,7 +25,28 @@ impl Objective {
             weight: cfg.task_weights.get(&task.name).copied().unwrap_or(1.0),
             kind: cfg.loss_of(task),
         };
-        Self { tasks: tasks.iter().map(loss).collect(), smoothing: cfg.label_smoothing as f32 }
+        Self {
+            tasks: tasks.iter().map(loss).collect(),
+            smoothing: cfg.label_smoothing as f32,
+            load_balance: cfg.load_balance,
+        }
+    }
+
+    /// Runs `forward` to logits and their loss, and returns the scalar to differentiate: with the gates' importance loss,
+    /// `share` of it, if that is wanted.
+    pub(crate) fn with_importance(
+        &self,
+        share: f64,
+        forward: impl FnOnce() -> candle_core::Result<Tensor>,
+    ) -> candle_core::Result<Tensor> {
+        if self.load_balance == 0.0 {
+            return forward();
+        }
+        let (total, importance) = with_importance(forward)?;
+        match importance {
+            Some(importance) => total + (importance * (share * self.load_balance))?,
+            None => Ok(total),
+        }
     }
 
     /// The loss of logits `(B, L)` for labels and mask `(B, T)`.
@@ -85,6 +108,12 @@ impl Objective {
     /// Whether some task has no label at all in a batch with this mask `(B, T)`.
     pub(crate) fn lacks_labels(&self, mask: &[f32]) -> bool {
         (0..self.tasks.len()).any(|t| !self.has_labels(mask, t))
+    }
+
+    /// Sum of each task's mask in a batch with this mask `(B, T)`.
+    pub(crate) fn label_weights(&self, mask: &[f32]) -> Vec<f64> {
+        let of = |t: usize| mask.iter().skip(t).step_by(self.tasks.len()).map(|mask| f64::from(*mask)).sum();
+        (0..self.tasks.len()).map(of).collect()
     }
 
     fn has_labels(&self, mask: &[f32], task: usize) -> bool {

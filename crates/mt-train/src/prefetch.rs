@@ -8,15 +8,11 @@ use candle_core::Device;
 use mt_data::{Batch, Batches, Table};
 use mt_models::Features;
 
+use crate::accumulate::Labelled;
 use crate::error::Result;
 
 /// A batch as the training step takes it.
-pub(crate) struct Ready {
-    pub rows: usize,
-    pub xs: Features,
-    pub labels: Vec<f32>,
-    pub mask: Vec<f32>,
-}
+type Ready = (Features, Labelled);
 
 /// Rows handed over at once: waking the other thread for every small batch would cost a tenth of its step.
 const ROWS: usize = 4096;
@@ -32,21 +28,30 @@ pub(crate) struct Ahead {
     pub waited: Duration,
 }
 
-impl Iterator for Ahead {
-    type Item = Result<Ready>;
+impl Ahead {
+    /// The next batches, at most so many; `None` after the last.
+    pub fn step(&mut self, batches: usize) -> Result<Option<(Vec<Features>, Vec<Labelled>)>> {
+        let (mut xs, mut labelled) = (Vec::with_capacity(batches), Vec::with_capacity(batches));
+        while xs.len() < batches
+            && let Some(ready) = self.next()?
+        {
+            xs.push(ready.0);
+            labelled.push(ready.1);
+        }
+        Ok((!xs.is_empty()).then_some((xs, labelled)))
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Result<Option<Ready>> {
         loop {
             if let Some(ready) = self.group.next() {
-                return Some(Ok(ready));
+                return Ok(Some(ready));
             }
             let since = Instant::now();
             let group = self.groups.recv();
             self.waited += since.elapsed();
             match group {
-                Ok(Ok(group)) => self.group = group.into_iter(),
-                Ok(Err(error)) => return Some(Err(error)),
-                Err(_) => return None,
+                Ok(group) => self.group = group?.into_iter(),
+                Err(_) => return Ok(None),
             }
         }
     }
@@ -66,7 +71,7 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope.spawn(move || {
         for rows in order().chunks((ROWS / size).max(1) * size) {
             let ready: Result<Vec<Ready>> =
-                Batches::new(table, rows, size).map(|batch| Ready::new(batch, &device)).collect();
+                Batches::new(table, rows, size).map(|batch| ready(batch, &device)).collect();
             let failed = ready.is_err();
             if sender.send(ready).is_err() || failed {
                 break;
@@ -76,9 +81,7 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
     Ahead { groups, group: Vec::new().into_iter(), waited: Duration::ZERO }
 }
 
-impl Ready {
-    fn new(batch: Batch, device: &Device) -> Result<Self> {
-        let (rows, Batch { numeric, fields, labels, mask, .. }) = (batch.rows(), batch);
-        Ok(Self { rows, xs: Features::new(numeric, fields)?.to_device(device)?, labels, mask })
-    }
+fn ready(batch: Batch, device: &Device) -> Result<Ready> {
+    let (rows, Batch { numeric, fields, labels, mask, .. }) = (batch.rows(), batch);
+    Ok((Features::new(numeric, fields)?.to_device(device)?, Labelled { rows, labels, mask }))
 }

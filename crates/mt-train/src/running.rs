@@ -61,7 +61,7 @@ impl<'a> Running<'a> {
         let loss = step.total.to_scalar::<f32>()?;
         if !loss.is_finite() {
             let Step { step, epoch, rows, .. } = step;
-            return Err(Error::Diverged { loss, step, epoch, rows });
+            return Err(Error::Diverged { loss, step, epoch, rows, culprit: None });
         }
         self.total += f64::from(loss);
         self.steps += 1;

@@ -1,5 +1,6 @@
 //! The page of a run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Device;
@@ -8,7 +9,7 @@ use mt_train::{Best, Config, Evaluation, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};
 use crate::history::{GateHistory, History, Valid};
-use crate::html::{self, Series, Shade, escape};
+use crate::html::{self, Points, Series, Shade, escape};
 use crate::progress::{count, seconds};
 use crate::report::{Grid, metric_grids, number, thousands};
 
@@ -62,6 +63,10 @@ impl RunPage<'_> {
             let maps: Vec<String> = gates.iter().map(map).collect();
             body += &html::section("Gates: mean weight of each expert", &html::charts(&maps));
         }
+        let gradients = self.gradients();
+        if !gradients.is_empty() {
+            body += &html::section("Gradients on a batch", &html::charts(&gradients));
+        }
         body +=
             &html::section("Epochs", &html::table(&self.epochs(), "validation rows; * marks the best epoch"));
         body += &html::section("Configuration", &html::details("config.yaml", &self.cfg.to_yaml()?));
@@ -112,6 +117,20 @@ impl RunPage<'_> {
             charts.push(calibration(&title("Calibration"), task, &bins));
         }
         format!("<h3>{}</h3>\n{}", escape(name), html::charts(&charts))
+    }
+
+    /// How strongly the gradient reaches each part of the model, and how far the tasks agree on it.
+    fn gradients(&self) -> Vec<String> {
+        let norms = self.history.gradients(|gradients| &gradients.norms);
+        let cosines = self.history.gradients(|gradients| &gradients.cosines);
+        let kinds =
+            [("Norm by part of the model", "norm", norms), ("Cosine between tasks", "cosine", cosines)];
+        let chart = |(title, y, curves): (&str, &str, BTreeMap<String, Points>)| {
+            let line = |(colour, (name, points))| Series { name, colour, shade: Shade::Dotted, points };
+            let lines: Vec<Series> = curves.into_iter().enumerate().map(line).collect();
+            (!lines.is_empty()).then(|| over_epochs(title, y, &lines))
+        };
+        kinds.into_iter().filter_map(chart).collect()
     }
 
     fn epochs(&self) -> Grid {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mt_train::{Event, GateHealth, Metrics};
+use mt_train::{Event, GateHealth, GradientHealth, Metrics};
 
 use self::message::{scalars, version};
 use self::record::record;
@@ -91,6 +91,9 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
                 };
                 numbers.extend(level.gates.iter().map(entropy));
             }
+            let GradientHealth { norms, cosines } = &health.gradients;
+            numbers.extend(norms.iter().map(|(part, norm)| (format!("gradient_norm/{part}"), *norm)));
+            numbers.extend(cosines.iter().map(|(pair, cosine)| (format!("gradient_cosine/{pair}"), *cosine)));
             Some((*step, numbers))
         }
         Event::Started { .. } | Event::Resumed { .. } | Event::WarmStarted(_) => None,

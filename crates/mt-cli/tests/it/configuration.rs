@@ -26,7 +26,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
         "experts: 2",
         "expertz: 2",
         "tiny.yaml:11:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected one of: kind, bottom, \
-         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, embedding, tower, init, budget)",
+         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, embedding, tower, init, norm, budget)",
     );
     refused(
         "kind: mmoe",
@@ -68,7 +68,7 @@ fn a_key_of_another_kind_of_model_is_refused_with_the_kinds_own() {
         "experts: 2",
         "levels: 2",
         "tiny.yaml:11:11: model.levels: mmoe has no such key; it takes experts, expert, gate, temperature, \
-         embedding, tower, init, budget",
+         embedding, tower, init, norm, budget",
     );
 }
 
@@ -123,7 +123,7 @@ fn a_bad_override_is_named_as_it_was_typed() {
         ("train.epochs=two", "invalid type: string \"two\", expected usize"),
         (
             "train.select.task_=liked",
-            "unknown key \"task_\"; did you mean \"task\"? (expected one of: metric, task)",
+            "unknown key \"task_\"; did you mean \"task\"? (expected one of: metric, task, weights)",
         ),
         ("model.expert=[16, x]", "invalid type: string \"x\", expected usize"),
         ("model.expert=16", "invalid type: integer `16`, expected a sequence"),

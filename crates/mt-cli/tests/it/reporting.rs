@@ -34,7 +34,8 @@ fn a_run_leaves_a_page_with_curves_of_every_task() {
     stands_alone(&page);
     let of_task = ["Loss", "AUC", "ROC, test rows", "Calibration, test rows"];
     let gates = ["Gate of liked, level 0", "Gate of watched, level 0"];
-    assert_eq!(figures(&page), [&of_task[..], &of_task, &gates].concat());
+    let gradients = ["Norm by part of the model", "Cosine between tasks"];
+    assert_eq!(figures(&page), [&of_task[..], &of_task, &gates, &gradients].concat());
     for part in [
         "<h1>tiny</h1>",
         "mmoe on 2 tasks, seed 1",

@@ -99,7 +99,8 @@ kernel! {
 kernel! {
     fn relu_rows(_simd: S, out: &mut [f32]) {
         for i in 0..out.len() {
-            out[i] = out[i].max(0.0);
+            // Not `max`, which would turn a NaN into 0.
+            out[i] = if out[i] < 0.0 { 0.0 } else { out[i] };
         }
     }
 }

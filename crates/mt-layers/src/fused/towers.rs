@@ -81,7 +81,8 @@ impl FusedTowers {
 kernel! {
     fn relu(_simd: S, xs: &mut [f32]) {
         for x in xs {
-            *x = x.max(0.0);
+            // Not `max`, which would make 0 of NaN and hide it from the loss; this is one instruction less, too.
+            *x = if *x < 0.0 { 0.0 } else { *x };
         }
     }
 }

@@ -9,3 +9,4 @@ mod finite_differences;
 mod fused_equals_composed;
 mod loss;
 mod network;
+mod norm;

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use mt_data::{Task, TaskKind};
 use mt_layers::{Input, Params, SparseRows};
-use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, build};
+use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, Norm, build};
 
 pub const KINDS: [ModelKind; 5] =
     [ModelKind::SharedBottom, ModelKind::SingleTask, ModelKind::Mmoe, ModelKind::Cgc, ModelKind::Ple];
@@ -26,7 +26,7 @@ fn assert_all_learn(cfg: &ModelConfig) {
     let xs = rows(12).expect("rows");
     for xs in [Input::from(&xs), SparseRows::from_dense(&xs).expect("rows").into()] {
         params.backward(|| model.forward(&xs)?.sqr()?.sum_all()).expect("a loss");
-        for param in params.all() {
+        for param in params.all().into_iter().filter(|param| !Norm::is_statistic(&param.name)) {
             let mut gradient = param.gradient.lock();
             assert!(gradient.touched, "{:?}: {} gets no gradient", cfg.kind, param.name);
             assert!(
@@ -58,6 +58,13 @@ fn every_parameter_of_every_model_gets_a_gradient() {
             }
             _ => ModelConfig { expert: Some(vec![10, 8]), gate: Some(vec![4]), ..deep },
         });
+    }
+}
+
+#[test]
+fn normalised_models_learn_everything_but_their_statistics() {
+    for (kind, norm) in KINDS.into_iter().flat_map(|kind| [(kind, Norm::Layer), (kind, Norm::Batch)]) {
+        assert_all_learn(&ModelConfig { norm, ..ModelConfig::new(kind) });
     }
 }
 

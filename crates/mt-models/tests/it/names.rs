@@ -1,7 +1,7 @@
 //! Parameter names and shapes are public API: weights on disk and other people's code depend on them.
 
 use mt_data::{Task, TaskKind};
-use mt_models::{ModelConfig, count, inventory};
+use mt_models::{ModelConfig, ModelKind, Norm, count, inventory};
 
 use crate::gradients::{KINDS, tasks};
 
@@ -17,6 +17,27 @@ fn names_and_shapes_of_every_model_are_as_published() {
         }
     }
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_normalised_layer_has_a_scale_and_a_shift_a_unit_and_statistics_that_do_not_count() {
+    let of = |norm| {
+        let cfg = ModelConfig { experts: Some(3), norm, ..ModelConfig::new(ModelKind::Mmoe) };
+        inventory(&cfg, 10, &tasks(&["like", "watch"])).expect("an inventory")
+    };
+    let (none, layer, batch) = (of(Norm::None), of(Norm::Layer), of(Norm::Batch));
+    // Experts of 3 x 16 units, two towers of 8.
+    assert_eq!(count(&layer), count(&none) + 2 * (3 * 16 + 2 * 8));
+    assert_eq!(count(&batch), count(&layer));
+    let more = batch.iter().filter(|(name, _)| !none.contains_key(*name));
+    let more: Vec<_> = more.map(|(name, shape)| (name.as_str(), shape.dims().to_vec())).collect();
+    let mut expected = Vec::new();
+    let what = ["running_mean", "running_variance", "scale", "shift"];
+    for (layer, dims) in [("experts.0", vec![3, 16]), ("towers.like.0", vec![8]), ("towers.watch.0", vec![8])]
+    {
+        expected.extend(what.map(|what| (format!("{layer}.norm.{what}"), dims.clone())));
+    }
+    assert_eq!(more, expected.iter().map(|(name, dims)| (name.as_str(), dims.clone())).collect::<Vec<_>>());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use mt_data::{
 };
 use mt_layers::{Ids, Params, RowOptimizer};
 use mt_models::{
-    InputLayer, LevelConfig, Levels, Link, ModelConfig, ModelKind, Signature, Task, TaskKind, build,
+    InputLayer, LevelConfig, Levels, Link, ModelConfig, ModelKind, Norm, Signature, Task, TaskKind, build,
     write_json,
 };
 
@@ -49,7 +49,14 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
         ("cgc without shared", ModelConfig { shared_experts: Some(0), ..cgc }),
         ("ple", ple.clone()),
         ("ple deep", ModelConfig { levels: each(&[(1, 2), (2, 1), (2, 3)]), ..deep(&ple) }),
-        ("ple without shared above", ModelConfig { levels: each(&[(1, 2), (2, 0)]), ..ple }),
+        ("ple without shared above", ModelConfig { levels: each(&[(1, 2), (2, 0)]), ..ple.clone() }),
+        (
+            "shared-bottom, layers normalised",
+            ModelConfig { bottom: units(&[9, 7]), norm: Norm::Layer, ..new(ModelKind::SharedBottom) },
+        ),
+        ("mmoe deep, batches normalised", ModelConfig { experts: Some(3), norm: Norm::Batch, ..deep(&mmoe) }),
+        ("ple deep, layers normalised", ModelConfig { norm: Norm::Layer, ..deep(&ple) }),
+        ("ple, batches normalised", ModelConfig { norm: Norm::Batch, ..ple }),
     ]
 }
 

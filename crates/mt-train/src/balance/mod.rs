@@ -42,7 +42,7 @@ pub use config::{BalanceConfig, BalanceKind};
 pub use state::BalanceState;
 
 use self::draws::Draws;
-use self::gram::Gram;
+pub(crate) use self::gram::Gram;
 use self::report::Report;
 use self::state::TaskStates;
 use crate::config::TrainConfig;
@@ -149,7 +149,7 @@ impl Balancer {
             return Ok(Collected { total, losses, logits });
         }
         let mut kept = None;
-        let total = gradients.collect(|| {
+        let weighed = || {
             let logits = forward()?;
             let mut loss = objective.loss(&logits, labels, mask).map_err(wrap)?;
             if self.cfg.kind != BalanceKind::Fixed {
@@ -163,7 +163,8 @@ impl Balancer {
             }
             kept = Some((loss.tasks, logits.detach()));
             Ok(loss.total)
-        })?;
+        };
+        let total = gradients.collect(|| objective.with_importance(1.0, weighed))?;
         let uncollected = || candle_core::Error::Msg("the loss was not computed".to_owned());
         let (losses, logits) = kept.ok_or_else(uncollected)?;
         Ok(Collected { total, losses, logits })

@@ -8,7 +8,8 @@ mod yaml;
 use std::path::Path;
 
 use mt_data::{DataConfig, Task, TaskConfig};
-use mt_models::{ModelConfig, fit_budget};
+use mt_layers::Norm;
+use mt_models::{ModelConfig, ModelKind, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
@@ -80,6 +81,10 @@ impl Config {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
         })?;
+        let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
+        let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
+        check("train.batch_size", !alone, problem)?;
+        check_balance(&cfg, &check)?;
         let data = |error: mt_data::Error| match cfg.key(&error) {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
@@ -124,6 +129,19 @@ impl Config {
     pub fn to_yaml(&self) -> Result<String> {
         yaml::write(self)
     }
+}
+
+/// Whether gates can be held to use their experts evenly.
+fn check_balance(cfg: &Config, check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
+    let (share, kind) = (cfg.train.load_balance, cfg.train.balance.kind);
+    let good = share.is_finite() && share >= 0.0;
+    check("train.load_balance", good, format!("expected a number from 0, found {share}"))?;
+    let has_gates = !matches!(cfg.model.kind, ModelKind::SharedBottom | ModelKind::SingleTask);
+    let problem = format!("{} has no gates", cfg.model.kind);
+    check("train.load_balance", has_gates || share == 0.0, problem)?;
+    let problem =
+        format!("{kind} weighs gradients of the tasks' losses alone, which train.load_balance is not in");
+    check("train.balance.kind", !kind.of_gradients() || share == 0.0, problem)
 }
 
 /// Whether a task has this name, and what to say if not.

@@ -1,12 +1,15 @@
 //! How the best epoch is chosen.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::{Evaluation, Metrics};
 use crate::run::Best;
 
 /// How the best epoch is chosen.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Select {
     /// The metric. Default `auc`.
@@ -14,6 +17,28 @@ pub struct Select {
     /// The task it is taken of. Default: the mean over all tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// Weights of the tasks in the mean, in place of `task`; one that is not named weighs 0. Default 1 each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, f64>,
+}
+
+impl fmt::Display for Select {
+    /// The metric and what it is taken of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.metric {
+            SelectMetric::Auc => "AUC, ",
+            SelectMetric::LogLoss => "log loss, ",
+        })?;
+        match &self.task {
+            Some(task) => f.write_str(task),
+            None if self.weights.is_empty() => f.write_str("mean of all tasks"),
+            None => {
+                let terms: Vec<String> =
+                    self.weights.iter().map(|(task, weight)| format!("{weight} {task}")).collect();
+                write!(f, "mean of {}", terms.join(" + "))
+            }
+        }
+    }
 }
 
 /// Metrics by which an epoch can be chosen.
@@ -36,7 +61,26 @@ impl Select {
         };
         match &self.task {
             Some(task) => valid.task(task).and_then(|task| metric(&task.metrics)),
-            None => valid.mean(metric),
+            None if self.weights.is_empty() => valid.mean(metric),
+            None => self.weighted(valid, metric),
+        }
+    }
+
+    /// The mean by weight; `None` if it is undefined for a task that has one.
+    fn weighted(&self, valid: &Evaluation, metric: impl Fn(&Metrics) -> Option<f64>) -> Option<f64> {
+        let (mut sum, mut all) = (0.0, 0.0);
+        for (task, &weight) in self.weights.iter().filter(|(_, weight)| **weight > 0.0) {
+            sum += weight * metric(&valid.task(task)?.metrics)?;
+            all += weight;
+        }
+        Some(sum / all)
+    }
+
+    /// Whether the choice looks at a task.
+    pub(super) fn looks_at(&self, task: &str) -> bool {
+        match &self.task {
+            Some(name) => name == task,
+            None => self.weights.is_empty() || self.weights.get(task).is_some_and(|weight| *weight > 0.0),
         }
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::known;
 use super::select::{Select, SelectMetric};
-use crate::balance::BalanceConfig;
+use crate::balance::{BalanceConfig, BalanceKind};
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
 use crate::schedule::Schedule;
@@ -24,6 +24,9 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Rows a step. Default 512. The last batch of an epoch is as small as it comes out.
     pub batch_size: usize,
+    /// Batches a step, whose gradients are added up before the optimizer moves. Default 1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub accumulate: usize,
     /// Seed of start values and shuffling. Default 1.
     pub seed: u64,
     /// Shuffle the rows of every epoch. Default true.
@@ -65,6 +68,9 @@ pub struct TrainConfig {
     pub task_weights: BTreeMap<String, f32>,
     /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
     pub balance: BalanceConfig,
+    /// Weight of the gates' importance loss in what is minimised: how unevenly each uses its experts. Default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub load_balance: f64,
     /// How the best epoch is chosen, on the validation rows. Default the mean AUC of all tasks.
     pub select: Select,
     /// Epochs without a better one after which training ends. Default: it does not.
@@ -85,6 +91,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 10,
             batch_size: 512,
+            accumulate: 1,
             seed: 1,
             shuffle: true,
             optimizer: OptimizerConfig::default(),
@@ -101,6 +108,7 @@ impl Default for TrainConfig {
             task_losses: BTreeMap::new(),
             task_weights: BTreeMap::new(),
             balance: BalanceConfig::default(),
+            load_balance: 0.0,
             select: Select::default(),
             patience: None,
             keep: 10,
@@ -209,6 +217,12 @@ impl TrainConfig {
         }
         let good = (1..=MAX_BATCH).contains(&self.batch_size);
         check("train.batch_size", good, format!("expected 1 to {MAX_BATCH}, found {}", self.batch_size))?;
+        let (batches, rows) = (self.accumulate, self.accumulate.saturating_mul(self.batch_size));
+        let problem = format!("expected at least 1, and at most {MAX_BATCH} rows a step, found {batches}");
+        check("train.accumulate", (1..=MAX_BATCH).contains(&rows), problem)?;
+        let kind = self.balance.kind;
+        let problem = format!("{kind} looks at one batch a step, and train.accumulate is {batches}");
+        check("train.balance.kind", batches == 1 || kind == BalanceKind::Fixed, problem)?;
         for (key, n) in [("log_every", Some(self.log_every)), ("checkpoint.steps", self.checkpoint.steps)] {
             check(&format!("train.{key}"), n != Some(0), "expected at least 1, found 0".into())?;
         }
@@ -268,7 +282,20 @@ impl TrainConfig {
             let (good, problem) = known(task);
             check("train.select.task", good, problem)?;
         }
-        let chosen = |task: &&TaskConfig| self.select.task.as_ref().is_none_or(|name| *name == task.name);
+        for (task, weight) in &self.select.weights {
+            let (good, problem) = known(task);
+            let key = format!("train.select.weights.{task}");
+            check(&key, good, problem)?;
+            let good = weight.is_finite() && *weight >= 0.0;
+            check(&key, good, format!("expected a number from 0, found {weight}"))?;
+        }
+        let weighs =
+            self.select.weights.is_empty() || self.select.weights.values().any(|weight| *weight > 0.0);
+        let problem = "expected a weight above 0 for at least one task, found only 0";
+        check("train.select.weights", weighs, problem.into())?;
+        let one = self.select.weights.is_empty() || self.select.task.is_none();
+        check("train.select.weights", one, "train.select.task names a single one already".into())?;
+        let chosen = |task: &&TaskConfig| self.select.looks_at(&task.name);
         if let Some(task) = tasks.iter().filter(chosen).find(|task| task.kind == TaskKind::Regression) {
             let good = self.select.metric != SelectMetric::LogLoss;
             let problem =
@@ -281,6 +308,14 @@ impl TrainConfig {
 
 /// A larger batch is a typing mistake: its activations would exhaust memory before anything is said.
 const MAX_BATCH: usize = 1 << 20;
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
+}
 
 fn is_for_classes(loss: LossKind) -> bool {
     matches!(loss, LossKind::CrossEntropy | LossKind::PaddlerecLog | LossKind::Multiclass)

@@ -28,7 +28,7 @@ pub fn clip_norm(params: &[Param], max: f64) -> Result<f64> {
     Ok(norm)
 }
 
-fn sum_of_squares(gradient: &Gradient) -> Result<f64> {
+pub(crate) fn sum_of_squares(gradient: &Gradient) -> Result<f64> {
     if !gradient.touched {
         return Ok(0.0);
     }
@@ -38,8 +38,8 @@ fn sum_of_squares(gradient: &Gradient) -> Result<f64> {
     }
 }
 
-/// In eight sums side by side, a vector's worth: one would wait for each addition.
-fn sum(values: &[f32]) -> f64 {
+/// Sum of squares, in eight sums side by side, a vector's worth: one would wait for each addition.
+pub(crate) fn sum(values: &[f32]) -> f64 {
     let (blocks, rest) = values.as_chunks::<8>();
     let mut sums = [0f64; 8];
     for block in blocks {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use average::average;
 pub use clip::clip_norm;
+pub(crate) use clip::{sum, sum_of_squares};
 
 /// An optimizer and its settings; keys that a kind does not use are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -147,8 +148,7 @@ impl Optimizer {
         for (i, param) in params.iter().enumerate() {
             let (mut gradient, rate) = (param.gradient.lock(), self.cfg.lr * factor(i));
             if gradient.touched && rate == 0.0 {
-                gradient.host.fill(0.0);
-                gradient.clear();
+                gradient.reset();
             }
             if gradient.touched {
                 if !self.states.contains_key(&param.name) {

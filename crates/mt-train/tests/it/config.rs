@@ -187,6 +187,8 @@ fn an_epoch_is_not_chosen_by_a_log_loss_that_a_regression_has_not() {
          like has none"
     );
     regression(&["train.select.task=completion"]).expect("that task has one");
+    regression(&["train.select.weights={completion: 1}"]).expect("so has that one");
+    regression(&["train.select.weights={like: 1, completion: 1}"]).expect_err("one of them has none");
 }
 
 #[test]

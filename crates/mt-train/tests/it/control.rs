@@ -60,6 +60,8 @@ fn each_control_changes_the_weights_and_a_stopped_run_ends_with_the_same_bytes()
         "label_smoothing: 0.1",
         "rates: {'gates.*': 0.1}",
         "dropout: 0.2",
+        "accumulate: 3\n  dropout: 0.2\n  schedule: {kind: cosine, warmup: 7}",
+        "select: {weights: {completion: 0.2, like: 1}}\n  schedule: {kind: plateau, factor: 0.1}\n  optimizer: {lr: 0.3}",
     ];
     for (i, control) in controls.into_iter().enumerate() {
         let cfg = config(&format!("  {control}\n"));
@@ -138,11 +140,30 @@ fn bad_values_are_refused_with_their_key() {
         ("clip_norm=0", "train.clip_norm: expected a number above 0, found 0"),
         ("average=1", "train.average: expected a number between 0 and 1, found 1"),
         ("label_smoothing=1", "train.label_smoothing: expected 0 to below 1, found 1"),
+        ("accumulate=0", "train.accumulate: expected at least 1, and at most 1048576 rows a step, found 0"),
+        (
+            "accumulate=20000",
+            "train.accumulate: expected at least 1, and at most 1048576 rows a step, found 20000",
+        ),
+        ("select={weights: {lik: 1}}", "train.select.weights.lik: there is no task \"lik\"; the tasks are"),
+        ("select={weights: {like: -1}}", "train.select.weights.like: expected a number from 0, found -1"),
+        (
+            "select={weights: {like: 0}}",
+            "train.select.weights: expected a weight above 0 for at least one task, found only 0",
+        ),
+        (
+            "select={task: like, weights: {like: 1}}",
+            "train.select.weights: train.select.task names a single one already",
+        ),
         ("patience=0", "train.patience: expected at least 1, found 0"),
         ("checkpoint={steps: 0}", "train.checkpoint.steps: expected at least 1, found 0"),
         ("checkpoint={minutes: 0}", "train.checkpoint.minutes: expected a number above 0, found 0"),
     ];
     let text = config("").to_yaml().expect("yaml");
+    let both = ["train.accumulate=2".to_owned(), "train.balance.kind=dwa".to_owned()];
+    let error = Config::parse(&text, "test.yaml", &both).expect_err("must be refused").to_string();
+    let expected = "--set train.balance.kind=dwa: train.balance.kind: dwa looks at one batch a step";
+    assert!(error.starts_with(expected), "{error}");
     for (set, message) in cases {
         let error =
             Config::parse(&text, "test.yaml", &[format!("train.{set}")]).expect_err("must be refused");

@@ -8,7 +8,7 @@ use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, JoinConfig, JoinMissing,
     Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
 };
-use mt_layers::{Initializer, LossKind, RowOptimizer};
+use mt_layers::{Initializer, LossKind, Norm, RowOptimizer};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{
     BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
@@ -115,11 +115,13 @@ fn full() -> Config {
             embedding: Some(EmbeddingConfig { width: 1, widths: [("user".into(), 1)].into() }),
             tower: vec![1],
             init: Initializer::Xavier,
+            norm: Norm::Batch,
             budget: Some(1),
         },
         train: TrainConfig {
             epochs: 1,
             batch_size: 1,
+            accumulate: 2,
             seed: 1,
             shuffle: true,
             optimizer: OptimizerConfig {
@@ -167,7 +169,12 @@ fn full() -> Config {
                 alpha: Some(1.0),
                 c: Some(1.0),
             },
-            select: Select { metric: SelectMetric::Auc, task: Some("like".into()) },
+            load_balance: 0.5,
+            select: Select {
+                metric: SelectMetric::Auc,
+                task: Some("like".into()),
+                weights: [("like".into(), 1.0)].into(),
+            },
             keep: 1,
             checkpoint: CheckpointConfig { steps: Some(1), minutes: 1.0 },
             log_every: 1,
@@ -183,6 +190,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
         _ if [
             "train.task_weights",
             "train.task_losses",
+            "train.select.weights",
             "train.rates",
             "train.balance.gamma",
             "train.warm_start.rename",

@@ -1,10 +1,15 @@
 //! The report on experts and gates.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use mt_data::Dataset;
-use mt_train::{Config, Event, Health, RunDir, train};
+use mt_layers::Params;
+use mt_models::{Features, InputLayer, build};
+use mt_train::{Config, Event, GradientHealth, Health, Objective, RunDir, train};
+
+use crate::fields::{config, folder, load, rows, run_in};
 
 /// The reports of all epochs.
 fn reports(model: &str) -> Vec<Health> {
@@ -54,5 +59,85 @@ fn gates_and_experts_go_by_their_names_at_every_level() {
         assert_eq!(like.weights[..2], [0.0, 0.0], "the other task's experts are not among its choices");
         assert!((0.0..=1.0).contains(&like.entropy), "{like:?}");
     }
-    assert!(reports("{kind: shared-bottom}").is_empty());
+    assert!(reports("{kind: shared-bottom}").iter().all(|health| health.levels.is_empty()));
+}
+
+/// A learning rate that changes nothing, and a batch of all rows, so that a report is about the start values.
+const STILL: [&str; 4] = [
+    "train.optimizer={kind: sgd, lr: 1e-30}",
+    "train.table_optimizer={kind: sgd}",
+    "train.batch_size=4096",
+    "train.epochs=1",
+];
+
+fn gradients(cfg: &Config, dir: &std::path::Path, name: &str) -> (GradientHealth, BTreeMap<String, f64>) {
+    let (mut found, mut balanced) = (None, BTreeMap::new());
+    run_in(cfg, &load(cfg), &dir.join(name), &mut |event| match event {
+        Event::Health { health, .. } => found = Some(health.gradients.clone()),
+        Event::Progress { cosines, .. } => balanced.clone_from(cosines),
+        _ => {}
+    });
+    (found.expect("a report"), balanced)
+}
+
+#[test]
+fn norms_by_part_are_those_of_the_gradient() {
+    let dir = folder(&rows(600));
+    let cfg = config(
+        dir.path(),
+        &[&STILL[..], &["model={kind: cgc, expert: [6], embedding: {width: 4}}"]].concat(),
+    );
+    let (found, _) = gradients(&cfg, dir.path(), "run");
+
+    let data = load(&cfg);
+    let (schema, rule) = (&data.schema, cfg.train.table_optimizer);
+    let layer = InputLayer::new(&cfg.model, schema, &data.encoders, rule, 1, &Device::Cpu).expect("tables");
+    let params = Params::new(1);
+    let model = build(&cfg.model, layer.width(), &schema.tasks, params.builder(DType::F32, &Device::Cpu));
+    let (model, objective) = (model.expect("a model"), Objective::new(&cfg.train, &schema.tasks));
+    let features = Features::of(data.train.as_batch().clone()).expect("features");
+    let loss = params.backward(|| {
+        let logits = model.forward(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?;
+        let loss = objective.loss(&logits, data.train.labels(), data.train.mask());
+        Ok(loss.map_err(candle_core::Error::wrap)?.total)
+    });
+    loss.expect("a gradient");
+    let norm = |fits: &dyn Fn(&str) -> bool| {
+        let own = params.all().into_iter().filter(|param| fits(&param.name));
+        let squares = own.flat_map(|param| param.gradient.lock().host.clone()).map(|g| f64::from(g).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    let tables = ["user", "tags"]
+        .map(|table| layer.embeddings().expect("tables").gradient(table).expect("one").values);
+    let tables = tables.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    let expected = [
+        ("embeddings", tables),
+        ("shared", norm(&|name| name.starts_with("experts.shared."))),
+        ("own", norm(&|name| name.starts_with("experts.") && !name.starts_with("experts.shared."))),
+        ("gates", norm(&|name| name.starts_with("gates."))),
+        ("towers", norm(&|name| name.starts_with("towers."))),
+    ];
+    assert_eq!(found.norms.len(), expected.len(), "{found:?}");
+    for (part, norm) in expected {
+        assert!(norm > 0.0, "{part}");
+        approx::assert_relative_eq!(found.norms[part], norm, max_relative = 1e-5);
+    }
+}
+
+#[test]
+fn plain_training_reports_the_angles_that_gradient_balancing_sees() {
+    let dir = folder(&rows(600));
+    let cfg = |kind: &str| {
+        let balance = format!("train.balance.kind={kind}");
+        config(dir.path(), &[&STILL[..], &["model={kind: shared-bottom, bottom: [6]}", &balance]].concat())
+    };
+    let (plain, none) = gradients(&cfg("fixed"), dir.path(), "plain");
+    let (balanced, seen) = gradients(&cfg("pcgrad"), dir.path(), "balanced");
+    assert!(none.is_empty());
+    assert_eq!(plain.cosines.keys().collect::<Vec<_>>(), ["click/buy"]);
+    approx::assert_relative_eq!(plain.cosines["click/buy"], seen["click/buy"], epsilon = 1e-5);
+    approx::assert_relative_eq!(plain.cosines["click/buy"], balanced.cosines["click/buy"], epsilon = 1e-6);
+    let alone = config(dir.path(), &[&STILL[..], &["model={kind: single-task, bottom: [6]}"]].concat());
+    let (alone, _) = gradients(&alone, dir.path(), "alone");
+    assert!(alone.cosines.is_empty() && alone.norms.contains_key("own"), "{alone:?}");
 }

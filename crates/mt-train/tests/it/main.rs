@@ -1,15 +1,19 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
+mod accumulate;
 mod balance;
 mod config;
 mod control;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod diagnose;
 mod docs;
 mod fields;
 mod golden;
 mod health;
 mod labels;
+mod norm;
+mod select;
 mod training;
 mod warm_start;

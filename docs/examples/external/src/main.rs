@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
-use mt_layers::{LossKind, Initializer, Input, MultiTaskLoss, TaskLoss, Towers};
+use mt_layers::{LossKind, Initializer, Input, MultiTaskLoss, Norm, TaskLoss, Towers};
 use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
 
 const ROWS: usize = 512;
@@ -14,8 +14,8 @@ fn main() -> Result<()> {
     let (xs, labels) = rows()?;
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    let init = Initializer::Xavier;
-    let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init };
+    let (init, norm) = (Initializer::Xavier, Norm::None);
+    let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init, norm };
     let trunk = Mmoe::new(&cfg, Sizes { inputs: INPUTS, tasks: &TASKS }, vb.clone())?;
     let towers = Towers::new(trunk.width(), &[8], TASKS.map(|task| (task, 1)), init, vb.pp("towers"))?;
 

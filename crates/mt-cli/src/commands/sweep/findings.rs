@@ -5,7 +5,7 @@ use candle_core::Device;
 use mt_data::{Dataset, Table};
 use mt_metrics::PairedTest;
 use mt_models::Predictor;
-use mt_train::{Config, RunDir, Scored, SelectMetric, write_file, write_json};
+use mt_train::{Config, RunDir, Scored, write_file, write_json};
 use serde::Serialize;
 
 use super::plan::Plan;
@@ -61,19 +61,13 @@ impl<'a> Findings<'a> {
         device: &Device,
         trials: Vec<Record>,
     ) -> Result<Self> {
-        let select = &base.train.select;
-        let metric = match select.metric {
-            SelectMetric::Auc => "AUC",
-            SelectMetric::LogLoss => "log loss",
-        };
-        let of = select.task.as_deref().unwrap_or("mean of all tasks");
         let (best, set) = trials.first().map(|best| (best.trial, best.set.clone())).unwrap_or_default();
         let test = match &data.test {
             Some(table) if best != 0 => gains(plan, base, table, best, device)?,
             _ => Vec::new(),
         };
-        let report =
-            Report { name: base.name.clone(), metric: format!("{metric}, {of}"), best, test, trials, set };
+        let (name, metric) = (base.name.clone(), base.train.select.to_string());
+        let report = Report { name, metric, best, test, trials, set };
         Ok(Self { plan, best: plan.config(&report.set)?, report })
     }
 

@@ -118,7 +118,7 @@ pub fn trial(
                 rows_per_second = Some(outcome.rows as f64 / seconds).filter(|rate| rate.is_finite());
             }
             // Too large a learning rate, say: others go on.
-            Err(error @ Error::Diverged { .. }) => {
+            Err(error @ (Error::Diverged { .. } | Error::NotFinite { .. })) => {
                 (ended, problem) = (Ended::Diverged, Some(error.to_string()))
             }
             Err(error) => return Err(error.into()),
@@ -200,7 +200,7 @@ mod tests {
         done.push(record(&[0.1]));
         let hopeless = |grace, epochs: &[f64], done: &[Record], metric| {
             let epochs: Vec<Option<f64>> = epochs.iter().copied().map(Some).collect();
-            super::hopeless(&Select { metric, task: None }, grace, &epochs, done)
+            super::hopeless(&Select { metric, ..Select::default() }, grace, &epochs, done)
         };
         let auc = mt_train::SelectMetric::Auc;
         assert!(!hopeless(2, &[0.1, 0.2], &done, auc), "four are too few");

@@ -1,4 +1,7 @@
-//! How a model uses its experts: the gates' weights, units that never fire, experts that all say the same.
+//! How a model uses its experts: the gates' weights, units that never fire, experts that all say the same; and how the
+//! gradient reaches its parts.
+
+mod gradients;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +11,7 @@ use mt_layers::{Mixed, observe};
 use mt_models::{Architecture, CgcConfig, Features, ModelConfig};
 use serde::Serialize;
 
+pub use self::gradients::GradientHealth;
 use crate::eigen::eigenvalues;
 use crate::error::Result;
 use crate::evaluate::Scorer;
@@ -27,11 +31,13 @@ const UNUSED: f64 = 0.1;
 /// A share of dead units above this leaves little of an expert.
 const DEAD: f64 = 0.5;
 
-/// The experts and gates of a model on some rows, by level.
+/// The experts and gates of a model on some rows, by level, and its gradient on a batch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Health {
     /// From the input up; none for models without gates.
     pub levels: Vec<LevelHealth>,
+    /// How the gradient reaches the model's parts.
+    pub gradients: GradientHealth,
     /// What is wrong, in words.
     pub warnings: Vec<String>,
 }
@@ -60,7 +66,7 @@ pub struct GateHealth {
 }
 
 impl Health {
-    /// Looks at the first rows of `table`.
+    /// Looks at the experts and gates on the first rows of `table`; the gradients are taken as given.
     ///
     /// # Errors
     /// If the rows do not fit the model.
@@ -70,9 +76,13 @@ impl Health {
         table: &Table,
         tasks: &[Task],
         device: &Device,
+        gradients: GradientHealth,
     ) -> Result<Self> {
         let levels: Vec<Vec<String>> = match cfg.resolve()? {
-            Architecture::SharedBottom(_) | Architecture::SingleTask(_) => return Ok(Self::default()),
+            Architecture::SharedBottom(_) | Architecture::SingleTask(_) => {
+                let warnings = gradients.warnings();
+                return Ok(Self { levels: Vec::new(), gradients, warnings });
+            }
             Architecture::Mmoe(cfg) => vec![(0..cfg.experts).map(|e| e.to_string()).collect()],
             Architecture::Cgc(cfg) => vec![names(&cfg, tasks)],
             Architecture::Ple(cfg) => cfg.levels.iter().map(|level| names(level, tasks)).collect(),
@@ -82,8 +92,9 @@ impl Health {
         let (_, seen) = observe(|| scorer.model.forward(&xs))?;
         let level = |(experts, mixed): (Vec<String>, &Mixed)| LevelHealth::of(experts, mixed, tasks);
         let levels: Vec<_> = levels.into_iter().zip(&seen).map(level).collect::<Result<_>>()?;
-        let warnings = levels.iter().enumerate().flat_map(|(l, level)| level.warnings(l)).collect();
-        Ok(Self { levels, warnings })
+        let of_levels = levels.iter().enumerate().flat_map(|(l, level)| level.warnings(l));
+        let warnings = of_levels.chain(gradients.warnings()).collect();
+        Ok(Self { levels, gradients, warnings })
     }
 }
 

@@ -1,0 +1,185 @@
+//! Where a loss that is no finite number came from: the batch is run once more, layer by layer.
+
+use std::fmt;
+
+use candle_core::{DType, Device, Tensor, TensorId};
+use mt_data::{DataConfig, Dataset, Paths, Table, split};
+use mt_layers::{Traced, trace, training};
+use mt_models::Features;
+
+use crate::error::{Error, Result};
+use crate::probe::{Probe, order};
+
+/// The first thing on a batch's way through the model that was not finite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFinite {
+    /// A numeric column, or `the embedding of FIELD`, of the network's input.
+    Input(String),
+    /// A parameter, by its name.
+    Parameter(String),
+    /// The output of a layer, by the name that its parameters share; they and its input are finite.
+    Output(String),
+    /// The loss of a task, by its name; all logits are finite.
+    Loss(String),
+}
+
+/// Where a loss that is not finite came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Culprit {
+    /// What was not finite.
+    pub first: NotFinite,
+    /// Rows in which it was not, or all of the batch where that is no question of rows: places in the file or files that
+    /// training rows are read from, counted from 1, or among the rows trained on where those cannot be told.
+    pub rows: Vec<usize>,
+    /// What `rows` are places of.
+    pub origin: String,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(column) => write!(f, "the input {column}"),
+            Self::Parameter(name) => write!(f, "the parameter {name}"),
+            Self::Output(layer) => write!(f, "the output of {layer}, whose parameters and input are finite"),
+            Self::Loss(task) => write!(f, "the loss of {task}, whose logits are finite"),
+        }
+    }
+}
+
+/// Rows that an error lists.
+const LISTED: usize = 5;
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed: Vec<String> = self.rows.iter().take(LISTED).map(usize::to_string).collect();
+        let rows = if self.rows.len() == 1 { "row" } else { "rows" };
+        write!(f, "first not finite is {}, in {rows} {}", self.first, listed.join(", "))?;
+        if self.rows.len() > LISTED {
+            write!(f, " and {} more", self.rows.len() - LISTED)?;
+        }
+        write!(f, " of {}", self.origin)
+    }
+}
+
+impl Probe<'_> {
+    /// The error with its cause, if it is a loss that is not finite.
+    pub fn explain(&self, error: Error) -> Error {
+        let Error::Diverged { loss, step, epoch, rows, .. } = error else { return error };
+        let batch = order(&self.cfg.train, self.data.train.len(), epoch)[rows.clone()].to_vec();
+        // The loss is the news; that looking for its cause failed too is none.
+        let found = self.first_not_finite(&batch, step - 1).ok().flatten();
+        let culprit = found.map(|(first, rows)| Box::new(self.located(first, &rows)));
+        Error::Diverged { loss, step, epoch, rows, culprit }
+    }
+
+    /// Refuses to go on with a parameter that is not finite. ReLU can hide one from every loss: a unit that is NaN may
+    /// count as 0.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for the first.
+    pub fn check_parameters(&self, epoch: usize, step: u64) -> Result<()> {
+        for param in self.params {
+            if !not_finite(param.var.as_tensor())?.is_empty() {
+                return Err(Error::NotFinite { name: param.name.clone(), step, epoch });
+            }
+        }
+        Ok(())
+    }
+
+    /// What in these rows of a step is not finite first, and in which.
+    fn first_not_finite(&self, rows: &[u32], before: u64) -> Result<Option<(NotFinite, Vec<u32>)>> {
+        for (part, rows) in rows.chunks(self.cfg.train.batch_size).enumerate() {
+            let batch = self.data.train.gather(rows);
+            let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
+            let xs = self.input(&Features::of(batch)?.to_device(self.device)?, before, part)?;
+            let dense = xs.to_dense(DType::F32, &Device::Cpu)?;
+            let of = |places: &[(usize, usize)]| places.iter().map(|&(row, _)| rows[row]).collect();
+            let places = not_finite(&dense)?;
+            if let Some(&(_, column)) = places.first() {
+                let column = self.column(column)?;
+                return Ok(Some((NotFinite::Input(column), of(&places))));
+            }
+            let (logits, layers) = training(|| trace(|| self.model.forward(&xs)))?;
+            for Traced { parameters, output } in &layers {
+                for parameter in parameters {
+                    if !not_finite(parameter)?.is_empty() {
+                        return Ok(Some((NotFinite::Parameter(self.name(parameter.id())), rows.to_vec())));
+                    }
+                }
+                let places = not_finite(output)?;
+                if !places.is_empty() {
+                    let name =
+                        parameters.first().map(|parameter| self.name(parameter.id())).unwrap_or_default();
+                    let layer = name.rsplit_once('.').map_or(&*name, |(layer, _)| layer);
+                    return Ok(Some((NotFinite::Output(layer.to_owned()), of(&places))));
+                }
+            }
+            let losses = self.objective.loss(&logits, &labels, &mask)?.tasks.to_vec1::<f32>()?;
+            if let Some(task) = losses.iter().position(|loss| !loss.is_finite()) {
+                let task = self.data.schema.tasks[task].name.clone();
+                return Ok(Some((NotFinite::Loss(task), rows.to_vec())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What stands in a column of the network's input.
+    fn column(&self, column: usize) -> Result<String> {
+        let schema = &self.data.schema;
+        let tables = self.cfg.model.table_widths(schema)?;
+        let mut at = 0;
+        for field in &schema.fields {
+            at += tables.iter().find(|(table, _)| *table == field.table).map_or(0, |(_, width)| *width);
+            if column < at {
+                return Ok(format!("embedding of {} (table {})", field.name, field.table));
+            }
+        }
+        Ok(schema.numeric.get(column - at).cloned().unwrap_or_default())
+    }
+
+    fn name(&self, parameter: TensorId) -> String {
+        let own = self.params.iter().find(|param| param.var.id() == parameter);
+        own.map(|param| param.name.clone()).unwrap_or_default()
+    }
+
+    /// Says where rows of the training table come from.
+    fn located(&self, first: NotFinite, rows: &[u32]) -> Culprit {
+        let (data, cfg) = (self.data, &self.cfg.data);
+        let known = originals(cfg, data);
+        let place = |&row: &u32| 1 + known.as_ref().map_or(row, |known| known[row as usize]) as usize;
+        let csv = cfg.csv.as_ref().map(|csv| &csv.train);
+        let files = csv.or(cfg.parquet.as_ref().map(|parquet| &parquet.train));
+        let origin = match (files, &known) {
+            (Some(Paths(files)), Some(_)) => files.join(", "),
+            (Some(Paths(files)), None) => format!("those trained on of {}", files.join(", ")),
+            (None, _) => "the generated data".to_owned(),
+        };
+        let mut rows: Vec<usize> = rows.iter().map(place).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        Culprit { first, rows, origin }
+    }
+}
+
+/// Of each row trained on its place among all that were read for it; `None` where records were skipped or rules picked
+/// rows, which nothing remembers.
+fn originals(cfg: &DataConfig, data: &Dataset) -> Option<Vec<u32>> {
+    if cfg.split.is_some() || data.skipped.records > 0 {
+        return None;
+    }
+    let shares = cfg.set_aside();
+    let aside = |table: &Option<Table>, share| match table {
+        Some(table) if share > 0.0 => table.len(),
+        _ => 0,
+    };
+    let all = data.train.len() + aside(&data.valid, shares[0]) + aside(&data.test, shares[1]);
+    split(all as u32, &shares, cfg.split_seed).pop()
+}
+
+/// Rows and columns of the values that are no finite numbers, row by row.
+fn not_finite(xs: &Tensor) -> Result<Vec<(usize, usize)>> {
+    let values = xs.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
+    let columns = xs.elem_count() / xs.dim(0)?.max(1);
+    let places = values.iter().enumerate().filter(|(_, value)| !value.is_finite());
+    Ok(places.map(|(i, _)| (i / columns, i % columns)).collect())
+}

@@ -1,0 +1,51 @@
+//! What a training step works on, for the loop and for whoever looks into a step.
+
+use candle_core::{Device, Tensor};
+use mt_data::{Dataset, permutation};
+use mt_layers::{Gradients, Input, Param, training};
+use mt_models::{Features, InputLayer, Model};
+
+use crate::config::{Config, TrainConfig};
+use crate::objective::Objective;
+
+/// The model being trained, and what it is trained on.
+pub(crate) struct Probe<'a> {
+    pub cfg: &'a Config,
+    pub data: &'a Dataset,
+    pub layer: &'a InputLayer,
+    /// With the parameters that are trained.
+    pub model: &'a dyn Model,
+    pub params: &'a [Param],
+    pub gradients: &'a Gradients,
+    pub objective: &'a Objective,
+    pub device: &'a Device,
+}
+
+impl Probe<'_> {
+    /// The network's input of batch number `part` of the step after `step` others.
+    pub fn input(&self, xs: &Features, step: u64, part: usize) -> candle_core::Result<Input> {
+        let TrainConfig { dropout, seed, accumulate, .. } = self.cfg.train;
+        // Seed and step in different halves, so that two seeds share no mask.
+        let key = seed.rotate_left(32) ^ (step * accumulate as u64 + part as u64);
+        self.layer.forward(xs).map_err(candle_core::Error::wrap)?.dropout(dropout, key)
+    }
+
+    /// The logits of that batch, in training, from a model on the parameters that are trained.
+    pub fn logits(
+        &self,
+        model: &dyn Model,
+        xs: &Features,
+        step: u64,
+        part: usize,
+    ) -> candle_core::Result<Tensor> {
+        training(|| model.forward(&self.input(xs, step, part)?))
+    }
+}
+
+/// The rows of an epoch, counted from 1, in their order.
+pub(crate) fn order(cfg: &TrainConfig, rows: usize, epoch: usize) -> Vec<u32> {
+    match cfg.shuffle {
+        true => permutation(rows as u32, cfg.seed, epoch as u64),
+        false => (0..rows as u32).collect(),
+    }
+}

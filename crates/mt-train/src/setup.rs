@@ -1,0 +1,108 @@
+//! What a training run begins with, new or continued.
+
+use candle_core::{DType, Device};
+use mt_data::{Dataset, MissingPolicy};
+use mt_layers::{Params, symmetric_weights};
+use mt_models::{InputLayer, Model, Readout, Signature, build};
+
+use crate::balance::Balancer;
+use crate::checkpoint::{self, State, Weights};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::evaluate::Scorer;
+use crate::optim::Optimizer;
+use crate::resume::{Newest, newest};
+use crate::run::RunDir;
+use crate::warm_start::{WarmStarted, warm_start};
+
+/// A model with its weights, and where its training stands.
+pub(crate) struct Setup {
+    pub layer: InputLayer,
+    pub params: Params,
+    pub model: Box<dyn Model>,
+    /// Averages of the parameters, where `train.average` wants them.
+    pub averages: Option<Params>,
+    /// A model on the trained parameters that needs no gradient.
+    pub updated: Box<dyn Model>,
+    /// Likewise, on the averages where there are any.
+    pub scorer: Scorer,
+    pub signature: Signature,
+    pub optimizer: Optimizer,
+    pub balancer: Balancer,
+    pub state: State,
+    /// What a new run took over from another.
+    pub taken: Option<WarmStarted>,
+    /// What a run that goes on was found with.
+    pub resumed: Option<Newest>,
+}
+
+impl Setup {
+    /// Builds the model, and reads its weights and state where there are any: of a run that was begun its newest whole
+    /// checkpoint, of a new one what `train.warm_start` names.
+    ///
+    /// # Errors
+    /// [`Error::Symmetric`] if units start equal, and whatever is wrong with model or files.
+    pub fn new(cfg: &Config, data: &Dataset, device: &Device, run: &RunDir) -> Result<Self> {
+        let tasks = &data.schema.tasks;
+        let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
+        let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, seed, device)?;
+        let signature = signature(cfg, data, &layer)?;
+        let params = Params::new(seed);
+        let sized = |vb| build(&signature.model, layer.width(), tasks, vb);
+        let model = sized(params.builder(DType::F32, device))?;
+        let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
+        let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
+        let mut optimizer = Optimizer::new(cfg.train.optimizer);
+        let mut taken = None;
+        // A run that goes on has its weights already.
+        if let (Some(start), None) = (&cfg.train.warm_start, newest) {
+            let (embeddings, rule) = (layer.embeddings(), cfg.train.optimizer);
+            let (from_there, report) = warm_start(start, &params.all(), embeddings, &data.encoders, rule)?;
+            (optimizer, taken) = (from_there, Some(report));
+        }
+        let averages = cfg.train.average.map(|_| params.copy()).transpose()?;
+        let updated = sized(params.frozen(DType::F32, device))?;
+        let predicting = sized(averages.as_ref().unwrap_or(&params).frozen(DType::F32, device))?;
+        let readout = Readout::new(tasks, &signature.links);
+        let scorer = Scorer { layer: layer.clone(), model: predicting, readout };
+        if let (Some(name), false) = (symmetric_weights(&params.all())?.first(), cfg.train.allow_symmetry) {
+            return Err(Error::Symmetric(name.clone()));
+        }
+        let (mut state, mut balancer) = (State::new(seed), Balancer::new(&cfg.train, tasks));
+        if let Some(path) = newest {
+            let weights = Weights { params: &params, averages: averages.as_ref() };
+            (optimizer, state) = checkpoint::read(path, weights, layer.embeddings(), cfg.train.optimizer)?;
+            if !balancer.restore(state.balance.take()) {
+                return Err(Error::Balance { path: path.to_owned() });
+            }
+        }
+        Ok(Self {
+            layer,
+            params,
+            model,
+            averages,
+            updated,
+            scorer,
+            signature,
+            optimizer,
+            balancer,
+            state,
+            taken,
+            resumed,
+        })
+    }
+}
+
+/// What the model is, with the widths that its budget allows.
+fn signature(cfg: &Config, data: &Dataset, layer: &InputLayer) -> Result<Signature> {
+    Ok(Signature {
+        format: Signature::FORMAT,
+        model: cfg.sized_model(layer.width(), &data.schema.tasks)?,
+        schema: data.schema.clone(),
+        normalizer: data.normalizer.clone(),
+        encoders: data.encoders.clone(),
+        links: cfg.train.links(&data.schema.tasks),
+        missing: MissingPolicy::of(&cfg.data),
+        seed: cfg.train.seed,
+    })
+}
