@@ -34,6 +34,7 @@ pub use blocks::is_parquet;
 pub(crate) use columnar::Leaf;
 pub(crate) use columns::{Columns, Rule};
 pub use files::expand;
+#[cfg(feature = "parquet")]
 pub(crate) use kept::Cells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;

@@ -58,6 +58,7 @@ pub(super) struct Stream {
 /// The columns that are kept, and what they are in the first file.
 struct Keep {
     names: Vec<String>,
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "text files have one form"))]
     form: KeptForm,
     first: Option<KeptColumns>,
 }

@@ -7,7 +7,7 @@ mod columnar;
 mod output;
 mod text;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -129,11 +129,14 @@ impl<W: Write + Send> RowWriter<W> {
             #[cfg(feature = "parquet")]
             (Sink::Parquet(groups), Encoded::Numbers(numbers)) => groups.numbers(&numbers),
             #[cfg(feature = "parquet")]
-            _ => Err(io::Error::other("rows made ready by a writer of another format")),
+            _ => Err(std::io::Error::other("rows made ready by a writer of another format")),
         });
-        #[cfg(feature = "parquet")]
         let written = match &mut self.sink {
-            Sink::Csv(_) => written,
+            Sink::Csv(_) => {
+                drop(kept);
+                written
+            }
+            #[cfg(feature = "parquet")]
             Sink::Parquet(groups) => written.and_then(|()| groups.kept(kept)),
         };
         written.map_err(|source| Error::Write { path: self.path.clone(), source })
