@@ -1,5 +1,6 @@
 //! The command line.
 
+mod scoring;
 mod searching;
 mod serving;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use self::scoring::PredictArgs;
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
 pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, TargetArg};
 
@@ -43,7 +45,7 @@ pub enum Command {
     Compare(CompareArgs),
     /// Search for a better configuration
     Sweep(SweepArgs),
-    /// Predict probabilities for every row of a file
+    /// Predict for every row of files of any size
     Predict(PredictArgs),
     /// Write a bundle: a folder with all that is needed to predict
     Export(ExportArgs),
@@ -176,29 +178,6 @@ pub struct CompareArgs {
     /// Print the table as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Predict probabilities for every row of a file.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  mt predict --run runs/mmoe --input rows.csv --output scores.csv
-  head -1 rows.csv > one.csv && mt predict --run runs/mmoe --input one.csv
-
-Rows may have their label columns or leave them out. One output line a row, in order, one column a task.")]
-pub struct PredictArgs {
-    #[command(flatten)]
-    pub model: ModelArg,
-    /// best, last, an epoch, or step-N within an epoch
-    #[arg(long, default_value = "best", conflicts_with = "bundle")]
-    pub checkpoint: String,
-    /// A file, folder or glob in the format of the run's data
-    #[arg(long, value_name = "PATH")]
-    pub input: String,
-    /// Where to write [default: standard output]
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    #[command(flatten)]
-    pub device: DeviceArg,
 }
 
 /// Show the parameters of a configuration, a run or a bundle.

@@ -1,106 +1,133 @@
-//! `mt predict`.
+//! `mt predict`: files of any size, row by row.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+mod parts;
+mod record;
+mod scorer;
+
 use std::path::Path;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
-use mt_data::{Labels, Paths, Table, Task, TaskKind};
+use anyhow::Result;
+use mt_data::{FileFormat, Output, Progress};
 use mt_models::Predictor;
-use rayon::prelude::*;
 
+use self::parts::{Part, Target};
+use self::record::{Done, Made, Record};
+use self::scorer::{Scorer, Stopped};
 use crate::args::PredictArgs;
-use crate::{device, source};
+use crate::progress::{Bar, count};
+use crate::{device, print, source, stop};
+
+/// What an output is called that has no name.
+const STANDARD_OUTPUT: &str = "standard output";
 
 pub fn run(args: &PredictArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
     let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict")?;
     let predictor = Predictor::load(&dir, &device)?;
-    let paths = Paths(vec![args.input.clone()]);
-    let reader = source::reader(&cfg, predictor.signature(), paths, Labels::Optional)?;
-    match &args.output {
-        None => write(&predictor, reader, &mut std::io::stdout().lock()),
-        Some(path) => write_file(&predictor, reader, path),
-    }
-}
-
-/// Writes to a temporary name first: a failure in the middle leaves no half file. What is no plain file, such as
-/// `/dev/stdout`, is written to as it is: a rename would put a file in its place.
-fn write_file(predictor: &Predictor, reader: mt_data::TableReader, path: &Path) -> Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        let file = File::options().write(true).open(path).with_context(cannot)?;
-        return write(predictor, reader, &mut BufWriter::new(file));
-    }
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let partial = path.with_file_name(format!(".{name}.partial"));
-    let written = File::create(&partial).with_context(cannot).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(predictor, reader, &mut out)?;
-        out.into_inner()
-            .map_err(std::io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_all())
-            .with_context(cannot)
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&partial, path).with_context(cannot));
-    if renamed.is_err() {
-        let _ = std::fs::remove_file(&partial);
-    }
-    renamed
-}
-
-fn write(predictor: &Predictor, mut reader: mt_data::TableReader, out: &mut dyn Write) -> Result<()> {
-    let header: Vec<String> = predictor.signature().schema.tasks.iter().flat_map(columns).collect();
-    let cannot = "cannot write the predictions";
-    writeln!(out, "{}", header.join(",")).context(cannot)?;
-    loop {
-        let blocks: Vec<Table> = reader.by_ref().take(BLOCKS).collect::<Result<_, _>>()?;
-        if blocks.is_empty() {
-            break;
-        }
-        for text in lines(predictor, &blocks)? {
-            out.write_all(&text).context(cannot)?;
-        }
-    }
-    source::report_skipped(reader.skipped());
-    out.flush().context(cannot)
-}
-
-/// What a task's predictions are called: its name, of a multiclass task with the class behind it.
-fn columns(task: &Task) -> Vec<String> {
-    match task.kind {
-        TaskKind::Multiclass { classes } => (0..classes).map(|c| format!("{}.{c}", task.name)).collect(),
-        _ => vec![task.name.clone()],
-    }
-}
-
-/// Blocks of text predicted at once: a single one, 1 MiB, has too few rows of a wide file to keep all threads busy.
-const BLOCKS: usize = 16;
-
-/// Rows a task of the parallel loop predicts and prints.
-const ROWS: usize = 512;
-
-/// The lines of consecutive tables, in order.
-fn lines(predictor: &Predictor, tables: &[Table]) -> Result<Vec<Vec<u8>>> {
-    let width = predictor.width();
-    let starts = |table: &Table| (0..table.len()).step_by(ROWS);
-    let chunks: Vec<_> =
-        tables.iter().flat_map(|table| starts(table).map(move |start| (table, start))).collect();
-    let chunk = |&(table, start): &(&Table, usize)| -> Result<Vec<u8>> {
-        let batch = table.slice(start..(start + ROWS).min(table.len()));
-        let predictions = predictor.predict(batch.numeric, batch.fields)?;
-        // "0.12345678," and a little more for the smallest.
-        let mut text = Vec::with_capacity(predictions.len() * 14);
-        for row in predictions.chunks_exact(width) {
-            for (i, prediction) in row.iter().enumerate() {
-                if i > 0 {
-                    text.push(b',');
-                }
-                write!(text, "{prediction}")?;
-            }
-            text.push(b'\n');
-        }
-        Ok(text)
+    let mut scorer = Scorer::new(&cfg, &predictor, args)?;
+    let Some(output) = &args.output else {
+        let (out, path) = (std::io::stdout(), Path::new(STANDARD_OUTPUT));
+        scorer.score(&args.input, out, path, FileFormat::Csv, &|_| ())?;
+        return Ok(());
     };
-    chunks.par_iter().map(chunk).collect()
+    let target = parts::plan(&args.input, output, args.format.map(Into::into))?;
+    let mut tally = Tally { started: Instant::now(), rows: 0, done: 0, skipped: 0 };
+    scorer.stop = Some(stop::on_signal()?);
+    match &target {
+        Target::File(part) => {
+            let bar = Bar::bytes("scoring", args.json);
+            let done = one(&scorer, part, &|progress| bar.read(&progress));
+            bar.finish();
+            tally.rows = done?.ok_or_else(|| left(format_args!("{} is not written", output.display())))?;
+            tally.done = 1;
+        }
+        Target::Folder { folder, parts } => {
+            let record = Record::open(folder, Made::new(&dir, args)?, parts, args.overwrite)?;
+            into_folder(&scorer, parts, record, args.json, &mut tally)?;
+        }
+    }
+    tally.report(args, &target)
+}
+
+/// Scores what a part is made of; the number of its rows, `None` if that was stopped.
+fn one(scorer: &Scorer<'_>, part: &Part, progress: &dyn Fn(Progress)) -> Result<Option<u64>> {
+    let inputs = parts::names(&part.inputs)?;
+    let output = Output::create(&part.output)?;
+    match scorer.score(&inputs, output, &part.output, part.format, progress) {
+        Ok((output, rows)) => {
+            output.finish()?;
+            Ok(Some(rows))
+        }
+        Err(error) if error.is::<Stopped>() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the parts that are not there yet.
+fn into_folder(
+    scorer: &Scorer<'_>,
+    parts: &[Part],
+    mut record: Record,
+    quiet: bool,
+    tally: &mut Tally,
+) -> Result<()> {
+    let todo: Vec<&Part> = parts.iter().filter(|part| !record.has(part)).collect();
+    tally.skipped = parts.len() - todo.len();
+    let sizes = todo.iter().map(|part| part.input_bytes()).collect::<Result<Vec<u64>>>()?;
+    let (bar, total) = (Bar::bytes("scoring", quiet), sizes.iter().sum());
+    let mut before = 0;
+    for (part, size) in todo.into_iter().zip(sizes) {
+        // Looked at before it is read: what changes meanwhile is then noticed the next time.
+        let mut done = Done::of(part)?;
+        let rows = one(scorer, part, &|progress: Progress| {
+            let bytes_done = before + progress.bytes_done;
+            bar.read(&Progress { bytes_done, bytes_total: Some(total), rows: tally.rows + progress.rows });
+        })?;
+        let Some(rows) = rows else {
+            bar.finish();
+            let done = tally.skipped + tally.done;
+            let text = format_args!("{done} of {} parts are done; the same command goes on", parts.len());
+            return Err(left(text));
+        };
+        done.rows = rows;
+        record.add(done)?;
+        (tally.rows, tally.done, before) = (tally.rows + rows, tally.done + 1, before + size);
+    }
+    bar.finish();
+    Ok(())
+}
+
+fn left(what: std::fmt::Arguments<'_>) -> anyhow::Error {
+    stop::Interrupted(what.to_string()).into()
+}
+
+/// What has been done.
+struct Tally {
+    started: Instant,
+    rows: u64,
+    done: usize,
+    /// Parts that were there.
+    skipped: usize,
+}
+
+impl Tally {
+    fn report(&self, args: &PredictArgs, target: &Target) -> Result<()> {
+        let &Tally { started, rows, done, skipped } = self;
+        let seconds = started.elapsed().as_secs_f64();
+        let rate = rows as f64 / seconds;
+        if args.json {
+            return print::line(serde_json::json!({
+                "output": args.output, "rows": rows, "parts": done, "parts_skipped": skipped,
+                "seconds": seconds, "rows_per_second": rate,
+            }));
+        }
+        // What goes to a file may be a pipe to someone who reads rows.
+        if let Target::Folder { folder, .. } = target {
+            let there = if skipped > 0 { format!(", {skipped} were there") } else { String::new() };
+            let (folder, rate) = (folder.display(), count(rate));
+            print::line(format_args!("{folder}: {rows} rows in {done} parts, {rate} rows/s{there}"))?;
+        }
+        Ok(())
+    }
 }

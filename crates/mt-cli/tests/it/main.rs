@@ -17,6 +17,7 @@ mod parquet;
 mod parquet_writer;
 mod predicting;
 mod reporting;
+mod scoring;
 mod serving;
 mod support;
 mod sweeping;

@@ -12,9 +12,9 @@ fn a_full_disk_is_an_error() {
     let folder = Folder::trained();
     let predict = ["predict", "--run", "run", "--input", "rows.csv"];
     let full = "No space left on device (os error 28)";
-    let message = format!("error: cannot write the predictions: {full}\n");
+    let message = |path| format!("error: {path}: cannot be written: {full}\n");
     let said = folder.mt(&[&predict[..], &["--output", "/dev/full"]].concat());
-    assert_eq!((said.code, said.err), (Some(1), message.clone()));
+    assert_eq!((said.code, said.err), (Some(1), message("/dev/full")));
     assert!(
         std::fs::metadata("/dev/full").is_ok_and(|data| data.file_type().is_char_device()),
         "a device stays one"
@@ -25,7 +25,7 @@ fn a_full_disk_is_an_error() {
         Said::of(folder.command(args).stdout(device).output().expect("the program starts"))
     };
     let said = to_full(&predict);
-    assert_eq!((said.code, said.err), (Some(1), message));
+    assert_eq!((said.code, said.err), (Some(1), message("standard output")));
     let said = to_full(&["eval", "--run", "run"]);
     assert_eq!((said.code, said.err), (Some(1), format!("error: cannot write to standard output: {full}\n")));
     // What is printed on the way is lost; the run is not.
@@ -55,7 +55,7 @@ fn a_disk_that_fills_up_in_the_middle_leaves_no_half_file() {
     let predict = cramped(&folder, &["predict", "--run", "run", "--input", "new.csv", "--output", "out.csv"]);
     assert_eq!(
         (predict.code, predict.err),
-        (Some(1), format!("error: cannot write the predictions: {full}\n"))
+        (Some(1), format!("error: out.csv: cannot be written: {full}\n"))
     );
     let synth = cramped(&folder, &["data", "synth", "--rows", "20000", "--out", "synth.csv"]);
     assert_eq!((synth.code, synth.err), (Some(1), format!("error: synth.csv: cannot be written: {full}\n")));
@@ -109,12 +109,12 @@ fn predictions_can_be_written_to_devices_and_pipes() {
 }
 
 #[test]
-fn an_output_folder_that_is_not_there_is_an_error() {
+fn an_output_folder_that_cannot_be_made_is_an_error() {
     let folder = Folder::trained();
     folder.refuses(
-        &["predict", "--run", "run", "--input", "rows.csv", "--output", "none/out.csv"],
+        &["predict", "--run", "run", "--input", "rows.csv", "--output", "rows.csv/out.csv"],
         1,
-        "cannot write none/out.csv: No such file or directory (os error 2)",
+        "rows.csv/out.csv: cannot be written: File exists (os error 17)",
     );
     folder.refuses(
         &["data", "synth", "--rows", "3", "--out", "rows.csv/x.csv"],

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Progress;
 use crate::error::{Error, Result};
 use crate::split::split;
-use crate::write::Output;
+use crate::writer::Output;
 use encode::Encoder;
 use raw::Raw;
 

@@ -17,7 +17,10 @@ pub(super) const BLOCK: usize = 1 << 20;
 pub(super) const LONGEST_LINE: usize = 64 << 20;
 
 /// Whether a file is to be read as Parquet: by its name, or by its first bytes.
-pub(super) fn is_parquet(path: &Path) -> Result<bool> {
+///
+/// # Errors
+/// [`Error::Read`].
+pub fn is_parquet(path: &Path) -> Result<bool> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
         return Ok(true);
     }

@@ -10,9 +10,11 @@ mod columnar;
 mod columns;
 mod files;
 mod header;
+mod kept;
 mod layout;
 mod merge;
 mod number;
+mod open;
 mod parse;
 mod plan;
 mod prepare;
@@ -23,28 +25,33 @@ mod side;
 mod stream;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
+pub use blocks::is_parquet;
+#[cfg(feature = "parquet")]
+pub(crate) use columnar::Leaf;
 pub(crate) use columns::{Columns, Rule};
 pub use files::expand;
+#[cfg(feature = "parquet")]
+pub(crate) use kept::Cells;
+pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
 pub(crate) use number::{whole as parse_number, whole_f64 as whole_number};
 pub(crate) use prepare::{Coding, tables};
 pub(crate) use record::{Missing, encode as encode_cell};
 pub use records::Records;
 
-use crate::config::{BadRecords, CsvConfig, DataConfig, Paths, TaskConfig};
+use crate::config::{BadRecords, DataConfig};
 use crate::dataset::Progress;
 use crate::error::{Error, Found, Place, Result};
-use crate::fields::{Encoders, Interner};
+use crate::fields::Interner;
 use crate::normalize::Normalizer;
 use crate::rows::{Layout as Form, Numeric};
 use crate::schema::Schema;
 use crate::table::Table;
-use layout::{Layout, Request};
+use layout::Layout;
 use merge::Known;
 use row::{Fault, FaultKind, Parsed};
 use stream::{Block, Content, Stream};
@@ -80,7 +87,7 @@ pub struct TableReader {
     normalizer: Option<Normalizer>,
     bad: BadRecords,
     /// Blocks parsed but not yet handed out.
-    parsed: VecDeque<Result<(Block, Parsed)>>,
+    parsed: VecDeque<Result<(Block, Parsed, Kept)>>,
     /// Memory of blocks handed out, to be used again.
     free: Mutex<Vec<Vec<u8>>>,
     known: Known,
@@ -100,134 +107,6 @@ pub(crate) struct Finished {
 }
 
 impl TableReader {
-    /// Opens files for a model that exists and has no fields: columns are those of `schema`, values are normalised.
-    ///
-    /// With a header, columns are found by name, in any order, and others are ignored. Without one, the width
-    /// must be that of the training files, or, with [`Labels::Optional`], that less the label columns.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the configuration or the first file's header.
-    pub fn open(
-        paths: &Paths,
-        csv: &CsvConfig,
-        schema: &Schema,
-        tasks: &[TaskConfig],
-        normalizer: &Normalizer,
-        labels: Labels,
-    ) -> Result<Self> {
-        let data = DataConfig::files(csv.clone());
-        Self::open_encoded(paths, &data, schema, tasks, normalizer, &Encoders::default(), labels)
-    }
-
-    /// As [`open`](Self::open), for a model with fields: those become rows of the tables of `encoders`, and `data`
-    /// says what side tables, weights and groups there are.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), and [`Error::NoEncoder`] for encoders of another model.
-    pub fn open_encoded(
-        paths: &Paths,
-        data: &DataConfig,
-        schema: &Schema,
-        tasks: &[TaskConfig],
-        normalizer: &Normalizer,
-        encoders: &Encoders,
-        labels: Labels,
-    ) -> Result<Self> {
-        let request = Request::new(data, tasks, labels, false)?;
-        let mut reader =
-            Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
-        reader.normalizer = Some(normalizer.clone());
-        Ok(reader)
-    }
-
-    /// As [`open`](Self::open), with values as they are.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_raw(
-        paths: &Paths,
-        csv: &CsvConfig,
-        schema: &Schema,
-        tasks: &[TaskConfig],
-        labels: Labels,
-    ) -> Result<Self> {
-        Self::open_fitted(paths, &DataConfig::files(csv.clone()), schema, tasks, &Encoders::default(), labels)
-    }
-
-    /// As [`open_encoded`](Self::open_encoded), with numbers as they are.
-    pub(crate) fn open_fitted(
-        paths: &Paths,
-        data: &DataConfig,
-        schema: &Schema,
-        tasks: &[TaskConfig],
-        encoders: &Encoders,
-        labels: Labels,
-    ) -> Result<Self> {
-        let request = Request::new(data, tasks, labels, false)?;
-        Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))
-    }
-
-    /// Opens training files: the first one decides on the schema, values stay as they are.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the configuration or the first file's header.
-    pub fn open_training(paths: &Paths, csv: &CsvConfig, tasks: &[TaskConfig]) -> Result<Self> {
-        Self::open_data(paths, &DataConfig::files(csv.clone()), tasks)
-    }
-
-    /// As [`open_training`](Self::open_training), with everything that `data` asks for.
-    ///
-    /// Tables of fields have not been fitted: instead of the rows of a vocabulary, fields hold numbers from 2 in order
-    /// of appearance, side tables first, and instead of those of buckets the bits of an `f32`.
-    /// [`Dataset::load`](crate::Dataset::load) fits them.
-    ///
-    /// # Errors
-    /// As [`open_training`](Self::open_training).
-    pub fn open_data(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig]) -> Result<Self> {
-        Self::open_blocks(paths, data, tasks, Self::block(data))
-    }
-
-    /// As [`open_data`](Self::open_data), with blocks of about `block` bytes. Results do not depend on it.
-    ///
-    /// # Errors
-    /// As [`open_training`](Self::open_training).
-    pub fn open_blocks(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
-        let request = Request::new(data, tasks, Labels::Required, true)?;
-        Self::new(paths, request, None, Coding::Unfitted, block.max(1))
-    }
-
-    fn new(
-        paths: &Paths,
-        request: Request,
-        schema: Option<&Schema>,
-        coding: Coding<'_>,
-        block: usize,
-    ) -> Result<Self> {
-        crate::schema::tasks(&request.tasks)?;
-        let files = expand(paths)?;
-        let size = |path: &PathBuf| {
-            let metadata = path.metadata().map_err(|source| Error::Read { path: path.clone(), source })?;
-            Ok(metadata.len())
-        };
-        let bytes_total = files.iter().map(size).sum::<Result<u64>>()?;
-        let bad = request.csv.on_bad_record;
-        let (stream, interned) = Stream::new(files, request, schema, coding, block)?;
-        Ok(TableReader {
-            stream: Mutex::new(stream),
-            normalizer: None,
-            bad,
-            known: Known { interned, ..Known::default() },
-            parsed: VecDeque::new(),
-            free: Mutex::default(),
-            line: 1,
-            record: 1,
-            rows: 0,
-            bytes_total,
-            skipped: Skipped::default(),
-            ended: false,
-        })
-    }
-
     /// The columns that are read.
     pub fn schema(&self) -> Schema {
         lock(&self.stream).schema().clone()
@@ -332,23 +211,15 @@ impl Iterator for TableReader {
     type Item = Result<Table>;
 
     fn next(&mut self) -> Option<Result<Table>> {
-        if self.ended {
-            return None;
-        }
-        if self.parsed.is_empty() {
-            self.parse_more();
-        }
-        let result = match self.parsed.pop_front() {
-            Some(Ok((block, parsed))) => Some(self.place(block, parsed)),
-            Some(Err(error)) => Some(Err(error)),
-            None => None,
-        };
-        self.ended = !matches!(result, Some(Ok(_)));
-        result
+        self.next_kept().map(|result| result.map(|(table, _)| table))
     }
 }
 
-fn parse_block(block: Block, allowance: u64, normalizer: Option<&Normalizer>) -> Result<(Block, Parsed)> {
+fn parse_block(
+    mut block: Block,
+    allowance: u64,
+    normalizer: Option<&Normalizer>,
+) -> Result<(Block, Parsed, Kept)> {
     let mut parsed = match &block.content {
         Content::Text { buffer, lines } => parse::parse(&buffer[lines.clone()], &block.layout, allowance),
         #[cfg(feature = "parquet")]
@@ -369,7 +240,16 @@ fn parse_block(block: Block, allowance: u64, normalizer: Option<&Normalizer>) ->
             parsed.rows.numeric = std::mem::replace(&mut parsed.rows.numeric, empty).into_layout(form);
         }
     }
-    Ok((block, parsed))
+    let kept = match &mut block.content {
+        Content::Text { buffer, lines } => {
+            // Of a block with a bad record nothing is kept: where columns are, that ends the reading.
+            let columns = if parsed.faults.is_empty() { &block.kept[..] } else { &[] };
+            kept::cells(&buffer[lines.clone()], block.layout.delimiter, columns)
+        }
+        #[cfg(feature = "parquet")]
+        Content::Columns(stripe) => stripe.take_kept(),
+    };
+    Ok((block, parsed, kept))
 }
 
 fn locate(fault: Fault, block: &Block, line: u64, record: u64) -> Error {

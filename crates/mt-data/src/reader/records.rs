@@ -38,7 +38,7 @@ impl Records {
         let delimiter = csv.delimiter_byte()?;
         let given = csv.names.as_deref().map(super::stream::read_names).transpose()?;
         let sides = side::open(&data.join, delimiter, &data.fields)?;
-        let mut records = Records { width: columns.len(), text: Vec::new(), ends: Vec::new() };
+        let mut records = Records::empty(columns.len());
         for path in expand(paths)? {
             if is_parquet(&path)? {
                 records.add_columns(&path, columns, &sides, data, most)?;
@@ -74,6 +74,17 @@ impl Records {
             }
         }
         Ok(records)
+    }
+
+    /// No records yet, of `width` columns each.
+    pub(super) fn empty(width: usize) -> Self {
+        Records { width, text: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Adds the next text of a record, as `write` writes it.
+    pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.text);
+        self.ends.push(self.text.len());
     }
 
     /// Number of records.
@@ -193,16 +204,15 @@ impl Records {
         };
         let partners: Vec<Option<u32>> = plan.keys.iter().zip(plan.sides).map(partner).collect();
         for origin in &plan.origins {
-            match *origin {
-                Origin::Kept(column) => own(column as usize, &mut self.text),
+            self.push(|text| match *origin {
+                Origin::Kept(column) => own(column as usize, text),
                 Origin::Side { join, column } => {
                     if let Some(row) = partners[join as usize] {
                         let side = &plan.sides[join as usize];
-                        self.text.extend_from_slice(side.cell(row as usize, column as usize));
+                        text.extend_from_slice(side.cell(row as usize, column as usize));
                     }
                 }
-            }
-            self.ends.push(self.text.len());
+            });
         }
     }
 }

@@ -10,10 +10,11 @@ use super::blocks::{Blocks, is_parquet};
 use super::columnar;
 use super::columns::Columns;
 use super::header;
+use super::kept::{self, KeptColumns, KeptForm};
 use super::layout::{Labels, Layout, Request, schema};
-#[cfg(feature = "parquet")]
-use super::plan::Plan;
 use super::plan::Prepared;
+#[cfg(feature = "parquet")]
+use super::plan::{Plan, separator_of};
 use super::prepare::{Coding, prepare};
 use super::side::{self, Side};
 use crate::config::ColumnRef;
@@ -25,6 +26,8 @@ use crate::schema::Schema;
 pub(super) struct Block {
     pub content: Content,
     pub layout: Arc<Layout>,
+    /// The columns of a text file that are kept.
+    pub kept: Arc<Vec<usize>>,
     /// At a file's first block, the number of its first data line.
     pub opens: Option<u64>,
 }
@@ -46,14 +49,24 @@ pub(super) struct Stream {
     sides: Arc<Vec<Side>>,
     schema: Schema,
     prepared: Option<Prepared>,
+    keep: Option<Keep>,
     block: usize,
     open: Option<Open>,
     bytes_done: Arc<AtomicU64>,
 }
 
+/// The columns that are kept, and what they are in the first file.
+struct Keep {
+    names: Vec<String>,
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "text files have one form"))]
+    form: KeptForm,
+    first: Option<KeptColumns>,
+}
+
 struct Open {
     source: Source,
     layout: Arc<Layout>,
+    kept: Arc<Vec<usize>>,
     /// The first block, if it was read with the header.
     first: Option<Content>,
     /// Until there was a block, the number of its first line.
@@ -98,12 +111,51 @@ impl Stream {
             sides,
             schema: schema.cloned().unwrap_or_default(),
             prepared: None,
+            keep: None,
             block,
             open: None,
             bytes_done: Arc::default(),
         };
         let interners = stream.open_next(schema.is_none(), coding)?;
         Ok((stream, interners))
+    }
+
+    /// Keeps columns of all files from here on; the open one must not have been read yet.
+    pub fn keep(&mut self, names: &[String], form: KeptForm) -> Result<()> {
+        self.keep = Some(Keep { names: names.to_vec(), form, first: None });
+        if let Some(mut open) = self.open.take() {
+            open.kept = self.choose_kept(&mut open.source, &open.layout)?;
+            self.open = Some(open);
+        }
+        Ok(())
+    }
+
+    /// What the kept columns are.
+    pub fn kept_columns(&self) -> KeptColumns {
+        let first = self.keep.as_ref().and_then(|keep| keep.first.clone());
+        first.unwrap_or_else(|| KeptColumns::texts(Vec::new()))
+    }
+
+    /// Finds the kept columns of a file, which must be like those of the files before it.
+    fn choose_kept(&mut self, source: &mut Source, layout: &Layout) -> Result<Arc<Vec<usize>>> {
+        let Some(keep) = &mut self.keep else { return Ok(Arc::default()) };
+        let own = &layout.names[..layout.slots.len()];
+        let columns = kept::find(&keep.names, own, &layout.path)?;
+        let names: Vec<String> = columns.iter().map(|&column| own[column].clone()).collect();
+        let found = match source {
+            Source::Text(_) => KeptColumns::texts(names),
+            #[cfg(feature = "parquet")]
+            Source::Columns(file) => {
+                let separator = |column: usize| separator_of(&self.request.data.fields, &own[column]);
+                file.keep(&columns, names, keep.form, separator)?
+            }
+        };
+        #[cfg(feature = "parquet")]
+        if let Some(first) = &keep.first {
+            first.check(&layout.path, &found)?;
+        }
+        keep.first.get_or_insert(found);
+        Ok(Arc::new(columns))
     }
 
     pub fn schema(&self) -> &Schema {
@@ -118,7 +170,7 @@ impl Stream {
     /// The next block, in the memory of `buffer`; `None` behind the last file.
     pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
         loop {
-            let Some(Open { source, layout, first, opens }) = &mut self.open else { return Ok(None) };
+            let Some(Open { source, layout, kept, first, opens }) = &mut self.open else { return Ok(None) };
             let content = match (first.take(), source) {
                 (None, Source::Text(blocks)) => match blocks.next_into(&mut buffer)? {
                     0 => None,
@@ -129,7 +181,8 @@ impl Stream {
                 (first, _) => first,
             };
             if let Some(content) = content {
-                return Ok(Some(Block { content, layout: layout.clone(), opens: opens.take() }));
+                let (layout, kept, opens) = (layout.clone(), kept.clone(), opens.take());
+                return Ok(Some(Block { content, layout, kept, opens }));
             }
             self.open_next(false, Coding::Unfitted)?;
         }
@@ -139,7 +192,7 @@ impl Stream {
     fn open_next(&mut self, decide: bool, coding: Coding<'_>) -> Result<Vec<Interner>> {
         self.open = None;
         let Some(path) = self.files.next() else { return Ok(Vec::new()) };
-        let Start { source, names, named, first, line } = self.start(&path)?;
+        let Start { mut source, names, named, first, line } = self.start(&path)?;
         let own = names.len();
         let names = side::names(names, &path, &self.sides)?;
         let columns = Columns { path: &path, names: &names, named, own, shifted: false };
@@ -159,16 +212,13 @@ impl Stream {
         let prepared = self.prepared.insert(prepared);
         let layout = Arc::new(Layout::new(columns, &self.request, &self.schema, prepared)?);
         #[cfg(feature = "parquet")]
-        let source = match source {
-            Source::Columns(mut file) => {
-                file.choose(&layout)?;
-                Source::Columns(file)
-            }
-            text => text,
-        };
+        if let Source::Columns(file) = &mut source {
+            file.choose(&layout)?;
+        }
         #[cfg(feature = "parquet")]
         layout.plan.iter().try_for_each(Plan::check_sides)?;
-        self.open = Some(Open { source, layout, first, opens: Some(line) });
+        let kept = self.choose_kept(&mut source, &layout)?;
+        self.open = Some(Open { source, layout, kept, first, opens: Some(line) });
         Ok(interners)
     }
 

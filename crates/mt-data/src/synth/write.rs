@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{SynthConfig, column_names, generate};
 use crate::error::Result;
-use crate::write::Output;
+use crate::writer::Output;
 
 /// Writes the generator's rows to `path`, with a header: labels, then features. The text of a number reads back
 /// as the very same number. Returns the number of rows.

@@ -21,4 +21,6 @@ mod splits;
 mod support;
 mod synth;
 mod tasks;
+#[cfg(feature = "parquet")]
+mod writing;
 mod yaml;

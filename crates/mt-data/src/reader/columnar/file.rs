@@ -9,10 +9,12 @@ use ::parquet::column::reader::ColumnReader;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::rows::{Needed, Stripe};
+use super::leaf::Leaf;
+use super::rows::{KeptStripe, Needed, Stripe};
 use super::types::{self, Column, Content};
 use super::values::Values;
 use crate::error::{Error, Result};
+use crate::reader::kept::{KeptColumns, KeptForm};
 use crate::reader::layout::{Layout, Slot};
 
 /// Rows a worker makes tables of at once: their columns should still be in the cache then.
@@ -30,12 +32,14 @@ pub(in crate::reader) struct File {
     reader: SerializedFileReader<fs::File>,
     columns: Vec<Column>,
     needed: Vec<Wanted>,
+    kept: Keep,
     /// Bytes of a stripe.
     block: usize,
     /// The next row group.
     group: usize,
     /// The needed columns of the one before, and its rows still to be read.
     open: Vec<ColumnReader>,
+    open_kept: Vec<ColumnReader>,
     left: usize,
     progress: Progress,
 }
@@ -45,6 +49,13 @@ struct Wanted {
     column: usize,
     leaf: usize,
     separator: Option<u8>,
+}
+
+/// What is handed on as it is.
+enum Keep {
+    Texts(Vec<Wanted>),
+    /// Leaves of the schema.
+    Stored(Vec<usize>),
 }
 
 /// Why a column cannot be read.
@@ -84,9 +95,11 @@ impl File {
             columns: types::columns(metadata.file_metadata().schema_descr()),
             reader,
             needed: Vec::new(),
+            kept: Keep::Stored(Vec::new()),
             block,
             group: 0,
             open: Vec::new(),
+            open_kept: Vec::new(),
             left: 0,
             progress: Progress { bytes, size, rows, done: 0 },
         })
@@ -108,21 +121,55 @@ impl File {
                 (Slot::Keep(k), Some(plan)) => plan.separator(*k),
                 _ => None,
             };
-            if let Some(refused) = self.want(number, separator) {
-                return Err(refused.error(&self.path, &layout.names[number]));
+            match self.want(number, separator) {
+                Ok(wanted) => self.needed.push(wanted),
+                Err(refused) => return Err(refused.error(&self.path, &layout.names[number])),
             }
         }
         Ok(())
+    }
+
+    /// Says which columns are handed on, called `names`: as they are stored, whatever they hold, or as texts, with
+    /// `separator` between the values of a list.
+    pub fn keep(
+        &mut self,
+        columns: &[usize],
+        names: Vec<String>,
+        form: KeptForm,
+        separator: impl Fn(usize) -> Option<char>,
+    ) -> Result<KeptColumns> {
+        if form == KeptForm::Text {
+            let want = |(&column, name): (&usize, &String)| {
+                self.want(column, separator(column)).map_err(|refused| refused.error(&self.path, name))
+            };
+            self.kept = Keep::Texts(columns.iter().zip(&names).map(want).collect::<Result<_>>()?);
+            return Ok(KeptColumns::texts(names));
+        }
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        let leaves = 0..schema.num_columns();
+        let below =
+            |column: usize| leaves.clone().filter(move |&leaf| schema.get_column_root_idx(leaf) == column);
+        self.kept = Keep::Stored(columns.iter().flat_map(|&column| below(column)).collect());
+        let fields = schema.root_schema().get_fields();
+        let types = Some(columns.iter().map(|&column| fields[column].clone()).collect());
+        Ok(KeptColumns { names, types })
     }
 
     /// As [`choose`](Self::choose), with all columns; `separator` says what stands between the values of a list, and
     /// those that cannot be read are only named.
     pub fn choose_all(&mut self, separator: impl Fn(usize) -> Option<char>) -> Vec<(usize, Refused)> {
         let columns = 0..self.columns.len();
-        columns.filter_map(|number| Some((number, self.want(number, separator(number))?))).collect()
+        let mut refused = Vec::new();
+        for number in columns {
+            match self.want(number, separator(number)) {
+                Ok(wanted) => self.needed.push(wanted),
+                Err(reason) => refused.push((number, reason)),
+            }
+        }
+        refused
     }
 
-    fn want(&mut self, column: usize, separator: Option<char>) -> Option<Refused> {
+    fn want(&self, column: usize, separator: Option<char>) -> Result<Wanted, Refused> {
         let Column { leaf, content } = &self.columns[column];
         let separator = match (content, separator) {
             (Content::Value, _) => None,
@@ -130,14 +177,13 @@ impl File {
             (Content::List, None) => {
                 let expected =
                     "one value a row, as a list is only for fields with one and the same `separator`";
-                return Some(Refused { expected, found: "a list".to_owned() });
+                return Err(Refused { expected, found: "a list".to_owned() });
             }
             (Content::Unreadable(found), _) => {
-                return Some(Refused { expected: "numbers or texts", found: found.clone() });
+                return Err(Refused { expected: "numbers or texts", found: found.clone() });
             }
         };
-        self.needed.push(Wanted { column, leaf: *leaf, separator });
-        None
+        Ok(Wanted { column, leaf: *leaf, separator })
     }
 
     /// The next rows; `None` at the end of the file.
@@ -161,6 +207,12 @@ impl File {
                 .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
             let open = |wanted: &Wanted| group.get_column_reader(wanted.leaf);
             self.open = self.needed.iter().map(open).collect::<Result<_, _>>()?;
+            self.open_kept = match &self.kept {
+                Keep::Texts(wanted) => wanted.iter().map(open).collect::<Result<_, _>>()?,
+                Keep::Stored(leaves) => {
+                    leaves.iter().map(|&leaf| group.get_column_reader(leaf)).collect::<Result<_, _>>()?
+                }
+            };
             self.group += 1;
         }
         let row = BYTES_A_VALUE * self.needed.len().max(1);
@@ -169,10 +221,17 @@ impl File {
         let schema = self.reader.metadata().file_metadata().schema_descr();
         let read = |(reader, wanted): (&mut ColumnReader, &Wanted)| {
             let values = Values::read(reader, &schema.column(wanted.leaf), rows)?;
-            Ok(Needed { column: wanted.column, separator: wanted.separator, values })
+            Ok::<_, ParquetError>(Needed { column: wanted.column, separator: wanted.separator, values })
         };
-        let columns: Result<_, ParquetError> = self.open.iter_mut().zip(&self.needed).map(read).collect();
-        Ok(Some(Stripe { rows, columns: columns? }))
+        let columns = self.open.iter_mut().zip(&self.needed).map(read).collect::<Result<_, _>>()?;
+        let mut kept = self.open_kept.iter_mut();
+        let kept = match &self.kept {
+            Keep::Texts(wanted) => KeptStripe::Texts(kept.zip(wanted).map(read).collect::<Result<_, _>>()?),
+            Keep::Stored(_) => KeptStripe::Stored(
+                kept.by_ref().map(|leaf| Leaf::read(leaf, rows)).collect::<Result<_, _>>()?,
+            ),
+        };
+        Ok(Some(Stripe { rows, columns, kept }))
     }
 }
 

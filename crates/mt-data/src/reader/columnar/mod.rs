@@ -5,10 +5,12 @@
 //! and expressions are then made of it by the code that reads text, so both kinds of file give the same rows.
 
 mod file;
+mod leaf;
 mod rows;
 mod types;
 mod value;
 mod values;
 
 pub(super) use file::{File, Refused};
+pub(crate) use leaf::Leaf;
 pub(super) use rows::{LISTED, Stripe, rows};

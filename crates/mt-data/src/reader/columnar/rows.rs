@@ -1,7 +1,10 @@
 //! From the columns of some rows to what a block of text would give.
 
+use super::leaf::Leaf;
 use super::values::{Span, Values};
+use crate::reader::kept::{Cells, Kept};
 use crate::reader::layout::{Layout, Slot};
+use crate::reader::records::Records;
 use crate::reader::row::{Fault, FaultKind, Parsed, Row};
 
 /// Some rows of a file.
@@ -9,12 +12,39 @@ pub(in crate::reader) struct Stripe {
     pub(super) rows: usize,
     /// The columns that are needed, in the file's order.
     pub(super) columns: Vec<Needed>,
+    /// What is handed on as it is.
+    pub(super) kept: KeptStripe,
+}
+
+/// Columns that are handed on as they are.
+pub(super) enum KeptStripe {
+    Texts(Vec<Needed>),
+    Stored(Vec<Leaf>),
 }
 
 impl Stripe {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Takes out the columns that are handed on.
+    pub fn take_kept(&mut self) -> Kept {
+        match std::mem::replace(&mut self.kept, KeptStripe::Stored(Vec::new())) {
+            KeptStripe::Stored(leaves) => Kept(Cells::Stored(leaves)),
+            KeptStripe::Texts(columns) => {
+                let (mut text, mut records) = (Vec::new(), Records::empty(columns.len()));
+                let spans: Vec<Vec<Span>> =
+                    columns.iter().map(|needed| needed.values.texts(needed.separator, &mut text)).collect();
+                for row in 0..self.rows {
+                    for spans in &spans {
+                        let Span { start, end, .. } = spans[row];
+                        records.push(|to| to.extend_from_slice(&text[start as usize..end as usize]));
+                    }
+                }
+                Kept(Cells::Text(records))
+            }
+        }
     }
 
     /// Appends all cells to `text`, and returns where they are: for each column its number and its rows.
@@ -37,7 +67,7 @@ pub(super) struct Needed {
 }
 
 /// A column by rows that is no numeric feature.
-enum Cells {
+enum Column {
     Label(usize, Vec<f32>),
     Kept(u32, Vec<Span>),
 }
@@ -48,8 +78,8 @@ pub(in crate::reader) fn rows(stripe: &Stripe, layout: &Layout, allowance: u64) 
     for (number, Needed { column, separator, values }) in stripe.columns.iter().enumerate() {
         match layout.slots[*column] {
             Slot::Feature(feature) => features.push((number, feature, values.numbers(false))),
-            Slot::Label(task) => cells.push((number, Cells::Label(task as usize, values.numbers(true)))),
-            Slot::Keep(k) => cells.push((number, Cells::Kept(k, values.texts(*separator, &mut text)))),
+            Slot::Label(task) => cells.push((number, Column::Label(task as usize, values.numbers(true)))),
+            Slot::Keep(k) => cells.push((number, Column::Kept(k, values.texts(*separator, &mut text)))),
             Slot::Skip => {}
         }
     }
@@ -94,7 +124,7 @@ enum Bad {
 fn read(
     row: &mut Row<'_>,
     features: &Features,
-    cells: &[(usize, Cells)],
+    cells: &[(usize, Column)],
     text: &[u8],
     at: usize,
 ) -> Result<(), Bad> {
@@ -104,11 +134,11 @@ fn read(
     for (number, cells) in cells.iter().take_while(|&&(number, _)| number < bad_feature) {
         let bad = |expected| Bad::Cell { number: *number, expected };
         match cells {
-            Cells::Label(_, values) if values[at].is_nan() => {}
-            Cells::Label(task, values) => {
+            Column::Label(_, values) if values[at].is_nan() => {}
+            Column::Label(task, values) => {
                 row.label(labelled + task, values[at]).ok_or_else(|| bad("0 or 1"))?;
             }
-            Cells::Kept(k, spans) => {
+            Column::Kept(k, spans) => {
                 let Span { start, end, bad: unusable } = spans[at];
                 if unusable {
                     return Err(bad(LISTED));

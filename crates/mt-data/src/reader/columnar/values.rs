@@ -6,6 +6,7 @@ use ::parquet::data_type::DataType;
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::schema::types::ColumnDescriptor;
 
+use super::leaf::take;
 use super::types::unsigned;
 use super::value::Value;
 
@@ -94,14 +95,9 @@ impl Values {
 
 impl Spread {
     fn take<T: DataType>(&mut self, reader: &mut ColumnReaderImpl<T>) -> Result<Vec<T::T>> {
-        let mut values = Vec::new();
-        let (definitions, repetitions) = (Some(&mut self.definitions), Some(&mut self.repetitions));
-        let (rows, _, levels) = reader.read_records(self.rows, definitions, repetitions, &mut values)?;
-        if rows != self.rows {
-            return Err(ParquetError::EOF(format!("a column ends {} rows early", self.rows - rows)));
-        }
+        let values = take(reader, self.rows, &mut self.definitions, &mut self.repetitions)?;
         // Nothing is missing in most columns, and levels then say nothing.
-        if self.repetitions.is_empty() && levels == values.len() {
+        if self.repetitions.is_empty() && self.definitions.len() == values.len() {
             self.definitions.clear();
         }
         Ok(values)

@@ -1,0 +1,197 @@
+//! Columns of the files that are handed on beside what is read of them: keys, mostly.
+
+use std::path::Path;
+#[cfg(feature = "parquet")]
+use std::sync::Arc;
+
+#[cfg(feature = "parquet")]
+use ::parquet::schema::types::TypePtr;
+
+use super::TableReader;
+use super::cell::{Cell, Content, unescape};
+#[cfg(feature = "parquet")]
+use super::columnar::Leaf;
+use super::records::Records;
+use crate::config::BadRecords;
+use crate::error::{Error, Nearest, Result};
+use crate::table::Table;
+
+/// In what form columns are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptForm {
+    /// As a text file has them: for text files.
+    Text,
+    /// As the file has them, of whatever type: for Parquet files.
+    Stored,
+}
+
+/// What columns are kept of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptColumns {
+    pub(crate) names: Vec<String>,
+    /// What they are stored as, if they are not kept as texts.
+    #[cfg(feature = "parquet")]
+    pub(crate) types: Option<Vec<TypePtr>>,
+}
+
+impl KeptColumns {
+    /// Their names, in the order in which they were asked for.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Columns that are kept as texts.
+    pub(super) fn texts(names: Vec<String>) -> Self {
+        KeptColumns {
+            names,
+            #[cfg(feature = "parquet")]
+            types: None,
+        }
+    }
+
+    /// Checks that the columns of one more file are the same.
+    #[cfg(feature = "parquet")]
+    pub(super) fn check(&self, path: &Path, other: &KeptColumns) -> Result<()> {
+        let show = |types: Option<&TypePtr>| types.map_or("text".to_owned(), |t| format!("{t:?}"));
+        for (i, name) in self.names.iter().enumerate() {
+            let of = |columns: &KeptColumns| {
+                let types = columns.types.as_ref();
+                types.map(|types| Arc::clone(&types[i]))
+            };
+            if of(self) != of(other) {
+                let (path, column) = (path.to_owned(), name.clone());
+                let expected = "the type that the first file has, as both go into one";
+                return Err(Error::ColumnType { path, column, expected, found: show(of(other).as_ref()) });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kept columns of some rows.
+#[derive(Debug)]
+pub struct Kept(pub(crate) Cells);
+
+#[derive(Debug)]
+pub(crate) enum Cells {
+    /// Of each row a text a column; empty where there is none.
+    Text(Records),
+    /// What is stored, a leaf of the schema each.
+    #[cfg(feature = "parquet")]
+    Stored(Vec<Leaf>),
+}
+
+impl Kept {
+    /// The texts of a row, empty where a value is missing; none for columns that are kept as they are stored.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn texts(&self, row: usize) -> impl Iterator<Item = &[u8]> {
+        let texts = match &self.0 {
+            Cells::Text(records) => Some(records.record(row)),
+            #[cfg(feature = "parquet")]
+            Cells::Stored(_) => None,
+        };
+        texts.into_iter().flatten()
+    }
+}
+
+impl TableReader {
+    /// Keeps some columns of the files themselves, for [`next_kept`](Self::next_kept). Every record of the files then
+    /// has its row: a bad one is an error, whatever `on_bad_record` says.
+    ///
+    /// To be called before anything is read.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`]; [`Error::ColumnType`] for a column of a Parquet file that no text can stand for, and,
+    /// at a later file, for one of another type.
+    pub fn keep(mut self, columns: &[String], form: KeptForm) -> Result<Self> {
+        super::lock(&self.stream).keep(columns, form)?;
+        self.bad = BadRecords::Fail;
+        Ok(self)
+    }
+
+    /// What columns are kept.
+    pub fn kept_columns(&self) -> KeptColumns {
+        super::lock(&self.stream).kept_columns()
+    }
+
+    /// The next rows, as [`next`](Iterator::next) gives them, and their kept columns.
+    pub fn next_kept(&mut self) -> Option<Result<(Table, Kept)>> {
+        if self.ended {
+            return None;
+        }
+        if self.parsed.is_empty() {
+            self.parse_more();
+        }
+        let result = self.parsed.pop_front().map(|parsed| {
+            let (block, parsed, kept) = parsed?;
+            Ok((self.place(block, parsed)?, kept))
+        });
+        self.ended = !matches!(result, Some(Ok(_)));
+        result
+    }
+}
+
+/// The numbers of the columns `wanted` among those of a file. Where columns have no names, an index means one.
+pub(super) fn find(wanted: &[String], names: &[String], path: &Path) -> Result<Vec<usize>> {
+    let position = |name: &str| names.iter().position(|n| n == name);
+    let find = |name: &String| {
+        let index = || name.parse::<usize>().ok().and_then(|index| position(&format!("column {index}")));
+        position(name).or_else(index).ok_or_else(|| {
+            let (path, nearest) = (path.to_owned(), Nearest::of(name, names));
+            Error::UnknownColumn { key: "keep".to_owned(), name: name.clone(), path, nearest }
+        })
+    };
+    wanted.iter().map(find).collect()
+}
+
+/// The cells of `columns` in the lines of `text`, all of which have as many cells as they should: what is between
+/// delimiters, without blanks and quotes around it.
+pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
+    let mut records = Records::empty(columns.len());
+    let Some(last) = columns.iter().copied().max() else { return Kept(Cells::Text(records)) };
+    let mut starts = vec![0; last + 1];
+    let mut at = 0;
+    while at < text.len() {
+        let blank = matches!(&text[at..], [b'\n', ..] | [b'\r', b'\n', ..]);
+        if !blank {
+            starts[0] = at;
+            for column in 1..=last {
+                starts[column] = Content::at(text, starts[column - 1], delimiter).next + 1;
+            }
+            for &column in columns {
+                let Cell { start, end, .. } = Cell::at(text, starts[column], delimiter);
+                let quoted = start > 0 && text[start - 1] == b'"';
+                records.push(|to| match &text[start..end] {
+                    content if quoted => unescape(content, to),
+                    content => to.extend_from_slice(content),
+                });
+            }
+            // Quotes do not reach over the end of a line.
+            at = starts[last];
+        }
+        at += text[at..].iter().position(|&b| b == b'\n').map_or(text.len() - at, |n| n + 1);
+    }
+    Kept(Cells::Text(records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, columns: &[usize]) -> Vec<Vec<String>> {
+        let kept = cells(text.as_bytes(), b',', columns);
+        let Cells::Text(records) = &kept.0 else { return Vec::new() };
+        let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).unwrap();
+        (0..records.len()).map(|row| kept.texts(row).map(text).collect()).collect()
+    }
+
+    #[test]
+    fn cells_are_kept_as_they_were_written() {
+        let text = "18446744073709551615,a,1e5\r\n\n  007 ,\"say \"\"x, y\"\" \",\n\r\n,\" \",3\n";
+        let expected = [["1e5", "18446744073709551615"], ["", "007"], ["3", ""]];
+        assert_eq!(rows(text, &[2, 0]), expected);
+        assert_eq!(rows(text, &[1]), [["a"], ["say \"x, y\" "], [" "]]);
+    }
+}
