@@ -1,0 +1,8 @@
+//! The functions that C sees: each turns pointers into references and calls what is safe. What a caller must hold to is in
+//! `include/mt_predict.h`, and a test compares the names here and there.
+
+mod predictor;
+mod rows;
+
+pub use predictor::*;
+pub use rows::*;
