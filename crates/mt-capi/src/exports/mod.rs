@@ -6,3 +6,9 @@ mod rows;
 
 pub use predictor::*;
 pub use rows::*;
+
+// What the header says of threads: a predictor is shared by them, rows move from one to another.
+const fn shared<T: Send + Sync>() {}
+const fn moved<T: Send>() {}
+const _: () = shared::<crate::predictor::Handle>();
+const _: () = moved::<crate::rows::Rows>();
