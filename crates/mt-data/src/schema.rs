@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fields::Pooling;
+use crate::fields::{self, Pooling};
 use crate::task::TaskConfig;
 
 /// The columns of a [`Batch`](crate::Batch), by name and in order.
@@ -63,6 +63,28 @@ impl Schema {
     /// Position of the field called `name`.
     pub fn field(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// Checks what the fields of a configuration are checked for: a schema may come from a file that anyone wrote.
+    pub(crate) fn check_fields(&self) -> Result<()> {
+        let refuse = |field: &Field, part: &str, expected, found: String| {
+            Err(Error::Entry { key: format!("field {:?}: {part}", field.name), expected, found })
+        };
+        for field in &self.fields {
+            if self.numeric.contains(&field.column) {
+                return refuse(field, "column", "one that is no number", format!("{:?}", field.column));
+            }
+            match field.list {
+                Some(List { separator, .. }) if !fields::separates(separator) => {
+                    return refuse(field, "separator", fields::SEPARATOR, format!("{separator:?}"));
+                }
+                Some(List { keep: Some(Keep::First(0) | Keep::Last(0)), .. }) => {
+                    return refuse(field, "keep", "at least 1", "0".to_owned());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

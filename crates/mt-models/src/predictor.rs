@@ -77,6 +77,13 @@ impl Predictor {
             problem: error.to_string(),
         };
         let encoder = RowEncoder::new(schema, encoders, normalizer, missing).map_err(damaged)?;
+        let (readout, outputs) = (Readout::new(&schema.tasks, links), outputs(&schema.tasks));
+        for (missing, what) in [(readout.width() == 0, "task"), (encoder.columns().is_empty(), "input")] {
+            if missing {
+                let problem = format!("the model has no {what}");
+                return Err(Error::File { path: dir.join(Signature::FILE), problem });
+            }
+        }
         let layer = if schema.fields.is_empty() {
             InputLayer::numeric(cfg, schema, device)?
         } else {
@@ -93,7 +100,6 @@ impl Predictor {
         let vb = VarBuilder::from_tensors(weights, DType::F32, device);
         let mut model = build(cfg, layer.width(), &schema.tasks, vb)?;
         model.prepare();
-        let (readout, outputs) = (Readout::new(&schema.tasks, links), outputs(&schema.tasks));
         Ok(Self {
             encoder: Arc::new(encoder),
             layer,

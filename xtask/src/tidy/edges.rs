@@ -5,13 +5,14 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 /// Every crate of the workspace and what it may depend on, in any kind of dependency. Nothing depends on `mt-cli`.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("mt-data", &[]),
     ("mt-metrics", &[]),
     ("mt-layers", &["candle"]),
     ("mt-models", &["candle", "mt-data", "mt-layers"]),
     ("mt-train", &["candle", "mt-data", "mt-metrics", "mt-layers", "mt-models"]),
     ("mt-serve", &["candle", "mt-data", "mt-layers", "mt-models"]),
+    ("mt-capi", &["candle", "mt-data", "mt-layers", "mt-models"]),
     ("mt-onnx", &["candle", "mt-data", "mt-layers", "mt-models"]),
     (
         "mt-cli",

@@ -8,6 +8,7 @@ mod data;
 mod explaining;
 mod export;
 mod fields;
+mod fuzz;
 mod interruption;
 mod looking;
 mod output;

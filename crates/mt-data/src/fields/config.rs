@@ -69,18 +69,7 @@ impl FieldConfig {
             Err(Error::Entry { key: format!("data.fields[{index}].{part}"), expected, found })
         };
         match self.separator {
-            Some(c)
-                if !c.is_ascii()
-                    || c.is_ascii_alphanumeric()
-                    || c == '"'
-                    || c.is_ascii_control() && c != '\t' =>
-            {
-                return refuse(
-                    "separator",
-                    "one ASCII character that is no letter, digit or quote",
-                    format!("{c:?}"),
-                );
-            }
+            Some(c) if !separates(c) => return refuse("separator", SEPARATOR, format!("{c:?}")),
             Some(_) => {}
             None => {
                 let written = [
@@ -108,6 +97,14 @@ impl FieldConfig {
         }
         Ok(())
     }
+}
+
+/// What a separator is.
+pub(crate) const SEPARATOR: &str = "one ASCII character that is no letter, digit or quote";
+
+/// Whether a character can stand between two values of a cell.
+pub(crate) fn separates(c: char) -> bool {
+    c.is_ascii() && !c.is_ascii_alphanumeric() && c != '"' && (!c.is_ascii_control() || c == '\t')
 }
 
 /// A field's name where none is written: its column's, less what has a meaning in parameter names.

@@ -94,11 +94,20 @@ impl Encoders {
         self.encoder(table).map(Encoder::rows)
     }
 
-    /// Checks that every field of `schema` has its table.
+    /// Checks that every field of `schema` has its table, and that tables have a size that they can have.
     ///
     /// # Errors
-    /// [`Error::NoEncoder`].
+    /// [`Error::NoEncoder`], [`Error::Entry`].
     pub fn check(&self, schema: &Schema) -> Result<()> {
+        for TableEncoder { name, encoder } in &self.tables {
+            let expected = match encoder {
+                Encoder::Hash(0) => "at least 1 value",
+                _ if u32::try_from(encoder.rows()).is_err() => "at most 4,294,967,295 rows",
+                _ => continue,
+            };
+            let found = format!("{} rows", encoder.rows());
+            return Err(Error::Entry { key: format!("the encoder of table {name:?}"), expected, found });
+        }
         match schema.fields.iter().find(|field| self.encoder(&field.table).is_none()) {
             None => Ok(()),
             Some(field) => Err(Error::NoEncoder { field: field.name.clone(), table: field.table.clone() }),

@@ -20,7 +20,7 @@ mod interner;
 mod vocabulary;
 
 pub use config::{FieldConfig, Pooling};
-pub(crate) use config::{default_name, tables};
+pub(crate) use config::{SEPARATOR, default_name, separates, tables};
 pub use encode::Encoding;
 pub(crate) use encoder::Coder;
 pub use encoder::{Encoder, Encoders, TableEncoder};

@@ -47,13 +47,15 @@ impl RowEncoder {
     /// The encoder of a model.
     ///
     /// # Errors
-    /// [`Error::NoEncoder`] for encoders of another schema, [`Error::Shape`] for such a normaliser.
+    /// [`Error::NoEncoder`] for encoders of another schema, [`Error::Shape`] for such a normaliser, [`Error::Entry`] for a
+    /// schema or encoders that no configuration could have led to.
     pub fn new(
         schema: &Schema,
         encoders: &Encoders,
         normalizer: &Normalizer,
         policy: &MissingPolicy,
     ) -> Result<Self> {
+        schema.check_fields()?;
         encoders.check(schema)?;
         let (expected, found) = (schema.numeric.len(), normalizer.columns.len());
         if found != expected {

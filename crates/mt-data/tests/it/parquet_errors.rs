@@ -33,6 +33,22 @@ fn files_that_cannot_be_read_are_named() {
 }
 
 #[test]
+fn whatever_byte_of_a_file_is_changed_the_rest_is_read_or_refused() {
+    let files = types(Form::default());
+    let whole = std::fs::read(files.path("rows.parquet")).unwrap();
+    let text = "{parquet: {train: DIR/changed.parquet, features: [whole, w]}, valid_fraction: 0}";
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        // The sign of a number in the footer, among others.
+        changed[at] ^= 1;
+        files.write("changed.parquet", changed);
+        refused += usize::from(load(&section(&files, text), &[label("l", "l")]).is_err());
+    }
+    assert!(refused > 100, "{refused} of {}", whole.len());
+}
+
+#[test]
 fn the_section_for_parquet_files_has_no_keys_about_text_and_takes_no_text() {
     let files = types(Form::default());
     let text = "{SECTION: {train: DIR/rows.parquet, test: DIR/rows.parquet, features: [whole, w]}, valid_fraction: 0}";

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use mt_models::{Error, Manifest, Predictor, TableFormat};
+use serde_json::json;
 
 use crate::checkpoint::{checkpoint, export};
 
@@ -118,4 +119,43 @@ fn files_of_a_checkpoint_cut_anywhere_are_refused_by_name() {
     let message = with(&run, "tables.safetensors", |file| file[..8].copy_from_slice(&bytes));
     assert!(message.starts_with("tables.safetensors: "), "{message}");
     assert!(matches!(Predictor::load(&folder.path().join("nothing"), &Device::Cpu), Err(Error::File { .. })));
+}
+
+#[test]
+fn a_signature_that_no_training_leaves_is_refused() {
+    let folder = checkpoint();
+    let run = folder.path().join("run");
+    let changed = |pointer: &'static str, value: serde_json::Value| {
+        with(&run, "model.json", move |bytes| {
+            let mut json: serde_json::Value = serde_json::from_slice(bytes).expect("JSON");
+            *json.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+            *bytes = json.to_string().into_bytes();
+        })
+    };
+    let refused = |pointer, value, problem: &str| {
+        let message = changed(pointer, value);
+        assert_eq!(message, format!("model.json: {problem}"));
+    };
+    refused("/schema/tasks", json!([]), "the model has no task");
+    refused(
+        "/schema/fields/2/list/keep/last",
+        json!(0),
+        "field \"seen\": keep: expected at least 1, found 0",
+    );
+    let separator = "expected one ASCII character that is no letter, digit or quote, found '¦'";
+    refused(
+        "/schema/fields/2/list/separator",
+        json!("¦"),
+        &format!("field \"seen\": separator: {separator}"),
+    );
+    let column = "field \"user\": column: expected one that is no number, found \"age\"";
+    refused("/schema/fields/0/column", json!("age"), column);
+    let hash = "the encoder of table \"item\": expected at least 1 value, found 2 rows";
+    refused("/encoders/tables/1/encoder/hash", json!(0), hash);
+    let rows = "expected at most 4,294,967,295 rows, found 4294967297 rows";
+    refused(
+        "/encoders/tables/1/encoder/hash",
+        json!(u32::MAX),
+        &format!("the encoder of table \"item\": {rows}"),
+    );
 }

@@ -46,8 +46,14 @@ fn signature(seed: u64) -> Signature {
 
 /// Writes a bundle whose weights follow from `seed`.
 pub fn write(dir: &Path, seed: u64) {
+    change(dir, seed, |_| ());
+}
+
+/// As [`write`], of another model.
+pub fn change(dir: &Path, seed: u64, change: impl FnOnce(&mut Signature)) {
     let folder = tempfile::tempdir().expect("a folder");
-    let signature = signature(seed);
+    let mut signature = signature(seed);
+    change(&mut signature);
     let Signature { model, schema, encoders, .. } = &signature;
     let layer =
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, seed, &Device::Cpu).expect("tables");

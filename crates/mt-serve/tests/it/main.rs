@@ -6,4 +6,5 @@ mod client;
 mod hostile;
 mod predict;
 mod swapping;
+mod tls;
 mod v2;

@@ -1,6 +1,7 @@
 //! An open Parquet file as a sequence of stripes.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,7 +88,7 @@ impl File {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let file = fs::File::open(path).map_err(read)?;
         let size = file.metadata().map_err(read)?.len();
-        let reader = SerializedFileReader::new(file).map_err(|error| unreadable(path, error))?;
+        let reader = guarded(|| SerializedFileReader::new(file)).map_err(|error| unreadable(path, error))?;
         let metadata = reader.metadata();
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
         Ok(File {
@@ -188,7 +189,7 @@ impl File {
 
     /// The next rows; `None` at the end of the file.
     pub fn next_stripe(&mut self) -> Result<Option<Stripe>> {
-        match self.read_stripe() {
+        match guarded(|| self.read_stripe()) {
             Ok(stripe) => {
                 self.progress.add(stripe.as_ref().map_or(0, |stripe| stripe.rows as u64));
                 Ok(stripe)
@@ -243,6 +244,13 @@ impl Progress {
         self.bytes.fetch_add(share(self.done + rows) - before, Ordering::Relaxed);
         self.done += rows;
     }
+}
+
+/// What `read` gives. The decoder asserts some of what a damaged file may have otherwise; that is an error like others,
+/// after which nothing is read any more.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let damaged = |_| ParquetError::General("what the file says of itself cannot be".to_owned());
+    catch_unwind(AssertUnwindSafe(read)).map_err(damaged)?
 }
 
 fn unreadable(path: &Path, error: ParquetError) -> Error {

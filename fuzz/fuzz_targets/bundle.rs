@@ -1,0 +1,6 @@
+//! Files of a bundle.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    mt_fuzz::bundle(data);
+});

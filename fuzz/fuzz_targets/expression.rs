@@ -1,0 +1,6 @@
+//! Expressions.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    mt_fuzz::expression(data);
+});

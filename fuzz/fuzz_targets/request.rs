@@ -1,0 +1,6 @@
+//! Bodies of requests.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    mt_fuzz::request(data);
+});
