@@ -61,7 +61,8 @@ impl Step {
         let rows = total / FIELDS;
         let adam = RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
         let name = |f: usize| format!("field{f}");
-        let tables = (0..FIELDS).map(|f| (name(f), TableConfig { rows, width: WIDTH, optimizer: adam }));
+        let tables =
+            (0..FIELDS).map(|f| (name(f), TableConfig { optimizer: adam, ..TableConfig::new(rows, WIDTH) }));
         let field = |f| Field { name: name(f), table: name(f), pooling: Pooling::Sum };
         let embeddings = Embeddings::new(tables, (0..FIELDS).map(field).collect(), 1)?;
         let mut state = 1u64;

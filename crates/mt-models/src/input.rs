@@ -27,7 +27,7 @@ impl Features {
     /// If the columns do not hold together.
     pub fn new(numeric: Numeric, fields: Vec<mt_data::Ids>) -> Result<Self> {
         let numeric = if numeric.width() > 0 { Some(input(numeric)?) } else { None };
-        let ids = |ids: mt_data::Ids| Ids { offsets: ids.offsets, rows: ids.rows, weights: None };
+        let ids = |ids: mt_data::Ids| Ids { offsets: ids.offsets, rows: ids.rows, ..Ids::default() };
         Ok(Self { numeric, fields: fields.into_iter().map(ids).collect() })
     }
 
@@ -84,7 +84,7 @@ impl InputLayer {
         if schema.fields.is_empty() {
             return Self::numeric(cfg, schema, device);
         }
-        let sized = |(name, rows, width)| (name, TableConfig { rows, width, optimizer });
+        let sized = |(name, rows, width)| (name, TableConfig { optimizer, ..TableConfig::new(rows, width) });
         let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
         let tables = Tables::Trained(Embeddings::new(tables, fields(schema), seed)?);
         Ok(Self { tables, numeric: schema.numeric.len(), device: device.clone() })

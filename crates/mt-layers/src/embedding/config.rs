@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::growth::Growth;
 use super::optimizer::RowOptimizer;
 
 /// A table of `rows` (`V`) embeddings of `width` (`K`) float32 each.
@@ -18,6 +19,16 @@ pub struct TableConfig {
     /// How its rows are updated. Default `row-adagrad`.
     #[serde(default)]
     pub optimizer: RowOptimizer,
+    /// Where its rows belong to keys that come up in training. Default: ids are rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
+}
+
+impl TableConfig {
+    /// So many rows and values each, everything else at its default.
+    pub fn new(rows: usize, width: usize) -> Self {
+        Self { rows, width, optimizer: RowOptimizer::default(), growth: None }
+    }
 }
 
 /// A column of ids, the table it looks up, and how the rows of one list of ids become one embedding.

@@ -15,7 +15,7 @@ pub(super) struct Update<'a> {
 
 /// What a rule does with a row whose record has `PARTS` parts of the row's width: the values and its state.
 trait RowRule<const PARTS: usize>: Copy {
-    /// Sets the state of a row that was never updated; it is zero.
+    /// Sets the state of a row that was never updated, which is zero.
     #[inline(always)]
     fn begin(self, _record: &mut [f32]) {}
 
@@ -37,10 +37,8 @@ fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Recor
             records.prefetch(id);
         }
         let gradient = &update.gradients[u * k..][..k];
-        let (record, sum, fresh) = records.row(update.ids[u], k);
-        if fresh {
-            rule.begin(record);
-        }
+        let (record, sum) = records.row(update.ids[u], k);
+        rule.begin(record);
         let rule = rule.of_row(gradient, sum);
         each_block!(k, |at, n| {
             let mut parts = [[0.0; LANES]; PARTS];
@@ -124,10 +122,14 @@ pub(super) struct Ftrl {
 }
 
 impl RowRule<3> for Ftrl {
-    /// `z` such that the row's start value is the solution before the first gradient.
+    /// `z` such that the row's start value is the solution before the first gradient. After it, not all of the state is
+    /// zero any more.
     #[inline(always)]
     fn begin(self, record: &mut [f32]) {
         let k = record.len() / 3;
+        if record[k..].iter().any(|x| *x != 0.0) {
+            return;
+        }
         for i in 0..k {
             let value = record[i];
             record[k + i] = -value * self.base - if value == 0.0 { 0.0 } else { self.l1.copysign(value) };

@@ -6,8 +6,9 @@ use std::sync::PoisonError;
 use candle_core::{DType, Device, Tensor};
 
 use super::config::TableConfig;
+use super::growing::SavedKeys;
 use super::pack::check_ids;
-use super::{Embeddings, read};
+use super::{Embeddings, read, saved_keys};
 use crate::Error;
 
 /// One table's tensors, checked.
@@ -17,6 +18,8 @@ struct Saved {
     /// Values, then the state of each value.
     parts: Vec<Vec<f32>>,
     sums: Option<Vec<f32>>,
+    /// Of a table that grows.
+    keys: Option<SavedKeys>,
 }
 
 impl Embeddings {
@@ -27,6 +30,10 @@ impl Embeddings {
     /// ascending, left out where every row was trained; `{table}.values` (n, K); and the optimizer's state by name:
     /// `mean` and `square` (n, K) for Adam, `z` and `n` (n, K) for FTRL, `sum` (n) for row-wise Adagrad. Gradients
     /// not yet applied are not part of it.
+    ///
+    /// A table that grows also has `{table}.keys`, the key of each of its trained rows from row 2 on, and `last`, the step
+    /// that last saw it; `clock` (3): steps, keys admitted and evicted in this epoch; and of the keys that wait for a row
+    /// `waiting`, `waiting_last` and `waiting_counts`. Keys are the bits of unsigned numbers.
     ///
     /// # Errors
     /// If a tensor cannot be made.
@@ -44,6 +51,11 @@ impl Embeddings {
             }
             for what in table.cfg.optimizer.per_row() {
                 put(what, Tensor::from_vec(table.gather_sums(&ids), n, &Device::Cpu)?);
+            }
+            if let Some(keys) = table.keys() {
+                for (what, tensor) in saved_keys::to_tensors(&keys)? {
+                    put(what, tensor);
+                }
             }
             if n < table.cfg.rows {
                 put("ids", Tensor::from_vec(ids, n, &Device::Cpu)?);
@@ -73,12 +85,15 @@ impl Embeddings {
             let table = name.rsplit_once('.').map_or(name, |(table, _)| table).to_owned();
             return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
         }
-        for (entry, Saved { steps, ids, parts, sums }) in self.shared.tables.iter().zip(all) {
+        for (entry, Saved { steps, ids, parts, sums, keys }) in self.shared.tables.iter().zip(all) {
             entry.gradients.lock().unwrap_or_else(PoisonError::into_inner).clear();
             let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
             table.reset();
             table.restore(&ids, &parts, sums.as_deref());
             table.steps = steps;
+            if let Some(keys) = keys {
+                table.restore_keys(keys);
+            }
         }
         Ok(())
     }
@@ -108,6 +123,7 @@ impl Saved {
         let names = ["values"].iter().chain(cfg.optimizer.per_value());
         let parts = names.map(|what| floats(what, &[ids.len(), cfg.width])).collect::<Result<_, _>>()?;
         let sums = cfg.optimizer.per_row().first().map(|what| floats(what, &[ids.len()])).transpose()?;
-        Ok(Self { steps, ids, parts, sums })
+        let keys = cfg.growth.map(|_| saved_keys::from_tensors(&ids, find)).transpose()?;
+        Ok(Self { steps, ids, parts, sums, keys })
     }
 }

@@ -1,6 +1,9 @@
 //! One table: a record for each row, of which only trained ones take memory.
 
 use super::config::TableConfig;
+use super::growing::{Changes, Growing, SavedKeys};
+use super::growth::{RESERVED, TableSize};
+use super::ids::Ids;
 use super::lookup::{Lookup, Values};
 use super::prefetch::prefetch;
 use super::rules::Update;
@@ -28,6 +31,7 @@ pub(super) struct Table {
     first: usize,
     sums: Vec<f32>,
     seen: Vec<u64>,
+    growing: Option<Growing>,
 }
 
 /// What an update writes.
@@ -51,6 +55,9 @@ impl Table {
             return Err(error("width", "expected at least 1, found 0".to_owned()));
         }
         cfg.optimizer.check().map_err(|(key, problem)| error(&format!("optimizer.{key}"), problem))?;
+        if let Some(growth) = cfg.growth {
+            growth.check(cfg.rows).map_err(|(key, problem)| error(key, problem))?;
+        }
         let floats = cfg.width.checked_mul(1 + cfg.optimizer.per_value().len());
         let records = floats.and_then(|n| n.checked_mul(cfg.rows)?.checked_add(LINE - 1)).and_then(zeroed);
         let sums = zeroed(if cfg.optimizer.per_row().is_empty() { 0 } else { cfg.rows });
@@ -58,7 +65,8 @@ impl Table {
             return Err(error("rows", format!("{} x {} do not fit in memory", cfg.rows, cfg.width)));
         };
         let (start, seen) = (Start::new(seed, name, cfg.width), vec![0; cfg.rows.div_ceil(64)]);
-        Ok(Self { cfg, start, steps: 0, first: first(&records), records, sums, seen })
+        let growing = cfg.growth.map(|growth| Growing::new(growth, cfg.rows));
+        Ok(Self { cfg, start, steps: 0, first: first(&records), records, sums, seen, growing })
     }
 
     /// Makes every row untrained again.
@@ -72,6 +80,9 @@ impl Table {
         self.first = first(&self.records);
         self.seen.fill(0);
         self.steps = 0;
+        if let (Some(growing), Some(growth)) = (&mut self.growing, self.cfg.growth) {
+            *growing = Growing::new(growth, self.cfg.rows);
+        }
     }
 
     /// Floats of a record.
@@ -104,6 +115,69 @@ impl Table {
         let update = Update { width, ids: gradients.ids(), gradients: gradients.values() };
         optimizer.update(self.steps, rate, self.records(), update);
         gradients.clear();
+    }
+
+    /// The rows of the ids of a training step, each field's; see [`Growing::admit`]. Of a table that does not grow, ids
+    /// are rows.
+    pub fn admit(&mut self, ids: &[&Ids]) -> Vec<Vec<u32>> {
+        let Some(growing) = &mut self.growing else {
+            return ids.iter().map(|ids| ids.rows.clone()).collect();
+        };
+        let (found, changes) = growing.admit(ids);
+        self.apply(&changes);
+        found
+    }
+
+    /// The rows of ids where nothing is counted; `None` where a row belongs to no key.
+    pub fn rows_of(&self, ids: &Ids) -> Option<Vec<u32>> {
+        let Some(growing) = &self.growing else { return Some(ids.rows.clone()) };
+        let rows = growing.rows_of(ids);
+        rows.iter().all(|&row| growing.is_row(row)).then_some(rows)
+    }
+
+    /// Ends an epoch of training: keys that are too old lose their rows. What has grown, `None` for a table that does not.
+    pub fn end_epoch(&mut self, name: &str) -> Option<TableSize> {
+        let changes = self.growing.as_mut()?.expire();
+        self.apply(&changes);
+        let row = self.stride() + self.cfg.optimizer.per_row().len();
+        let growing = self.growing.as_mut()?;
+        let rows = growing.in_use();
+        Some(TableSize {
+            table: name.to_owned(),
+            rows,
+            capacity: self.cfg.rows - RESERVED as usize,
+            admitted: std::mem::take(&mut growing.admitted),
+            evicted: std::mem::take(&mut growing.evicted),
+            waiting: growing.waiting(),
+            bytes: rows * row * size_of::<f32>() + growing.bytes(),
+        })
+    }
+
+    /// Clears rows that lost their keys, and sets those that got one to where the key starts.
+    fn apply(&mut self, changes: &Changes) {
+        let (stride, width) = (self.stride(), self.cfg.width);
+        let at = |row: u32| self.first + row as usize * stride;
+        for &row in &changes.evicted {
+            self.seen[row as usize / 64] &= !(1 << (row % 64));
+            self.records[at(row)..][..stride].fill(0.0);
+            self.sums.iter_mut().skip(row as usize).take(1).for_each(|sum| *sum = 0.0);
+        }
+        for &(row, key) in &changes.admitted {
+            self.seen[row as usize / 64] |= 1 << (row % 64);
+            self.start.fill(key, &mut self.records[at(row)..][..width]);
+        }
+    }
+
+    /// What is known of keys, of a table that grows.
+    pub fn keys(&self) -> Option<SavedKeys> {
+        self.growing.as_ref().map(Growing::save)
+    }
+
+    /// Replaces what is known of keys. Each row that has one must be a trained row, and the other way round.
+    pub fn restore_keys(&mut self, saved: SavedKeys) {
+        if let Some(growing) = &mut self.growing {
+            growing.restore(saved);
+        }
     }
 
     /// Ids of the trained rows, ascending.
@@ -167,17 +241,16 @@ impl Records<'_> {
         prefetch(&self.records[id as usize * self.stride..][..self.stride]);
     }
 
-    /// A row's record, its accumulator if the table has them, and whether this is its first update: then its values
-    /// were just set to where they start.
+    /// A row's record, and its accumulator if the table has them. Before its first update, its values are set to where
+    /// they start.
     #[inline(always)]
-    pub fn row(&mut self, id: u32, width: usize) -> (&mut [f32], Option<&mut f32>, bool) {
+    pub fn row(&mut self, id: u32, width: usize) -> (&mut [f32], Option<&mut f32>) {
         let record = &mut self.records[id as usize * self.stride..][..self.stride];
         let (word, bit) = (&mut self.seen[id as usize / 64], 1 << (id % 64));
-        let fresh = *word & bit == 0;
-        if fresh {
+        if *word & bit == 0 {
             *word |= bit;
-            self.start.fill(id, &mut record[..width]);
+            self.start.fill(id.into(), &mut record[..width]);
         }
-        (record, self.sums.get_mut(id as usize), fresh)
+        (record, self.sums.get_mut(id as usize))
     }
 }

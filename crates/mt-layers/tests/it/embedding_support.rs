@@ -23,7 +23,8 @@ pub fn field(name: &str, table: &str, pooling: Pooling) -> Field {
 /// One table `t` with a field for each pooling.
 pub fn one_table(rows: usize, width: usize, optimizer: RowOptimizer, poolings: &[Pooling]) -> Embeddings {
     let fields = poolings.iter().enumerate().map(|(f, &p)| field(&format!("field{f}"), "t", p)).collect();
-    Embeddings::new([("t", TableConfig { rows, width, optimizer })], fields, 3).expect("good settings")
+    Embeddings::new([("t", TableConfig { optimizer, ..TableConfig::new(rows, width) })], fields, 3)
+        .expect("good settings")
 }
 
 /// The gradients of `Σ out · upstream`, added to the tables' sums. Returns the output.

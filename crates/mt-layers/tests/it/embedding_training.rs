@@ -113,7 +113,7 @@ fn at_rate_zero_no_value_moves() -> Result<()> {
 fn train(embeddings: &Embeddings, from: u32, to: u32, reach: u32) -> Result<()> {
     for step in from..to {
         let rows: Vec<u32> = (0..30).map(|i| (i * 7 + step * 13) % reach).collect();
-        let lists = Ids { offsets: Some(vec![0, 4, 4, 30]), rows: rows.clone(), weights: None };
+        let lists = Ids { offsets: Some(vec![0, 4, 4, 30]), rows: rows.clone(), ..Ids::default() };
         let ids = [lists, Ids::single(rows[..3].to_vec())];
         differentiate(embeddings, &ids, |i| ((i + step as usize) as f32).sin())?;
         embeddings.step(|_| 0.05);
@@ -148,7 +148,8 @@ fn results_do_not_depend_on_the_number_of_threads() -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
             let name = |f: usize| format!("t{}", f % 8);
-            let tables = (0..8).map(|f| (name(f), TableConfig { rows: 3000, width: 16, optimizer: adam }));
+            let tables =
+                (0..8).map(|f| (name(f), TableConfig { optimizer: adam, ..TableConfig::new(3000, 16) }));
             let fields = (0..20).map(|f| field(&format!("f{f}"), &name(f), Pooling::Sum)).collect();
             let embeddings = Embeddings::new(tables, fields, 1)?;
             let mut outputs = Vec::new();
@@ -200,7 +201,7 @@ fn ids_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn settings_that_cannot_be_are_refused_by_key() {
     let message = |rows, width, optimizer, fields: Vec<Field>| {
-        Embeddings::new([("t", TableConfig { rows, width, optimizer })], fields, 0)
+        Embeddings::new([("t", TableConfig { optimizer, ..TableConfig::new(rows, width) })], fields, 0)
             .expect_err("bad")
             .to_string()
     };
