@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use mt_data::{Dataset, MissingPolicy, permutation};
-use mt_layers::{Embeddings, Param, Params, symmetric_weights};
+use mt_layers::{Embeddings, Param, Params, TableSize, symmetric_weights};
 use mt_models::{InputLayer, Model, Readout, Signature, build};
 use serde::Serialize;
 
@@ -87,6 +87,15 @@ pub enum Event {
         /// Levels of experts and gates, and what is wrong with them.
         #[serde(flatten)]
         health: Health,
+    },
+    /// What tables that grow came to in an epoch; only where there are any.
+    Tables {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Steps since the start.
+        step: u64,
+        /// Their sizes.
+        tables: Vec<TableSize>,
     },
     /// An epoch ended.
     Epoch {
@@ -201,6 +210,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let objective = Objective::new(&cfg.train, tasks);
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
+    rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref().map(|(averages, _)| averages) };
     let (mut state, mut balancer) = (State::new(seed), Balancer::new(&cfg.train, tasks));
     if let Some(path) = newest {
@@ -248,6 +258,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, order);
         while let Some(batch) = batches.next().transpose()? {
             let Ready { rows: count, xs, labels, mask } = batch;
+            let xs = layer.admit(xs)?;
             // In different halves, so that two seeds share no mask.
             let key = seed.rotate_left(32) ^ state.step;
             let forward = |model: &dyn Model| {
@@ -305,6 +316,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         if state.rows < rows {
             break;
         }
+        let tables = layer.embeddings().map(Embeddings::end_epoch).unwrap_or_default();
         let valid = match &data.valid {
             Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
             None => None,
@@ -317,6 +329,9 @@ fn run_epochs<'scope, 'env: 'scope>(
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
         let looked_at = data.valid.as_ref().unwrap_or(&data.train);
         let health = Health::of(&scorer, &signature.model, looked_at, tasks, device)?;
+        if !tables.is_empty() {
+            tell(Event::Tables { epoch, step: state.step, tables })?;
+        }
         if !health.levels.is_empty() {
             tell(Event::Health { epoch, step: state.step, health })?;
         }

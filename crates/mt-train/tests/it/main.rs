@@ -9,6 +9,7 @@ mod cuda;
 mod docs;
 mod fields;
 mod golden;
+mod growing;
 mod health;
 mod labels;
 mod training;
