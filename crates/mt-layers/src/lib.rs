@@ -42,7 +42,7 @@ pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
 pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
-pub use embedding::{Growth, Keys, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables};
+pub use embedding::{Growth, Keys, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables};
 pub use error::Error;
 pub use gradients::{Gradient, Gradients, Slot};
 pub use init::{Initializer, xavier_uniform};

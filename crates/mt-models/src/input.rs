@@ -86,12 +86,13 @@ impl InputLayer {
         if schema.fields.is_empty() {
             return Self::numeric(cfg, schema, device);
         }
+        let storage = cfg.embedding.as_ref().map(|embedding| embedding.storage).unwrap_or_default();
         let sized = |(name, rows, width): (String, usize, usize)| {
             let growth = match encoders.encoder(&name) {
                 Some(Encoder::Growing(growing)) => Some(Growth { admit: growing.admit, ttl: growing.ttl }),
                 _ => None,
             };
-            (name, TableConfig { optimizer, growth, ..TableConfig::new(rows, width) })
+            (name, TableConfig { optimizer, growth, storage, ..TableConfig::new(rows, width) })
         };
         let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
         let tables = Tables::Trained(Embeddings::new(tables, fields(schema), seed)?);

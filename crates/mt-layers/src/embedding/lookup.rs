@@ -86,7 +86,7 @@ impl<'a> Lookup<'a> {
 impl Values<'_> {
     /// Writes the values of a place in single precision.
     #[inline(always)]
-    fn widen(self, place: usize, stride: usize, out: &mut [f32]) {
+    pub fn widen(self, place: usize, stride: usize, out: &mut [f32]) {
         let (at, width) = (place * stride, out.len());
         match self {
             Values::F32(values) => blocks::copy(&values[at..][..width], out),

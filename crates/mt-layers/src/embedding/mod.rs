@@ -31,6 +31,7 @@ mod lookup;
 mod optimizer;
 mod pack;
 mod prefetch;
+mod rounding;
 mod rules;
 mod saved_keys;
 mod scatter;
@@ -43,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
 
-pub use config::{Field, Pooling, TableConfig};
+pub use config::{Field, Pooling, Storage, TableConfig};
 pub use frozen::{Bytes, FrozenEmbeddings};
 pub use growth::{Growth, TableSize};
 pub use ids::{Ids, Keys};

@@ -148,7 +148,7 @@ pub(super) fn bits(ids: &[u32], rows: usize) -> Result<Vec<u64>, String> {
 fn quantise(values: &Tensor) -> Result<(Tensor, Tensor), Error> {
     let (n, width) = values.dims2()?;
     let (mut bytes, mut scales) = (Vec::with_capacity(n * width), Vec::with_capacity(n));
-    for row in values.to_vec2::<f32>()? {
+    for row in values.to_dtype(DType::F32)?.to_vec2::<f32>()? {
         let largest = row.iter().fold(0f32, |m, x| m.max(x.abs()));
         let scale = largest / 127.0;
         let step = |x: &f32| if scale > 0.0 { (x / scale).round() } else { 0.0 };

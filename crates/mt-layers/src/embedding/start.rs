@@ -21,6 +21,12 @@ impl Start {
         Self { key: xxh3_64_with_seed(table.as_bytes(), seed), bound: (SCALE / (width as f64).sqrt()) as f32 }
     }
 
+    /// The key of what chance decides of a row in an update.
+    #[inline(always)]
+    pub fn chance(self, id: u32, step: u64) -> u64 {
+        mix(self.key.rotate_left(32) ^ mix(u64::from(id)) ^ mix(step).rotate_left(1))
+    }
+
     /// Writes the start values of the row of an id, or of a key. They do not depend on when or how often it is asked for.
     #[inline(always)]
     pub fn fill(self, id: u64, out: &mut [f32]) {

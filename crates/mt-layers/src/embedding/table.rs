@@ -1,11 +1,12 @@
 //! One table: a record for each row, of which only trained ones take memory.
 
-use super::config::TableConfig;
+use super::config::{Storage, TableConfig};
 use super::growing::{Changes, Growing, SavedKeys};
 use super::growth::{RESERVED, TableSize};
 use super::ids::Ids;
 use super::lookup::{Lookup, Values};
 use super::prefetch::prefetch;
+use super::rounding::{by_chance, nearest};
 use super::rules::Update;
 use super::scatter::RowGradients;
 use super::start::Start;
@@ -16,7 +17,7 @@ pub(super) const LINE: usize = 16;
 
 /// Rows and optimizer state of one table.
 ///
-/// A record is the row's `K` values, then what the optimizer keeps for each of them: against arrays apart from each
+/// A record is the row's `K` values, two a word in half precision, then what the optimizer keeps for each of them: against arrays apart from each
 /// other, a row that is trained alone takes a third of the pages. Measured with lazy Adam and 10⁷ rows, the step takes
 /// as long on pages of 4 KB, and 1.15 times as long on huge pages. What is kept for a row as a whole lies apart: 17
 /// floats a record would spread every lookup over two cache lines.
@@ -39,8 +40,24 @@ pub(super) struct Records<'a> {
     records: &'a mut [f32],
     sums: &'a mut [f32],
     stride: usize,
+    storage: Storage,
     seen: &'a mut [u64],
     start: Start,
+}
+
+/// A row to be updated.
+pub(super) struct Row<'a> {
+    id: u32,
+    start: Start,
+    storage: Storage,
+    /// The words of its values.
+    words: &'a mut [f32],
+    /// What the optimizer keeps for each of them.
+    state: &'a mut [f32],
+    /// What it keeps for the row.
+    sum: Option<&'a mut f32>,
+    /// Whether it was never updated.
+    fresh: bool,
 }
 
 impl Table {
@@ -58,7 +75,8 @@ impl Table {
         if let Some(growth) = cfg.growth {
             growth.check(cfg.rows).map_err(|(key, problem)| error(key, problem))?;
         }
-        let floats = cfg.width.checked_mul(1 + cfg.optimizer.per_value().len());
+        let state = cfg.width.checked_mul(cfg.optimizer.per_value().len());
+        let floats = state.and_then(|state| state.checked_add(cfg.storage.words(cfg.width)));
         let records = floats.and_then(|n| n.checked_mul(cfg.rows)?.checked_add(LINE - 1)).and_then(zeroed);
         let sums = zeroed(if cfg.optimizer.per_row().is_empty() { 0 } else { cfg.rows });
         let (Some(records), Some(sums)) = (records, sums) else {
@@ -87,17 +105,23 @@ impl Table {
 
     /// Floats of a record.
     fn stride(&self) -> usize {
-        self.cfg.width * (1 + self.cfg.optimizer.per_value().len())
+        self.cfg.storage.words(self.cfg.width) + self.cfg.width * self.cfg.optimizer.per_value().len()
     }
 
     pub fn lookup(&self) -> Lookup<'_> {
-        let values = Values::F32(&self.records[self.first..]);
-        Lookup { values, stride: self.stride(), seen: &self.seen, ranks: &[], start: self.start }
+        let records = &self.records[self.first..];
+        let (values, stride) = match self.cfg.storage {
+            Storage::F32 => (Values::F32(records), self.stride()),
+            Storage::F16 => (Values::F16(bytemuck::cast_slice(records)), 2 * self.stride()),
+            Storage::Bf16 => (Values::Bf16(bytemuck::cast_slice(records)), 2 * self.stride()),
+        };
+        Lookup { values, stride, seen: &self.seen, ranks: &[], start: self.start }
     }
 
     fn records(&mut self) -> Records<'_> {
         Records {
             stride: self.stride(),
+            storage: self.cfg.storage,
             records: &mut self.records[self.first..],
             sums: &mut self.sums,
             seen: &mut self.seen,
@@ -112,8 +136,8 @@ impl Table {
         }
         self.steps += 1;
         let TableConfig { width, optimizer, .. } = self.cfg;
-        let update = Update { width, ids: gradients.ids(), gradients: gradients.values() };
-        optimizer.update(self.steps, rate, self.records(), update);
+        let update = Update { width, step: self.steps, ids: gradients.ids(), gradients: gradients.values() };
+        optimizer.update(rate, self.records(), update);
         gradients.clear();
     }
 
@@ -155,7 +179,8 @@ impl Table {
 
     /// Clears rows that lost their keys, and sets those that got one to where the key starts.
     fn apply(&mut self, changes: &Changes) {
-        let (stride, width) = (self.stride(), self.cfg.width);
+        let (stride, storage) = (self.stride(), self.cfg.storage);
+        let (words, mut values) = (storage.words(self.cfg.width), vec![0.0; self.cfg.width]);
         let at = |row: u32| self.first + row as usize * stride;
         for &row in &changes.evicted {
             self.seen[row as usize / 64] &= !(1 << (row % 64));
@@ -164,7 +189,8 @@ impl Table {
         }
         for &(row, key) in &changes.admitted {
             self.seen[row as usize / 64] |= 1 << (row % 64);
-            self.start.fill(key, &mut self.records[at(row)..][..width]);
+            self.start.fill(key, &mut values);
+            store(storage, &values, &mut self.records[at(row)..][..words]);
         }
     }
 
@@ -190,12 +216,19 @@ impl Table {
         ids
     }
 
-    /// Part `part` of the record of each of `ids`: 0 is the values, then the optimizer's state.
+    /// The values of each of `ids`.
+    pub fn values(&self, ids: &[u32]) -> Vec<f32> {
+        let (mut values, lookup) = (vec![0.0; ids.len() * self.cfg.width], self.lookup());
+        ids.iter().zip(values.chunks_exact_mut(self.cfg.width)).for_each(|(&id, row)| lookup.read(id, row));
+        values
+    }
+
+    /// Part `part` of the optimizer's state of each of `ids`.
     pub fn gather(&self, ids: &[u32], part: usize) -> Vec<f32> {
         let (k, stride) = (self.cfg.width, self.stride());
         let mut values = Vec::with_capacity(ids.len() * k);
         for &id in ids {
-            let at = self.first + id as usize * stride + part * k;
+            let at = self.first + id as usize * stride + self.cfg.storage.words(k) + part * k;
             values.extend_from_slice(&self.records[at..at + k]);
         }
         values
@@ -206,19 +239,28 @@ impl Table {
         ids.iter().map(|&id| self.sums[id as usize]).collect()
     }
 
-    /// Makes `ids` trained rows with these parts of their records and sums.
-    pub fn restore(&mut self, ids: &[u32], parts: &[Vec<f32>], sums: Option<&[f32]>) {
-        let (k, stride) = (self.cfg.width, self.stride());
+    /// Makes `ids` trained rows with these values, parts of the optimizer's state and sums.
+    pub fn restore(&mut self, ids: &[u32], values: &[f32], parts: &[Vec<f32>], sums: Option<&[f32]>) {
+        let (k, stride, words) = (self.cfg.width, self.stride(), self.cfg.storage.words(self.cfg.width));
         for (i, &id) in ids.iter().enumerate() {
             self.seen[id as usize / 64] |= 1 << (id % 64);
-            for (p, part) in parts.iter().enumerate() {
-                let at = self.first + id as usize * stride + p * k;
-                self.records[at..at + k].copy_from_slice(&part[i * k..][..k]);
+            let record = &mut self.records[self.first + id as usize * stride..][..stride];
+            store(self.cfg.storage, &values[i * k..][..k], &mut record[..words]);
+            for (part, state) in parts.iter().zip(record[words..].chunks_exact_mut(k)) {
+                state.copy_from_slice(&part[i * k..][..k]);
             }
             if let Some(sums) = sums {
                 self.sums[id as usize] = sums[i];
             }
         }
+    }
+}
+
+/// Writes values into their words.
+fn store(storage: Storage, values: &[f32], words: &mut [f32]) {
+    match storage {
+        Storage::F32 => words.copy_from_slice(values),
+        storage => nearest(storage, values, bytemuck::cast_slice_mut(words)),
     }
 }
 
@@ -241,16 +283,43 @@ impl Records<'_> {
         prefetch(&self.records[id as usize * self.stride..][..self.stride]);
     }
 
-    /// A row's record, and its accumulator if the table has them. Before its first update, its values are set to where
-    /// they start.
+    /// A row to be updated.
     #[inline(always)]
-    pub fn row(&mut self, id: u32, width: usize) -> (&mut [f32], Option<&mut f32>) {
+    pub fn row(&mut self, id: u32, width: usize) -> Row<'_> {
         let record = &mut self.records[id as usize * self.stride..][..self.stride];
+        let (words, state) = record.split_at_mut(self.storage.words(width));
         let (word, bit) = (&mut self.seen[id as usize / 64], 1 << (id % 64));
-        if *word & bit == 0 {
-            *word |= bit;
-            self.start.fill(id.into(), &mut record[..width]);
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        let sum = self.sums.get_mut(id as usize);
+        Row { id, start: self.start, storage: self.storage, words, state, sum, fresh }
+    }
+}
+
+impl Row<'_> {
+    /// Changes the values by `update`, which gets them in single precision, the state and the accumulator. Before the first
+    /// update they are where they start. `spare` has room for a row in half precision.
+    #[inline(always)]
+    pub fn change(
+        self,
+        step: u64,
+        spare: &mut [f32],
+        update: impl FnOnce(&mut [f32], &mut [f32], Option<&mut f32>),
+    ) {
+        let Self { id, start, storage, words, state, sum, fresh } = self;
+        if storage == Storage::F32 {
+            if fresh {
+                start.fill(id.into(), words);
+            }
+            return update(words, state, sum);
         }
-        (record, self.sums.get_mut(id as usize))
+        let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
+        match (fresh, storage) {
+            (true, _) => start.fill(id.into(), spare),
+            (false, Storage::Bf16) => Values::Bf16(halves).widen(0, 0, spare),
+            (false, _) => Values::F16(halves).widen(0, 0, spare),
+        }
+        update(spare, state, sum);
+        by_chance(storage, spare, start.chance(id, step), halves);
     }
 }

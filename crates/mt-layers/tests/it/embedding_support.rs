@@ -86,7 +86,12 @@ pub fn bits(embeddings: &Embeddings) -> std::result::Result<BTreeMap<String, Vec
     let of = |tensor: &Tensor| -> Result<Vec<u64>> {
         let tensor = tensor.flatten_all()?;
         Ok(match tensor.dtype() {
-            DType::F32 => tensor.to_vec1::<f32>()?.into_iter().map(|x| x.to_bits().into()).collect(),
+            DType::F32 | DType::F16 | DType::BF16 => tensor
+                .to_dtype(DType::F32)?
+                .to_vec1::<f32>()?
+                .into_iter()
+                .map(|x| x.to_bits().into())
+                .collect(),
             DType::U32 => tensor.to_vec1::<u32>()?.into_iter().map(u64::from).collect(),
             _ => tensor.to_vec1::<i64>()?.into_iter().map(|x| x as u64).collect(),
         })

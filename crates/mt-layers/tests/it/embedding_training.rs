@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor};
-use mt_layers::{Embeddings, Error, Field, Ids, Pooling, RowOptimizer, TableConfig};
+use mt_layers::{Embeddings, Error, Field, Ids, Pooling, RowOptimizer, Storage, TableConfig};
 
 use crate::embedding_support::{bits, differentiate, field, one_table, optimizers};
 
@@ -137,6 +137,40 @@ fn restored_tables_go_on_to_the_same_bits() -> Result<()> {
             train(&restored, 6, 12, reach)?;
             assert_eq!(bits(&restored)?, bits(&straight)?);
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn half_precision_loses_no_small_updates_and_goes_on_to_the_same_bits() -> Result<()> {
+    for storage in [Storage::F16, Storage::Bf16] {
+        for optimizer in optimizers() {
+            let new = || {
+                let cfg = TableConfig { optimizer, storage, ..TableConfig::new(50, 5) };
+                let fields = vec![field("a", "t", Pooling::Mean), field("b", "t", Pooling::Max)];
+                Embeddings::new([("t", cfg)], fields, 3).expect("good settings")
+            };
+            let (straight, stopped, restored) = (new(), new(), new());
+            train(&straight, 0, 12, 50)?;
+            train(&stopped, 0, 6, 50)?;
+            assert_eq!(stopped.export()?["t.values"].dtype().size_in_bytes(), 2);
+            restored.import(&stopped.export()?)?;
+            train(&restored, 6, 12, 50)?;
+            assert_eq!(bits(&restored)?, bits(&straight)?);
+            assert_ne!(bits(&straight)?, bits(&stopped)?);
+        }
+        // A thousand updates, each a fraction of the distance between two numbers near the value.
+        let cfg = TableConfig { optimizer: RowOptimizer::Sgd {}, storage, ..TableConfig::new(1, 64) };
+        let embeddings = Embeddings::new([("t", cfg)], vec![field("a", "t", Pooling::Sum)], 3)?;
+        let ids = [Ids::single(vec![0])];
+        differentiate(&embeddings, &ids, |_| -1.0)?;
+        embeddings.step(|_| 1.0);
+        for _ in 0..1000 {
+            differentiate(&embeddings, &ids, |_| -1.0)?;
+            embeddings.step(|_| 1e-4);
+        }
+        let mean = embeddings.forward(ids.to_vec(), None)?.mean_all()?.to_scalar::<f32>()?;
+        approx::assert_abs_diff_eq!(mean, 1.1, epsilon = 0.02);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, JoinConfig, JoinMissing,
     Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
 };
-use mt_layers::{Initializer, LossKind, RowOptimizer};
+use mt_layers::{Initializer, LossKind, RowOptimizer, Storage};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{
     BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
@@ -112,7 +112,7 @@ fn full() -> Config {
             gate: Some(vec![1]),
             temperature: Some(1.0),
             levels: Some(Levels::Each(vec![level])),
-            embedding: Some(EmbeddingConfig { width: 1, widths: [("user".into(), 1)].into() }),
+            embedding: Some(EmbeddingConfig { width: 1, widths: [("user".into(), 1)].into(), storage: Storage::Bf16 }),
             tower: vec![1],
             init: Initializer::Xavier,
             budget: Some(1),
