@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::training::files;
 
 /// What the identifiers of users begin at: from here on a float64 no longer tells neighbours apart.
-const FIRST_USER: u64 = (1 << 53) + 1;
+pub const FIRST_USER: u64 = (1 << 53) + 1;
 
 /// The header of [`rows`].
 pub const HEADER: &str = "user,tags,play,click,buy,seconds,class\n";

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
-use mt_models::Predictor;
-use mt_train::{Config, Event, RunDir, TableSize, train};
+use mt_models::{Export, Predictor, push_json};
+use mt_train::{Config, Evaluation, Event, RunDir, TableSize, train};
 
-use crate::fields::{assert_same_files, bits, config, folder, load, rows, run_in};
+use crate::fields::{FIRST_USER, assert_same_files, bits, config, folder, load, rows, run_in};
 
 /// Fields with rows for fewer users than there are, so that some are evicted.
 fn growing(dir: &Path, overrides: &[&str]) -> Config {
@@ -115,6 +115,64 @@ fn another_days_values_are_taken_in_beside_those_that_are_known() {
     let cfg = config(tuesday.path(), &[&whole[..], &[&from, small]].concat());
     let sizes = sizes(&cfg, &tuesday.path().join("small"));
     assert!(sizes[0][0].rows <= 8, "{sizes:?}");
+}
+
+#[test]
+fn a_bundle_finds_raw_values_and_predicts_the_bits_of_its_checkpoint() {
+    let dir = folder(&rows(600));
+    for storage in ["f32", "f16", "bf16"] {
+        let embedding = format!("model.embedding={{width: 5, storage: {storage}}}");
+        let cfg = growing(dir.path(), &[&embedding, "train.epochs=1"]);
+        let (run, _) = run_in(&cfg, &load(&cfg), &dir.path().join(storage), &mut |_| ());
+        let checkpoint = Predictor::load(&run.checkpoint(1), &Device::Cpu).expect("a model");
+        let row = |user: u64| {
+            let row = serde_json::json!({"user": user, "tags": "t1|t2", "play": 0.25});
+            row.as_object().expect("a row").clone()
+        };
+        // Users that training saw, and others.
+        let raw_rows: Vec<_> =
+            (0..50).map(|user| row(FIRST_USER + user)).chain([row(7), row(u64::MAX)]).collect();
+        let predict = |predictor: &Predictor| {
+            let mut raw = predictor.rows();
+            raw_rows.iter().try_for_each(|row| push_json(&mut raw, row)).expect("good rows");
+            bits(predictor.predict_rows(&raw).expect("predictions").values())
+        };
+        let expected = predict(&checkpoint);
+        assert_eq!(expected[100..102], expected[102..104], "strangers share a row");
+        assert_ne!(expected[..2], expected[2..4]);
+        let bundle = dir.path().join(format!("{storage}-bundle"));
+        let (path, tables) = (run.checkpoint(1), mt_models::TableFormat::F32);
+        let export = Export { checkpoint: &path, tables, rows: raw_rows.clone(), config: "" };
+        export.write(&bundle, |_| Ok::<_, mt_models::Error>(String::new())).expect("a bundle");
+        assert_eq!(
+            predict(&Predictor::load(&bundle, &Device::Cpu).expect("a bundle")),
+            expected,
+            "{storage}"
+        );
+    }
+}
+
+#[test]
+fn tables_in_half_precision_learn_as_well_and_are_half_as_large() {
+    let dir = folder(&rows(2000));
+    let run = |storage: &str| {
+        let storage_key = format!("model.embedding.storage={storage}");
+        let overrides = [&storage_key, "train.epochs=4", "train.table_optimizer={kind: row-adagrad}"];
+        let cfg = config(dir.path(), &overrides);
+        let data = load(&cfg);
+        let (run, outcome) = run_in(&cfg, &data, &dir.path().join(storage), &mut |_| ());
+        let valid = data.valid.as_ref().expect("validation rows");
+        let predictions = outcome.scorer.predict(valid, &Device::Cpu).expect("predictions");
+        let evaluation = Evaluation::new(&predictions, valid, &data.schema.tasks);
+        let tables = std::fs::metadata(run.checkpoint(4).join("tables.safetensors")).expect("a file").len();
+        (evaluation.mean(|metrics| metrics.ranking()).expect("an AUC"), tables)
+    };
+    let (single, bytes) = run("f32");
+    for storage in ["f16", "bf16"] {
+        let (half, half_bytes) = run(storage);
+        assert!((half - single).abs() < 0.01, "{storage}: AUC {half}, {single} in single precision");
+        assert!(half_bytes < bytes * 4 / 5, "{storage}: {half_bytes} of {bytes} bytes");
+    }
 }
 
 #[test]
