@@ -40,22 +40,24 @@ fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Recor
             records.prefetch(id);
         }
         let gradient = &update.gradients[u * k..][..k];
-        records.row(update.ids[u], k).change(update.step, &mut spare, |values, state, sum| {
-            rule.begin(values, state);
-            let rule = rule.of_row(gradient, sum);
-            each_block!(k, |at, n| {
-                let mut parts = [[0.0; LANES]; PARTS];
-                parts[0] = load(values, at, n);
-                for p in 1..PARTS {
-                    parts[p] = load(state, (p - 1) * k + at, n);
-                }
-                let parts = rule.block(load(gradient, at, n), parts);
-                store(parts[0], values, at, n);
-                for p in 1..PARTS {
-                    store(parts[p], state, (p - 1) * k + at, n);
-                }
-            });
+        let mut row = records.row(update.ids[u], k);
+        // One place for both kinds of storage: a closure for each would be compiled without the kernel's instructions.
+        let (values, state, sum) = row.open(&mut spare);
+        rule.begin(values, state);
+        let rule = rule.of_row(gradient, sum);
+        each_block!(k, |at, n| {
+            let mut parts = [[0.0; LANES]; PARTS];
+            parts[0] = load(values, at, n);
+            for p in 1..PARTS {
+                parts[p] = load(state, (p - 1) * k + at, n);
+            }
+            let parts = rule.block(load(gradient, at, n), parts);
+            store(parts[0], values, at, n);
+            for p in 1..PARTS {
+                store(parts[p], state, (p - 1) * k + at, n);
+            }
         });
+        row.close(update.step, &spare);
     }
 }
 

@@ -297,29 +297,36 @@ impl Records<'_> {
 }
 
 impl Row<'_> {
-    /// Changes the values by `update`, which gets them in single precision, the state and the accumulator. Before the first
-    /// update they are where they start. `spare` has room for a row in half precision.
+    /// The values in single precision, the state and the accumulator, to be changed. Before the first update the values are
+    /// where they start. `spare` has room for a row in half precision, which is put back by [`Row::close`].
     #[inline(always)]
-    pub fn change(
-        self,
-        step: u64,
-        spare: &mut [f32],
-        update: impl FnOnce(&mut [f32], &mut [f32], Option<&mut f32>),
-    ) {
-        let Self { id, start, storage, words, state, sum, fresh } = self;
-        if storage == Storage::F32 {
-            if fresh {
-                start.fill(id.into(), words);
+    pub fn open<'a>(
+        &'a mut self,
+        spare: &'a mut [f32],
+    ) -> (&'a mut [f32], &'a mut [f32], Option<&'a mut f32>) {
+        let values = match self.storage {
+            Storage::F32 => &mut *self.words,
+            Storage::F16 => {
+                Values::F16(bytemuck::cast_slice(self.words)).widen(0, 0, spare);
+                spare
             }
-            return update(words, state, sum);
+            Storage::Bf16 => {
+                Values::Bf16(bytemuck::cast_slice(self.words)).widen(0, 0, spare);
+                spare
+            }
+        };
+        if self.fresh {
+            self.start.fill(self.id.into(), values);
         }
-        let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
-        match (fresh, storage) {
-            (true, _) => start.fill(id.into(), spare),
-            (false, Storage::Bf16) => Values::Bf16(halves).widen(0, 0, spare),
-            (false, _) => Values::F16(halves).widen(0, 0, spare),
+        (values, self.state, self.sum.as_deref_mut())
+    }
+
+    /// Rounds a row in half precision by the chance of update number `step`.
+    #[inline(always)]
+    pub fn close(self, step: u64, spare: &[f32]) {
+        if self.storage != Storage::F32 {
+            let key = self.start.chance(self.id, step);
+            by_chance(self.storage, spare, key, bytemuck::cast_slice_mut(self.words));
         }
-        update(spare, state, sum);
-        by_chance(storage, spare, start.chance(id, step), halves);
     }
 }
