@@ -86,7 +86,11 @@ impl Bar {
                 let lines: String = names().zip(progress).zip(&self.losses).map(line).collect();
                 self.bar.set_message(format!("  epoch {epoch}/{epochs}{lines}"));
             }
-            Event::Resumed { .. } | Event::WarmStarted(_) | Event::Health { .. } | Event::Epoch { .. } => {}
+            Event::Resumed { .. }
+            | Event::WarmStarted(_)
+            | Event::Health { .. }
+            | Event::Tables { .. }
+            | Event::Epoch { .. } => {}
         }
     }
 

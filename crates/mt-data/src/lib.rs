@@ -52,7 +52,7 @@ pub use config::{JoinConfig, JoinMissing, NumericMissing, SplitConfig, TaskConfi
 pub use dataset::{Dataset, Progress};
 pub use error::{Error, Result};
 pub use expression::{Formula, FormulaError};
-pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Ids, Pooling};
+pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
 pub use files::ParquetConfig;
 pub use leaks::{Evidence, Leak, leaks};
 pub use normalize::{Normalize, Normalizer, Scaling};

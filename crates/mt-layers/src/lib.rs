@@ -51,7 +51,7 @@ pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
 pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
-pub use embedding::{TableConfig, TableFormat, pack_tables, unpack_tables};
+pub use embedding::{Growth, Keys, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables};
 pub use error::Error;
 pub use gated_experts::GatedExperts;
 pub use gradients::{Gradient, Gradients, Slot};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use mt_data::{Field, Schema};
-use mt_layers::{Initializer, Norm};
+use mt_layers::{Initializer, Norm, Storage};
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -68,11 +68,18 @@ pub struct EmbeddingConfig {
     /// Values a row of single tables, by name. Default `width`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub widths: BTreeMap<String, usize>,
+    /// How values are kept. Default `f32`.
+    #[serde(skip_serializing_if = "is_single")]
+    pub storage: Storage,
+}
+
+fn is_single(storage: &Storage) -> bool {
+    *storage == Storage::F32
 }
 
 impl Default for EmbeddingConfig {
     fn default() -> Self {
-        Self { width: 16, widths: BTreeMap::new() }
+        Self { width: 16, widths: BTreeMap::new(), storage: Storage::F32 }
     }
 }
 
@@ -215,7 +222,7 @@ impl ModelConfig {
     pub fn resolve(&self) -> Result<Architecture> {
         self.check_keys()?;
         positive("tower", &self.tower)?;
-        if let Some(EmbeddingConfig { width, widths }) = &self.embedding {
+        if let Some(EmbeddingConfig { width, widths, .. }) = &self.embedding {
             positive("embedding.width", &[*width])?;
             for (table, width) in widths {
                 positive(&format!("embedding.widths.{table}"), &[*width])?;

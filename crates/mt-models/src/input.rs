@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use mt_data::{Batch, Encoders, Numeric, Schema};
+use mt_data::{Batch, Encoder, Encoders, Numeric, Schema};
 use mt_layers::{
-    Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Input, Pooling, RowOptimizer, SparseRows, TableConfig,
+    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, SparseRows,
+    TableConfig,
 };
 
 use crate::config::ModelConfig;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 pub struct Features {
     /// The numeric columns `(B, N)`; `None` where there are none.
     pub numeric: Option<Input>,
-    /// Table rows, one entry a field of the schema.
+    /// Table rows, one entry a field of the schema; of tables that grow, numbers of keys.
     pub fields: Arc<[Ids]>,
 }
 
@@ -27,7 +28,8 @@ impl Features {
     /// If the columns do not hold together.
     pub fn new(numeric: Numeric, fields: Vec<mt_data::Ids>) -> Result<Self> {
         let numeric = if numeric.width() > 0 { Some(input(numeric)?) } else { None };
-        let ids = |ids: mt_data::Ids| Ids { offsets: ids.offsets, rows: ids.rows, weights: None };
+        let ids =
+            |ids: mt_data::Ids| Ids { offsets: ids.offsets, rows: ids.rows, keys: ids.keys, weights: None };
         Ok(Self { numeric, fields: fields.into_iter().map(ids).collect() })
     }
 
@@ -84,7 +86,14 @@ impl InputLayer {
         if schema.fields.is_empty() {
             return Self::numeric(cfg, schema, device);
         }
-        let sized = |(name, rows, width)| (name, TableConfig { rows, width, optimizer });
+        let storage = cfg.embedding.as_ref().map(|embedding| embedding.storage).unwrap_or_default();
+        let sized = |(name, rows, width): (String, usize, usize)| {
+            let growth = match encoders.encoder(&name) {
+                Some(Encoder::Growing(growing)) => Some(Growth { admit: growing.admit, ttl: growing.ttl }),
+                _ => None,
+            };
+            (name, TableConfig { optimizer, growth, storage, ..TableConfig::new(rows, width) })
+        };
         let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
         let tables = Tables::Trained(Embeddings::new(tables, fields(schema), seed)?);
         Ok(Self { tables, numeric: schema.numeric.len(), device: device.clone() })
@@ -131,6 +140,17 @@ impl InputLayer {
         match &self.tables {
             Tables::Trained(tables) => Some(tables),
             _ => None,
+        }
+    }
+
+    /// Begins a training step in tables that grow, see [`Embeddings::admit`]: comes out what the step's batch looks up.
+    ///
+    /// # Errors
+    /// [`Error::Table`] if table rows do not fit the fields.
+    pub fn admit(&self, xs: Features) -> Result<Features> {
+        match &self.tables {
+            Tables::Trained(tables) => Ok(Features { fields: tables.admit(xs.fields)?, ..xs }),
+            _ => Ok(xs),
         }
     }
 

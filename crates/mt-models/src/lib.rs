@@ -47,7 +47,7 @@ mod signature;
 mod single_task;
 mod trunk;
 
-pub use bundle::{Contents, Export, Manifest};
+pub use bundle::{Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
 pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};

@@ -12,6 +12,14 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A table that grew: which row a value has, only the table itself knows.
+    #[error(
+        "table {table:?} grows (data.fields[].encode: growing), which an ONNX graph cannot look up; export a bundle"
+    )]
+    Growing {
+        /// The table.
+        table: String,
+    },
     /// A parameter that the weights' file has not.
     #[error("parameter {name:?} is missing")]
     Parameter {
@@ -38,7 +46,7 @@ impl Error {
     /// Whether a configuration or a folder that was named is at fault.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Name { .. } => true,
+            Self::Name { .. } | Self::Growing { .. } => true,
             Self::Model(error) => error.is_usage(),
             _ => false,
         }

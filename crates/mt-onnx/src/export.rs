@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use candle_core::Device;
-use mt_data::{Encoders, Field, MissingPolicy};
+use mt_data::fields::TableEncoder;
+use mt_data::{Encoder, Encoders, Field, MissingPolicy};
 use mt_models::{Predictor, Signature, write_file, write_folder, write_json};
 use prost::Message;
 use serde::Serialize;
@@ -47,12 +48,16 @@ impl Export<'_> {
     ///
     /// # Errors
     /// [`Error::Model`] if the model is damaged or `dir` is there already or cannot be written, [`Error::Name`] if a
-    /// field, a task or the input `numeric` share a name. Then there is no folder.
+    /// field, a task or the input `numeric` share a name, [`Error::Growing`] of a model with a table that grows. Then there is no folder.
     pub fn write(self, dir: &Path) -> Result<()> {
         if dir.exists() {
             return Err(mt_models::Error::Exists { path: dir.to_owned() }.into());
         }
         let predictor = Predictor::load(self.model, &Device::Cpu)?;
+        let grows = |table: &&TableEncoder| matches!(table.encoder, Encoder::Growing(_));
+        if let Some(table) = predictor.signature().encoders.tables.iter().find(grows) {
+            return Err(Error::Growing { table: table.name.clone() });
+        }
         let mut model = self.convert(&predictor)?;
         write_folder(dir, |partial| -> Result<()> {
             if model.encoded_len() > LIMIT {

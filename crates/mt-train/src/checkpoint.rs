@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `model.json` | the [`Signature`]: network, schema, normaliser |
 //! | `weights.safetensors` | the parameters by name, or their averages where these predict |
-//! | `tables.safetensors` | the trained rows of embedding tables; only with fields |
+//! | `tables.safetensors` | the trained rows of embedding tables, and the keys of those that grow; only with fields |
 //! | `optimizer.safetensors` | the optimizers' state by parameter name, under `tables.` by table; under `trained.` the parameters, where averages of them predict |
 //! | `state.json` | the [`State`]: epoch, step, rows of the epoch, seed, validation metrics |
 //! | `checksums.json` | SHA-256 of each of these |
@@ -43,7 +43,14 @@ const TRAINED: &str = "trained.";
 
 /// Whether a tensor of a table is needed to predict, and not only to train on.
 fn of_values(name: &str) -> bool {
-    matches!(name.rsplit_once('.'), Some((_, "steps" | "ids" | "values")))
+    matches!(name.rsplit_once('.'), Some((_, "steps" | "ids" | "values"))) || of_keys(name)
+}
+
+/// Whether a tensor is about the keys of a table that grows. These stay with the values: a warm start needs them without the
+/// optimizer.
+pub(crate) fn of_keys(name: &str) -> bool {
+    let keys = ["keys", "last", "clock", "waiting", "waiting_last", "waiting_counts"];
+    name.rsplit_once('.').is_some_and(|(_, what)| keys.contains(&what))
 }
 
 /// Where training stands.

@@ -51,6 +51,14 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A table that grows at a learning rate of 0.
+    #[error(
+        "train.rates: table {table:?} grows, so its factor cannot be 0: new values would have rows that never learn"
+    )]
+    FrozenTable {
+        /// The table.
+        table: String,
+    },
     /// A folder that is no run's.
     #[error("{path}: holds no run (no config.yaml)")]
     NoRun {
@@ -152,6 +160,7 @@ impl Error {
             | Self::NoRun { .. }
             | Self::RunExists { .. }
             | Self::NoParameter { .. }
+            | Self::FrozenTable { .. }
             | Self::WarmStart { .. }
             | Self::Symmetric(_) => true,
             Self::Model(error) => error.is_usage(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mt_layers::TableSize;
 use serde::Serialize;
 
 use crate::evaluate::{Evaluation, Scorer};
@@ -68,6 +69,15 @@ pub enum Event {
         /// Levels of experts and gates, norms and angles of gradients, and what is wrong with them.
         #[serde(flatten)]
         health: Health,
+    },
+    /// What tables that grow came to in an epoch; only where there are any.
+    Tables {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Steps since the start.
+        step: u64,
+        /// Their sizes.
+        tables: Vec<TableSize>,
     },
     /// An epoch ended.
     Epoch {

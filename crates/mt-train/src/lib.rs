@@ -50,6 +50,8 @@ pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
 // Written beside checkpoints by whoever runs them.
 pub use mt_models::{write_file, write_json};
+// Part of events.
+pub use mt_layers::TableSize;
 pub use train::train;
 pub use warm_start::{TakenRows, WarmStart, WarmStarted};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use glob::Pattern;
+use mt_data::{Encoder, Encoders};
 use mt_layers::Param;
 
 use crate::error::{Error, Result};
@@ -45,6 +46,18 @@ impl Rates {
             params: params.iter().map(|param| factor(&param.name)).collect(),
             tables: tables.iter().map(|(table, name)| ((*table).to_owned(), factor(name))).collect(),
         })
+    }
+
+    /// Checks that no table that grows is frozen: it would give rows to new values and never train them.
+    ///
+    /// # Errors
+    /// [`Error::FrozenTable`].
+    pub fn check(&self, encoders: &Encoders) -> Result<()> {
+        let grows = |encoder: &Encoder| matches!(encoder, Encoder::Growing(_));
+        match encoders.tables.iter().find(|table| grows(&table.encoder) && self.table(&table.name) == 0.0) {
+            Some(table) => Err(Error::FrozenTable { table: table.name.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Factor of a table.

@@ -72,6 +72,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let objective = Objective::new(&cfg.train, tasks);
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
+    rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref() };
     run.remove_partial()?;
     let save = |dir: &Path, optimizer: &Optimizer, state: &State| {
@@ -114,6 +115,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         let started = Instant::now();
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, rest);
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
+            let xs = xs.into_iter().map(|xs| layer.admit(xs)).collect::<mt_models::Result<Vec<_>>>()?;
             let before = state.step;
             let forward = |model: &dyn Model, part: usize| probe.logits(model, &xs[part], before, part);
             let Collected { total, losses, logits } =
@@ -171,6 +173,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             break;
         }
         probe.check_parameters(epoch, state.step)?;
+        let tables = layer.embeddings().map(Embeddings::end_epoch).unwrap_or_default();
         let valid = match &data.valid {
             Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
             None => None,
@@ -182,6 +185,9 @@ fn run_epochs<'scope, 'env: 'scope>(
         let is_best = best.is_some_and(|best| best.epoch == epoch);
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
         let looked_at = data.valid.as_ref().unwrap_or(&data.train);
+        if !tables.is_empty() {
+            tell(Event::Tables { epoch, step: state.step, tables })?;
+        }
         let probed = probe.gradient()?;
         let health = Health::of(&scorer, &signature.model, looked_at, tasks, device, probed)?;
         tell(Event::Health { epoch, step: state.step, health })?;

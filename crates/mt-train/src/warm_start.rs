@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use mt_data::Encoders;
+use mt_data::fields::KNOWN;
+use mt_data::{Encoder, Encoders};
 use mt_layers::{Embeddings, Param};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Saved;
+use crate::checkpoint::{Saved, of_keys};
 use crate::error::{Error, Result};
 use crate::optim::{Optimizer, OptimizerConfig};
 use crate::rates::fits;
@@ -128,6 +129,51 @@ fn folder(from: &Path) -> Result<PathBuf> {
     }
 }
 
+/// The keys of a table that grew there.
+struct Grown {
+    /// The rows here of those trained there.
+    rows: Vec<Option<u32>>,
+    /// Tensors of the keys that go on.
+    keys: BTreeMap<&'static str, Tensor>,
+}
+
+impl Grown {
+    /// Of the `trained` rows there, `capacity` go on: those seen last.
+    fn new(saved: &Saved, there: &str, trained: &[u32], capacity: usize) -> Result<Self> {
+        let numbers = |what: &str| {
+            let tensor = saved.tables.get(&format!("{there}.{what}"));
+            tensor.map(Tensor::to_vec1::<i64>).transpose()
+        };
+        let reserved = trained.partition_point(|&id| id < KNOWN);
+        let own = trained.len() - reserved;
+        let keys = numbers("keys")?.filter(|keys| keys.len() == own).unwrap_or_default();
+        // A bundle does not say when keys were seen.
+        let last = numbers("last")?.filter(|last| last.len() == own).unwrap_or_else(|| vec![0; own]);
+        let mut newest: Vec<usize> = (0..keys.len()).collect();
+        newest.sort_by_key(|&at| (std::cmp::Reverse(last[at]), keys[at].cast_unsigned()));
+        newest.truncate(capacity);
+        newest.sort_unstable();
+        let mut rows: Vec<Option<u32>> = vec![None; trained.len()];
+        (0..reserved).for_each(|at| rows[at] = Some(trained[at]));
+        (KNOWN..).zip(&newest).for_each(|(row, at)| rows[reserved + at] = Some(row));
+        let of = |all: &[i64]| {
+            let all: Vec<i64> = newest.iter().map(|&at| all[at]).collect();
+            Tensor::new(all, &Device::Cpu)
+        };
+        let mut clock = numbers("clock")?.unwrap_or_default();
+        clock.resize(3, 0);
+        // What came and went there is no part of an epoch here.
+        let clock = Tensor::new(&[clock[0], 0, 0], &Device::Cpu)?;
+        let mut kept = BTreeMap::from([("keys", of(&keys)?), ("last", of(&last)?), ("clock", clock)]);
+        for what in ["waiting", "waiting_last", "waiting_counts"] {
+            if let Some(tensor) = saved.tables.get(&format!("{there}.{what}")) {
+                kept.insert(what, tensor.clone());
+            }
+        }
+        Ok(Self { rows, keys: kept })
+    }
+}
+
 struct Took<'a> {
     cfg: &'a WarmStart,
     report: WarmStarted,
@@ -170,8 +216,16 @@ impl Took<'_> {
             let width = tensors.get(&format!("{table}.values")).and_then(|values| values.dim(1).ok());
             let same_width =
                 saved.tables.get(&format!("{there}.values")).and_then(|v| v.dim(1).ok()) == width;
-            let rows =
-                new.rows_of(old, &trained).filter(|_| same_width && (table == there || !new.is_hash()));
+            let grown = match (old, new) {
+                (Encoder::Growing(_), Encoder::Growing(here)) => {
+                    Some(Grown::new(saved, there, &trained, here.capacity as usize)?)
+                }
+                _ => None,
+            };
+            let rows = grown.as_ref().map(|grown| grown.rows.clone());
+            let rows = rows
+                .or_else(|| new.rows_of(old, &trained))
+                .filter(|_| same_width && (table == there || !new.is_hash()));
             let Some(rows) = rows else {
                 self.report.mismatched.push(format!("{name}: another width or encoding there"));
                 continue;
@@ -191,7 +245,8 @@ impl Took<'_> {
                 .filter_map(|n| n.strip_prefix(&format!("{table}.")))
                 .map(str::to_owned)
                 .collect();
-            for what in state.iter().filter(|what| !matches!(what.as_str(), "ids" | "steps")) {
+            let whole = |what: &str| matches!(what, "ids" | "steps") || of_keys(&format!("{table}.{what}"));
+            for what in state.iter().filter(|what| !whole(what)) {
                 let tensor = match kept(what) {
                     Some(tensor) => tensor.index_select(&from, 0)?,
                     None => {
@@ -208,6 +263,9 @@ impl Took<'_> {
             let ids: Vec<u32> = pairs.iter().map(|(to, _)| *to).collect();
             let rows = TakenRows { known: ids.len(), fresh: new.rows() - ids.len() };
             tensors.insert(format!("{table}.ids"), Tensor::new(ids, &Device::Cpu)?);
+            for (what, tensor) in grown.into_iter().flat_map(|grown| grown.keys) {
+                tensors.insert(format!("{table}.{what}"), tensor);
+            }
             self.report.rows.insert(table.to_owned(), rows);
             self.report.loaded.push(name);
         }

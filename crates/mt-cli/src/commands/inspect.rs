@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mt_data::{Schema, TableReader, synth};
-use mt_models::{Manifest, ModelConfig, Signature, count, inventory};
+use mt_models::{Manifest, ModelConfig, Signature, TableRows, count, inventory};
 use mt_train::{Config, RunDir};
 
 use crate::args::{InspectArgs, Usage};
@@ -10,7 +10,7 @@ use crate::report::{Grid, thousands};
 use crate::{print, source};
 
 pub fn run(args: &InspectArgs) -> Result<()> {
-    let (name, model, schema) = if args.what.is_dir() {
+    let (name, model, schema, tables) = if args.what.is_dir() {
         if !args.overrides.set.is_empty() {
             let what = if Manifest::find(&args.what)?.is_some() { "bundle" } else { "run" };
             let text = format!("--set changes a configuration; {} is a {what}", args.what.display());
@@ -27,14 +27,15 @@ pub fn run(args: &InspectArgs) -> Result<()> {
             }
         };
         let signature = Signature::read(&dir)?;
-        (cfg.name, signature.model, signature.schema)
+        let tables = TableRows::of(&dir, &signature)?;
+        (cfg.name, signature.model, signature.schema, tables)
     } else {
         let cfg = Config::read(&args.what, &args.overrides.set)?;
         let schema = schema(&cfg)?;
         let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.tasks)?;
-        (cfg.name, model, schema)
+        (cfg.name, model, schema, Vec::new())
     };
-    show(&name, &model, &schema, args.json)
+    show(&name, &model, &schema, &tables, args.json)
 }
 
 /// The columns of a configuration's data, from its first line.
@@ -48,7 +49,7 @@ fn schema(cfg: &Config) -> Result<Schema> {
     })
 }
 
-fn show(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<()> {
+fn show(name: &str, model: &ModelConfig, schema: &Schema, tables: &[TableRows], json: bool) -> Result<()> {
     let inputs = model.inputs(schema)?;
     let parameters = inventory(model, inputs, &schema.tasks)?;
     let total = count(&parameters);
@@ -57,7 +58,7 @@ fn show(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<
             parameters.iter().map(|(name, shape)| (name.clone(), shape.dims().into())).collect();
         let value = serde_json::json!({
             "name": name, "model": model, "inputs": inputs, "tasks": schema.tasks,
-            "parameters": total, "shapes": shapes,
+            "parameters": total, "shapes": shapes, "tables": tables,
         });
         return print::line(value);
     }
@@ -68,5 +69,13 @@ fn show(name: &str, model: &ModelConfig, schema: &Schema, json: bool) -> Result<
         let dims: Vec<String> = shape.dims().iter().map(ToString::to_string).collect();
         grid.rows.push(vec![name.clone(), dims.join(" x "), thousands(shape.elem_count())]);
     }
-    print::line(format_args!("{}\n{} parameters", grid.text(), thousands(total)))
+    print::line(format_args!("{}\n{} parameters", grid.text(), thousands(total)))?;
+    for TableRows { table, rows, trained, width, bytes, grows } in tables {
+        let grows = if *grows { ", grows" } else { "" };
+        let [rows, trained, bytes] = [rows, trained, bytes].map(|n| thousands(*n));
+        print::line(format_args!(
+            "table {table}: {trained} of {rows} rows trained, {width} values each, {bytes} bytes{grows}"
+        ))?;
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::{Dataset, Table};
-use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, WarmStarted, train};
+use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, WarmStarted, train};
 use serde::Serialize;
 
 use crate::args::{TrainArgs, Usage};
@@ -97,6 +97,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             (false, Event::WarmStarted(taken)) => taken_lines(taken).iter().for_each(|line| bar.line(line)),
             (false, Event::Health { health, .. }) => {
                 health.warnings.iter().for_each(|warning| bar.line(&format!("warning: {warning}")));
+            }
+            (false, Event::Tables { tables, .. }) => {
+                tables.iter().for_each(|table| bar.line(&table_line(table)))
             }
             (false, Event::Epoch { .. }) => bar.line(&epoch_line(event)),
             (false, Event::Progress { .. }) => {}
@@ -191,6 +194,19 @@ fn taken_lines(taken: &WarmStarted) -> Vec<String> {
         lines.push(format!("  {what}: {}", names.join(", ")));
     }
     lines
+}
+
+/// A line about the size of a table that grows.
+fn table_line(table: &TableSize) -> String {
+    let TableSize { table, rows, capacity, admitted, evicted, waiting, bytes } = table;
+    let [admitted, evicted] = [admitted, evicted].map(|n| thousands(*n as usize));
+    format!(
+        "  table {table}: {} of {} rows, {admitted} new, {evicted} evicted, {} values wait, {} MB",
+        thousands(*rows),
+        thousands(*capacity),
+        thousands(*waiting),
+        thousands(bytes.div_ceil(1_000_000))
+    )
 }
 
 /// A line about an epoch.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mt_train::{Event, GateHealth, GradientHealth, Metrics};
+use mt_train::{Event, GateHealth, GradientHealth, Metrics, TableSize};
 
 use self::message::{scalars, version};
 use self::record::record;
@@ -95,6 +95,14 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
             numbers.extend(norms.iter().map(|(part, norm)| (format!("gradient_norm/{part}"), *norm)));
             numbers.extend(cosines.iter().map(|(pair, cosine)| (format!("gradient_cosine/{pair}"), *cosine)));
             Some((*step, numbers))
+        }
+        Event::Tables { step, tables, .. } => {
+            let of = |table: &TableSize| {
+                let numbers =
+                    [("rows", table.rows as u64), ("admitted", table.admitted), ("evicted", table.evicted)];
+                numbers.map(|(what, n)| (format!("table_{}/{what}", table.table), n as f64))
+            };
+            Some((*step, tables.iter().flat_map(of).collect()))
         }
         Event::Started { .. } | Event::Resumed { .. } | Event::WarmStarted(_) => None,
     }

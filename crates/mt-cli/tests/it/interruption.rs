@@ -81,14 +81,14 @@ fn a_run_terminated_in_its_first_epoch_can_be_evaluated() {
     assert!(text.starts_with(&format!("tiny {step} on test\n")), "{text}");
 }
 
-/// Two tasks on two embedding tables and a number; steps are logged and saved often.
+/// Two tasks on a number and two embedding tables in half precision, of which one grows; steps are logged and saved often.
 const OFTEN: &str = "\
 version: 1
 data:
   csv: {train: rows.csv, features: [watched_before]}
-  fields: [{column: user}, {column: item, encode: {hash: 1000}}]
+  fields: [{column: user, encode: {growing: {capacity: 40, admit: 2, ttl: 60}}}, {column: item, encode: {hash: 1000}}]
 tasks: [{name: click, label: click}, {name: like, label: like}]
-model: {kind: ple, experts_per_task: 1, shared_experts: 1, expert: [8], levels: 2, embedding: {width: 8}}
+model: {kind: ple, experts_per_task: 1, shared_experts: 1, expert: [8], levels: 2, embedding: {width: 8, storage: bf16}}
 train: {epochs: 30, batch_size: 16, keep: 2, dropout: 0.1, log_every: 3, checkpoint: {steps: 6}}
 ";
 

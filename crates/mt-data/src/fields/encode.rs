@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::keys::Growing;
+
 /// How the values of a table become its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -21,12 +23,14 @@ pub enum Encoding {
     Identity(u32),
     /// The value is a number, and its row that of one of up to `n` buckets with equally many training values.
     Buckets(u32),
+    /// A row each value sighted often enough in training, until it is not seen for long. Nothing is fitted: another
+    /// day's values are taken in when training goes on.
+    Growing(Growing),
 }
 
 /// The largest table.
 const MOST: u32 = u32::MAX - super::KNOWN;
-const EXPECTED: &str =
-    "`vocabulary`, `{vocabulary: {min_count: N}}`, `{hash: N}`, `{identity: N}` or `{buckets: N}`";
+const EXPECTED: &str = "`vocabulary`, `{vocabulary: {min_count: N}}`, `{hash: N}`, `{identity: N}`, `{buckets: N}` or `{growing: {capacity: N}}`";
 
 impl Encoding {
     /// What is wrong with its number: the key's last part, what would be right, and what is there.
@@ -38,6 +42,7 @@ impl Encoding {
             Encoding::Hash(n) => ("hash", "1 to 4294967293", 1, u64::from(MOST), u64::from(n)),
             Encoding::Identity(n) => ("identity", "1 to 4294967293", 1, u64::from(MOST), u64::from(n)),
             Encoding::Buckets(n) => ("buckets", "2 to 65536", 2, 65_536, u64::from(n)),
+            Encoding::Growing(growing) => return growing.problem(),
         };
         (!(least..=most).contains(&found)).then_some((key, expected, found))
     }
@@ -67,6 +72,11 @@ impl Serialize for Encoding {
             Encoding::Hash(n) => ("hash", n),
             Encoding::Identity(n) => ("identity", n),
             Encoding::Buckets(n) => ("buckets", n),
+            Encoding::Growing(growing) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("growing", &growing)?;
+                return map.end();
+            }
         };
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry(key, &n)?;
@@ -99,8 +109,9 @@ impl<'de> Deserialize<'de> for Encoding {
                     "hash" => Encoding::Hash(map.next_value()?),
                     "identity" => Encoding::Identity(map.next_value()?),
                     "buckets" => Encoding::Buckets(map.next_value()?),
+                    "growing" => Encoding::Growing(map.next_value()?),
                     key => {
-                        let keys = &["vocabulary", "hash", "identity", "buckets"];
+                        let keys = &["vocabulary", "hash", "identity", "buckets", "growing"];
                         return Err(de::Error::unknown_field(key, keys));
                     }
                 };

@@ -1,9 +1,9 @@
 //! From values to rows, fitted and frozen.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use super::interner::Interner;
+use super::keys::{Growing, Numbering, key, seed};
 use super::vocabulary::Vocabulary;
 use super::{KNOWN, MISSING, UNKNOWN};
 use crate::error::{Error, Result};
@@ -22,6 +22,8 @@ pub enum Encoder {
     Identity(u32),
     /// Row `2 +` the number of these edges, ascending, that are not above the value.
     Buckets(Vec<f32>),
+    /// Rows belong to keys, as training gives them.
+    Growing(Growing),
 }
 
 /// A table's name and its encoder.
@@ -49,13 +51,14 @@ impl Encoder {
                 Encoder::Vocabulary(vocabulary) => vocabulary.len(),
                 Encoder::Hash(n) | Encoder::Identity(n) => *n as usize,
                 Encoder::Buckets(edges) => edges.len() + 1,
+                Encoder::Growing(growing) => growing.capacity as usize,
             }
     }
 }
 
 impl Encoder {
     /// The rows here of what `other`'s rows `ids` stand for; `None` for a value that is not known here. No answer for
-    /// encoders whose rows do not mean values that can be compared. Hashes are compared by size, so their tables must
+    /// encoders whose rows do not mean values that can be compared, or that only the tables themselves know. Hashes are compared by size, so their tables must
     /// have one name.
     pub fn rows_of(&self, other: &Encoder, ids: &[u32]) -> Option<Vec<Option<u32>>> {
         let same = |count: usize| ids.iter().map(|&id| ((id as usize) < count).then_some(id)).collect();
@@ -138,6 +141,11 @@ impl Encoders {
                     let edges: Vec<u8> = edges.iter().flat_map(|edge| edge.to_bits().to_le_bytes()).collect();
                     text(&edges);
                 }
+                Encoder::Growing(Growing { capacity, admit, ttl }) => {
+                    text(b"growing");
+                    let settings = [u64::from(*capacity), u64::from(*admit), ttl.unwrap_or(0)];
+                    settings.iter().for_each(|number| text(&number.to_le_bytes()));
+                }
             }
         }
         hash.digest()
@@ -158,12 +166,31 @@ pub(crate) enum Coder {
     },
     Identity(u32),
     Buckets(Vec<f32>),
+    /// Numbers keys; `fitted`: of a model that exists, each block of rows with a list of its own.
+    Key {
+        seed: u64,
+        fitted: bool,
+    },
 }
 
 impl Coder {
     pub fn hash(table: &str, n: u32) -> Self {
-        // Two tables of one size must not share their collisions.
-        Coder::Hash { n, seed: xxh3_64(table.as_bytes()) }
+        Coder::Hash { n, seed: seed(table) }
+    }
+
+    /// The coder of a table that grows.
+    pub fn key(table: &str, fitted: bool) -> Self {
+        Coder::Key { seed: seed(table), fitted }
+    }
+
+    /// Whether codes count in an interner, and go on doing so from block to block.
+    pub fn numbers(&self) -> bool {
+        matches!(self, Coder::Intern | Coder::Key { fitted: false, .. })
+    }
+
+    /// Whether codes count in a list of keys that goes with them.
+    pub fn lists_keys(&self) -> bool {
+        matches!(self, Coder::Key { fitted: true, .. })
     }
 
     /// The coder of a table that has been fitted.
@@ -173,6 +200,7 @@ impl Coder {
             Encoder::Hash(n) => Coder::hash(&table.name, *n),
             Encoder::Identity(n) => Coder::Identity(*n),
             Encoder::Buckets(edges) => Coder::Buckets(edges.clone()),
+            Encoder::Growing(_) => Coder::key(&table.name, true),
         }
     }
 
@@ -185,9 +213,10 @@ impl Coder {
     }
 
     /// The code of a value; an error says what the value should have been.
-    pub fn code(&self, value: &[u8], interner: &mut Interner) -> Result<u32, &'static str> {
+    pub fn code(&self, value: &[u8], numbers: &mut impl Numbering) -> Result<u32, &'static str> {
         match self {
-            Coder::Intern => Ok(KNOWN + interner.intern(value)),
+            Coder::Intern => Ok(KNOWN + numbers.number(value)),
+            Coder::Key { seed, .. } => Ok(KNOWN + numbers.number(&key(value, *seed).to_le_bytes())),
             Coder::Number => parse_number(value).map(f32::to_bits).ok_or("a number"),
             Coder::Vocabulary(vocabulary) => Ok(vocabulary.row(value)),
             Coder::Hash { n, seed } => {
@@ -216,6 +245,7 @@ pub(super) fn bucket(edges: &[f32], x: f32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Interner;
 
     #[test]
     fn values_get_the_rows_their_encoding_promises() {
@@ -271,6 +301,8 @@ mod tests {
             of("a", Encoder::Hash(2)),
             of("a", Encoder::Identity(2)),
             of("a", Encoder::Buckets(vec![2.0])),
+            of("a", Encoder::Growing(Growing { capacity: 2, admit: 1, ttl: None })),
+            of("a", Encoder::Growing(Growing { capacity: 2, admit: 1, ttl: Some(2) })),
             Encoders::default().fingerprint(),
         ];
         for (i, one) in different.iter().enumerate() {

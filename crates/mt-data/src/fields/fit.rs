@@ -14,6 +14,7 @@ pub(crate) fn coders(tables: &[(String, Encoding)]) -> Vec<Coder> {
         Encoding::Hash(n) => Coder::hash(name, n),
         Encoding::Identity(n) => Coder::Identity(n),
         Encoding::Buckets(_) => Coder::Number,
+        Encoding::Growing(_) => Coder::key(name, false),
     };
     tables.iter().map(coder).collect()
 }
@@ -29,6 +30,8 @@ enum FieldRecoding {
     Rows(std::sync::Arc<Vec<u32>>),
     /// Edges of the buckets of numbers.
     Buckets(Vec<f32>),
+    /// The keys that codes count in.
+    Keys(std::sync::Arc<Vec<u64>>),
 }
 
 /// Fits the encoders of `tables` on `train`; `interned` holds the values of each table by their codes.
@@ -55,6 +58,9 @@ pub(crate) fn fit(
                 let edges = edges(codes().map(f32::from_bits), n);
                 (Encoder::Buckets(edges.clone()), FieldRecoding::Buckets(edges))
             }
+            Encoding::Growing(growing) => {
+                (Encoder::Growing(growing), FieldRecoding::Keys(std::sync::Arc::new(values.keys())))
+            }
         };
         fields.iter().for_each(|&field| recodings[field] = recoding.clone());
         encoders.tables.push(TableEncoder { name: name.clone(), encoder });
@@ -71,6 +77,7 @@ impl Recoding {
                 FieldRecoding::Rows(rows) => {
                     ids.rows.iter_mut().for_each(|code| *code = rows[*code as usize])
                 }
+                FieldRecoding::Keys(keys) => ids.keys = Some(keys.clone()),
                 FieldRecoding::Buckets(edges) => ids.rows.iter_mut().for_each(|code| {
                     let x = f32::from_bits(*code);
                     *code = if x.is_nan() { MISSING } else { bucket(edges, x) };

@@ -1,6 +1,7 @@
 //! The rows of an embedding table that a field reads, for many records.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
@@ -12,17 +13,19 @@ pub struct Ids {
     pub offsets: Option<Vec<u32>>,
     /// Rows of the table, all records' one after the other.
     pub rows: Vec<u32>,
+    /// Of a table that grows: `rows` from 2 on are not rows but `2 + i` for the key `keys[i]`. A key may be there twice.
+    pub keys: Option<Arc<Vec<u64>>>,
 }
 
 impl Ids {
     /// No records yet, of one row each.
     pub const fn single() -> Self {
-        Ids { offsets: None, rows: Vec::new() }
+        Ids { offsets: None, rows: Vec::new(), keys: None }
     }
 
     /// No records yet, of any number of rows each.
     pub fn list() -> Self {
-        Ids { offsets: Some(vec![0]), rows: Vec::new() }
+        Ids { offsets: Some(vec![0]), rows: Vec::new(), keys: None }
     }
 
     /// Number of records.
@@ -86,6 +89,7 @@ impl Ids {
 
     pub(crate) fn gather_into(&self, records: &[u32], to: &mut Ids) {
         to.rows.clear();
+        to.keys.clone_from(&self.keys);
         match &self.offsets {
             None => {
                 to.offsets = None;
@@ -105,13 +109,14 @@ impl Ids {
 
     pub(crate) fn slice(&self, records: Range<usize>) -> Ids {
         match &self.offsets {
-            None => Ids { offsets: None, rows: self.rows[records].to_vec() },
+            None => Ids { offsets: None, rows: self.rows[records].to_vec(), keys: self.keys.clone() },
             Some(offsets) => {
                 let offsets = &offsets[records.start..=records.end];
                 let (first, last) = (offsets[0], offsets[records.len()]);
                 Ids {
                     offsets: Some(offsets.iter().map(|offset| offset - first).collect()),
                     rows: self.rows[first as usize..last as usize].to_vec(),
+                    keys: self.keys.clone(),
                 }
             }
         }
@@ -129,13 +134,14 @@ impl Ids {
                 return Err(Error::Shape { what: "positions of a field", expected, found: 1 - expected });
             }
         }
-        self.rows.extend_from_slice(&other.rows);
+        let rows = self.join_keys(other);
+        self.rows.extend_from_slice(&rows);
         Ok(())
     }
 
     /// Keeps only the records `keep`, ascending, in place.
     pub(crate) fn retain(&mut self, keep: &[u32]) {
-        let Ids { offsets, rows } = self;
+        let Ids { offsets, rows, .. } = self;
         let Some(offsets) = offsets else {
             keep.iter().enumerate().for_each(|(to, &from)| rows[to] = rows[from as usize]);
             rows.truncate(keep.len());
@@ -162,6 +168,7 @@ impl Ids {
 
     /// Bytes they take.
     pub(crate) fn memory_bytes(&self) -> usize {
-        4 * (self.rows.capacity() + self.offsets.as_ref().map_or(0, Vec::capacity))
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.capacity());
+        4 * (self.rows.capacity() + self.offsets.as_ref().map_or(0, Vec::capacity)) + 8 * keys
     }
 }

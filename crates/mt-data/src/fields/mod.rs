@@ -8,6 +8,9 @@
 //! | 1 ([`MISSING`]) | an empty cell, or one of the texts in `data.csv.missing` |
 //! | 2 ([`KNOWN`]) and up | the known values |
 //!
+//! In a table that grows, rows from 2 on are numbers of keys in a list beside them ([`Ids::keys`]); which row a key has
+//! follows from training, not from the data.
+//!
 //! Values are compared by their bytes, without blanks around them: `7` and `7.0` are two values, and no identifier
 //! is rounded, however large.
 
@@ -17,6 +20,7 @@ mod encoder;
 mod fit;
 mod ids;
 mod interner;
+mod keys;
 mod vocabulary;
 
 pub use config::{FieldConfig, Pooling};
@@ -27,6 +31,8 @@ pub use encoder::{Encoder, Encoders, TableEncoder};
 pub(crate) use fit::{coders, fit};
 pub use ids::Ids;
 pub(crate) use interner::Interner;
+pub use keys::Growing;
+pub(crate) use keys::Numbering;
 pub use vocabulary::Vocabulary;
 
 /// Row of values that are not known.

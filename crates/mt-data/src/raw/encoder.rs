@@ -1,11 +1,12 @@
 //! From raw values to table rows and normalised numbers, shared between threads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{MissingPolicy, Value};
 use crate::config::NumericMissing;
 use crate::error::{Error, Nearest, Result};
-use crate::fields::{Coder, Encoders, Ids, Interner};
+use crate::fields::{Coder, Encoders, Ids};
 use crate::normalize::{Normalizer, Scaling};
 use crate::reader::{Missing, encode_cell, parse_number};
 use crate::rows::Layout;
@@ -41,6 +42,14 @@ pub(super) struct FieldCoder {
     pub column: u32,
     pub list: Option<List>,
     coder: Coder,
+}
+
+impl FieldCoder {
+    /// No rows yet.
+    pub fn none(&self) -> Ids {
+        let ids = if self.list.is_some() { Ids::list() } else { Ids::single() };
+        Ids { keys: self.coder.lists_keys().then(Arc::default), ..ids }
+    }
 }
 
 impl RowEncoder {
@@ -156,12 +165,27 @@ impl RowEncoder {
         buffer: &mut Vec<u8>,
         ids: &mut Ids,
     ) -> Result<(), &'static str> {
+        let Some(mut keys) = ids.keys.take() else {
+            // A fitted coder of rows numbers nothing.
+            return self.encode_numbered(field, value, buffer, &mut Vec::new(), ids);
+        };
+        let done = self.encode_numbered(field, value, buffer, Arc::make_mut(&mut keys), ids);
+        ids.keys = Some(keys);
+        done
+    }
+
+    fn encode_numbered(
+        &self,
+        field: &FieldCoder,
+        value: Value<'_>,
+        buffer: &mut Vec<u8>,
+        keys: &mut Vec<u64>,
+        ids: &mut Ids,
+    ) -> Result<(), &'static str> {
         let missing = |text: &[u8]| self.missing.contains(text);
-        // A fitted coder numbers nothing.
-        let mut none = Interner::default();
         let values = match (value, field.list) {
             (Value::Text(text), list) => {
-                return encode_cell(text.trim_ascii(), list, &field.coder, &missing, &mut none, ids);
+                return encode_cell(text.trim_ascii(), list, &field.coder, &missing, keys, ids);
             }
             (Value::List(_), None) => return Err("one value"),
             (Value::List(values), Some(list)) => match list.keep {
@@ -184,8 +208,7 @@ impl RowEncoder {
                     &buffer[..]
                 }
             };
-            let code =
-                if missing(text) { field.coder.missing() } else { field.coder.code(text, &mut none)? };
+            let code = if missing(text) { field.coder.missing() } else { field.coder.code(text, keys)? };
             ids.rows.push(code);
         }
         ids.end_record();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::encoder::{Column, RowEncoder};
+use super::encoder::{Column, FieldCoder, RowEncoder};
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::fields::{Ids, MISSING};
@@ -38,11 +38,9 @@ impl RawRows {
             Layout::Dense => Numeric::Dense(DenseRows { width, values: Vec::new() }),
             Layout::Sparse => Numeric::Sparse(SparseRows::empty(width)),
         };
-        let ids =
-            encoder.fields.iter().map(|field| if field.list.is_some() { Ids::list() } else { Ids::single() });
         Self {
             numeric,
-            fields: ids.collect(),
+            fields: encoder.fields.iter().map(FieldCoder::none).collect(),
             rows: 0,
             entries: Vec::new(),
             given: vec![0; encoder.columns().len()],
@@ -243,7 +241,12 @@ impl RawRows {
     /// Keeps the first `rows`, and nothing of an unfinished one.
     fn truncate(&mut self, rows: usize) {
         self.rows = rows;
-        self.fields.iter_mut().for_each(|ids| ids.truncate(rows));
+        for ids in &mut self.fields {
+            ids.truncate(rows);
+            if let (Some(keys), 0) = (&mut ids.keys, rows) {
+                Arc::make_mut(keys).clear();
+            }
+        }
         match &mut self.numeric {
             Numeric::Dense(dense) => dense.values.truncate(rows * dense.width),
             Numeric::Sparse(sparse) => {

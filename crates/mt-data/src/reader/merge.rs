@@ -1,9 +1,11 @@
 //! Values numbered within a block, renumbered as they are in the whole input.
 
+use std::sync::Arc;
+
 use super::layout::Layout;
 use super::record::Extra;
 use crate::error::Result;
-use crate::fields::{Coder, Interner};
+use crate::fields::Interner;
 use crate::table::Table;
 
 /// What has been seen of the input so far.
@@ -23,9 +25,15 @@ impl Known {
         let Extra { mut fields, interned, groups, group_values, labelled, parts } = extra;
         let Some(plan) = &layout.plan else { return Ok(table) };
         for (ids, field) in fields.iter_mut().zip(&plan.fields) {
-            // Codes of side tables are those of the whole input already.
-            if matches!(plan.coders[field.table], Coder::Intern) && field.codes.is_none() {
-                self.interned[field.table].renumber(&interned[field.table], &mut ids.rows);
+            let coder = &plan.coders[field.table];
+            match &field.codes {
+                // Codes of side tables are those of the whole input already.
+                Some(codes) => ids.keys.clone_from(&codes.keys),
+                None if coder.numbers() => {
+                    self.interned[field.table].renumber(&interned[field.table], &mut ids.rows);
+                }
+                None if coder.lists_keys() => ids.keys = Some(Arc::new(interned[field.table].keys())),
+                None => {}
             }
         }
         self.parts.extend(parts);

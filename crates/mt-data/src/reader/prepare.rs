@@ -106,10 +106,11 @@ fn codes(
     let mut all = none();
     for chunk in chunks {
         let (mut ids, values) = chunk?;
-        if matches!(coder, Coder::Intern) {
+        if coder.numbers() || coder.lists_keys() {
             interner.renumber(&values, &mut ids.rows);
         }
         all.append(&ids)?;
     }
+    all.keys = coder.lists_keys().then(|| Arc::new(interner.keys()));
     Ok(all)
 }

@@ -7,7 +7,7 @@ use super::number;
 use super::plan::{FieldPlan, LabelPlan, Origin, Plan, RulePlan};
 use super::row::{Fault, FaultKind};
 use crate::expression::{BadCell, is_missing};
-use crate::fields::{Coder, Ids, Interner};
+use crate::fields::{Coder, Ids, Interner, Numbering};
 use crate::rows::SparseRows;
 use crate::schema::{Keep, List};
 
@@ -349,11 +349,11 @@ pub(crate) fn encode(
     list: Option<List>,
     coder: &Coder,
     missing: &impl Fn(&[u8]) -> bool,
-    interner: &mut Interner,
+    numbers: &mut impl Numbering,
     ids: &mut Ids,
 ) -> Result<(), &'static str> {
     let mut push = |value: &[u8], ids: &mut Ids| -> Result<(), &'static str> {
-        let code = if missing(value) { coder.missing() } else { coder.code(value, interner)? };
+        let code = if missing(value) { coder.missing() } else { coder.code(value, numbers)? };
         ids.rows.push(code);
         Ok(())
     };

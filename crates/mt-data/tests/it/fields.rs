@@ -27,11 +27,11 @@ fn like() -> [TaskConfig; 1] {
 }
 
 fn single(rows: &[u32]) -> Ids {
-    Ids { offsets: None, rows: rows.to_vec() }
+    Ids { offsets: None, rows: rows.to_vec(), keys: None }
 }
 
 fn list(offsets: &[u32], rows: &[u32]) -> Ids {
-    Ids { offsets: Some(offsets.to_vec()), rows: rows.to_vec() }
+    Ids { offsets: Some(offsets.to_vec()), rows: rows.to_vec(), keys: None }
 }
 
 #[test]
@@ -363,6 +363,7 @@ fields:
 - {column: a, name: b, table: c, encode: {vocabulary: {min_count: 3}}, separator: ',', pooling: max, last: 3}
 - {column: 4, encode: vocabulary}
 - {column: d, encode: {hash: 10}, separator: '|', first: 2}
+- {column: e, encode: {growing: {capacity: 9, admit: 2}}}
 weight: w
 group: g
 split: {valid: d == 1, test: d == 2}

@@ -35,7 +35,7 @@ fn columns_of_side_tables_are_like_the_files_own() {
     let [video, seen, city, user] = data.train.fields() else { panic!() };
     // a three times, b twice, z once; q belongs to no training row.
     assert_eq!(video.rows, [2, 3, 2]);
-    assert_eq!(seen, &Ids { offsets: Some(vec![0, 3, 3, 3]), rows: vec![2, 3, 4] });
+    assert_eq!(seen, &Ids { offsets: Some(vec![0, 3, 3, 3]), rows: vec![2, 3, 4], keys: None });
     assert_eq!(data.encoders.rows("video"), Some(5));
     assert_eq!(city.rows, [3, 2, 1]);
     let Some(Encoder::Vocabulary(cities)) = data.encoders.encoder("city") else { panic!() };

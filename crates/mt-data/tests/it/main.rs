@@ -5,6 +5,7 @@ mod dataset;
 mod errors;
 mod fields;
 mod joins;
+mod keys;
 mod labels;
 mod leaks;
 #[cfg(feature = "parquet")]

@@ -11,8 +11,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::assemble::{self, assemble};
 use super::config::Field;
 use super::ids::Ids;
+use super::key_index::KeyIndex;
 use super::lookup::{Lookup, Values};
-use super::pack::bits;
+use super::pack::{bits, places};
 use super::start::Start;
 use super::{FieldEntry, Placed};
 use crate::error::Error;
@@ -42,6 +43,8 @@ struct Frozen {
     /// Where the values are, and of whole numbers the scales.
     values: Range<usize>,
     scales: Range<usize>,
+    /// Of a table that grew.
+    index: Option<KeyIndex>,
 }
 
 impl FrozenEmbeddings {
@@ -58,7 +61,6 @@ impl FrozenEmbeddings {
         seed: u64,
         bytes: Bytes,
     ) -> Result<Self, Error> {
-        let placed = Placed::new(tables, fields)?;
         let all = bytes.as_ref().as_ref();
         let file = SafeTensors::deserialize(all).map_err(candle_core::Error::from)?;
         let mut tensors: BTreeMap<String, TensorView<'_>> =
@@ -74,6 +76,10 @@ impl FrozenEmbeddings {
             let table = name.rsplit_once('.').map_or(&*name, |(table, _)| table).to_owned();
             return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
         }
+        let size = |((name, rows, width), frozen): (&(String, usize, usize), &Frozen)| {
+            (name.clone(), *rows, *width, frozen.index.is_some())
+        };
+        let placed = Placed::new(&tables.iter().zip(&read).map(size).collect::<Vec<_>>(), fields)?;
         Ok(Self { bytes, tables: read.into(), placed: Arc::new(placed) })
     }
 
@@ -90,10 +96,30 @@ impl FrozenEmbeddings {
         let rows = self.placed.check(ids)?;
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
         let bytes = self.bytes.as_ref().as_ref();
+        let found;
+        let ids = match self.placed.grows {
+            true => {
+                found = self.rows_of(ids, bytes);
+                &found
+            }
+            false => ids,
+        };
         let lookups: Vec<Lookup<'_>> = self.tables.iter().map(|table| table.lookup(bytes)).collect();
         let stride = assemble::stride(&self.placed, numeric.as_ref())?;
         let out = assemble(&self.placed, &lookups, ids, numeric.as_ref(), rows, stride)?;
         Ok(Tensor::from_vec(out, (rows, stride), &Device::Cpu)?)
+    }
+
+    /// Rows in the place of keys.
+    fn rows_of(&self, ids: &[Ids], bytes: &[u8]) -> Vec<Ids> {
+        let of_field = |(entry, ids): (&FieldEntry, &Ids)| {
+            let index = self.tables[entry.table].index.as_ref();
+            // Checked at construction; the bytes have not moved since.
+            let Some(Ok(index)) = index.map(|index| index.lookup(bytes)) else { return ids.clone() };
+            let row = |&id: &u32| ids.key(id).map_or(id, |key| index.row(key, entry.rows));
+            Ids { rows: ids.rows.iter().map(row).collect(), keys: None, ..ids.clone() }
+        };
+        self.placed.fields.iter().zip(ids).map(of_field).collect()
     }
 
     /// All rows `(V, K)` of a table that a field reads, those that were never trained included.
@@ -128,21 +154,23 @@ impl Frozen {
         mut find: impl FnMut(&str) -> Option<TensorView<'a>>,
     ) -> Result<Self, String> {
         // Only training goes on from there.
-        find("steps");
+        ["steps", "clock", "last", "waiting", "waiting_last", "waiting_counts"].iter().for_each(|what| {
+            find(what);
+        });
         let Some(values) = find("values") else { return Err("\"values\" is missing".to_owned()) };
         let (shape, format) = (values.shape(), values.dtype());
         let trained = match shape {
             [n, k] if *k == width && *n <= rows => *n,
             _ => return Err(format!("\"values\" is {shape:?}, expected up to [{rows}, {width}]")),
         };
-        let seen = match (find("seen"), find("ids")) {
+        let ids = find("ids");
+        let index = key_index(all, ids.as_ref(), rows, &mut find)?;
+        let seen = match (find("seen"), ids) {
             (Some(seen), None) if seen.dtype() == Dtype::I64 && seen.shape() == [rows.div_ceil(64)] => {
                 seen.data().as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
             }
             (None, Some(ids)) if ids.dtype() == Dtype::U32 && ids.shape() == [trained] => {
-                let ids: Vec<u32> =
-                    ids.data().as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)).collect();
-                bits(&ids, rows)?
+                bits(&numbers(ids.data()), rows)?
             }
             (None, None) if trained == rows => {
                 let mut all = vec![u64::MAX; rows.div_ceil(64)];
@@ -171,7 +199,8 @@ impl Frozen {
             (Dtype::U8, _) => return Err(format!("\"scales\" of {trained} rows are missing")),
             (other, _) => return Err(format!("\"values\" of type {other:?}, expected F32, F16, BF16 or U8")),
         };
-        let frozen = Self { width, start, seen, ranks, format, values: within(all, values.data()), scales };
+        let frozen =
+            Self { width, start, seen, ranks, format, values: within(all, values.data()), scales, index };
         frozen.values(all).map_err(|error| format!("not aligned: {error}"))?;
         Ok(frozen)
     }
@@ -191,6 +220,38 @@ impl Frozen {
         let values = self.values(all).unwrap_or(Values::F32(&[]));
         Lookup { values, stride: self.width, seen: &self.seen, ranks: &self.ranks, start: self.start }
     }
+}
+
+/// The index of a table that grew: that of the file, or one made from its list of keys.
+fn key_index<'a>(
+    all: &[u8],
+    ids: Option<&TensorView<'a>>,
+    rows: usize,
+    find: &mut impl FnMut(&str) -> Option<TensorView<'a>>,
+) -> Result<Option<KeyIndex>, String> {
+    let index = match (find("index_keys"), find("index_rows"), find("keys")) {
+        (None, None, None) => return Ok(None),
+        (Some(keys), Some(rows), None)
+            if (keys.dtype(), rows.dtype()) == (Dtype::I64, Dtype::U32)
+                && keys.shape() == rows.shape()
+                && matches!(keys.shape(), [n] if n.is_power_of_two()) =>
+        {
+            KeyIndex::Mapped { keys: within(all, keys.data()), rows: within(all, rows.data()) }
+        }
+        (None, None, Some(keys)) if keys.dtype() == Dtype::I64 => {
+            let keys: Vec<u64> =
+                keys.data().as_chunks().0.iter().map(|key| u64::from_le_bytes(*key)).collect();
+            let ids = ids.map(|ids| numbers(ids.data()));
+            KeyIndex::Made(places(&keys, ids.as_deref(), rows)?)
+        }
+        _ => return Err("its index of keys does not hold together".to_owned()),
+    };
+    index.lookup(all).map_err(|error| format!("not aligned: {error}"))?;
+    Ok(Some(index))
+}
+
+fn numbers(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)).collect()
 }
 
 /// Bits of the last word behind the last of `rows`.

@@ -1,8 +1,13 @@
 //! The ids of one field in a batch.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::config::Pooling;
+use super::growth::RESERVED;
+
+/// Keys of a data set, each once: ids `2..` of a table that grows are numbers in such a list, plus 2.
+pub type Keys = Arc<Vec<u64>>;
 
 /// The ids of one field for `B` rows of a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,10 +15,13 @@ pub struct Ids {
     /// `B + 1` positions in `rows`, from 0: the list of batch row `b` is `offsets[b]..offsets[b + 1]`. `None` if each
     /// batch row has exactly one id.
     pub offsets: Option<Vec<u32>>,
-    /// Table rows, from 0.
+    /// Table rows, from 0; where there are `keys`, numbers of these.
     pub rows: Vec<u32>,
     /// Weight of each id, for [`Pooling::WeightedSum`] and only there. No gradient is computed for it.
     pub weights: Option<Vec<f32>>,
+    /// For a table that grows: `rows` 0 and 1 are the table's own, `2 + i` stands for the key `keys[i]`. The same list in
+    /// every batch of training saves looking keys up.
+    pub keys: Option<Keys>,
 }
 
 impl Ids {
@@ -39,6 +47,11 @@ impl Ids {
             Some(offsets) => offsets[row] as usize..offsets[row + 1] as usize,
             None => row..row + 1,
         }
+    }
+
+    /// The key that an id stands for.
+    pub(super) fn key(&self, id: u32) -> Option<u64> {
+        self.keys.as_ref()?.get(id.checked_sub(RESERVED)? as usize).copied()
     }
 
     /// The largest id, `None` without any. A fold instead of `max`: it vectorises.

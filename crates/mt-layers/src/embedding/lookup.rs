@@ -68,7 +68,7 @@ impl<'a> Lookup<'a> {
         match (self.place(id), self.values) {
             (Some(place), Values::F32(values)) => return &values[place * self.stride..][..spare.len()],
             (Some(place), values) => values.widen(place, self.stride, spare),
-            (None, _) => self.start.fill(id, spare),
+            (None, _) => self.start.fill(id.into(), spare),
         }
         spare
     }
@@ -78,7 +78,7 @@ impl<'a> Lookup<'a> {
     pub fn read(self, id: u32, out: &mut [f32]) {
         match self.place(id) {
             Some(place) => self.values.widen(place, self.stride, out),
-            None => self.start.fill(id, out),
+            None => self.start.fill(id.into(), out),
         }
     }
 }
@@ -86,7 +86,7 @@ impl<'a> Lookup<'a> {
 impl Values<'_> {
     /// Writes the values of a place in single precision.
     #[inline(always)]
-    fn widen(self, place: usize, stride: usize, out: &mut [f32]) {
+    pub fn widen(self, place: usize, stride: usize, out: &mut [f32]) {
         let (at, width) = (place * stride, out.len());
         match self {
             Values::F32(values) => blocks::copy(&values[at..][..width], out),

@@ -5,11 +5,11 @@
 //! autograd; its backward pass sums a gradient for each distinct row; [`Embeddings::step`] updates those rows.
 //!
 //! ```
-//! use mt_layers::{Embeddings, Field, Ids, Params, Pooling, RowOptimizer, TableConfig};
-//! let tables = [("items", TableConfig { rows: 1_000_000, width: 16, optimizer: RowOptimizer::default() })];
+//! use mt_layers::{Embeddings, Field, Ids, Params, Pooling, TableConfig};
+//! let tables = [("items", TableConfig::new(1_000_000, 16))];
 //! let field = |name: &str| Field { name: name.into(), table: "items".into(), pooling: Pooling::Mean };
 //! let embeddings = Embeddings::new(tables, vec![field("item"), field("history")], 42)?;
-//! let history = Ids { offsets: Some(vec![0, 2, 2]), rows: vec![7, 8], weights: None };
+//! let history = Ids { offsets: Some(vec![0, 2, 2]), rows: vec![7, 8], ..Ids::default() };
 //! let ids = vec![Ids::single(vec![7, 999_999]), history];
 //! Params::new(42).backward(|| embeddings.forward(ids, None)?.sqr()?.sum_all())?;
 //! embeddings.step(|_| 0.01);
@@ -23,12 +23,17 @@ mod blocks;
 mod config;
 mod frozen;
 mod gather;
+mod growing;
+mod growth;
 mod ids;
+mod key_index;
 mod lookup;
 mod optimizer;
 mod pack;
 mod prefetch;
+mod rounding;
 mod rules;
+mod saved_keys;
 mod scatter;
 mod start;
 mod state;
@@ -39,9 +44,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
 
-pub use config::{Field, Pooling, TableConfig};
+pub use config::{Field, Pooling, Storage, TableConfig};
 pub use frozen::{Bytes, FrozenEmbeddings};
-pub use ids::Ids;
+pub use growth::{Growth, TableSize};
+pub use ids::{Ids, Keys};
 pub use optimizer::RowOptimizer;
 pub use pack::{TableFormat, pack_tables, unpack_tables};
 
@@ -51,8 +57,9 @@ use crate::gradients::collecting;
 use crate::input::Input;
 use assemble::Assemble;
 use gather::Place;
+use growth::RESERVED;
 use scatter::RowGradients;
-use table::Table;
+use table::{LINE, Table};
 
 /// Embedding tables and the fields that look them up. Clones share the tables.
 #[derive(Debug, Clone)]
@@ -74,6 +81,8 @@ struct Placed {
     fields: Vec<FieldEntry>,
     /// Columns of all fields.
     width: usize,
+    /// Whether a table grows.
+    grows: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +100,8 @@ struct FieldEntry {
     width: usize,
     /// Rows of its table.
     rows: usize,
+    /// Whether these belong to keys.
+    grows: bool,
 }
 
 /// The sums of one table's gradients, as [`Embeddings::gradient`] returns them.
@@ -129,7 +140,7 @@ impl Embeddings {
         }
         let size = |entry: &Entry| {
             let cfg = read(&entry.table).cfg;
-            (entry.name.clone(), cfg.rows, cfg.width)
+            (entry.name.clone(), cfg.rows, cfg.width, cfg.growth.is_some())
         };
         let placed = Placed::new(&entries.iter().map(size).collect::<Vec<_>>(), fields)?;
         let anchor = Var::zeros(1, DType::F32, &Device::Cpu)?;
@@ -158,12 +169,51 @@ impl Embeddings {
     pub fn forward(&self, ids: impl Into<Arc<[Ids]>>, numeric: Option<&Input>) -> Result<Tensor, Error> {
         let ids = ids.into();
         let rows = self.shared.placed.check(&ids)?;
+        let ids = self.shared.rows_of(ids)?;
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
         let op = Assemble::new(self.shared.clone(), ids, numeric, rows)?;
         Ok(match collecting() {
             true => self.anchor.apply_op1(op)?,
             false => self.anchor.as_detached_tensor().apply_op1_no_bwd(&op)?,
         })
+    }
+
+    /// Begins a training step: counts the keys of its batch, field by field and row by row, gives rows to those sighted
+    /// often enough, and evicts the keys not seen for longest where there is no room. Comes out the rows of the ids, to be
+    /// given to [`Embeddings::forward`]. Where no table grows, nothing is done.
+    ///
+    /// # Errors
+    /// As [`Embeddings::forward`].
+    pub fn admit(&self, ids: Arc<[Ids]>) -> Result<Arc<[Ids]>, Error> {
+        let placed = &self.shared.placed;
+        if !placed.grows {
+            return Ok(ids);
+        }
+        placed.check(&ids)?;
+        let of_table = |t: usize| (0..ids.len()).filter(move |&f| placed.fields[f].table == t);
+        let admit = |(t, entry): (usize, &Entry)| {
+            let own: Vec<&Ids> = of_table(t).map(|f| &ids[f]).collect();
+            let rows = entry.table.write().unwrap_or_else(PoisonError::into_inner).admit(&own);
+            of_table(t).zip(rows).collect()
+        };
+        let (tables, size) = (&self.shared.tables, ids.iter().map(|ids| ids.rows.len()).sum::<usize>());
+        // As in `step`, with the usual width of a row.
+        let found: Vec<Vec<(usize, Vec<u32>)>> = match size * LINE < PARALLEL {
+            true => tables.iter().enumerate().map(admit).collect(),
+            false => tables.par_iter().enumerate().map(admit).collect(),
+        };
+        let mut all: Vec<Ids> = ids.iter().map(|ids| Ids { keys: None, ..ids.clone() }).collect();
+        found.into_iter().flatten().for_each(|(f, rows)| all[f].rows = rows);
+        Ok(all.into())
+    }
+
+    /// Ends an epoch of training: in tables that grow, keys not seen for [`Growth::ttl`] steps lose their rows. The sizes
+    /// of these tables, with what came and went since the last such call.
+    pub fn end_epoch(&self) -> Vec<TableSize> {
+        let end = |entry: &Entry| {
+            entry.table.write().unwrap_or_else(PoisonError::into_inner).end_epoch(&entry.name)
+        };
+        self.shared.tables.iter().filter_map(end).collect()
     }
 
     /// Names of the tables.
@@ -204,9 +254,26 @@ impl Embeddings {
     }
 }
 
+impl Shared {
+    /// Rows in the place of keys.
+    fn rows_of(&self, ids: Arc<[Ids]>) -> Result<Arc<[Ids]>, Error> {
+        if !self.placed.grows {
+            return Ok(ids);
+        }
+        let of_field = |(entry, ids): (&FieldEntry, &Ids)| {
+            let rows = read(&self.tables[entry.table].table).rows_of(ids).ok_or_else(|| Error::Ids {
+                field: entry.field.name.clone(),
+                problem: "rows that belong to no key".to_owned(),
+            })?;
+            Ok(Ids { rows, keys: None, ..ids.clone() })
+        };
+        self.placed.fields.iter().zip(ids.iter()).map(of_field).collect()
+    }
+}
+
 impl Placed {
     /// The fields of tables with these names, rows and widths.
-    fn new(tables: &[(String, usize, usize)], fields: Vec<Field>) -> Result<Self, Error> {
+    fn new(tables: &[(String, usize, usize, bool)], fields: Vec<Field>) -> Result<Self, Error> {
         let mut placed: Vec<FieldEntry> = Vec::with_capacity(fields.len());
         let mut at = 0;
         for field in fields {
@@ -217,14 +284,14 @@ impl Placed {
             let Some(table) = tables.iter().position(|(name, ..)| *name == field.table) else {
                 return Err(Error::UnknownTable { table: field.table });
             };
-            let (_, rows, width) = tables[table];
-            placed.push(FieldEntry { field, table, at, width, rows });
+            let (_, rows, width, grows) = tables[table];
+            placed.push(FieldEntry { field, table, at, width, rows, grows });
             at += width;
         }
         if placed.is_empty() {
             return Err(Error::Config { key: "fields".to_owned(), problem: "there is none".to_owned() });
         }
-        Ok(Self { fields: placed, width: at })
+        Ok(Self { fields: placed, width: at, grows: tables.iter().any(|(.., grows)| *grows) })
     }
 
     /// Number of batch rows, if the ids fit the fields.
@@ -243,8 +310,16 @@ impl Placed {
                 let problem = format!("{} batch rows, the fields before it have {rows}", ids.len());
                 return Err(Error::Ids { field: name.clone(), problem });
             }
-            if let Some(row) = ids.largest().filter(|&id| id as usize >= entry.rows) {
-                let (field, table, rows) = (name.clone(), table.clone(), entry.rows);
+            let rows = match &ids.keys {
+                Some(keys) if entry.grows => keys.len() + RESERVED as usize,
+                Some(_) => {
+                    let problem = format!("keys, but table {table:?} does not grow");
+                    return Err(Error::Ids { field: name.clone(), problem });
+                }
+                None => entry.rows,
+            };
+            if let Some(row) = ids.largest().filter(|&id| id as usize >= rows) {
+                let (field, table) = (name.clone(), table.clone());
                 return Err(Error::RowOutOfRange { field, table, row, rows });
             }
         }

@@ -162,14 +162,14 @@ impl RowOptimizer {
         }
     }
 
-    /// Updates rows: the table's update number `steps`, counted from 1.
-    pub(super) fn update(self, steps: u64, rate: f64, records: Records, update: Update) {
+    /// Updates rows.
+    pub(super) fn update(self, rate: f64, records: Records, update: Update) {
         match self {
             Self::RowAdagrad { epsilon } => {
                 row_adagrad(RowAdagrad { rate: rate as f32, epsilon: epsilon as f32 }, records, update);
             }
             Self::Adam { beta1, beta2, epsilon } => {
-                let t = i32::try_from(steps).unwrap_or(i32::MAX);
+                let t = i32::try_from(update.step).unwrap_or(i32::MAX);
                 let step = rate * (1.0 - beta2.powi(t)).sqrt() / (1.0 - beta1.powi(t));
                 let rule = Adam {
                     step: step as f32,

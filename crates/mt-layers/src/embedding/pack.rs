@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::growth::RESERVED;
+use super::key_index::Places;
 use super::lookup::ZERO;
 use crate::Error;
 
@@ -27,7 +29,9 @@ pub enum TableFormat {
 /// [`Embeddings::export`](super::Embeddings::export) gave; `tables` are names and numbers of rows.
 ///
 /// For each table with `n` trained of `V` rows: `{table}.values` (n, K), for [`TableFormat::Int8`] as bytes with
-/// `{table}.scales` (n), and `{table}.seen` (⌈V/64⌉), a bit for each row that was trained, left out where all were.
+/// `{table}.scales` (n), and `{table}.seen` (⌈V/64⌉), a bit for each row that was trained, left out where all were. Of a
+/// table that grows, also the places of an open addressing from keys to rows, a power of two of them: `{table}.index_keys`
+/// and `{table}.index_rows`, 0 where empty; a key is searched from the place of its hash on.
 ///
 /// # Errors
 /// [`Error::State`] if a tensor is missing or does not fit.
@@ -51,8 +55,15 @@ pub fn pack_tables(
                 packed.insert(name("values"), bytes)
             }
         };
-        if let Some(ids) = tensors.get(&name("ids")) {
-            let ids = ids.to_vec1::<u32>()?;
+        let ids = tensors.get(&name("ids")).map(|ids| ids.to_vec1::<u32>()).transpose()?;
+        if let Some(keys) = tensors.get(&name("keys")) {
+            let keys: Vec<u64> = keys.to_vec1::<i64>()?.into_iter().map(i64::cast_unsigned).collect();
+            let places = places(&keys, ids.as_deref(), *rows).map_err(fail)?;
+            let keys: Vec<i64> = places.keys.into_iter().map(u64::cast_signed).collect();
+            packed.insert(name("index_keys"), Tensor::new(keys, &Device::Cpu)?);
+            packed.insert(name("index_rows"), Tensor::new(places.rows, &Device::Cpu)?);
+        }
+        if let Some(ids) = ids {
             let seen = bits(&ids, *rows).map_err(fail)?;
             let words: Vec<i64> = seen.into_iter().map(u64::cast_signed).collect();
             packed.insert(name("seen"), Tensor::new(words, &Device::Cpu)?);
@@ -62,7 +73,8 @@ pub fn pack_tables(
 }
 
 /// The values and ids that [`pack_tables`] was given, up to what its format keeps: `{table}.values` (n, K) as float32, and
-/// `{table}.ids` (n) where not all rows were trained. Tensors that were not packed stay as they are.
+/// `{table}.ids` (n) where not all rows were trained, and `{table}.keys` of a table that grows. Tensors that were not packed
+/// stay as they are.
 ///
 /// # Errors
 /// If a tensor cannot be read, or a scale is missing.
@@ -87,7 +99,15 @@ pub fn unpack_tables(packed: BTreeMap<String, Tensor>) -> Result<BTreeMap<String
                 let ids: Vec<u32> = (0..).zip(words).flat_map(of_word).collect();
                 tensors.insert(format!("{table}.ids"), Tensor::new(ids, &Device::Cpu)?);
             }
-            Some((_, "scales")) => {}
+            Some((table, "index_rows")) => {
+                let keys = packed.get(&format!("{table}.index_keys")).map(|keys| keys.to_vec1::<i64>());
+                let places = tensor.to_vec1::<u32>()?.into_iter().zip(keys.transpose()?.unwrap_or_default());
+                let mut keys: Vec<(u32, i64)> = places.filter(|(row, _)| *row >= RESERVED).collect();
+                keys.sort_unstable();
+                let keys: Vec<i64> = keys.into_iter().map(|(_, key)| key).collect();
+                tensors.insert(format!("{table}.keys"), Tensor::new(keys, &Device::Cpu)?);
+            }
+            Some((_, "scales" | "index_keys")) => {}
             _ => {
                 tensors.insert(name.clone(), tensor.clone());
             }
@@ -104,6 +124,18 @@ pub(super) fn check_ids(ids: &[u32], rows: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// The index of the keys of a table's trained rows from [`RESERVED`] on; without `ids` all of its `rows` were trained.
+pub(super) fn places(keys: &[u64], ids: Option<&[u32]>, rows: usize) -> Result<Places, String> {
+    let own: Vec<u32> = match ids {
+        Some(ids) => ids.iter().copied().filter(|&id| id >= RESERVED).collect(),
+        None => (RESERVED..rows as u32).collect(),
+    };
+    if keys.len() != own.len() {
+        return Err(format!("{} keys of {} rows", keys.len(), own.len()));
+    }
+    Ok(Places::new(keys, &own))
+}
+
 /// A bit for each of `rows` rows that is one of `ids`.
 pub(super) fn bits(ids: &[u32], rows: usize) -> Result<Vec<u64>, String> {
     check_ids(ids, rows)?;
@@ -116,7 +148,7 @@ pub(super) fn bits(ids: &[u32], rows: usize) -> Result<Vec<u64>, String> {
 fn quantise(values: &Tensor) -> Result<(Tensor, Tensor), Error> {
     let (n, width) = values.dims2()?;
     let (mut bytes, mut scales) = (Vec::with_capacity(n * width), Vec::with_capacity(n));
-    for row in values.to_vec2::<f32>()? {
+    for row in values.to_dtype(DType::F32)?.to_vec2::<f32>()? {
         let largest = row.iter().fold(0f32, |m, x| m.max(x.abs()));
         let scale = largest / 127.0;
         let step = |x: &f32| if scale > 0.0 { (x / scale).round() } else { 0.0 };

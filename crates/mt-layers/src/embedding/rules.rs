@@ -9,15 +9,17 @@ use crate::kernel;
 #[derive(Clone, Copy)]
 pub(super) struct Update<'a> {
     pub width: usize,
+    /// The table's update number, from 1.
+    pub step: u64,
     pub ids: &'a [u32],
     pub gradients: &'a [f32],
 }
 
 /// What a rule does with a row whose record has `PARTS` parts of the row's width: the values and its state.
 trait RowRule<const PARTS: usize>: Copy {
-    /// Sets the state of a row that was never updated; it is zero.
+    /// Sets the state of a row that was never updated, which is zero.
     #[inline(always)]
-    fn begin(self, _record: &mut [f32]) {}
+    fn begin(self, _values: &[f32], _state: &mut [f32]) {}
 
     /// The rule for one row, whose accumulator is `sum` if the rule has one.
     #[inline(always)]
@@ -32,26 +34,30 @@ trait RowRule<const PARTS: usize>: Copy {
 #[inline(always)]
 fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Records, update: Update) {
     let k = update.width;
+    let mut spare = vec![0.0; k];
     for u in 0..update.ids.len() {
         if let Some(&id) = update.ids.get(u + AHEAD) {
             records.prefetch(id);
         }
         let gradient = &update.gradients[u * k..][..k];
-        let (record, sum, fresh) = records.row(update.ids[u], k);
-        if fresh {
-            rule.begin(record);
-        }
+        let mut row = records.row(update.ids[u], k);
+        // One place for both kinds of storage: a closure for each would be compiled without the kernel's instructions.
+        let (values, state, sum) = row.open(&mut spare);
+        rule.begin(values, state);
         let rule = rule.of_row(gradient, sum);
         each_block!(k, |at, n| {
             let mut parts = [[0.0; LANES]; PARTS];
-            for p in 0..PARTS {
-                parts[p] = load(record, p * k + at, n);
+            parts[0] = load(values, at, n);
+            for p in 1..PARTS {
+                parts[p] = load(state, (p - 1) * k + at, n);
             }
             let parts = rule.block(load(gradient, at, n), parts);
-            for p in 0..PARTS {
-                store(parts[p], record, p * k + at, n);
+            store(parts[0], values, at, n);
+            for p in 1..PARTS {
+                store(parts[p], state, (p - 1) * k + at, n);
             }
         });
+        row.close(update.step, &spare);
     }
 }
 
@@ -124,13 +130,15 @@ pub(super) struct Ftrl {
 }
 
 impl RowRule<3> for Ftrl {
-    /// `z` such that the row's start value is the solution before the first gradient.
+    /// `z` such that the row's start value is the solution before the first gradient. After it, not all of the state is
+    /// zero any more.
     #[inline(always)]
-    fn begin(self, record: &mut [f32]) {
-        let k = record.len() / 3;
-        for i in 0..k {
-            let value = record[i];
-            record[k + i] = -value * self.base - if value == 0.0 { 0.0 } else { self.l1.copysign(value) };
+    fn begin(self, values: &[f32], state: &mut [f32]) {
+        if state.iter().any(|x| *x != 0.0) {
+            return;
+        }
+        for (z, &value) in state.iter_mut().zip(values) {
+            *z = -value * self.base - if value == 0.0 { 0.0 } else { self.l1.copysign(value) };
         }
     }
 

@@ -21,10 +21,16 @@ impl Start {
         Self { key: xxh3_64_with_seed(table.as_bytes(), seed), bound: (SCALE / (width as f64).sqrt()) as f32 }
     }
 
-    /// Writes the start values of a row. They do not depend on when or how often it is asked for.
+    /// The key of what chance decides of a row in an update.
     #[inline(always)]
-    pub fn fill(self, id: u32, out: &mut [f32]) {
-        let row = mix(self.key ^ mix(u64::from(id)));
+    pub fn chance(self, id: u32, step: u64) -> u64 {
+        mix(self.key.rotate_left(32) ^ mix(u64::from(id)) ^ mix(step).rotate_left(1))
+    }
+
+    /// Writes the start values of the row of an id, or of a key. They do not depend on when or how often it is asked for.
+    #[inline(always)]
+    pub fn fill(self, id: u64, out: &mut [f32]) {
+        let row = mix(self.key ^ mix(id));
         for j in 0..out.len().div_ceil(2) {
             let bits = draw(row, j as u64);
             out[2 * j] = self.bound * symmetric((bits >> 40) as u32);
@@ -48,7 +54,7 @@ mod tests {
     fn rows(seed: u64, table: &str, width: usize, ids: std::ops::Range<u32>) -> Vec<f32> {
         let start = Start::new(seed, table, width);
         let mut values = vec![0.0; width * ids.len()];
-        values.chunks_exact_mut(width).zip(ids).for_each(|(row, id)| start.fill(id, row));
+        values.chunks_exact_mut(width).zip(ids).for_each(|(row, id)| start.fill(id.into(), row));
         values
     }
 

@@ -6,17 +6,21 @@ use std::sync::PoisonError;
 use candle_core::{DType, Device, Tensor};
 
 use super::config::TableConfig;
+use super::growing::SavedKeys;
 use super::pack::check_ids;
-use super::{Embeddings, read};
+use super::{Embeddings, read, saved_keys};
 use crate::Error;
 
 /// One table's tensors, checked.
 struct Saved {
     steps: u64,
     ids: Vec<u32>,
-    /// Values, then the state of each value.
+    values: Vec<f32>,
+    /// The state of each value.
     parts: Vec<Vec<f32>>,
     sums: Option<Vec<f32>>,
+    /// Of a table that grows.
+    keys: Option<SavedKeys>,
 }
 
 impl Embeddings {
@@ -24,9 +28,13 @@ impl Embeddings {
     /// their start values, which the seed gives.
     ///
     /// For each table, with `n` trained rows: `{table}.steps` (1), its number of updates; `{table}.ids` (n),
-    /// ascending, left out where every row was trained; `{table}.values` (n, K); and the optimizer's state by name:
+    /// ascending, left out where every row was trained; `{table}.values` (n, K), as they are kept; and the optimizer's state by name:
     /// `mean` and `square` (n, K) for Adam, `z` and `n` (n, K) for FTRL, `sum` (n) for row-wise Adagrad. Gradients
     /// not yet applied are not part of it.
+    ///
+    /// A table that grows also has `{table}.keys`, the key of each of its trained rows from row 2 on, and `last`, the step
+    /// that last saw it; `clock` (3): steps, keys admitted and evicted in this epoch; and of the keys that wait for a row
+    /// `waiting`, `waiting_last` and `waiting_counts`. Keys are the bits of unsigned numbers.
     ///
     /// # Errors
     /// If a tensor cannot be made.
@@ -39,11 +47,18 @@ impl Embeddings {
             let mut put =
                 |what: &str, tensor: Tensor| tensors.insert(format!("{}.{what}", entry.name), tensor);
             put("steps", Tensor::new(&[table.steps as i64], &Device::Cpu)?);
-            for (part, what) in ["values"].iter().chain(table.cfg.optimizer.per_value()).enumerate() {
+            let values = Tensor::from_vec(table.values(&ids), (n, k), &Device::Cpu)?;
+            put("values", values.to_dtype(table.cfg.storage.dtype())?);
+            for (part, what) in table.cfg.optimizer.per_value().iter().enumerate() {
                 put(what, Tensor::from_vec(table.gather(&ids, part), (n, k), &Device::Cpu)?);
             }
             for what in table.cfg.optimizer.per_row() {
                 put(what, Tensor::from_vec(table.gather_sums(&ids), n, &Device::Cpu)?);
+            }
+            if let Some(keys) = table.keys() {
+                for (what, tensor) in saved_keys::to_tensors(&keys)? {
+                    put(what, tensor);
+                }
             }
             if n < table.cfg.rows {
                 put("ids", Tensor::from_vec(ids, n, &Device::Cpu)?);
@@ -73,12 +88,15 @@ impl Embeddings {
             let table = name.rsplit_once('.').map_or(name, |(table, _)| table).to_owned();
             return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
         }
-        for (entry, Saved { steps, ids, parts, sums }) in self.shared.tables.iter().zip(all) {
+        for (entry, Saved { steps, ids, values, parts, sums, keys }) in self.shared.tables.iter().zip(all) {
             entry.gradients.lock().unwrap_or_else(PoisonError::into_inner).clear();
             let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
             table.reset();
-            table.restore(&ids, &parts, sums.as_deref());
+            table.restore(&ids, &values, &parts, sums.as_deref());
             table.steps = steps;
+            if let Some(keys) = keys {
+                table.restore_keys(keys);
+            }
         }
         Ok(())
     }
@@ -97,17 +115,23 @@ impl Saved {
             None => (0..cfg.rows).map(|id| id as u32).collect(),
         };
         check_ids(&ids, cfg.rows)?;
-        let mut floats = |what: &str, shape: &[usize]| {
+        let mut floats = |what: &str, shape: &[usize], other: DType| {
             let Some(tensor) = find(what) else { return Err(format!("{what:?} is missing")) };
             let (found, dtype) = (tensor.dims(), tensor.dtype());
-            if found != shape || dtype != DType::F32 {
+            if found != shape || dtype != DType::F32 && dtype != other {
                 return Err(format!("{what:?} is {found:?} of {dtype:?}, expected {shape:?} of F32"));
             }
-            tensor.flatten_all().and_then(|tensor| tensor.to_vec1()).map_err(|error| error.to_string())
+            let single = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all());
+            single.and_then(|tensor| tensor.to_vec1()).map_err(|error| error.to_string())
         };
-        let names = ["values"].iter().chain(cfg.optimizer.per_value());
-        let parts = names.map(|what| floats(what, &[ids.len(), cfg.width])).collect::<Result<_, _>>()?;
-        let sums = cfg.optimizer.per_row().first().map(|what| floats(what, &[ids.len()])).transpose()?;
-        Ok(Self { steps, ids, parts, sums })
+        let (single, shape) = (DType::F32, [ids.len(), cfg.width]);
+        // Or in single precision, as all of a warm start is.
+        let values = floats("values", &shape, cfg.storage.dtype())?;
+        let state = cfg.optimizer.per_value().iter();
+        let parts = state.map(|what| floats(what, &shape, single)).collect::<Result<_, _>>()?;
+        let sums = cfg.optimizer.per_row().first();
+        let sums = sums.map(|what| floats(what, &[ids.len()], single)).transpose()?;
+        let keys = cfg.growth.map(|_| saved_keys::from_tensors(&ids, find)).transpose()?;
+        Ok(Self { steps, ids, values, parts, sums, keys })
     }
 }

@@ -1,8 +1,12 @@
 //! One table: a record for each row, of which only trained ones take memory.
 
-use super::config::TableConfig;
+use super::config::{Storage, TableConfig};
+use super::growing::{Changes, Growing, SavedKeys};
+use super::growth::{RESERVED, TableSize};
+use super::ids::Ids;
 use super::lookup::{Lookup, Values};
 use super::prefetch::prefetch;
+use super::rounding::{by_chance, nearest};
 use super::rules::Update;
 use super::scatter::RowGradients;
 use super::start::Start;
@@ -13,7 +17,7 @@ pub(super) const LINE: usize = 16;
 
 /// Rows and optimizer state of one table.
 ///
-/// A record is the row's `K` values, then what the optimizer keeps for each of them: against arrays apart from each
+/// A record is the row's `K` values, two a word in half precision, then what the optimizer keeps for each of them: against arrays apart from each
 /// other, a row that is trained alone takes a third of the pages. Measured with lazy Adam and 10⁷ rows, the step takes
 /// as long on pages of 4 KB, and 1.15 times as long on huge pages. What is kept for a row as a whole lies apart: 17
 /// floats a record would spread every lookup over two cache lines.
@@ -28,6 +32,7 @@ pub(super) struct Table {
     first: usize,
     sums: Vec<f32>,
     seen: Vec<u64>,
+    growing: Option<Growing>,
 }
 
 /// What an update writes.
@@ -35,8 +40,24 @@ pub(super) struct Records<'a> {
     records: &'a mut [f32],
     sums: &'a mut [f32],
     stride: usize,
+    storage: Storage,
     seen: &'a mut [u64],
     start: Start,
+}
+
+/// A row to be updated.
+pub(super) struct Row<'a> {
+    id: u32,
+    start: Start,
+    storage: Storage,
+    /// The words of its values.
+    words: &'a mut [f32],
+    /// What the optimizer keeps for each of them.
+    state: &'a mut [f32],
+    /// What it keeps for the row.
+    sum: Option<&'a mut f32>,
+    /// Whether it was never updated.
+    fresh: bool,
 }
 
 impl Table {
@@ -51,14 +72,19 @@ impl Table {
             return Err(error("width", "expected at least 1, found 0".to_owned()));
         }
         cfg.optimizer.check().map_err(|(key, problem)| error(&format!("optimizer.{key}"), problem))?;
-        let floats = cfg.width.checked_mul(1 + cfg.optimizer.per_value().len());
+        if let Some(growth) = cfg.growth {
+            growth.check(cfg.rows).map_err(|(key, problem)| error(key, problem))?;
+        }
+        let state = cfg.width.checked_mul(cfg.optimizer.per_value().len());
+        let floats = state.and_then(|state| state.checked_add(cfg.storage.words(cfg.width)));
         let records = floats.and_then(|n| n.checked_mul(cfg.rows)?.checked_add(LINE - 1)).and_then(zeroed);
         let sums = zeroed(if cfg.optimizer.per_row().is_empty() { 0 } else { cfg.rows });
         let (Some(records), Some(sums)) = (records, sums) else {
             return Err(error("rows", format!("{} x {} do not fit in memory", cfg.rows, cfg.width)));
         };
         let (start, seen) = (Start::new(seed, name, cfg.width), vec![0; cfg.rows.div_ceil(64)]);
-        Ok(Self { cfg, start, steps: 0, first: first(&records), records, sums, seen })
+        let growing = cfg.growth.map(|growth| Growing::new(growth, cfg.rows));
+        Ok(Self { cfg, start, steps: 0, first: first(&records), records, sums, seen, growing })
     }
 
     /// Makes every row untrained again.
@@ -72,21 +98,30 @@ impl Table {
         self.first = first(&self.records);
         self.seen.fill(0);
         self.steps = 0;
+        if let (Some(growing), Some(growth)) = (&mut self.growing, self.cfg.growth) {
+            *growing = Growing::new(growth, self.cfg.rows);
+        }
     }
 
     /// Floats of a record.
     fn stride(&self) -> usize {
-        self.cfg.width * (1 + self.cfg.optimizer.per_value().len())
+        self.cfg.storage.words(self.cfg.width) + self.cfg.width * self.cfg.optimizer.per_value().len()
     }
 
     pub fn lookup(&self) -> Lookup<'_> {
-        let values = Values::F32(&self.records[self.first..]);
-        Lookup { values, stride: self.stride(), seen: &self.seen, ranks: &[], start: self.start }
+        let records = &self.records[self.first..];
+        let (values, stride) = match self.cfg.storage {
+            Storage::F32 => (Values::F32(records), self.stride()),
+            Storage::F16 => (Values::F16(bytemuck::cast_slice(records)), 2 * self.stride()),
+            Storage::Bf16 => (Values::Bf16(bytemuck::cast_slice(records)), 2 * self.stride()),
+        };
+        Lookup { values, stride, seen: &self.seen, ranks: &[], start: self.start }
     }
 
     fn records(&mut self) -> Records<'_> {
         Records {
             stride: self.stride(),
+            storage: self.cfg.storage,
             records: &mut self.records[self.first..],
             sums: &mut self.sums,
             seen: &mut self.seen,
@@ -101,9 +136,74 @@ impl Table {
         }
         self.steps += 1;
         let TableConfig { width, optimizer, .. } = self.cfg;
-        let update = Update { width, ids: gradients.ids(), gradients: gradients.values() };
-        optimizer.update(self.steps, rate, self.records(), update);
+        let update = Update { width, step: self.steps, ids: gradients.ids(), gradients: gradients.values() };
+        optimizer.update(rate, self.records(), update);
         gradients.clear();
+    }
+
+    /// The rows of the ids of a training step, each field's; see [`Growing::admit`]. Of a table that does not grow, ids
+    /// are rows.
+    pub fn admit(&mut self, ids: &[&Ids]) -> Vec<Vec<u32>> {
+        let Some(growing) = &mut self.growing else {
+            return ids.iter().map(|ids| ids.rows.clone()).collect();
+        };
+        let (found, changes) = growing.admit(ids);
+        self.apply(&changes);
+        found
+    }
+
+    /// The rows of ids where nothing is counted; `None` where a row belongs to no key.
+    pub fn rows_of(&self, ids: &Ids) -> Option<Vec<u32>> {
+        let Some(growing) = &self.growing else { return Some(ids.rows.clone()) };
+        let rows = growing.rows_of(ids);
+        rows.iter().all(|&row| growing.is_row(row)).then_some(rows)
+    }
+
+    /// Ends an epoch of training: keys that are too old lose their rows. What has grown, `None` for a table that does not.
+    pub fn end_epoch(&mut self, name: &str) -> Option<TableSize> {
+        let changes = self.growing.as_mut()?.expire();
+        self.apply(&changes);
+        let row = self.stride() + self.cfg.optimizer.per_row().len();
+        let growing = self.growing.as_mut()?;
+        let rows = growing.in_use();
+        Some(TableSize {
+            table: name.to_owned(),
+            rows,
+            capacity: self.cfg.rows - RESERVED as usize,
+            admitted: std::mem::take(&mut growing.admitted),
+            evicted: std::mem::take(&mut growing.evicted),
+            waiting: growing.waiting(),
+            bytes: rows * row * size_of::<f32>() + growing.bytes(),
+        })
+    }
+
+    /// Clears rows that lost their keys, and sets those that got one to where the key starts.
+    fn apply(&mut self, changes: &Changes) {
+        let (stride, storage) = (self.stride(), self.cfg.storage);
+        let (words, mut values) = (storage.words(self.cfg.width), vec![0.0; self.cfg.width]);
+        let at = |row: u32| self.first + row as usize * stride;
+        for &row in &changes.evicted {
+            self.seen[row as usize / 64] &= !(1 << (row % 64));
+            self.records[at(row)..][..stride].fill(0.0);
+            self.sums.iter_mut().skip(row as usize).take(1).for_each(|sum| *sum = 0.0);
+        }
+        for &(row, key) in &changes.admitted {
+            self.seen[row as usize / 64] |= 1 << (row % 64);
+            self.start.fill(key, &mut values);
+            store(storage, &values, &mut self.records[at(row)..][..words]);
+        }
+    }
+
+    /// What is known of keys, of a table that grows.
+    pub fn keys(&self) -> Option<SavedKeys> {
+        self.growing.as_ref().map(Growing::save)
+    }
+
+    /// Replaces what is known of keys. Each row that has one must be a trained row, and the other way round.
+    pub fn restore_keys(&mut self, saved: SavedKeys) {
+        if let Some(growing) = &mut self.growing {
+            growing.restore(saved);
+        }
     }
 
     /// Ids of the trained rows, ascending.
@@ -116,12 +216,19 @@ impl Table {
         ids
     }
 
-    /// Part `part` of the record of each of `ids`: 0 is the values, then the optimizer's state.
+    /// The values of each of `ids`.
+    pub fn values(&self, ids: &[u32]) -> Vec<f32> {
+        let (mut values, lookup) = (vec![0.0; ids.len() * self.cfg.width], self.lookup());
+        ids.iter().zip(values.chunks_exact_mut(self.cfg.width)).for_each(|(&id, row)| lookup.read(id, row));
+        values
+    }
+
+    /// Part `part` of the optimizer's state of each of `ids`.
     pub fn gather(&self, ids: &[u32], part: usize) -> Vec<f32> {
         let (k, stride) = (self.cfg.width, self.stride());
         let mut values = Vec::with_capacity(ids.len() * k);
         for &id in ids {
-            let at = self.first + id as usize * stride + part * k;
+            let at = self.first + id as usize * stride + self.cfg.storage.words(k) + part * k;
             values.extend_from_slice(&self.records[at..at + k]);
         }
         values
@@ -132,19 +239,28 @@ impl Table {
         ids.iter().map(|&id| self.sums[id as usize]).collect()
     }
 
-    /// Makes `ids` trained rows with these parts of their records and sums.
-    pub fn restore(&mut self, ids: &[u32], parts: &[Vec<f32>], sums: Option<&[f32]>) {
-        let (k, stride) = (self.cfg.width, self.stride());
+    /// Makes `ids` trained rows with these values, parts of the optimizer's state and sums.
+    pub fn restore(&mut self, ids: &[u32], values: &[f32], parts: &[Vec<f32>], sums: Option<&[f32]>) {
+        let (k, stride, words) = (self.cfg.width, self.stride(), self.cfg.storage.words(self.cfg.width));
         for (i, &id) in ids.iter().enumerate() {
             self.seen[id as usize / 64] |= 1 << (id % 64);
-            for (p, part) in parts.iter().enumerate() {
-                let at = self.first + id as usize * stride + p * k;
-                self.records[at..at + k].copy_from_slice(&part[i * k..][..k]);
+            let record = &mut self.records[self.first + id as usize * stride..][..stride];
+            store(self.cfg.storage, &values[i * k..][..k], &mut record[..words]);
+            for (part, state) in parts.iter().zip(record[words..].chunks_exact_mut(k)) {
+                state.copy_from_slice(&part[i * k..][..k]);
             }
             if let Some(sums) = sums {
                 self.sums[id as usize] = sums[i];
             }
         }
+    }
+}
+
+/// Writes values into their words.
+fn store(storage: Storage, values: &[f32], words: &mut [f32]) {
+    match storage {
+        Storage::F32 => words.copy_from_slice(values),
+        storage => nearest(storage, values, bytemuck::cast_slice_mut(words)),
     }
 }
 
@@ -167,17 +283,50 @@ impl Records<'_> {
         prefetch(&self.records[id as usize * self.stride..][..self.stride]);
     }
 
-    /// A row's record, its accumulator if the table has them, and whether this is its first update: then its values
-    /// were just set to where they start.
+    /// A row to be updated.
     #[inline(always)]
-    pub fn row(&mut self, id: u32, width: usize) -> (&mut [f32], Option<&mut f32>, bool) {
+    pub fn row(&mut self, id: u32, width: usize) -> Row<'_> {
         let record = &mut self.records[id as usize * self.stride..][..self.stride];
+        let (words, state) = record.split_at_mut(self.storage.words(width));
         let (word, bit) = (&mut self.seen[id as usize / 64], 1 << (id % 64));
         let fresh = *word & bit == 0;
-        if fresh {
-            *word |= bit;
-            self.start.fill(id, &mut record[..width]);
+        *word |= bit;
+        let sum = self.sums.get_mut(id as usize);
+        Row { id, start: self.start, storage: self.storage, words, state, sum, fresh }
+    }
+}
+
+impl Row<'_> {
+    /// The values in single precision, the state and the accumulator, to be changed. Before the first update the values are
+    /// where they start. `spare` has room for a row in half precision, which is put back by [`Row::close`].
+    #[inline(always)]
+    pub fn open<'a>(
+        &'a mut self,
+        spare: &'a mut [f32],
+    ) -> (&'a mut [f32], &'a mut [f32], Option<&'a mut f32>) {
+        let values = match self.storage {
+            Storage::F32 => &mut *self.words,
+            Storage::F16 => {
+                Values::F16(bytemuck::cast_slice(self.words)).widen(0, 0, spare);
+                spare
+            }
+            Storage::Bf16 => {
+                Values::Bf16(bytemuck::cast_slice(self.words)).widen(0, 0, spare);
+                spare
+            }
+        };
+        if self.fresh {
+            self.start.fill(self.id.into(), values);
         }
-        (record, self.sums.get_mut(id as usize), fresh)
+        (values, self.state, self.sum.as_deref_mut())
+    }
+
+    /// Rounds a row in half precision by the chance of update number `step`.
+    #[inline(always)]
+    pub fn close(self, step: u64, spare: &[f32]) {
+        if self.storage != Storage::F32 {
+            let key = self.start.chance(self.id, step);
+            by_chance(self.storage, spare, key, bytemuck::cast_slice_mut(self.words));
+        }
     }
 }

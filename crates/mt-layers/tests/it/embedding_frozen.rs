@@ -15,7 +15,7 @@ const SEED: u64 = 3;
 /// Trained in the rows `trained`.
 fn embeddings(rows: usize, width: usize, trained: &[u32]) -> Result<Embeddings> {
     let embeddings = one_table(rows, width, RowOptimizer::Sgd {}, &[Pooling::Sum]);
-    let ids = Ids { offsets: Some(vec![0, trained.len() as u32]), rows: trained.to_vec(), weights: None };
+    let ids = Ids { offsets: Some(vec![0, trained.len() as u32]), rows: trained.to_vec(), ..Ids::default() };
     differentiate(&embeddings, &[ids], |i| (i as f32).cos())?;
     embeddings.step(|_| 0.7);
     Ok(embeddings)
@@ -58,8 +58,11 @@ fn frozen_tables_give_the_bits_of_the_trained_ones() -> Result<()> {
                 let frozen = frozen(file, rows, width)?;
                 let numeric = Input::from(Tensor::new(&[[1f32, -0.5]], &candle_core::Device::Cpu)?);
                 for list in [&all[..], &all[rows - 1..], &[]] {
-                    let ids =
-                        Ids { offsets: Some(vec![0, list.len() as u32]), rows: list.to_vec(), weights: None };
+                    let ids = Ids {
+                        offsets: Some(vec![0, list.len() as u32]),
+                        rows: list.to_vec(),
+                        ..Ids::default()
+                    };
                     let expected = live.forward(vec![ids.clone()], Some(&numeric))?;
                     assert_eq!(bits(&frozen.forward(&[ids], Some(&numeric))?)?, bits(&expected)?);
                 }
@@ -76,7 +79,7 @@ fn frozen_tables_give_the_bits_of_the_trained_ones() -> Result<()> {
 fn every_pooling_reads_frozen_rows() -> Result<()> {
     let live = one_table(100, 5, RowOptimizer::Sgd {}, &POOLINGS);
     let mut ids =
-        vec![Ids { offsets: Some(vec![0, 3, 3, 5]), rows: vec![1, 99, 7, 7, 64], weights: None }; 4];
+        vec![Ids { offsets: Some(vec![0, 3, 3, 5]), rows: vec![1, 99, 7, 7, 64], ..Ids::default() }; 4];
     ids[3].weights = Some(vec![0.5, 2.0, -1.0, 1.0, 3.0]);
     differentiate(&live, &ids, |i| i as f32)?;
     live.step(|_| 0.1);

@@ -76,7 +76,7 @@ fn training_by_rows_is_dense_gradient_descent() -> Result<()> {
         let lists = Ids {
             offsets: Some(vec![0, 2, 2, 5]),
             rows: (0..5).map(|i| (i * i + step) % 11).collect(),
-            weights: None,
+            ..Ids::default()
         };
         let ids = [lists, Ids::single(vec![step % 11, 3, 7])];
         let loss = |out: Tensor| (out - 1.0)?.sqr()?.sum_all();
@@ -95,7 +95,7 @@ fn training_by_rows_is_dense_gradient_descent() -> Result<()> {
 #[test]
 fn the_largest_row_gets_the_gradient_and_the_first_of_equals() -> Result<()> {
     let embeddings = one_table(9, 3, RowOptimizer::Sgd {}, &[Pooling::Max]);
-    let ids = Ids { offsets: Some(vec![0, 0, 3]), rows: vec![4, 4, 4], weights: None };
+    let ids = Ids { offsets: Some(vec![0, 0, 3]), rows: vec![4, 4, 4], ..Ids::default() };
     let out = differentiate(&embeddings, &[ids], |i| i as f32)?;
     assert_eq!(out[0], [0.0; 3]);
     let gradient = embeddings.gradient("t")?;
@@ -142,7 +142,7 @@ fn gradients_accumulate_until_a_step() -> Result<()> {
 #[test]
 fn a_table_without_ids_in_the_batch_stays_as_it_is() -> Result<()> {
     for optimizer in optimizers() {
-        let cfg = TableConfig { rows: 5, width: 2, optimizer };
+        let cfg = TableConfig { optimizer, ..TableConfig::new(5, 2) };
         let fields = vec![field("a", "a", Pooling::Sum), field("b", "b", Pooling::Sum)];
         let embeddings = Embeddings::new([("a", cfg), ("b", cfg)], fields, 1)?;
         let none = Ids { offsets: Some(vec![0, 0]), ..Ids::default() };

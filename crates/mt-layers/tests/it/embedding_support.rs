@@ -23,7 +23,8 @@ pub fn field(name: &str, table: &str, pooling: Pooling) -> Field {
 /// One table `t` with a field for each pooling.
 pub fn one_table(rows: usize, width: usize, optimizer: RowOptimizer, poolings: &[Pooling]) -> Embeddings {
     let fields = poolings.iter().enumerate().map(|(f, &p)| field(&format!("field{f}"), "t", p)).collect();
-    Embeddings::new([("t", TableConfig { rows, width, optimizer })], fields, 3).expect("good settings")
+    Embeddings::new([("t", TableConfig { optimizer, ..TableConfig::new(rows, width) })], fields, 3)
+        .expect("good settings")
 }
 
 /// The gradients of `Σ out · upstream`, added to the tables' sums. Returns the output.
@@ -85,7 +86,12 @@ pub fn bits(embeddings: &Embeddings) -> std::result::Result<BTreeMap<String, Vec
     let of = |tensor: &Tensor| -> Result<Vec<u64>> {
         let tensor = tensor.flatten_all()?;
         Ok(match tensor.dtype() {
-            DType::F32 => tensor.to_vec1::<f32>()?.into_iter().map(|x| x.to_bits().into()).collect(),
+            DType::F32 | DType::F16 | DType::BF16 => tensor
+                .to_dtype(DType::F32)?
+                .to_vec1::<f32>()?
+                .into_iter()
+                .map(|x| x.to_bits().into())
+                .collect(),
             DType::U32 => tensor.to_vec1::<u32>()?.into_iter().map(u64::from).collect(),
             _ => tensor.to_vec1::<i64>()?.into_iter().map(|x| x as u64).collect(),
         })

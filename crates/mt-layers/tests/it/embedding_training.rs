@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor};
-use mt_layers::{Embeddings, Error, Field, Ids, Pooling, RowOptimizer, TableConfig};
+use mt_layers::{Embeddings, Error, Field, Ids, Pooling, RowOptimizer, Storage, TableConfig};
 
 use crate::embedding_support::{bits, differentiate, field, one_table, optimizers};
 
@@ -113,7 +113,7 @@ fn at_rate_zero_no_value_moves() -> Result<()> {
 fn train(embeddings: &Embeddings, from: u32, to: u32, reach: u32) -> Result<()> {
     for step in from..to {
         let rows: Vec<u32> = (0..30).map(|i| (i * 7 + step * 13) % reach).collect();
-        let lists = Ids { offsets: Some(vec![0, 4, 4, 30]), rows: rows.clone(), weights: None };
+        let lists = Ids { offsets: Some(vec![0, 4, 4, 30]), rows: rows.clone(), ..Ids::default() };
         let ids = [lists, Ids::single(rows[..3].to_vec())];
         differentiate(embeddings, &ids, |i| ((i + step as usize) as f32).sin())?;
         embeddings.step(|_| 0.05);
@@ -142,13 +142,48 @@ fn restored_tables_go_on_to_the_same_bits() -> Result<()> {
 }
 
 #[test]
+fn half_precision_loses_no_small_updates_and_goes_on_to_the_same_bits() -> Result<()> {
+    for storage in [Storage::F16, Storage::Bf16] {
+        for optimizer in optimizers() {
+            let new = || {
+                let cfg = TableConfig { optimizer, storage, ..TableConfig::new(50, 5) };
+                let fields = vec![field("a", "t", Pooling::Mean), field("b", "t", Pooling::Max)];
+                Embeddings::new([("t", cfg)], fields, 3).expect("good settings")
+            };
+            let (straight, stopped, restored) = (new(), new(), new());
+            train(&straight, 0, 12, 50)?;
+            train(&stopped, 0, 6, 50)?;
+            assert_eq!(stopped.export()?["t.values"].dtype().size_in_bytes(), 2);
+            restored.import(&stopped.export()?)?;
+            train(&restored, 6, 12, 50)?;
+            assert_eq!(bits(&restored)?, bits(&straight)?);
+            assert_ne!(bits(&straight)?, bits(&stopped)?);
+        }
+        // A thousand updates, each a fraction of the distance between two numbers near the value.
+        let cfg = TableConfig { optimizer: RowOptimizer::Sgd {}, storage, ..TableConfig::new(1, 64) };
+        let embeddings = Embeddings::new([("t", cfg)], vec![field("a", "t", Pooling::Sum)], 3)?;
+        let ids = [Ids::single(vec![0])];
+        differentiate(&embeddings, &ids, |_| -1.0)?;
+        embeddings.step(|_| 1.0);
+        for _ in 0..1000 {
+            differentiate(&embeddings, &ids, |_| -1.0)?;
+            embeddings.step(|_| 1e-4);
+        }
+        let mean = embeddings.forward(ids.to_vec(), None)?.mean_all()?.to_scalar::<f32>()?;
+        approx::assert_abs_diff_eq!(mean, 1.1, epsilon = 0.02);
+    }
+    Ok(())
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() -> Result<()> {
     let adam = RowOptimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
             let name = |f: usize| format!("t{}", f % 8);
-            let tables = (0..8).map(|f| (name(f), TableConfig { rows: 3000, width: 16, optimizer: adam }));
+            let tables =
+                (0..8).map(|f| (name(f), TableConfig { optimizer: adam, ..TableConfig::new(3000, 16) }));
             let fields = (0..20).map(|f| field(&format!("f{f}"), &name(f), Pooling::Sum)).collect();
             let embeddings = Embeddings::new(tables, fields, 1)?;
             let mut outputs = Vec::new();
@@ -200,7 +235,7 @@ fn ids_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn settings_that_cannot_be_are_refused_by_key() {
     let message = |rows, width, optimizer, fields: Vec<Field>| {
-        Embeddings::new([("t", TableConfig { rows, width, optimizer })], fields, 0)
+        Embeddings::new([("t", TableConfig { optimizer, ..TableConfig::new(rows, width) })], fields, 0)
             .expect_err("bad")
             .to_string()
     };

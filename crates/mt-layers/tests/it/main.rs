@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod embedding_frozen;
+mod embedding_growing;
 mod embedding_lookup;
 mod embedding_support;
 mod embedding_training;

@@ -5,7 +5,7 @@
 //! | `bundle.json` | the [`Manifest`]: format, table format, fingerprint of the encoders, size and SHA-256 of each file |
 //! | `model.json` | the [`Signature`](crate::Signature): network, schema, encoders, normaliser, missing values |
 //! | `weights.safetensors` | the parameters by name |
-//! | `tables.safetensors` | the trained rows of embedding tables, see [`mt_layers::pack_tables`]; only with fields |
+//! | `tables.safetensors` | the trained rows of embedding tables, and of those that grew where the rows of keys are, see [`mt_layers::pack_tables`]; only with fields |
 //! | `check.json` | some raw rows with their predictions, and the instruction set they were computed with |
 //! | `config.yaml` | the configuration that the model was trained with |
 //! | `README.md` | the model card |
@@ -14,7 +14,9 @@ mod check;
 mod export;
 mod manifest;
 pub(crate) mod map;
+mod tables;
 
 pub(crate) use check::Recorded;
 pub use export::Export;
 pub use manifest::{Contents, Manifest};
+pub use tables::TableRows;

@@ -92,9 +92,9 @@ fn values_come_out_as_in_training() {
     assert_eq!(of(vec![("seen", (&list[..]).into())]), of(vec![("seen", " 2|3|4 ".into())]));
     // The rows that the encoders give, pooled by hand.
     let encoded = vec![
-        Ids { offsets: None, rows: vec![0] },
-        Ids { offsets: None, rows: vec![1] },
-        Ids { offsets: Some(vec![0, 0]), rows: vec![] },
+        Ids { offsets: None, rows: vec![0], keys: None },
+        Ids { offsets: None, rows: vec![1], keys: None },
+        Ids { offsets: Some(vec![0, 0]), rows: vec![], keys: None },
     ];
     let numeric = mt_data::Numeric::Dense(mt_data::DenseRows { width: 2, values: vec![0.25, 0.25] });
     assert_eq!(predictor.predict(numeric, encoded).expect("predictions"), unknown);

@@ -62,7 +62,7 @@ impl Network {
     fn new(cfg: &ModelConfig, input: Source) -> Self {
         let params = Params::new(3);
         let model = build(cfg, INPUTS, &tasks(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
-        let table = TableConfig { rows: 9, width: 6, optimizer: RowOptimizer::Sgd {} };
+        let table = TableConfig { optimizer: RowOptimizer::Sgd {}, ..TableConfig::new(9, 6) };
         let field = |name: &str, pooling| Field { name: name.into(), table: "items".into(), pooling };
         let fields = vec![field("item", Pooling::Sum), field("history", Pooling::Mean)];
         let embeddings = Embeddings::new([("items", table)], fields, 5).expect("a table");
@@ -77,7 +77,7 @@ impl Network {
             Source::Embedded => {
                 let lists = (0..=ROWS as u32).map(|row| 2 * row).collect();
                 let history = (0..2 * ROWS as u32).map(|i| i * i % 9).collect();
-                let history = Ids { offsets: Some(lists), rows: history, weights: None };
+                let history = Ids { offsets: Some(lists), rows: history, ..Ids::default() };
                 let item = Ids::single((0..ROWS as u32).map(|row| row % 9).collect());
                 let xs = self.embeddings.forward(vec![item, history], None);
                 Input::Dense(xs.map_err(candle_core::Error::wrap)?)

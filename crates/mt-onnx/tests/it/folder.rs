@@ -1,6 +1,7 @@
 //! What an export leaves on disk, and when it leaves nothing.
 
-use mt_models::{ModelConfig, ModelKind};
+use mt_data::{Encoder, Growing};
+use mt_models::{ModelConfig, ModelKind, Signature, write_json};
 use mt_onnx::{Error, Export};
 
 use crate::model::{Inputs, signature, write};
@@ -52,6 +53,12 @@ fn exports_that_cannot_be_are_refused_and_leave_nothing() {
     write(&model, &clashing);
     let error = Export { model: &model, tables: true }.write(&out).expect_err("two values of a name");
     assert!(matches!(&error, Error::Name { name } if name == "user") && error.is_usage(), "{error}");
+    let mut grown = signature(mmoe(), Inputs::Fields);
+    write(&model, &grown);
+    grown.encoders.tables[0].encoder = Encoder::Growing(Growing { capacity: 20, admit: 1, ttl: None });
+    write_json(&model.join(Signature::FILE), &grown).expect("a file");
+    let error = Export { model: &model, tables: true }.write(&out).expect_err("a table that grows");
+    assert!(matches!(&error, Error::Growing { table } if table == "user") && error.is_usage(), "{error}");
     let taken = Export { model: &model, tables: true }.write(&model).expect_err("a folder that is there");
     assert!(matches!(taken, Error::Model(mt_models::Error::Exists { .. })) && taken.is_usage());
     std::fs::write(model.join("weights.safetensors"), "").expect("a file");

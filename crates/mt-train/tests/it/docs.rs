@@ -5,10 +5,11 @@ use std::path::Path;
 
 use mt_data::synth::SynthConfig;
 use mt_data::{
-    BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, JoinConfig, JoinMissing,
-    Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig, TaskKind,
+    BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, Growing, JoinConfig,
+    JoinMissing, Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig,
+    TaskKind,
 };
-use mt_layers::{Initializer, LossKind, Norm, RowOptimizer};
+use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
 use mt_train::{
     BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
@@ -62,7 +63,7 @@ fn full() -> Config {
         column: ColumnRef::Index(1),
         name: Some("user".into()),
         table: Some("user".into()),
-        encode: Some(Encoding::default()),
+        encode: Some(Encoding::Growing(Growing { capacity: 1, admit: 1, ttl: Some(1) })),
         separator: Some(' '),
         pooling: Some(Pooling::Mean),
         last: Some(1),
@@ -112,7 +113,11 @@ fn full() -> Config {
             gate: Some(vec![1]),
             temperature: Some(1.0),
             levels: Some(Levels::Each(vec![level])),
-            embedding: Some(EmbeddingConfig { width: 1, widths: [("user".into(), 1)].into() }),
+            embedding: Some(EmbeddingConfig {
+                width: 1,
+                widths: [("user".into(), 1)].into(),
+                storage: Storage::Bf16,
+            }),
             tower: vec![1],
             init: Initializer::Xavier,
             norm: Norm::Batch,

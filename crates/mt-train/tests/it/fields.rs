@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::training::files;
 
 /// What the identifiers of users begin at: from here on a float64 no longer tells neighbours apart.
-const FIRST_USER: u64 = (1 << 53) + 1;
+pub const FIRST_USER: u64 = (1 << 53) + 1;
 
 /// The header of [`rows`].
 pub const HEADER: &str = "user,tags,play,click,buy,seconds,class\n";
@@ -79,7 +79,7 @@ pub fn run_in(
     (run, outcome)
 }
 
-fn assert_same_files(a: &Path, b: &Path, what: &str) {
+pub fn assert_same_files(a: &Path, b: &Path, what: &str) {
     let (a, b) = (files(a), files(b));
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{what}");
     for (name, bytes) in &a {
@@ -162,7 +162,7 @@ fn identifiers_that_differ_in_their_last_digit_only_are_told_apart_to_the_predic
             text += &format!("{zero},0\n{one},1\n");
         }
     }
-    for encode in ["vocabulary", "{hash: 100000}"] {
+    for encode in ["vocabulary", "{hash: 100000}", "{growing: {capacity: 100}}"] {
         let dir = folder(&text);
         let fields = format!("data.fields=[{{column: item, encode: {encode}}}]");
         let more = ["data.csv.features=none", "data.valid_fraction=0", "train.epochs=20"];

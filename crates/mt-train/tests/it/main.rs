@@ -11,6 +11,7 @@ mod diagnose;
 mod docs;
 mod fields;
 mod golden;
+mod growing;
 mod health;
 mod labels;
 mod norm;

@@ -142,7 +142,8 @@ impl Values<'_> {
 
 /// These records, in this order.
 fn gather(ids: &Ids, records: impl Iterator<Item = usize>) -> Ids {
-    let mut gathered = if ids.offsets.is_some() { Ids::list() } else { Ids::single() };
+    let none = if ids.offsets.is_some() { Ids::list() } else { Ids::single() };
+    let mut gathered = Ids { keys: ids.keys.clone(), ..none };
     for record in records {
         gathered.rows.extend_from_slice(ids.of(record));
         if let Some(offsets) = &mut gathered.offsets {
@@ -200,8 +201,8 @@ mod tests {
 
     #[test]
     fn lists_are_shuffled_whole() {
-        let ids = Ids { offsets: Some(vec![0, 2, 2, 3]), rows: vec![7, 8, 9] };
+        let ids = Ids { offsets: Some(vec![0, 2, 2, 3]), rows: vec![7, 8, 9], keys: None };
         let shuffled = gather(&ids, [2, 0, 1].into_iter());
-        assert_eq!(shuffled, Ids { offsets: Some(vec![0, 1, 3, 3]), rows: vec![9, 7, 8] });
+        assert_eq!(shuffled, Ids { offsets: Some(vec![0, 1, 3, 3]), rows: vec![9, 7, 8], keys: None });
     }
 }
