@@ -87,6 +87,18 @@ pub fn assert_same_files(a: &Path, b: &Path, what: &str) {
     }
 }
 
+/// What the best checkpoint predicts for the validation rows: the same, to the bit, as the model that training left.
+pub fn predictions_of_the_best(run: &RunDir, outcome: &Outcome, data: &Dataset) -> Vec<f32> {
+    let best = outcome.best.expect("a best epoch").epoch;
+    let predictor = Predictor::load(&run.checkpoint(best), &Device::Cpu).expect("a model");
+    let valid = data.valid.as_ref().expect("validation rows");
+    let scored = outcome.scorer.predict(valid, &Device::Cpu).expect("predictions");
+    let batch = valid.slice(0..valid.len());
+    let loaded = predictor.predict(batch.numeric, batch.fields).expect("predictions");
+    assert_eq!(bits(&loaded), bits(&scored));
+    loaded
+}
+
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
@@ -99,14 +111,9 @@ fn what_users_like_is_learnt_and_a_loaded_checkpoint_predicts_it_to_the_bit() {
         let cfg = config(dir.path(), &[&model, "train.epochs=4"]);
         let data = load(&cfg);
         let (run, outcome) = run_in(&cfg, &data, &dir.path().join(&kind[..3]), &mut |_| ());
-        let best = outcome.best.expect("a best epoch").epoch;
-        let predictor = Predictor::load(&run.checkpoint(best), &Device::Cpu).expect("a model");
-        let valid = data.valid.as_ref().expect("validation rows");
-        let scored = outcome.scorer.predict(valid, &Device::Cpu).expect("predictions");
-        let batch = valid.slice(0..valid.len());
-        let loaded = predictor.predict(batch.numeric, batch.fields).expect("predictions");
-        assert_eq!(bits(&loaded), bits(&scored), "{kind}");
-        let evaluation = Evaluation::new(&loaded, valid, &data.schema.tasks);
+        let loaded = predictions_of_the_best(&run, &outcome, &data);
+        let evaluation =
+            Evaluation::new(&loaded, data.valid.as_ref().expect("validation rows"), &data.schema.tasks);
         let auc = |task: &str| evaluation.task(task).and_then(|task| task.metrics.ranking()).expect("an AUC");
         // A tenth of the clicks is chance, of the purchases nothing.
         assert!(auc("click") > 0.82 && auc("buy") > 0.97, "{kind}: {} {}", auc("click"), auc("buy"));

@@ -7,7 +7,9 @@ use candle_core::Device;
 use mt_models::{Export, Predictor, push_json};
 use mt_train::{Config, Evaluation, Event, RunDir, TableSize, train};
 
-use crate::fields::{FIRST_USER, assert_same_files, bits, config, folder, load, rows, run_in};
+use crate::fields::{
+    FIRST_USER, assert_same_files, bits, config, folder, load, predictions_of_the_best, rows, run_in,
+};
 
 /// Fields with rows for fewer users than there are, so that some are evicted.
 fn growing(dir: &Path, overrides: &[&str]) -> Config {
@@ -42,13 +44,7 @@ fn rows_come_and_go_and_a_loaded_checkpoint_predicts_to_the_bit() {
 
     let data = load(&cfg);
     let (run, outcome) = run_in(&cfg, &data, &dir.path().join("run"), &mut |_| ());
-    let best = outcome.best.expect("a best epoch").epoch;
-    let predictor = Predictor::load(&run.checkpoint(best), &Device::Cpu).expect("a model");
-    let valid = data.valid.as_ref().expect("validation rows");
-    let scored = outcome.scorer.predict(valid, &Device::Cpu).expect("predictions");
-    let batch = valid.slice(0..valid.len());
-    let loaded = predictor.predict(batch.numeric, batch.fields).expect("predictions");
-    assert_eq!(bits(&loaded), bits(&scored));
+    predictions_of_the_best(&run, &outcome, &data);
 }
 
 #[test]
