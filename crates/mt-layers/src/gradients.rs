@@ -7,11 +7,15 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem::take;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, TensorId};
+
+use crate::fused::with_values;
+use crate::leaf::Leaf;
 
 /// The gradient of one parameter, accumulated until an optimizer consumes it.
 #[derive(Debug, Default)]
@@ -58,11 +62,16 @@ impl Gradient {
             });
             return Ok(());
         }
-        for (sum, g) in self.host.iter_mut().zip(gradient.flatten_all()?.to_vec1::<f32>()?) {
-            *sum += g;
-        }
-        Ok(())
+        add_values(gradient, &mut self.host)
     }
+}
+
+/// `sums += gradient`, of a tensor on the CPU.
+pub(crate) fn add_values(gradient: &Tensor, sums: &mut [f32]) -> Result<()> {
+    with_values(&gradient.contiguous()?, |gradient| {
+        sums.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+        Ok(())
+    })
 }
 
 /// A shared handle to one parameter's gradient.
@@ -84,13 +93,19 @@ impl Slot {
 /// Slots by the identity of the parameter tensor; looked up, never iterated.
 pub(crate) type Slots = HashMap<TensorId, Slot>;
 
+/// Gradients that are being collected.
+struct Active {
+    slots: Arc<Slots>,
+    leaves: Vec<Leaf>,
+}
+
 thread_local! {
-    static ACTIVE: RefCell<Option<Arc<Slots>>> = const { RefCell::new(None) };
+    static ACTIVE: RefCell<Option<Active>> = const { RefCell::new(None) };
 }
 
 /// Where gradients of `parameter` go, if they are being collected on this thread.
 pub(crate) fn slot_of(parameter: &Tensor) -> Option<Slot> {
-    ACTIVE.with_borrow(|active| active.as_ref()?.get(&parameter.id()).cloned())
+    ACTIVE.with_borrow(|active| active.as_ref()?.slots.get(&parameter.id()).cloned())
 }
 
 /// Whether gradients are being collected on this thread.
@@ -98,8 +113,20 @@ pub(crate) fn collecting() -> bool {
     ACTIVE.with_borrow(Option::is_some)
 }
 
+/// Runs `f` on the leaves of the collection on this thread, if there is one.
+pub(crate) fn with_leaves<T>(f: impl FnOnce(&mut Vec<Leaf>) -> T) -> Option<T> {
+    ACTIVE.with_borrow_mut(|active| active.as_mut().map(|active| f(&mut active.leaves)))
+}
+
 /// While it lives, gradients are collected on this thread; then whatever was before it holds again.
-pub(crate) struct Scope(Option<Arc<Slots>>);
+pub(crate) struct Scope(Option<Active>);
+
+impl Scope {
+    /// Ends the collection: leaves get their gradients.
+    pub fn end(self) -> Result<()> {
+        with_leaves(take).into_iter().flatten().try_for_each(Leaf::end)
+    }
+}
 
 impl Drop for Scope {
     fn drop(&mut self) {
@@ -127,24 +154,25 @@ impl Gradients {
     /// # Errors
     /// Whatever `forward` or candle's backward pass fails with.
     pub fn collect(&self, forward: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        let _scope = self.scope();
+        let scope = self.scope();
         let loss = forward()?;
         self.add(&loss.backward()?)?;
+        scope.end()?;
         Ok(loss.detach())
     }
 
     /// Collects gradients on this thread until the result is dropped.
     pub(crate) fn scope(&self) -> Scope {
-        Scope(ACTIVE.replace(Some(self.slots.clone())))
+        Scope(ACTIVE.replace(Some(Active { slots: self.slots.clone(), leaves: Vec::new() })))
     }
 
-    /// Adds what candle found for parameters that no fused operation took.
+    /// Adds what candle found for parameters and leaves that no fused operation took.
     pub(crate) fn add(&self, ordinary: &GradStore) -> Result<()> {
         for (parameter, slot) in &self.parameters {
             if let Some(gradient) = ordinary.get(parameter) {
                 slot.lock().add(gradient)?;
             }
         }
-        Ok(())
+        with_leaves(|leaves| leaves.iter_mut().try_for_each(|leaf| leaf.add(ordinary))).unwrap_or(Ok(()))
     }
 }

@@ -32,6 +32,7 @@ mod gradients;
 mod importance;
 mod init;
 mod input;
+mod leaf;
 mod linear;
 mod loss;
 mod mixture;

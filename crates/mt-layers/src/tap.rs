@@ -81,7 +81,7 @@ impl Gradients {
         loss: impl FnOnce(&Tensor) -> Result<(Tensor, K)>,
         weigh: impl FnOnce(&K, &[f64]) -> Vec<f64>,
     ) -> Result<(Tensor, K)> {
-        let _scope = self.scope();
+        let scope = self.scope();
         let (logits, cuts) = cut(forward)?;
         if logits.dim(1)? != columns.iter().sum::<usize>() {
             bail!("{:?} logits of tasks with {columns:?} each", logits.shape())
@@ -125,6 +125,7 @@ impl Gradients {
         if let Some(below) = below {
             self.add(&below.backward()?)?;
         }
+        scope.end()?;
         Ok((total.detach(), kept))
     }
 }

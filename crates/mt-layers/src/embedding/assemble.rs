@@ -1,8 +1,8 @@
-//! The operation that candle differentiates: it writes a batch's input, and takes its gradient.
+//! A batch's input: written from the tables' rows, its gradient added to theirs.
 
 use std::sync::{Arc, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{DType, Device, Result, bail};
 use rayon::prelude::*;
 
 use super::blocks::copy;
@@ -15,12 +15,10 @@ use crate::Error;
 use crate::fused::{CHUNK, PARALLEL, buffer, readable, with_values};
 use crate::input::{Input, SparseRows};
 
-/// Lookup, pooling and the numeric columns of one batch.
-pub(super) struct Assemble {
+/// What one batch looked up, for its gradient.
+pub(super) struct LookedUp {
     shared: Arc<Shared>,
     ids: Arc<[Ids]>,
-    numeric: Option<Input>,
-    rows: usize,
     stride: usize,
     /// The tables' update numbers, whose largest rows the backward pass looks for again.
     steps: Vec<u64>,
@@ -114,20 +112,11 @@ impl Numeric<'_> {
     }
 }
 
-impl Assemble {
-    pub fn new(
-        shared: Arc<Shared>,
-        ids: Arc<[Ids]>,
-        numeric: Option<Input>,
-        rows: usize,
-    ) -> std::result::Result<Self, Error> {
-        let stride = stride(&shared.placed, numeric.as_ref())?;
+impl LookedUp {
+    /// `ids` are rows of the tables as they are now, a row of the input has `stride` columns.
+    pub fn new(shared: Arc<Shared>, ids: Arc<[Ids]>, stride: usize) -> Self {
         let steps = shared.tables.iter().map(|entry| read(&entry.table).steps).collect();
-        Ok(Self { shared, ids, numeric, rows, stride, steps })
-    }
-
-    fn work(&self) -> usize {
-        work(&self.shared.placed, &self.ids, self.rows, self.stride)
+        Self { shared, ids, stride, steps }
     }
 
     /// Adds the gradients of a table's rows.
@@ -148,31 +137,14 @@ impl Assemble {
         Ok(())
     }
 
-    fn backward(&self, gradient: &[f32]) -> Result<()> {
+    /// Adds the gradient of the input to those of the rows.
+    pub fn add(&self, gradient: &[f32]) -> Result<()> {
         let tables = 0..self.shared.tables.len();
-        if self.work() < PARALLEL {
+        let rows = gradient.len() / self.stride;
+        if work(&self.shared.placed, &self.ids, rows, self.stride) < PARALLEL {
             return tables.into_iter().try_for_each(|t| self.add_gradients(t, gradient));
         }
         // Which thread a table falls to does not matter: all of its sums are taken by one.
         tables.into_par_iter().try_for_each(|t| self.add_gradients(t, gradient))
-    }
-}
-
-impl CustomOp1 for Assemble {
-    fn name(&self) -> &'static str {
-        "assemble"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let guards: Vec<_> = self.shared.tables.iter().map(|entry| read(&entry.table)).collect();
-        let lookups: Vec<Lookup> = guards.iter().map(|table| table.lookup()).collect();
-        let numeric = self.numeric.as_ref();
-        let out = assemble(&self.shared.placed, &lookups, &self.ids, numeric, self.rows, self.stride)?;
-        Ok((CpuStorage::F32(out), Shape::from((self.rows, self.stride))))
-    }
-
-    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        with_values(&gradient.contiguous()?, |gradient| self.backward(gradient))?;
-        Ok(None)
     }
 }

@@ -7,18 +7,27 @@ pub(super) const LANES: usize = 8;
 /// A block.
 pub(super) type Block = [f32; LANES];
 
-/// `n` values from `at`, the rest of the block 0.
+/// `n` values from `at`, the rest of the block 0. Whole blocks go as arrays: `copy_from_slice` stays a call.
 #[inline(always)]
 pub(super) fn load(from: &[f32], at: usize, n: usize) -> Block {
+    let from = &from[at..at + n];
+    if let Some(whole) = from.first_chunk() {
+        return *whole;
+    }
     let mut block = [0.0; LANES];
-    block[..n].copy_from_slice(&from[at..at + n]);
+    block[..n].copy_from_slice(from);
     block
 }
 
 /// The first `n` values of a block to `at`.
 #[inline(always)]
 pub(super) fn store(block: Block, to: &mut [f32], at: usize, n: usize) {
-    to[at..at + n].copy_from_slice(&block[..n]);
+    let to = &mut to[at..at + n];
+    if let Some(whole) = to.first_chunk_mut() {
+        *whole = block;
+        return;
+    }
+    to.copy_from_slice(&block[..n]);
 }
 
 /// Runs `$body` for every block of a row of `$width` values, with its first position and its number of values: a

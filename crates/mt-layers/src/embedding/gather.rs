@@ -4,7 +4,7 @@ use super::blocks::add_scaled;
 use super::config::Pooling;
 use super::ids::Ids;
 use super::lookup::Lookup;
-use super::prefetch::AHEAD;
+use super::prefetch::ahead;
 use crate::kernel;
 
 /// A field's columns `at..at + width` of a row-major matrix with rows of `stride`.
@@ -27,7 +27,7 @@ kernel! {
         spare: &mut [f32],
         out: &mut [f32],
     ) {
-        let spare = &mut spare[..place.width];
+        let (spare, mut fetched) = (&mut spare[..place.width], 0);
         for b in 0..out.len() / place.stride {
             let list = ids.list(first + b);
             let out = &mut out[b * place.stride + place.at..][..place.width];
@@ -35,11 +35,8 @@ kernel! {
                 continue;
             }
             let (from, count) = (list.start, list.len());
-            for e in from..from + count {
-                if let Some(&id) = ids.rows.get(e + AHEAD) {
-                    lookup.prefetch(id, place.width);
-                }
-            }
+            fetched = fetched.max(from);
+            ahead(&mut fetched, list.end, ids.rows.len(), |e| lookup.prefetch(ids.rows[e], place.width));
             if let Some(weights) = &ids.weights {
                 for e in list {
                     add_scaled(weights[e], lookup.row(ids.rows[e], spare), out);

@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 
 use super::growth::{Growth, RESERVED};
 use super::ids::{Ids, Keys};
-use super::prefetch::{AHEAD, prefetch};
+use super::prefetch::{BURST, prefetch};
 use crate::counter::mix;
 
 /// What is kept of a key.
@@ -138,11 +138,11 @@ impl Growing {
         let mut found = Vec::with_capacity(ids.rows.len());
         for (e, &id) in ids.rows.iter().enumerate() {
             // A guess of the far row, whose slot is then fetched while the nearer ones are counted.
-            if let Some(at) = ids.rows.get(e + 2 * AHEAD).and_then(|id| id.checked_sub(RESERVED)) {
+            if let Some(at) = ids.rows.get(e + 2 * BURST).and_then(|id| id.checked_sub(RESERVED)) {
                 prefetch(&listed.slots[at as usize..][..1]);
                 prefetch(&keys[at as usize..][..1]);
             }
-            if let Some(at) = ids.rows.get(e + AHEAD).and_then(|id| id.checked_sub(RESERVED))
+            if let Some(at) = ids.rows.get(e + BURST).and_then(|id| id.checked_sub(RESERVED))
                 && let Some(slot) = self.rows.get(listed.slots[at as usize] as usize)
             {
                 prefetch(std::slice::from_ref(slot));

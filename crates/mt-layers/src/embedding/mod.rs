@@ -2,7 +2,7 @@
 //!
 //! candle's gradient of a table is as large as the table, and its optimizers pass over all of it. Here a table is
 //! host memory of our own. [`Embeddings::forward`] pools the rows of a batch into one tensor that takes part in
-//! autograd; its backward pass sums a gradient for each distinct row; [`Embeddings::step`] updates those rows.
+//! autograd; its gradient is summed up for each distinct row; [`Embeddings::step`] updates those rows.
 //!
 //! ```
 //! use mt_layers::{Embeddings, Field, Ids, Params, Pooling, TableConfig};
@@ -41,7 +41,7 @@ mod table;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 pub use config::{Field, Pooling, Storage, TableConfig};
@@ -53,20 +53,22 @@ pub use pack::{TableFormat, pack_tables, unpack_tables};
 
 use crate::error::Error;
 use crate::fused::PARALLEL;
-use crate::gradients::collecting;
 use crate::input::Input;
-use assemble::Assemble;
+use crate::leaf::leaf;
+use assemble::{LookedUp, assemble};
 use gather::Place;
 use growth::RESERVED;
+use lookup::Lookup;
 use scatter::RowGradients;
 use table::{LINE, Table};
+
+/// Values of all tables from which on a second thread pays for their update: a square root and a division each.
+const MANY: usize = PARALLEL / 8;
 
 /// Embedding tables and the fields that look them up. Clones share the tables.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
     shared: Arc<Shared>,
-    /// What candle differentiates, so that it calls our backward pass. Its value is never used.
-    anchor: Var,
 }
 
 #[derive(Debug)]
@@ -143,8 +145,7 @@ impl Embeddings {
             (entry.name.clone(), cfg.rows, cfg.width, cfg.growth.is_some())
         };
         let placed = Placed::new(&entries.iter().map(size).collect::<Vec<_>>(), fields)?;
-        let anchor = Var::zeros(1, DType::F32, &Device::Cpu)?;
-        Ok(Self { shared: Arc::new(Shared { tables: entries, placed }), anchor })
+        Ok(Self { shared: Arc::new(Shared { tables: entries, placed }) })
     }
 
     /// Columns of all fields, `Σ K_f`.
@@ -160,8 +161,8 @@ impl Embeddings {
     /// Pools the rows of each field: `(B, Σ K_f + N)` on the CPU, the fields side by side in their order, then the
     /// `N` columns of `numeric`.
     ///
-    /// Inside [`crate::Gradients::collect`] the result takes part in autograd and its backward pass adds to the
-    /// tables' gradients; elsewhere it is a constant. No gradient is computed for `numeric`.
+    /// Inside [`crate::Gradients::collect`] the result takes part in autograd, and its gradient is added to the tables'
+    /// in the end; elsewhere it is a constant. No gradient is computed for `numeric`.
     ///
     /// # Errors
     /// [`Error::RowOutOfRange`], [`Error::Ids`] or [`Error::Count`] if the ids do not fit the fields or each other;
@@ -171,11 +172,15 @@ impl Embeddings {
         let rows = self.shared.placed.check(&ids)?;
         let ids = self.shared.rows_of(ids)?;
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
-        let op = Assemble::new(self.shared.clone(), ids, numeric, rows)?;
-        Ok(match collecting() {
-            true => self.anchor.apply_op1(op)?,
-            false => self.anchor.as_detached_tensor().apply_op1_no_bwd(&op)?,
-        })
+        let Shared { tables, placed } = &*self.shared;
+        let stride = assemble::stride(placed, numeric.as_ref())?;
+        let values = {
+            let guards: Vec<_> = tables.iter().map(|entry| read(&entry.table)).collect();
+            let lookups: Vec<Lookup> = guards.iter().map(|table| table.lookup()).collect();
+            assemble(placed, &lookups, &ids, numeric.as_ref(), rows, stride)?
+        };
+        let looked_up = LookedUp::new(self.shared.clone(), ids, stride);
+        Ok(leaf(values, (rows, stride), move |gradient| looked_up.add(gradient))?)
     }
 
     /// Begins a training step: counts the keys of its batch, field by field and row by row, gives rows to those sighted
@@ -198,7 +203,7 @@ impl Embeddings {
         };
         let (tables, size) = (&self.shared.tables, ids.iter().map(|ids| ids.rows.len()).sum::<usize>());
         // As in `step`, with the usual width of a row.
-        let found: Vec<Vec<(usize, Vec<u32>)>> = match size * LINE < PARALLEL {
+        let found: Vec<Vec<(usize, Vec<u32>)>> = match size * LINE < MANY {
             true => tables.iter().enumerate().map(admit).collect(),
             false => tables.par_iter().enumerate().map(admit).collect(),
         };
@@ -234,7 +239,7 @@ impl Embeddings {
         };
         let size = |entry: &Entry| entry.gradients.lock().map_or(0, |gradients| gradients.values().len());
         let tables = &self.shared.tables;
-        if tables.iter().map(size).sum::<usize>() < PARALLEL {
+        if tables.iter().map(size).sum::<usize>() < MANY {
             tables.iter().for_each(update);
         } else {
             tables.par_iter().for_each(update);

@@ -1,7 +1,7 @@
 //! The arithmetic of the row optimizers, a block at a time.
 
 use super::blocks::{Block, LANES, each_block, load, store, sum_of_squares};
-use super::prefetch::AHEAD;
+use super::prefetch::ahead;
 use super::table::Records;
 use crate::kernel;
 
@@ -34,11 +34,9 @@ trait RowRule<const PARTS: usize>: Copy {
 #[inline(always)]
 fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Records, update: Update) {
     let k = update.width;
-    let mut spare = vec![0.0; k];
+    let (mut spare, mut fetched) = (vec![0.0; k], 0);
     for u in 0..update.ids.len() {
-        if let Some(&id) = update.ids.get(u + AHEAD) {
-            records.prefetch(id);
-        }
+        ahead(&mut fetched, u, update.ids.len(), |u| records.prefetch(update.ids[u]));
         let gradient = &update.gradients[u * k..][..k];
         let mut row = records.row(update.ids[u], k);
         // One place for both kinds of storage: a closure for each would be compiled without the kernel's instructions.

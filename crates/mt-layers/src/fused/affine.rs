@@ -10,9 +10,11 @@ use super::matmul::{Matrix, add_product, write_product};
 use super::packed::Packed;
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
+use super::scratch::{Scratch, scratch};
 use super::sparse;
 use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, with_all};
 use crate::kernel;
+use crate::leaf::InputGradient;
 
 /// One affine map: which columns it reads, where its weights lie, which columns it writes.
 #[derive(Debug, Clone, Copy)]
@@ -154,19 +156,17 @@ impl Affine {
         one_pass && self.pieces.len() > 1 && rows.entries() >= 8 * inputs && self.pieces.iter().all(same)
     }
 
-    /// The layer's outputs, a row of [`Affine::width`] for each of `rows`.
-    pub(super) fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
-        let mut out = buffer(rows.len() * self.width);
+    /// Writes the layer's outputs, a row of [`Affine::width`] for each of `rows`.
+    pub(super) fn forward(&self, rows: Rows, out: &mut [f32]) -> Result<()> {
         with_all(&self.parameters, |params| {
             if self.packs(rows) {
                 let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width);
-                self.run(rows, &[piece], &[&weight, &bias], &mut out);
+                self.run(rows, &[piece], &[&weight, &bias], out);
             } else {
-                self.run(rows, &self.pieces, params, &mut out);
+                self.run(rows, &self.pieces, params, out);
             }
             Ok(())
-        })?;
-        Ok(out)
+        })
     }
 
     fn run(&self, rows: Rows, pieces: &[Piece], params: &[&[f32]], out: &mut [f32]) {
@@ -203,10 +203,10 @@ impl Affine {
     }
 
     /// The gradient before the activation, and its column sums.
-    fn mask(&self, gradient: &[f32], result: &[f32], parallel: bool) -> (Vec<f32>, Vec<f32>) {
+    fn mask(&self, gradient: &[f32], result: &[f32], parallel: bool) -> (Scratch, Vec<f32>) {
         let size = CHUNK * self.width;
         let (mut delta, mut sums) =
-            (buffer(gradient.len()), buffer(gradient.len().div_ceil(size) * self.width));
+            (scratch(gradient.len()), buffer(gradient.len().div_ceil(size) * self.width));
         let chunk = |((delta, (gradient, result)), bias): ((&mut [f32], Pair), &mut [f32])| {
             mask_rows(gradient, result, self.relu, delta, bias);
         };
@@ -298,27 +298,41 @@ impl Affine {
         if parallel { tasks.into_par_iter().for_each(run) } else { tasks.into_iter().for_each(run) }
     }
 
+    /// Whether the pieces read columns side by side that make up a row of `width`.
+    fn tiles(&self, width: usize) -> bool {
+        let mut end = 0;
+        let next = |piece: &Piece| piece.input == std::mem::replace(&mut end, piece.input + piece.inputs);
+        self.pieces.iter().all(next) && end == width
+    }
+
     /// Adds the inputs' gradient to `gradient`, rows of `width`.
     fn add_input_gradient(
         &self,
         rows: Rows,
         delta: &[f32],
         width: usize,
-        gradient: &mut [f32],
+        gradient: &mut InputGradient,
     ) -> Result<()> {
         with_all(&self.parameters, |params| {
-            for piece in self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_some()) {
+            let wide = |piece: &Piece| rows.wide(piece.inputs).is_some();
+            let tiles = gradient.is_fresh() && self.pieces.iter().all(wide) && self.tiles(width);
+            for piece in self.pieces.iter().filter(|piece| wide(piece)) {
                 let lhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
                 let rhs =
                     Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
-                add_product(gradient, piece.input, width, lhs, rhs.transposed());
+                let whole = gradient.is_fresh() && piece.inputs == width;
+                match tiles || whole {
+                    true => write_product(gradient.written(), piece.input, width, lhs, rhs.transposed()),
+                    false => add_product(gradient.sums(), piece.input, width, lhs, rhs.transposed()),
+                }
             }
-            let narrow = self.pieces.iter().filter(|piece| rows.wide(piece.inputs).is_none());
+            let narrow = self.pieces.iter().filter(|piece| !wide(piece));
             let transposed: Vec<(&Piece, Vec<f32>)> =
                 narrow.map(|p| (p, transpose(p.weight(params[2 * p.layer]), p.inputs))).collect();
             if transposed.is_empty() {
                 return Ok(());
             }
+            let gradient = gradient.sums();
             let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
                 for (piece, weight) in &transposed {
                     let delta = Block::new(delta, piece.out, piece.width, self.width);
@@ -343,7 +357,7 @@ impl Affine {
         rows: Rows,
         result: &[f32],
         gradient: &[f32],
-        input: Option<&mut [f32]>,
+        input: Option<&mut InputGradient>,
     ) -> Result<()> {
         let (delta, bias) = self.mask(gradient, result, self.work(rows) >= PARALLEL);
         self.add_gradients(rows, &delta, &bias);

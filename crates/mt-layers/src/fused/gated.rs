@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
+use super::scratch::{Scratch, scratch};
 use super::stack::{Sparse, Stack, rows, wanted};
 use super::{slice, with_all};
 use crate::mixture::Mixture;
@@ -20,9 +21,9 @@ pub(crate) struct Gated {
 /// What the backward pass reads of the latest forward one.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    experts: Vec<f32>,
-    logits: Vec<f32>,
-    weights: Vec<f32>,
+    experts: Scratch,
+    logits: Scratch,
+    weights: Scratch,
 }
 
 impl CustomOp2 for Gated {
@@ -38,7 +39,10 @@ impl CustomOp2 for Gated {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let rows = rows(&self.sparse, slice(s1, l1)?, l1.shape())?;
-        let (experts, logits) = (self.experts.forward(rows)?, self.gates.forward(rows)?);
+        let mut experts = scratch(rows.len() * self.experts.width());
+        self.experts.forward(rows, &mut experts)?;
+        let mut logits = scratch(rows.len() * self.gates.width());
+        self.gates.forward(rows, &mut logits)?;
         let (weights, out) = self.mixture.forward_rows(self.experts.width(), &experts, &logits);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept { experts, logits, weights };
         Ok((CpuStorage::F32(out), Shape::from((rows.len(), self.mixture.outputs()))))
@@ -58,9 +62,9 @@ impl CustomOp2 for Gated {
             let rows = rows(&self.sparse, values[0], xs.shape())?;
             let (to_experts, to_logits) =
                 self.mixture.backward_rows(self.experts.width(), experts, weights, values[1]);
-            self.experts.backward(rows, experts, &to_experts, input.as_deref_mut())?;
-            self.gates.backward(rows, logits, &to_logits, input.as_deref_mut())
+            self.experts.backward(rows, experts, &to_experts, input.as_mut())?;
+            self.gates.backward(rows, logits, &to_logits, input.as_mut())
         })?;
-        Ok((input.map(|input| Tensor::from_vec(input, xs.shape(), xs.device())).transpose()?, None))
+        Ok((input.map(|input| input.give(xs)).transpose()?.flatten(), None))
     }
 }

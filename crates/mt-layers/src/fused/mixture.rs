@@ -8,6 +8,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::panels::{Panel, Tail, by_panels};
+use super::scratch::{Scratch, scratch};
 use super::{CHUNK, PARALLEL, Pair, buffer, slice, with_all};
 use crate::kernel;
 use crate::mixture::Mixture;
@@ -99,7 +100,7 @@ fn mix_panel<S: Simd, const V: usize, const TAIL: bool>(
 }
 
 kernel! {
-    /// `to_experts` and `to_logits` start zeroed.
+    /// Writes `to_experts` and `to_logits`.
     fn backward_rows(
         simd: S,
         mixture: &Mixture,
@@ -115,6 +116,8 @@ kernel! {
         for r in 0..weights.len() / choices {
             let experts = &experts[r * columns..][..columns];
             let to_experts = &mut to_experts[r * columns..][..columns];
+            to_experts.fill(0.0);
+            to_logits[r * choices..][..choices].fill(0.0);
             let mut at = r * choices;
             for g in 0..gates {
                 let gate = &mixture.gates[g][..];
@@ -185,10 +188,10 @@ impl Mixture {
         columns: usize,
         experts: &[f32],
         logits: &[f32],
-    ) -> (Vec<f32>, Vec<f32>) {
+    ) -> (Scratch, Vec<f32>) {
         let (choices, width) = (self.logits(), self.outputs());
         let rows = experts.len() / columns;
-        let (mut weights, mut out) = (buffer(rows * choices), buffer(rows * width));
+        let (mut weights, mut out) = (scratch(rows * choices), buffer(rows * width));
         let chunk = |(((experts, logits), weights), out): ((Pair, &mut [f32]), &mut [f32])| {
             forward_rows(self, columns, experts, logits, weights, out);
         };
@@ -211,10 +214,10 @@ impl Mixture {
         experts: &[f32],
         weights: &[f32],
         gradient: &[f32],
-    ) -> (Vec<f32>, Vec<f32>) {
+    ) -> (Scratch, Scratch) {
         let (choices, width) = (self.logits(), self.outputs());
         let rows = experts.len() / columns;
-        let (mut to_experts, mut to_logits) = (buffer(rows * columns), buffer(rows * choices));
+        let (mut to_experts, mut to_logits) = (scratch(rows * columns), scratch(rows * choices));
         type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
         let chunk = |((((experts, weights), gradient), to_experts), to_logits): Chunk| {
             backward_rows(self, columns, experts, weights, gradient, to_experts, to_logits);
@@ -236,7 +239,7 @@ impl Mixture {
 /// The operation on tensors; keeps the gates' weights of the forward pass for the backward one.
 pub(crate) struct FusedMixture {
     mixture: Mixture,
-    weights: Mutex<Vec<f32>>,
+    weights: Mutex<Scratch>,
 }
 
 impl FusedMixture {
@@ -277,7 +280,7 @@ impl CustomOp2 for FusedMixture {
         let (to_experts, to_logits) = with_all(&[experts, &gradient], |values| {
             Ok(self.mixture.backward_rows(columns, values[0], &weights, values[1]))
         })?;
-        let to_experts = Tensor::from_vec(to_experts, experts.shape(), experts.device())?;
-        Ok((Some(to_experts), Some(Tensor::from_vec(to_logits, logits.shape(), logits.device())?)))
+        let to_experts = Tensor::from_vec(to_experts.into_vec(), experts.shape(), experts.device())?;
+        Ok((Some(to_experts), Some(Tensor::from_vec(to_logits.into_vec(), logits.shape(), logits.device())?)))
     }
 }

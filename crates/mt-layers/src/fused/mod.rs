@@ -17,6 +17,7 @@ pub(crate) mod mixture;
 mod packed;
 mod panels;
 mod rows;
+pub(crate) mod scratch;
 mod sparse;
 pub(crate) mod stack;
 pub(crate) mod towers;
@@ -97,8 +98,7 @@ pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
     Ok(&values[start..end])
 }
 
-/// A buffer whose every element is written before it is read. Zeroed pages come free from the allocator; a
-/// hand-made uninitialised buffer would need `unsafe` for nothing measurable.
+/// A zeroed buffer, for sums and for what goes to candle.
 pub(crate) fn buffer(len: usize) -> Vec<f32> {
     vec![0.0; len]
 }

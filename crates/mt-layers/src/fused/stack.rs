@@ -7,15 +7,17 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::affine::Affine;
 use super::rows::Rows;
+use super::scratch::{Scratch, scratch};
 use super::{buffer, slice, with_all};
 use crate::input::SparseRows;
+use crate::leaf::InputGradient;
 
 /// At least one layer, from the input up.
 #[derive(Debug)]
 pub(crate) struct Stack {
     layers: Vec<Affine>,
     /// Outputs of all layers but the last, of the latest forward pass.
-    between: Mutex<Vec<Vec<f32>>>,
+    between: Mutex<Vec<Scratch>>,
 }
 
 impl Stack {
@@ -28,16 +30,24 @@ impl Stack {
         self.layers[self.layers.len() - 1].width
     }
 
-    /// The last layer's outputs.
-    pub(super) fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
-        let mut between = Vec::with_capacity(self.layers.len() - 1);
-        let mut out = self.layers[0].forward(rows)?;
-        for pair in self.layers.windows(2) {
-            let above = pair[1].forward(Rows::Dense { values: &out, width: pair[0].width })?;
-            between.push(std::mem::replace(&mut out, above));
+    /// Writes the last layer's outputs.
+    pub(super) fn forward(&self, rows: Rows, out: &mut [f32]) -> Result<()> {
+        let mut between: Vec<Scratch> = Vec::with_capacity(self.layers.len() - 1);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let below = match l.checked_sub(1) {
+                Some(below) => Rows::Dense { values: &between[below], width: self.layers[below].width },
+                None => rows,
+            };
+            if l + 1 == self.layers.len() {
+                layer.forward(below, out)?;
+            } else {
+                let mut above = scratch(rows.len() * layer.width);
+                layer.forward(below, &mut above)?;
+                between.push(above);
+            }
         }
         *self.between.lock().unwrap_or_else(PoisonError::into_inner) = between;
-        Ok(out)
+        Ok(())
     }
 
     /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted. `result`
@@ -47,20 +57,21 @@ impl Stack {
         rows: Rows,
         result: &[f32],
         gradient: &[f32],
-        input: Option<&mut [f32]>,
+        input: Option<&mut InputGradient>,
     ) -> Result<()> {
         let between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut above: Option<Vec<f32>> = None;
+        let mut above: Option<InputGradient> = None;
         for l in (1..self.layers.len()).rev() {
             let below = Rows::Dense { values: &between[l - 1], width: self.layers[l - 1].width };
-            let mut to_below = buffer(between[l - 1].len());
-            let result = between.get(l).map_or(result, Vec::as_slice);
-            let gradient = above.as_deref().unwrap_or(gradient);
+            let mut to_below = InputGradient::new(between[l - 1].len());
+            let result = between.get(l).map_or(result, |above| above);
+            let gradient = above.as_mut().map_or(gradient, |above| above.sums());
             self.layers[l].backward(below, result, gradient, Some(&mut to_below))?;
             above = Some(to_below);
         }
-        let result = between.first().map_or(result, Vec::as_slice);
-        self.layers[0].backward(rows, result, above.as_deref().unwrap_or(gradient), input)
+        let result = between.first().map_or(result, |above| above);
+        let gradient = above.as_mut().map_or(gradient, |above| above.sums());
+        self.layers[0].backward(rows, result, gradient, input)
     }
 }
 
@@ -73,9 +84,9 @@ pub(super) fn rows<'a>(sparse: &'a Sparse, dense: &'a [f32], shape: &Shape) -> R
     Ok(Rows::of(sparse.as_deref(), dense, width))
 }
 
-/// A buffer for the gradient of an operation's first argument, if it has one.
-pub(super) fn wanted(sparse: &Sparse, xs: &Tensor) -> Option<Vec<f32>> {
-    (sparse.is_none() && xs.track_op()).then(|| buffer(xs.elem_count()))
+/// Where the gradient of an operation's first argument goes, if it has one.
+pub(super) fn wanted(sparse: &Sparse, xs: &Tensor) -> Option<InputGradient> {
+    (sparse.is_none() && xs.track_op()).then(|| InputGradient::of(xs))
 }
 
 /// Banks side by side. The second argument is the first weight, which ties the operation into the graph when the
@@ -98,7 +109,9 @@ impl CustomOp2 for SideBySide {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let rows = rows(&self.sparse, slice(s1, l1)?, l1.shape())?;
-        Ok((CpuStorage::F32(self.banks.forward(rows)?), Shape::from((rows.len(), self.banks.width()))))
+        let mut out = buffer(rows.len() * self.banks.width());
+        self.banks.forward(rows, &mut out)?;
+        Ok((CpuStorage::F32(out), Shape::from((rows.len(), self.banks.width()))))
     }
 
     fn bwd(
@@ -111,8 +124,8 @@ impl CustomOp2 for SideBySide {
         let mut input = wanted(&self.sparse, xs);
         with_all(&[xs, res, &grad.contiguous()?], |values| {
             let rows = rows(&self.sparse, values[0], xs.shape())?;
-            self.banks.backward(rows, values[1], values[2], input.as_deref_mut())
+            self.banks.backward(rows, values[1], values[2], input.as_mut())
         })?;
-        Ok((input.map(|input| Tensor::from_vec(input, xs.shape(), xs.device())).transpose()?, None))
+        Ok((input.map(|input| input.give(xs)).transpose()?.flatten(), None))
     }
 }

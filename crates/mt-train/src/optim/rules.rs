@@ -4,8 +4,12 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor, Var};
 use mt_layers::{Gradient, kernel, pulp::Simd};
+use rayon::prelude::*;
 
 use super::{OptimizerConfig, OptimizerKind, Values};
+
+/// Values of a parameter from which on a second thread pays.
+const PARALLEL: usize = 1 << 16;
 
 /// One step's constants, so that kernels hold only arithmetic.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +63,20 @@ impl Rule {
             (OptimizerKind::Adam | OptimizerKind::AdamW, [Values::Host(mean), Values::Host(square)]) => {
                 let everywhere = 0..rows as u32;
                 let occupied = occupied.as_deref().unwrap_or(std::slice::from_ref(&everywhere));
-                adam(self, values, rows, host, occupied, mean, square);
+                if values.len() < PARALLEL {
+                    return adam(self, values, rows, host, occupied, mean, square);
+                }
+                let (row, share) = (values.len() / rows, rows.div_ceil(rayon::current_num_threads()));
+                let state = mean.par_chunks_mut(share * row).zip(square.par_chunks_mut(share * row));
+                let parts = values.par_chunks_mut(share * row).zip(host.par_chunks_mut(share * row));
+                parts.zip(state).enumerate().for_each(|(i, ((values, host), (mean, square)))| {
+                    let first = (i * share) as u32;
+                    let rows = (values.len() / row) as u32;
+                    let within = |at: u32| at.clamp(first, first + rows) - first;
+                    let occupied: Vec<_> =
+                        occupied.iter().map(|run| within(run.start)..within(run.end)).collect();
+                    adam(self, values, rows as usize, host, &occupied, mean, square);
+                });
             }
             (OptimizerKind::Sgd, [Values::Host(momentum)]) => sgd(self, values, host, momentum),
             (OptimizerKind::Adagrad, [Values::Host(sum)]) => adagrad(self, values, host, sum),
@@ -265,6 +282,30 @@ mod tests {
             values
         };
         assert_eq!(steps(true), steps(false));
+    }
+
+    #[test]
+    fn a_large_parameter_is_updated_to_the_same_bits_by_any_number_of_threads() {
+        let (rows, row) = (PARALLEL / 37 + 1, 37);
+        let run = |threads| {
+            let mut values: Vec<f32> = (0..rows * row).map(|i| (i as f32).sin()).collect();
+            let mut state = [Values::Host(vec![0.0; rows * row]), Values::Host(vec![0.0; rows * row])];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            for (step, occupied) in [None, Some(vec![3..700, 900..901])].into_iter().enumerate() {
+                let inside = |i: usize| {
+                    let row = (i / row) as u32;
+                    occupied.as_ref().is_none_or(|runs: &Vec<_>| runs.iter().any(|run| run.contains(&row)))
+                };
+                let host = (0..rows * row).map(|i| if inside(i) { (i as f32).cos() } else { 0.0 }).collect();
+                let mut gradient = Gradient { host, rows: occupied.clone(), ..Gradient::default() };
+                let rule = Rule::new(&cfg(OptimizerKind::Adam), 1e-3, step as u64 + 1);
+                pool.install(|| rule.on_host(&mut values, rows, &mut gradient, &mut state));
+                assert!(gradient.host.iter().all(|&g| g == 0.0));
+            }
+            values
+        };
+        let one = run(1);
+        assert!([2, 3, 7].iter().all(|&threads| run(threads) == one));
     }
 
     /// Values of PyTorch 2.15.0 for the same three steps: `torch.optim.{Adam,AdamW,SGD,Adagrad}` with `lr=0.1,
