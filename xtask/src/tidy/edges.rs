@@ -16,7 +16,17 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("mt-onnx", &["candle", "mt-data", "mt-layers", "mt-models"]),
     (
         "mt-cli",
-        &["candle", "mt-data", "mt-metrics", "mt-layers", "mt-models", "mt-train", "mt-serve", "mt-onnx"],
+        &[
+            "candle",
+            "mt-data",
+            "mt-metrics",
+            "mt-layers",
+            "mt-models",
+            "mt-train",
+            "mt-serve",
+            "mt-capi",
+            "mt-onnx",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -56,7 +56,7 @@ fn score(folder: &Folder, output: &str, more: &[&str]) -> Said {
 }
 
 /// The rows of a Parquet file, each value as text, and the schema.
-fn read_parquet(folder: &Folder, name: &str) -> (Vec<Vec<String>>, String) {
+pub fn read_parquet(folder: &Folder, name: &str) -> (Vec<Vec<String>>, String) {
     let file = std::fs::File::open(folder.path(name)).expect("a file");
     let reader = SerializedFileReader::new(file).expect("a Parquet file");
     let show = |(_, field): (&String, &Field)| field.to_string();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use crate::support::{Folder, numbers};
 
 /// Starts the service, and returns where it listens.
-fn serve(folder: &Folder) -> (Child, String) {
+pub fn serve(folder: &Folder) -> (Child, String) {
     let args = ["serve", "--bundle", "tiny=bundle", "--listen", "127.0.0.1:0"];
     let mut command = folder.command(&args);
     let mut child =
@@ -20,7 +20,7 @@ fn serve(folder: &Folder) -> (Child, String) {
 }
 
 /// Sends a body; returns the head and the JSON of the answer.
-fn post(stream: &mut BufReader<TcpStream>, body: &str) -> (String, serde_json::Value) {
+pub fn post(stream: &mut BufReader<TcpStream>, body: &str) -> (String, serde_json::Value) {
     let length = body.len();
     let request = format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
     stream.get_mut().write_all(request.as_bytes()).expect("sent");
