@@ -68,7 +68,7 @@ fn a_key_of_another_kind_of_model_is_refused_with_the_kinds_own() {
         "experts: 2",
         "levels: 2",
         "tiny.yaml:11:11: model.levels: mmoe has no such key; it takes experts, expert, gate, temperature, \
-         embedding, tower, init, norm, budget",
+         gate_fields, embedding, tower, tower_fields, init, norm, budget",
     );
 }
 
