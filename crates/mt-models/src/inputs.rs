@@ -54,7 +54,7 @@ impl ModelConfig {
     /// The embedding tables of a schema's fields in order of first mention, with the values a row of each.
     ///
     /// # Errors
-    /// [`Error::Config`] if `embedding` is about tables that the schema has not.
+    /// [`Error::Config`](crate::Error::Config) if `embedding` is about tables that the schema has not.
     pub fn table_widths(&self, schema: &Schema) -> Result<Vec<(String, usize)>> {
         let cfg = self.embedding.clone().unwrap_or_default();
         let mut tables: Vec<(String, usize)> = Vec::new();
