@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use candle_core::{Result, Tensor, bail};
 
 use crate::bank::{Bank, apply, forward_side_by_side, layers, stack};
+use crate::columns::Read;
 use crate::fused::gated::Gated;
 use crate::importance::weighing;
 use crate::input::Input;
@@ -17,23 +18,25 @@ use crate::tap::{cutting, tap};
 #[derive(Debug, Clone)]
 pub struct GatedExperts {
     experts: Vec<(Bank, Range<usize>)>,
-    gates: Vec<(Bank, Range<usize>)>,
+    gates: Vec<(Bank, Read)>,
     mixture: Mixture,
     shared: Range<usize>,
 }
 
 impl GatedExperts {
     /// Banks with the input columns that each reads. The experts' outputs lie side by side, as do the gates' logits,
-    /// and `mixture` says which experts a gate chooses from. All tasks share the experts `shared`.
+    /// and `mixture` says which experts a gate chooses from. All tasks share the experts `shared`. A level in which a gate
+    /// reads gathered columns ([`Read::Columns`]) is several operations.
     ///
     /// # Errors
     /// If experts differ in their widths, banks in their depths, or the mixture does not fit them.
     pub fn new(
         experts: Vec<(Bank, Range<usize>)>,
-        gates: Vec<(Bank, Range<usize>)>,
+        gates: Vec<(Bank, impl Into<Read>)>,
         mixture: Mixture,
         shared: Range<usize>,
     ) -> Result<Self> {
+        let gates: Vec<(Bank, Read)> = gates.into_iter().map(|(bank, read)| (bank, read.into())).collect();
         let width = mixture.width;
         if experts.iter().any(|(bank, _)| bank.outputs() != width) {
             bail!("experts of another width than the mixture's {width}")
@@ -42,7 +45,7 @@ impl GatedExperts {
         mixture.check(columns, gates.iter().map(|(bank, _)| bank.outputs()).sum())?;
         let this = Self { experts, gates, mixture, shared: shared.start * width..shared.end * width };
         layers(&reads(&this.experts))?;
-        layers(&reads(&this.gates))?;
+        layers(&in_place(&this.gates))?;
         Ok(this)
     }
 
@@ -62,8 +65,8 @@ impl GatedExperts {
 
     /// The same without a tap: for a level below others.
     pub fn below(&self, xs: &Input) -> Result<Tensor> {
-        if !observing() && !weighing() {
-            let (experts, gates) = (layers(&reads(&self.experts))?, layers(&reads(&self.gates))?);
+        if !observing() && !weighing() && !self.gates.iter().any(apart) {
+            let (experts, gates) = (layers(&reads(&self.experts))?, layers(&in_place(&self.gates))?);
             if let (Some(bank), Some(gate)) = (stack(&experts, xs)?, stack(&gates, xs)?) {
                 let mixture = self.mixture.clone();
                 return apply(xs, &experts, |sparse| Gated {
@@ -81,8 +84,32 @@ impl GatedExperts {
 
     /// The outputs `(B, E·H)` of all experts and the logits of all gates.
     fn parts(&self, xs: &Input) -> Result<(Tensor, Tensor)> {
-        Ok((forward_side_by_side(&reads(&self.experts), xs)?, forward_side_by_side(&reads(&self.gates), xs)?))
+        Ok((forward_side_by_side(&reads(&self.experts), xs)?, self.logits(xs)?))
     }
+
+    /// The gates' logits `(B, Σ choices)`. Gates that follow one another and read the input as it is are one operation.
+    fn logits(&self, xs: &Input) -> Result<Tensor> {
+        let run = |gates: &[(Bank, Read)]| match gates {
+            [(bank, Read::Columns(columns))] => bank.forward(&columns.of(xs)?),
+            gates => forward_side_by_side(&in_place(gates), xs),
+        };
+        let runs = self.gates.chunk_by(|a, b| !apart(a) && !apart(b));
+        Tensor::cat(&runs.map(run).collect::<Result<Vec<_>>>()?, 1)
+    }
+}
+
+/// Whether a gate reads columns that have to be gathered.
+fn apart((_, read): &(Bank, Read)) -> bool {
+    matches!(read, Read::Columns(_))
+}
+
+/// Gates with the columns that each reads of the input, or of what is gathered for it.
+fn in_place(gates: &[(Bank, Read)]) -> Vec<(&Bank, Range<usize>)> {
+    let range = |read: &Read| match read {
+        Read::Range(range) => range.clone(),
+        Read::Columns(columns) => 0..columns.len(),
+    };
+    gates.iter().map(|(bank, read)| (bank, range(read))).collect()
 }
 
 fn reads(banks: &[(Bank, Range<usize>)]) -> Vec<(&Bank, Range<usize>)> {

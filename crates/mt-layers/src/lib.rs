@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`Input`], [`SparseRows`] | what a model reads: a dense tensor or mostly-zero rows |
+//! | [`Columns`], [`Read`] | some columns of an input, and which of them a gate reads |
 //! | [`Bank`] | expert banks, bottoms and gates: `n` MLPs with stacked weights |
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`GatedExperts`] | experts, gates and mixtures of one level: what MMoE, CGC and PLE are built of |
@@ -22,6 +23,7 @@
 //! weights from a [`Params`] store, inside [`Params::backward`], and in inference, fused CPU operations run instead.
 
 mod bank;
+mod columns;
 mod counter;
 mod dropout;
 mod embedding;
@@ -51,6 +53,7 @@ mod trace;
 pub use pulp;
 
 pub use bank::{Bank, forward_side_by_side};
+pub use columns::{Columns, Read};
 pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
 pub use embedding::{Growth, Keys, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables};
 pub use error::Error;

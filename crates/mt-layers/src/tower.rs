@@ -84,7 +84,8 @@ impl Module for Mlp {
 #[derive(Debug, Clone)]
 pub struct Towers {
     towers: Vec<Mlp>,
-    inputs: usize,
+    /// Columns that each reads.
+    inputs: Vec<usize>,
     /// Kept from one pass to the next once the weights are final.
     transposed: Option<Transposed>,
 }
@@ -101,10 +102,21 @@ impl Towers {
         init: Initializer,
         vb: VarBuilder,
     ) -> Result<Self> {
-        let towers = tasks
-            .into_iter()
-            .map(|(task, logits)| Mlp::new(inputs, hidden, logits, init, vb.pp(task)))
-            .collect::<Result<Vec<_>>>()?;
+        Self::each(hidden, tasks.into_iter().map(|(task, logits)| (task, inputs, logits)), init, vb)
+    }
+
+    /// As [`Towers::new`], with a number of columns for each of `tasks` (its name, columns and number of logits).
+    pub fn each<'a>(
+        hidden: &[usize],
+        tasks: impl IntoIterator<Item = (&'a str, usize, usize)>,
+        init: Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let (mut towers, mut inputs) = (Vec::new(), Vec::new());
+        for (task, columns, logits) in tasks {
+            towers.push(Mlp::new(columns, hidden, logits, init, vb.pp(task))?);
+            inputs.push(columns);
+        }
         if towers.is_empty() {
             bail!("a model needs at least one task")
         }
@@ -131,33 +143,39 @@ impl Towers {
         Ok(Self { towers: towers.collect::<Result<_>>()?, ..self })
     }
 
-    /// Streams `(B, S·H)` to logits `(B, L)`, task after task. `S` is the number of tasks, or 1 when all share one.
+    /// Streams `(B, Σ I_t)`, those of a tower after those of the one before, to logits `(B, L)`, task after task; or one
+    /// stream `(B, I)` that towers of equally many columns share.
     pub fn forward(&self, streams: &Tensor) -> Result<Tensor> {
         let (_, columns) = streams.dims2()?;
-        let shared = columns == self.inputs;
-        if !shared && columns != self.inputs * self.towers.len() {
-            bail!("{} towers of {} inputs cannot read {columns} columns", self.towers.len(), self.inputs)
+        let shared = self.inputs.iter().all(|&inputs| inputs == columns);
+        if !shared && columns != self.inputs.iter().sum::<usize>() {
+            bail!("towers of {:?} inputs cannot read {columns} columns", self.inputs)
         }
-        let at = |task: usize| if shared { 0 } else { task * self.inputs };
+        let mut next = 0;
+        let start = |&inputs: &usize| {
+            let start = next;
+            next += if shared { 0 } else { inputs };
+            start
+        };
+        let reads: Vec<usize> = self.inputs.iter().map(start).collect();
         let layers = self.towers.iter().flat_map(|tower| &tower.layers);
         let tensors = layers.flat_map(|layer| [Some(layer.weight()), layer.bias()]).flatten();
         let plain = self.towers.iter().flat_map(|tower| &tower.norms).all(Option::is_none);
         if let (true, Some(parameters)) = (plain && readable(streams), parameters(tensors)) {
-            let reads = (0..self.towers.len()).map(at).collect();
             let depth = self.towers[0].layers.len();
             let anchor = self.towers[0].layers[0].weight();
             let transposed = self.transposed.clone().unwrap_or_default();
             return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads, transposed)?);
         }
-        self.composed(streams, at)
+        self.composed(streams, &reads)
     }
 
-    fn composed(&self, streams: &Tensor, at: impl Fn(usize) -> usize) -> Result<Tensor> {
+    fn composed(&self, streams: &Tensor, reads: &[usize]) -> Result<Tensor> {
         let logits = self
             .towers
             .iter()
-            .enumerate()
-            .map(|(task, tower)| tower.forward(&streams.narrow(1, at(task), self.inputs)?.contiguous()?))
+            .zip(reads.iter().zip(&self.inputs))
+            .map(|(tower, (&at, &inputs))| tower.forward(&streams.narrow(1, at, inputs)?.contiguous()?))
             .collect::<Result<Vec<_>>>()?;
         Tensor::cat(&logits, 1)
     }

@@ -16,9 +16,9 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Norm};
+use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm};
 
-use crate::trunk::{Sizes, Trunk};
+use crate::trunk::{Sizes, Trunk, gate_read};
 
 /// Sizes of a [`Cgc`], and of one level of a [`Ple`](crate::Ple).
 #[derive(Debug, Clone, PartialEq)]
@@ -49,15 +49,27 @@ pub struct Cgc {
 impl Cgc {
     /// Builds the trunk.
     pub fn new(cfg: &CgcConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
-        sizes.check()?;
-        Self::level(cfg, sizes.tasks, &vec![0..sizes.inputs; sizes.tasks.len() + 1], false, vb)
+        Self::with_columns(cfg, sizes, &[], vb)
     }
 
-    /// Builds a level. `streams` are the columns that each task, and last the shared part, read.
+    /// As [`Cgc::new`], with a gate of task `t` that reads `columns[t]` of the input; all of it where there is none.
+    pub fn with_columns(
+        cfg: &CgcConfig,
+        sizes: Sizes,
+        columns: &[Option<Columns>],
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        sizes.check()?;
+        Self::level(cfg, sizes.tasks, &vec![0..sizes.inputs; sizes.tasks.len() + 1], columns, false, vb)
+    }
+
+    /// Builds a level. `streams` are the columns that each task, and last the shared part, read, but for gates of tasks
+    /// with `columns`.
     pub(crate) fn level(
         cfg: &CgcConfig,
         tasks: &[&str],
         streams: &[Range<usize>],
+        columns: &[Option<Columns>],
         shared_gate: bool,
         vb: VarBuilder,
     ) -> Result<Self> {
@@ -85,7 +97,8 @@ impl Cgc {
                 false if shared_gate => (0..shared.end).collect(),
                 false => break,
             };
-            gates.push((gate(chosen.len(), name, read.len())?, read.clone()));
+            let read = gate_read(columns, i, read);
+            gates.push((gate(chosen.len(), name, read.width())?, read));
             choices.push(chosen);
         }
         let width = cfg.expert.last().copied().unwrap_or(0);

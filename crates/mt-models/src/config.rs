@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mt_data::{Field, Schema};
 use mt_layers::{Initializer, Norm, Storage};
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -47,6 +46,12 @@ pub struct ModelConfig {
     /// Hidden units of each task's tower. Default `[8]`.
     #[serde(default = "default_tower")]
     pub tower: Vec<usize>,
+    /// Fields and numeric columns that a task's gate reads, of the first level, by task (`mmoe`, `cgc`, `ple`). Default: all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gate_fields: BTreeMap<String, Vec<String>>,
+    /// Fields and numeric columns that a task's tower reads beside its stream, by task. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tower_fields: BTreeMap<String, Vec<String>>,
     /// Start values. Default `xavier`.
     #[serde(default)]
     pub init: Initializer,
@@ -190,7 +195,7 @@ pub enum Architecture {
     Ple(PleConfig),
 }
 
-fn error(key: &str, problem: impl Into<String>) -> Error {
+pub(crate) fn error(key: &str, problem: impl Into<String>) -> Error {
     Error::Config { key: format!("model.{key}"), problem: problem.into() }
 }
 
@@ -209,6 +214,8 @@ impl ModelConfig {
             levels: None,
             embedding: None,
             tower: default_tower(),
+            gate_fields: BTreeMap::new(),
+            tower_fields: BTreeMap::new(),
             init: Initializer::default(),
             norm: Norm::None,
             budget: None,
@@ -222,6 +229,8 @@ impl ModelConfig {
     pub fn resolve(&self) -> Result<Architecture> {
         self.check_keys()?;
         positive("tower", &self.tower)?;
+        distinct("gate_fields", &self.gate_fields)?;
+        distinct("tower_fields", &self.tower_fields)?;
         if let Some(EmbeddingConfig { width, widths, .. }) = &self.embedding {
             positive("embedding.width", &[*width])?;
             for (table, width) in widths {
@@ -264,42 +273,6 @@ impl ModelConfig {
         })
     }
 
-    /// The embedding tables of a schema's fields in order of first mention, with the values a row of each.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if `embedding` is about tables that the schema has not.
-    pub fn table_widths(&self, schema: &Schema) -> Result<Vec<(String, usize)>> {
-        let cfg = self.embedding.clone().unwrap_or_default();
-        let mut tables: Vec<(String, usize)> = Vec::new();
-        for field in &schema.fields {
-            if !tables.iter().any(|(name, _)| *name == field.table) {
-                let width = cfg.widths.get(&field.table).copied().unwrap_or(cfg.width);
-                tables.push((field.table.clone(), width));
-            }
-        }
-        if self.embedding.is_some() && tables.is_empty() {
-            return Err(error("embedding", "the data has no fields (data.fields)"));
-        }
-        if let Some(unknown) = cfg.widths.keys().find(|key| !tables.iter().any(|(name, _)| name == *key)) {
-            let known: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
-            let problem = format!("there is no such table; the tables are {}", known.join(", "));
-            return Err(error(&format!("embedding.widths.{unknown}"), problem));
-        }
-        Ok(tables)
-    }
-
-    /// Columns `D` of the trunk's input: the embeddings of all fields, and the numeric columns.
-    ///
-    /// # Errors
-    /// As [`ModelConfig::table_widths`].
-    pub fn inputs(&self, schema: &Schema) -> Result<usize> {
-        let tables = self.table_widths(schema)?;
-        let of = |field: &Field| {
-            tables.iter().find(|(name, _)| *name == field.table).map_or(0, |(_, width)| *width)
-        };
-        Ok(schema.numeric.len() + schema.fields.iter().map(of).sum::<usize>())
-    }
-
     fn level(&self, level: &LevelConfig, at: &str) -> Result<CgcConfig> {
         let cfg = CgcConfig {
             experts_per_task: level.experts_per_task.or(self.experts_per_task).unwrap_or(2),
@@ -337,6 +310,7 @@ impl ModelConfig {
             ("gate", self.gate.is_some(), experts),
             ("temperature", self.temperature.is_some(), experts),
             ("levels", self.levels.is_some(), &[Ple]),
+            ("gate_fields", !self.gate_fields.is_empty(), experts),
         ];
         let applies = |kinds: &[ModelKind]| kinds.contains(&self.kind);
         for (key, present, kinds) in keys {
@@ -347,7 +321,7 @@ impl ModelConfig {
                 return Err(error(
                     key,
                     format!(
-                        "{} has no such key; it takes {own}, embedding, tower, init, norm, budget",
+                        "{} has no such key; it takes {own}, embedding, tower, tower_fields, init, norm, budget",
                         self.kind
                     ),
                 ));
@@ -362,6 +336,19 @@ fn within(key: &str, least: usize, found: usize) -> Result<()> {
         return Ok(());
     }
     Err(error(key, format!("expected {least} to {MAX_COUNT}, found {found}")))
+}
+
+/// At least one name a task, each once.
+fn distinct(key: &str, fields: &BTreeMap<String, Vec<String>>) -> Result<()> {
+    for (task, names) in fields {
+        let problem = match (0..names.len()).find(|&i| names[..i].contains(&names[i])) {
+            Some(i) => format!("{:?} is named twice", names[i]),
+            None if names.is_empty() => "expected at least one field, found an empty list".to_owned(),
+            None => continue,
+        };
+        return Err(error(&format!("{key}.{task}"), problem));
+    }
+    Ok(())
 }
 
 fn positive(key: &str, units: &[usize]) -> Result<()> {

@@ -11,6 +11,7 @@ use mt_layers::Norm;
 
 use crate::config::{Architecture, Levels, ModelConfig};
 use crate::error::{Error, Result};
+use crate::inputs::Inputs;
 use crate::model::build;
 
 /// The parameters of a model, by name.
@@ -26,7 +27,7 @@ pub fn count(inventory: &Inventory) -> usize {
 ///
 /// # Errors
 /// If the configuration does not hold together.
-pub fn inventory(cfg: &ModelConfig, inputs: usize, tasks: &[Task]) -> Result<Inventory> {
+pub fn inventory(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) -> Result<Inventory> {
     let recorder = Recorder::default();
     build(cfg, inputs, tasks, VarBuilder::from_backend(Box::new(recorder.clone()), DType::F32, Device::Cpu))?;
     Ok(std::mem::take(&mut *recorder.0.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -37,14 +38,15 @@ pub fn inventory(cfg: &ModelConfig, inputs: usize, tasks: &[Task]) -> Result<Inv
 ///
 /// # Errors
 /// [`Error::Config`] if not even one unit a layer fits.
-pub fn fit_budget(cfg: &ModelConfig, inputs: usize, tasks: &[Task]) -> Result<ModelConfig> {
+pub fn fit_budget(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) -> Result<ModelConfig> {
     let Some(budget) = cfg.budget else { return Ok(cfg.clone()) };
+    let inputs = inputs.into();
     let plain = ModelConfig { budget: None, ..cfg.clone() };
     // The widest layer has `w` units, the others keep their proportion to it.
     let sized = |w: usize| scaled(&plain, w);
-    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w)?, inputs, tasks)?) <= budget) };
+    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w)?, &inputs, tasks)?) <= budget) };
     if !fits(1)? {
-        let least = count(&inventory(&sized(1)?, inputs, tasks)?);
+        let least = count(&inventory(&sized(1)?, &inputs, tasks)?);
         let problem = format!("expected at least {least} parameters for this shape, found {budget}");
         return Err(Error::Config { key: "model.budget".into(), problem });
     }

@@ -5,6 +5,7 @@
 //! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a task |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
+//! | [`Inputs`], [`TaskColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
 //! | [`Readout`] | from logits to probabilities and numbers |
@@ -34,6 +35,7 @@ mod config;
 mod disk;
 mod error;
 mod input;
+mod inputs;
 mod inventory;
 mod json;
 mod mmoe;
@@ -53,6 +55,7 @@ pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use error::{Error, Result};
 pub use input::{Features, InputLayer, input};
+pub use inputs::{Inputs, TaskColumns};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use json::push_json;
 pub use mmoe::{Mmoe, MmoeConfig};

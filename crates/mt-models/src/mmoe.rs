@@ -13,9 +13,9 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Norm};
+use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm};
 
-use crate::trunk::{Sizes, Trunk};
+use crate::trunk::{Sizes, Trunk, gate_read};
 
 /// Sizes of an [`Mmoe`].
 #[derive(Debug, Clone, PartialEq)]
@@ -43,15 +43,26 @@ pub struct Mmoe {
 impl Mmoe {
     /// Builds the trunk.
     pub fn new(cfg: &MmoeConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
+        Self::with_columns(cfg, sizes, &[], vb)
+    }
+
+    /// As [`Mmoe::new`], with a gate of task `t` that reads `columns[t]` of the input; all of it where there is none.
+    pub fn with_columns(
+        cfg: &MmoeConfig,
+        sizes: Sizes,
+        columns: &[Option<Columns>],
+        vb: VarBuilder,
+    ) -> Result<Self> {
         sizes.check()?;
         let all = 0..sizes.inputs;
         let experts = Bank::experts(sizes.inputs, cfg.experts, &cfg.expert, cfg.init, vb.pp("experts"))?;
         let experts = experts.normalised(cfg.norm, vb.pp("experts"))?;
         let vb = vb.pp("gates");
-        let gate = |task| {
-            Ok((Bank::gate(sizes.inputs, cfg.experts, &cfg.gate, cfg.init, vb.pp(task))?, all.clone()))
+        let gate = |(t, task): (usize, &&str)| {
+            let read = gate_read(columns, t, &all);
+            Ok((Bank::gate(read.width(), cfg.experts, &cfg.gate, cfg.init, vb.pp(task))?, read))
         };
-        let gates = sizes.tasks.iter().map(gate).collect::<Result<Vec<_>>>()?;
+        let gates = sizes.tasks.iter().enumerate().map(gate).collect::<Result<Vec<_>>>()?;
         let choices = vec![(0..cfg.experts).collect(); gates.len()];
         let mixture = Mixture::new(experts.outputs(), choices, cfg.temperature)?;
         let level = GatedExperts::new(vec![(experts, all.clone())], gates, mixture, 0..cfg.experts)?;

@@ -1,11 +1,12 @@
 //! Trunk and towers together.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use mt_data::Task;
-use mt_layers::{Input, Norm, Towers};
+use mt_layers::{Columns, Input, Norm, Towers, tap};
 
 use crate::config::{Architecture, ModelConfig};
+use crate::inputs::{Inputs, TaskColumns};
 use crate::{Cgc, Mmoe, Ple, SharedBottom, SingleTask, Sizes, Trunk};
 
 /// A network from an input to the logits of all tasks. Object safe.
@@ -25,20 +26,33 @@ pub trait Model: std::fmt::Debug + Send + Sync {
 pub struct MultiTask<T = Box<dyn Trunk>> {
     trunk: T,
     towers: Towers,
+    /// What each tower reads of the input beside its stream.
+    columns: Vec<Option<Columns>>,
 }
 
 impl<T: Trunk> MultiTask<T> {
-    /// Puts towers with `hidden` layers on a trunk.
+    /// Puts towers with `hidden` layers on a trunk. That of task `t` reads its stream and, if there are any, `columns[t]` of
+    /// the input behind it.
+    ///
+    /// # Errors
+    /// If `columns` has not an entry a task, or `vb` cannot provide a parameter.
     pub fn new(
         trunk: T,
         tasks: &[Task],
+        columns: Vec<Option<Columns>>,
         hidden: &[usize],
         init: mt_layers::Initializer,
         vb: VarBuilder,
     ) -> Result<Self> {
-        let heads = tasks.iter().map(|task| (task.name.as_str(), task.kind.outputs()));
-        let towers = Towers::new(trunk.width(), hidden, heads, init, vb.pp("towers"))?;
-        Ok(Self { trunk, towers })
+        if columns.len() != tasks.len() {
+            bail!("columns of {} towers, and {} tasks", columns.len(), tasks.len())
+        }
+        let heads = tasks.iter().zip(&columns).map(|(task, columns)| {
+            let inputs = trunk.width() + columns.as_ref().map_or(0, Columns::len);
+            (task.name.as_str(), inputs, task.kind.outputs())
+        });
+        let towers = Towers::each(hidden, heads, init, vb.pp("towers"))?;
+        Ok(Self { trunk, towers, columns })
     }
 
     /// The same with the hidden layers of the towers normalised.
@@ -46,11 +60,32 @@ impl<T: Trunk> MultiTask<T> {
         let names = tasks.iter().map(|task| task.name.as_str());
         Ok(Self { towers: self.towers.normalised(norm, names, vb.pp("towers"))?, ..self })
     }
+
+    /// What the towers read: the stream of each, with its columns of the input behind it.
+    fn reads(&self, streams: Tensor, xs: &Input) -> Result<Tensor> {
+        if self.columns.iter().all(Option::is_none) {
+            return Ok(streams);
+        }
+        let width = self.trunk.width();
+        let shared = streams.dim(1)? == width;
+        let mut parts = Vec::new();
+        for (task, columns) in self.columns.iter().enumerate() {
+            let start = if shared { 0 } else { task * width };
+            // Side by side, only contiguous tensors come out contiguous, as fused towers want them.
+            parts.push(streams.narrow(1, start, width)?.contiguous()?);
+            if let Some(columns) = columns {
+                let own = columns.of(xs)?.to_dense(streams.dtype(), streams.device())?;
+                // Read by one task, so nothing in it is shared.
+                parts.push(tap(own, 0..0)?);
+            }
+        }
+        Tensor::cat(&parts, 1)
+    }
 }
 
 impl<T: Trunk> Model for MultiTask<T> {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        self.towers.forward(&self.trunk.forward(xs)?)
+        self.towers.forward(&self.reads(self.trunk.forward(xs)?, xs)?)
     }
 
     fn prepare(&mut self) {
@@ -68,25 +103,34 @@ impl Trunk for Box<dyn Trunk> {
     }
 }
 
-/// Builds the configured model for `inputs` columns and `tasks`.
+/// Builds the configured model for `inputs` ([`ModelConfig::inputs`], or a number of columns where no task reads columns
+/// of its own) and `tasks`.
 ///
 /// # Errors
 /// If the configuration does not hold together, or `vb` cannot provide a parameter.
 pub fn build(
     cfg: &ModelConfig,
-    inputs: usize,
+    inputs: impl Into<Inputs>,
     tasks: &[Task],
     vb: VarBuilder,
 ) -> crate::Result<Box<dyn Model>> {
     let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    let sizes = Sizes { inputs, tasks: &names };
-    let trunk: Box<dyn Trunk> = match cfg.resolve()? {
+    let inputs = inputs.into();
+    let sizes = Sizes { inputs: inputs.width(), tasks: &names };
+    let architecture = cfg.resolve()?;
+    let TaskColumns { gates, towers } = cfg.task_columns(&inputs, tasks)?;
+    let gathered = |columns: Vec<Option<Vec<u32>>>| {
+        let own = |own: Option<Vec<u32>>| own.map(|places| Columns::new(places, vb.device())).transpose();
+        columns.into_iter().map(own).collect::<Result<Vec<_>>>()
+    };
+    let (gates, towers) = (gathered(gates)?, gathered(towers)?);
+    let trunk: Box<dyn Trunk> = match architecture {
         Architecture::SharedBottom(cfg) => Box::new(SharedBottom::new(&cfg, sizes, vb.clone())?),
         Architecture::SingleTask(cfg) => Box::new(SingleTask::new(&cfg, sizes, vb.clone())?),
-        Architecture::Mmoe(cfg) => Box::new(Mmoe::new(&cfg, sizes, vb.clone())?),
-        Architecture::Cgc(cfg) => Box::new(Cgc::new(&cfg, sizes, vb.clone())?),
-        Architecture::Ple(cfg) => Box::new(Ple::new(&cfg, sizes, vb.clone())?),
+        Architecture::Mmoe(cfg) => Box::new(Mmoe::with_columns(&cfg, sizes, &gates, vb.clone())?),
+        Architecture::Cgc(cfg) => Box::new(Cgc::with_columns(&cfg, sizes, &gates, vb.clone())?),
+        Architecture::Ple(cfg) => Box::new(Ple::with_columns(&cfg, sizes, &gates, vb.clone())?),
     };
-    let model = MultiTask::new(trunk, tasks, &cfg.tower, cfg.init, vb.clone())?;
+    let model = MultiTask::new(trunk, tasks, towers, &cfg.tower, cfg.init, vb.clone())?;
     Ok(Box::new(model.normalised(tasks, cfg.norm, vb)?))
 }

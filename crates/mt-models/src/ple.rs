@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use mt_layers::Input;
+use mt_layers::{Columns, Input};
 
 use crate::cgc::{Cgc, CgcConfig};
 use crate::trunk::{Sizes, Trunk};
@@ -40,13 +40,25 @@ pub struct Ple {
 impl Ple {
     /// Builds the trunk.
     pub fn new(cfg: &PleConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
+        Self::with_columns(cfg, sizes, &[], vb)
+    }
+
+    /// As [`Ple::new`], with a gate of task `t` on the first level that reads `columns[t]` of the input; all of it where
+    /// there is none. Gates above read the task's stream: the input does not reach them.
+    pub fn with_columns(
+        cfg: &PleConfig,
+        sizes: Sizes,
+        columns: &[Option<Columns>],
+        vb: VarBuilder,
+    ) -> Result<Self> {
         sizes.check()?;
         let mut streams: Vec<Range<usize>> = vec![0..sizes.inputs; sizes.tasks.len() + 1];
         let mut levels: Vec<Cgc> = Vec::with_capacity(cfg.levels.len());
         for (l, level) in cfg.levels.iter().enumerate() {
             // A shared stream that no level above reads would have a gate that never learns.
             let read_above = cfg.levels[l + 1..].iter().any(|level| level.shared_experts > 0);
-            let level = Cgc::level(level, sizes.tasks, &streams, read_above, vb.pp("levels").pp(l))?;
+            let columns = if l == 0 { columns } else { &[] };
+            let level = Cgc::level(level, sizes.tasks, &streams, columns, read_above, vb.pp("levels").pp(l))?;
             let width = level.width();
             streams = (0..streams.len()).map(|s| s * width..(s + 1) * width).collect();
             levels.push(level);

@@ -93,12 +93,13 @@ impl Predictor {
             let layer = InputLayer::frozen(cfg, schema, encoders, *seed, bytes, device);
             layer.map_err(|error| Error::File { path, problem: error.to_string() })?
         };
-        let expected = inventory(cfg, layer.width(), &schema.tasks)?;
+        let inputs = cfg.inputs(schema)?;
+        let expected = inventory(cfg, &inputs, &schema.tasks)?;
         if let Some(difference) = difference(&expected, &weights) {
             return Err(fail(format!("the weights belong to another model: {difference}")));
         }
         let vb = VarBuilder::from_tensors(weights, DType::F32, device);
-        let mut model = build(cfg, layer.width(), &schema.tasks, vb)?;
+        let mut model = build(cfg, &inputs, &schema.tasks, vb)?;
         model.prepare();
         Ok(Self {
             encoder: Arc::new(encoder),

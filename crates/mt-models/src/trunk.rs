@@ -1,7 +1,9 @@
 //! What the four published networks have in common: input in, one stream a task out.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor, bail};
-use mt_layers::Input;
+use mt_layers::{Columns, Input, Read};
 
 /// The part of a model between its input and its towers.
 ///
@@ -40,4 +42,9 @@ impl Sizes<'_> {
         }
         Ok(())
     }
+}
+
+/// What the gate of a task reads: its columns where it has some, else `all` of its stream.
+pub(crate) fn gate_read(columns: &[Option<Columns>], task: usize, all: &Range<usize>) -> Read {
+    columns.get(task).cloned().flatten().map_or_else(|| all.clone().into(), Read::from)
 }

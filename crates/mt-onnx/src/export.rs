@@ -77,7 +77,15 @@ impl Export<'_> {
         let mut graph = Graph::new(candle_core::safetensors::load(weights, &Device::Cpu)?);
         let tasks: Vec<&str> = signature.schema.tasks.iter().map(|task| task.name.as_str()).collect();
         let xs = input::input(&mut graph, predictor, self.tables)?;
-        let streams = trunk::streams(&mut graph, &signature.model, &tasks, &xs)?;
+        let inputs = signature.model.inputs(&signature.schema)?;
+        let columns = signature.model.task_columns(&inputs, &signature.schema.tasks)?;
+        let mut streams = trunk::streams(&mut graph, &signature.model, &tasks, &columns, &xs)?;
+        for (stream, own) in streams.iter_mut().zip(&columns.towers) {
+            if let Some(own) = own {
+                let own = graph.columns(&xs, own);
+                *stream = graph.concat(&[stream.clone(), own], 1);
+            }
+        }
         readout::outputs(&mut graph, signature, &streams)?;
         let json = |value: serde_json::Value| value.to_string();
         let facts = [

@@ -66,6 +66,12 @@ impl Graph {
         self.node("Concat", &values, &[Attribute::int("axis", axis)])
     }
 
+    /// Columns of a matrix, in this order.
+    pub fn columns(&mut self, value: &str, columns: &[u32]) -> String {
+        let columns = self.ints(&columns.iter().map(|&column| i64::from(column)).collect::<Vec<_>>());
+        self.node("Gather", &[value, &columns], &[Attribute::int("axis", 1)])
+    }
+
     /// A tensor of single precision as a constant; once, however often it is asked for.
     pub fn tensor(&mut self, name: &str, tensor: &Tensor) -> Result<String> {
         if !self.has(name) {

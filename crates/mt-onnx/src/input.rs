@@ -97,15 +97,12 @@ fn scaled(graph: &mut Graph, normalizer: &Normalizer, missing: &MissingPolicy) -
         xs = moved_columns(graph, columns, xs);
     } else if !moved.is_empty() {
         // Most of a one-hot table stays as it is: passes over all 499 columns of the study took a third of its time.
-        let some = graph.ints(&moved.iter().map(|&c| c as i64).collect::<Vec<_>>());
-        let axis = [Attribute::int("axis", 1)];
-        let part = graph.node("Gather", &[&xs, &some], &axis);
+        let part = graph.columns(&xs, &moved.iter().map(|&c| c as u32).collect::<Vec<_>>());
         let own: Vec<Scaling> = moved.iter().map(|&c| columns[c]).collect();
         let part = moved_columns(graph, &own, part);
         let both = graph.concat(&[xs, part], 1);
-        let place = |c: usize| moved.binary_search(&c).map_or(c, |at| width + at) as i64;
-        let places = graph.ints(&(0..width).map(place).collect::<Vec<_>>());
-        xs = graph.node("Gather", &[&both, &places], &axis);
+        let place = |c: usize| moved.binary_search(&c).map_or(c, |at| width + at) as u32;
+        xs = graph.columns(&both, &(0..width).map(place).collect::<Vec<_>>());
     }
     if let (Some(nan), NumericMissing::Mean) = (&nan, missing.numeric) {
         let fill: Vec<f32> = columns.iter().map(|column| column.fill.unwrap_or(f32::NAN)).collect();

@@ -1,6 +1,6 @@
 //! The five trunks: from the input `(B, D)` to a stream `(B, H)` a task.
 
-use mt_models::{Architecture, CgcConfig, ModelConfig};
+use mt_models::{Architecture, CgcConfig, ModelConfig, TaskColumns};
 
 use crate::error::Result;
 use crate::graph::Graph;
@@ -8,7 +8,15 @@ use crate::norm;
 use crate::proto::Attribute;
 
 /// The stream of each task.
-pub fn streams(graph: &mut Graph, model: &ModelConfig, tasks: &[&str], xs: &str) -> Result<Vec<String>> {
+pub fn streams(
+    graph: &mut Graph,
+    model: &ModelConfig,
+    tasks: &[&str],
+    columns: &TaskColumns,
+    xs: &str,
+) -> Result<Vec<String>> {
+    // What each task's gate reads, on the first level.
+    let gates: Vec<String> = columns.gates.iter().map(|own| gathered(graph, xs, own)).collect();
     match model.resolve()? {
         Architecture::SharedBottom(cfg) => {
             let stream = mlp(graph, "bottom", cfg.bottom.len(), xs, true)?;
@@ -21,33 +29,43 @@ pub fn streams(graph: &mut Graph, model: &ModelConfig, tasks: &[&str], xs: &str)
         Architecture::Mmoe(cfg) => {
             let experts = experts(graph, "experts", cfg.expert.len(), xs)?;
             let mut streams = Vec::with_capacity(tasks.len());
-            for task in tasks {
-                let logits = mlp(graph, &format!("gates.{task}"), cfg.gate.len() + 1, xs, false)?;
+            for (task, read) in tasks.iter().zip(&gates) {
+                let logits = mlp(graph, &format!("gates.{task}"), cfg.gate.len() + 1, read, false)?;
                 streams.push(mixture(graph, &experts, &logits, cfg.temperature));
             }
             Ok(streams)
         }
-        Architecture::Cgc(cfg) => level(graph, &cfg, "", tasks, &vec![xs.to_owned(); tasks.len() + 1], false),
+        Architecture::Cgc(cfg) => {
+            level(graph, &cfg, "", tasks, &vec![xs.to_owned(); tasks.len() + 1], &gates, false)
+        }
         Architecture::Ple(cfg) => {
             let mut streams = vec![xs.to_owned(); tasks.len() + 1];
             for (l, own) in cfg.levels.iter().enumerate() {
                 // As in the model: a shared stream that no level above reads has no gate.
                 let read_above = cfg.levels[l + 1..].iter().any(|level| level.shared_experts > 0);
-                streams = level(graph, own, &format!("levels.{l}."), tasks, &streams, read_above)?;
+                let prefix = format!("levels.{l}.");
+                let gates = if l == 0 { gates.clone() } else { streams.clone() };
+                streams = level(graph, own, &prefix, tasks, &streams, &gates, read_above)?;
             }
             Ok(streams)
         }
     }
 }
 
-/// A level of CGC: `streams` are what each task and, last, the shared part read; likewise the result. A shared
-/// stream that nothing reads is left out: the result has one with `shared_gate` only.
+/// These columns of what the trunk reads; all of it where there are none.
+fn gathered(graph: &mut Graph, xs: &str, columns: &Option<Vec<u32>>) -> String {
+    columns.as_ref().map_or_else(|| xs.to_owned(), |columns| graph.columns(xs, columns))
+}
+
+/// A level of CGC: `streams` are what each task and, last, the shared part read, `gates` what the tasks' gates do; the
+/// result is like the first. A shared stream that nothing reads is left out: the result has one with `shared_gate` only.
 fn level(
     graph: &mut Graph,
     cfg: &CgcConfig,
     prefix: &str,
     tasks: &[&str],
     streams: &[String],
+    gates: &[String],
     shared_gate: bool,
 ) -> Result<Vec<String>> {
     let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
@@ -66,7 +84,8 @@ fn level(
             false => break,
         };
         let chosen = graph.concat(&chosen, 1);
-        let logits = mlp(graph, &format!("{prefix}gates.{name}"), cfg.gate.len() + 1, xs, false)?;
+        let read = if i < tasks.len() { &gates[i] } else { xs };
+        let logits = mlp(graph, &format!("{prefix}gates.{name}"), cfg.gate.len() + 1, read, false)?;
         mixed.push(mixture(graph, &chosen, &logits, cfg.temperature));
     }
     Ok(mixed)

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device};
 use mt_data::{Dataset, MissingPolicy};
 use mt_layers::{Params, symmetric_weights};
-use mt_models::{InputLayer, Model, Readout, Signature, build};
+use mt_models::{InputLayer, Inputs, Model, Readout, Signature, build};
 
 use crate::balance::Balancer;
 use crate::checkpoint::{self, State, Weights};
@@ -46,9 +46,10 @@ impl Setup {
         let tasks = &data.schema.tasks;
         let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
         let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, seed, device)?;
-        let signature = signature(cfg, data, &layer)?;
+        let inputs = cfg.model.inputs(&data.schema)?;
+        let signature = signature(cfg, data, &inputs)?;
         let params = Params::new(seed);
-        let sized = |vb| build(&signature.model, layer.width(), tasks, vb);
+        let sized = |vb| build(&signature.model, &inputs, tasks, vb);
         let model = sized(params.builder(DType::F32, device))?;
         let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
         let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
@@ -94,10 +95,10 @@ impl Setup {
 }
 
 /// What the model is, with the widths that its budget allows.
-fn signature(cfg: &Config, data: &Dataset, layer: &InputLayer) -> Result<Signature> {
+fn signature(cfg: &Config, data: &Dataset, inputs: &Inputs) -> Result<Signature> {
     Ok(Signature {
         format: Signature::FORMAT,
-        model: cfg.sized_model(layer.width(), &data.schema.tasks)?,
+        model: cfg.sized_model(inputs, &data.schema.tasks)?,
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),
         encoders: data.encoders.clone(),

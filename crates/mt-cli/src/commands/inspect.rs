@@ -51,7 +51,8 @@ fn schema(cfg: &Config) -> Result<Schema> {
 
 fn show(name: &str, model: &ModelConfig, schema: &Schema, tables: &[TableRows], json: bool) -> Result<()> {
     let inputs = model.inputs(schema)?;
-    let parameters = inventory(model, inputs, &schema.tasks)?;
+    let parameters = inventory(model, &inputs, &schema.tasks)?;
+    let inputs = inputs.width();
     let total = count(&parameters);
     if json {
         let shapes: serde_json::Map<_, _> =

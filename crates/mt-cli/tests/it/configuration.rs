@@ -26,7 +26,8 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
         "experts: 2",
         "expertz: 2",
         "tiny.yaml:11:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected one of: kind, bottom, \
-         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, embedding, tower, init, norm, budget)",
+         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, embedding, tower, \
+         gate_fields, tower_fields, init, norm, budget)",
     );
     refused(
         "kind: mmoe",
@@ -68,7 +69,7 @@ fn a_key_of_another_kind_of_model_is_refused_with_the_kinds_own() {
         "experts: 2",
         "levels: 2",
         "tiny.yaml:11:11: model.levels: mmoe has no such key; it takes experts, expert, gate, temperature, \
-         embedding, tower, init, norm, budget",
+         gate_fields, embedding, tower, tower_fields, init, norm, budget",
     );
 }
 

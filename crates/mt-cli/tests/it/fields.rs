@@ -198,6 +198,49 @@ fn embeddings_that_do_not_fit_the_fields_are_refused_before_a_folder_is_made() {
 }
 
 #[test]
+fn fields_of_gates_and_towers_are_trained_bundled_explained_and_searched() {
+    let folder = folder();
+    let own = "experts: 2\n  gate_fields: {seconds: [user]}\n  tower_fields: {click: [tags, play]}\n";
+    folder.write("own.yaml", FIELDS.replace("experts: 2\n", own));
+    folder.mt(&["train", "own.yaml", "--run-dir", "run"]).done();
+    let shapes = folder.mt(&["inspect", "run", "--json"]).json().remove(0)["shapes"].clone();
+    assert_eq!(shapes["gates.seconds.0.weight"], serde_json::json!([16, 1, 2]));
+    assert_eq!(shapes["gates.click.0.weight"], serde_json::json!([33, 1, 2]));
+    assert_eq!(shapes["towers.click.0.weight"], serde_json::json!([8, 8 + 17]));
+    folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();
+    folder.mt(&["export", "--run", "run", "--format", "onnx", "--out", "onnx"]).done();
+    folder.write("new.csv", rows(50));
+    let bundled = folder.mt(&["predict", "--bundle", "bundle", "--input", "new.csv"]).done();
+    assert_eq!(numbers(&bundled), predict(&folder, "new.csv"));
+    let explained = folder.mt(&["explain", "--run", "run", "--json"]).json().remove(0);
+    assert_eq!(explained["features"].as_array().map(Vec::len), Some(3), "{explained}");
+    // Beside the model without, as the tasks are the same.
+    folder.mt(&["compare", "fields.yaml", "own.yaml", "--out", "out", "--set", "train.epochs=1"]).done();
+    let over = "model.tower_fields.click=[[tags], [play, user]]";
+    folder.mt(&["sweep", "own.yaml", "--over", over, "--method", "grid", "--out", "sweep"]).done();
+    assert_eq!(folder.read("sweep/trials.jsonl").lines().count(), 3);
+}
+
+#[test]
+fn fields_that_no_gate_or_tower_can_read_are_refused_before_a_folder_is_made() {
+    refused(
+        "experts: 2",
+        "gate_fields: {click: [usr]}",
+        "model.gate_fields.click: the data has no field or numeric column \"usr\"; did you mean \"user\"?",
+    );
+    refused(
+        "experts: 2",
+        "tower_fields: {seconds: [play, day]}",
+        "model.tower_fields.seconds: the data has no field or numeric column \"day\"",
+    );
+    refused(
+        "experts: 2",
+        "tower_fields: {clik: [user]}",
+        "fields.yaml:15:24: model.tower_fields.clik: there is no task \"clik\"; the tasks are click, seconds",
+    );
+}
+
+#[test]
 fn a_budget_counts_the_embeddings_among_the_inputs() {
     let folder = folder();
     let refused = |budget: &str| folder.mt(&["inspect", "fields.yaml", "--set", budget]);

@@ -10,7 +10,7 @@ use mt_layers::{
 };
 use mt_models::{Model, ModelConfig, ModelKind, build};
 
-use crate::gradients::rows;
+use crate::gradients::{fields, named, rows};
 
 const ROWS: usize = 40;
 const INPUTS: usize = 12;
@@ -61,7 +61,8 @@ type Found = BTreeMap<String, Vec<f32>>;
 impl Network {
     fn new(cfg: &ModelConfig, input: Source) -> Self {
         let params = Params::new(3);
-        let model = build(cfg, INPUTS, &tasks(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
+        let inputs = named(cfg, INPUTS, &tasks());
+        let model = build(cfg, inputs, &tasks(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
         let table = TableConfig { optimizer: RowOptimizer::Sgd {}, ..TableConfig::new(9, 6) };
         let field = |name: &str, pooling| Field { name: name.into(), table: "items".into(), pooling };
         let fields = vec![field("item", Pooling::Sum), field("history", Pooling::Mean)];
@@ -153,6 +154,21 @@ fn with_all_weights_1_it_is_the_gradient_of_the_sum() {
                 assert_eq!(*product, products[i % 3 * 3 + i / 3]);
             }
         }
+    }
+}
+
+#[test]
+fn columns_that_a_gate_or_a_tower_reads_itself_are_not_shared() {
+    for input in [Source::Dense, Source::Sparse, Source::Embedded] {
+        let (gate_fields, tower_fields) =
+            (fields("watch", &["x1", "x7"]), fields("like", &["x0", "x2", "x8"]));
+        let cfg = ModelConfig { gate_fields, tower_fields, ..ModelConfig::new(ModelKind::Mmoe) };
+        let network = Network::new(&cfg, input);
+        let found = network.by_task([1.0; 3]).0;
+        assert_close(&found, &network.plain([1.0; 3]), |_| true, &format!("{input:?}"));
+        let doubled = network.by_task([2.0; 3]).0;
+        let own = |name: &str| name.starts_with("towers") || name.starts_with("gates");
+        assert_close(&doubled, &found, own, &format!("{input:?}"));
     }
 }
 

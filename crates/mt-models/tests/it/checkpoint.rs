@@ -63,7 +63,8 @@ pub fn write(dir: &Path, signature: &Signature) {
     let layer =
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, *seed, &Device::Cpu).expect("tables");
     let params = Params::new(*seed);
-    build(model, layer.width(), &schema.tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let inputs = model.inputs(schema).expect("columns");
+    build(model, inputs, &schema.tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
     let embeddings = layer.embeddings().expect("fields");
     let ids = [vec![2, 4], vec![10, 60], vec![61, 10]].map(mt_layers::Ids::single).to_vec();
     let loss = || embeddings.forward(ids, None)?.sqr()?.sum_all();

@@ -11,13 +11,13 @@ fn a_key_of_another_kind_is_refused_with_the_kinds_own() {
     let cfg = ModelConfig { experts: Some(4), ..ModelConfig::new(ModelKind::SharedBottom) };
     assert_eq!(
         message(&cfg),
-        "model.experts: shared-bottom has no such key; it takes bottom, embedding, tower, init, norm, budget"
+        "model.experts: shared-bottom has no such key; it takes bottom, embedding, tower, tower_fields, init, norm, budget"
     );
     let cfg = ModelConfig { levels: Some(Levels::Equal(2)), ..ModelConfig::new(ModelKind::Cgc) };
     assert_eq!(
         message(&cfg),
         "model.levels: cgc has no such key; it takes experts_per_task, shared_experts, expert, gate, temperature, \
-         embedding, tower, init, norm, budget"
+         gate_fields, embedding, tower, tower_fields, init, norm, budget"
     );
 }
 

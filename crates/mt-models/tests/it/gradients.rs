@@ -1,15 +1,29 @@
 //! Every parameter of every model learns.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Result, Tensor};
-use mt_data::{Task, TaskKind};
+use mt_data::{Schema, Task, TaskKind};
 use mt_layers::{Input, Params, SparseRows};
-use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, Norm, build};
+use mt_models::{Inputs, LevelConfig, Levels, ModelConfig, ModelKind, Norm, build};
 
 pub const KINDS: [ModelKind; 5] =
     [ModelKind::SharedBottom, ModelKind::SingleTask, ModelKind::Mmoe, ModelKind::Cgc, ModelKind::Ple];
 
 pub fn tasks(names: &[&str]) -> Vec<Task> {
     names.iter().map(|name| Task { name: (*name).into(), kind: TaskKind::Binary }).collect()
+}
+
+/// So many numeric columns `x0`, `x1`, …
+pub fn named(cfg: &ModelConfig, columns: usize, tasks: &[Task]) -> Inputs {
+    let numeric = (0..columns).map(|column| format!("x{column}")).collect();
+    let schema = Schema { numeric, fields: Vec::new(), tasks: tasks.to_vec() };
+    cfg.inputs(&schema).expect("columns that are there")
+}
+
+/// Fields of a task.
+pub fn fields(task: &str, names: &[&str]) -> BTreeMap<String, Vec<String>> {
+    [(task.to_owned(), names.iter().map(|&name| name.to_owned()).collect())].into()
 }
 
 /// A batch of 40 rows whose columns differ.
@@ -22,7 +36,8 @@ pub fn rows(inputs: usize) -> Result<Tensor> {
 fn assert_all_learn(cfg: &ModelConfig) {
     let tasks = tasks(&["like", "share", "watch"]);
     let params = Params::new(7);
-    let model = build(cfg, 12, &tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let model = build(cfg, named(cfg, 12, &tasks), &tasks, params.builder(DType::F32, &Device::Cpu));
+    let model = model.expect("a model");
     let xs = rows(12).expect("rows");
     for xs in [Input::from(&xs), SparseRows::from_dense(&xs).expect("rows").into()] {
         params.backward(|| model.forward(&xs)?.sqr()?.sum_all()).expect("a loss");
@@ -65,6 +80,19 @@ fn every_parameter_of_every_model_gets_a_gradient() {
 fn normalised_models_learn_everything_but_their_statistics() {
     for (kind, norm) in KINDS.into_iter().flat_map(|kind| [(kind, Norm::Layer), (kind, Norm::Batch)]) {
         assert_all_learn(&ModelConfig { norm, ..ModelConfig::new(kind) });
+    }
+}
+
+#[test]
+fn gates_and_towers_with_columns_of_their_own_learn() {
+    for kind in KINDS {
+        let tower_fields = fields("watch", &["x3", "x9"]);
+        let mut cfg = ModelConfig { tower_fields, ..ModelConfig::new(kind) };
+        if !matches!(kind, ModelKind::SharedBottom | ModelKind::SingleTask) {
+            cfg.gate_fields = fields("share", &["x0", "x6", "x9"]);
+        }
+        assert_all_learn(&cfg);
+        assert_all_learn(&ModelConfig { norm: Norm::Layer, tower: vec![], ..cfg });
     }
 }
 

@@ -6,6 +6,7 @@ mod bundle;
 mod bundle_damage;
 mod by_task;
 mod checkpoint;
+mod columns;
 mod config;
 mod gradients;
 mod identities;

@@ -143,6 +143,19 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
     }
 }
 
+/// The same with a tower that reads the last field or number too, and where there are gates one that reads the first and
+/// the last alone.
+pub fn with_columns(mut signature: Signature) -> Signature {
+    let Schema { numeric, fields, .. } = &signature.schema;
+    let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
+    let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
+    signature.model.tower_fields = [("tab".to_owned(), vec![last.clone()])].into();
+    if !matches!(signature.model.kind, ModelKind::SharedBottom | ModelKind::SingleTask) {
+        signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
+    }
+    signature
+}
+
 /// Writes weights, biases other than 0 among them, tables in which some rows were trained, and the signature.
 pub fn write(dir: &Path, signature: &Signature) {
     std::fs::create_dir_all(dir).expect("a folder");
@@ -151,7 +164,8 @@ pub fn write(dir: &Path, signature: &Signature) {
     let layer =
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, *seed, &device).expect("tables");
     let params = Params::new(*seed);
-    build(model, layer.width(), &schema.tasks, params.builder(DType::F32, &device)).expect("a model");
+    let inputs = model.inputs(schema).expect("columns");
+    build(model, inputs, &schema.tasks, params.builder(DType::F32, &device)).expect("a model");
     if let Some(embeddings) = layer.embeddings() {
         let ids = [vec![2, 4], vec![10, 60], vec![61, 10], vec![3, 2], vec![5, 5]].map(Ids::single).to_vec();
         let loss = || embeddings.forward(ids, None)?.sum_all()? * -1.0;

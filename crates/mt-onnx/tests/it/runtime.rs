@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::Device;
-use mt_models::{Predictor, write_json};
+use mt_models::{Predictor, Signature, write_json};
 use mt_onnx::Export;
 use serde_json::json;
 
-use crate::model::{Inputs, networks, signature, write};
+use crate::model::{Inputs, networks, signature, with_columns, write};
 use crate::rows::case;
 
 /// Checks the file of each folder, runs it on the rows beside it, and prints the largest difference.
@@ -51,15 +51,9 @@ fn python(test: &str) -> Option<PathBuf> {
 }
 
 /// Exports a model, and puts rows beside the file.
-fn export(
-    dir: &Path,
-    number: usize,
-    network: &mt_models::ModelConfig,
-    inputs: Inputs,
-    tables: bool,
-) -> PathBuf {
+fn export(dir: &Path, number: usize, signature: &Signature, tables: bool) -> PathBuf {
     let (model, onnx) = (dir.join(format!("model-{number}")), dir.join(format!("onnx-{number}")));
-    write(&model, &signature(network.clone(), inputs));
+    write(&model, signature);
     Export { model: &model, tables }.write(&onnx).expect("an ONNX file");
     let case = case(&Predictor::load(&model, &Device::Cpu).expect("a model"), tables);
     let rows = json!({ "inputs": case.inputs, "expected": case.expected });
@@ -76,8 +70,11 @@ fn every_network_input_and_task_predicts_in_onnx_runtime_what_it_does_here() {
         for inputs in [Inputs::Dense, Inputs::Sparse, Inputs::Mixed, Inputs::Fields] {
             for tables in [true, false] {
                 if tables || matches!(inputs, Inputs::Mixed | Inputs::Fields) {
-                    let number = folders.len();
-                    folders.push(export(dir.path(), number, &network, inputs, tables));
+                    let plain = signature(network.clone(), inputs);
+                    folders.push(export(dir.path(), folders.len(), &plain, tables));
+                    if tables {
+                        folders.push(export(dir.path(), folders.len(), &with_columns(plain), tables));
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use mt_data::{DataConfig, Task, TaskConfig};
 use mt_layers::Norm;
-use mt_models::{ModelConfig, ModelKind, fit_budget};
+use mt_models::{Inputs, ModelConfig, ModelKind, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
@@ -81,6 +81,14 @@ impl Config {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
         })?;
+        for (key, fields) in
+            [("gate_fields", &cfg.model.gate_fields), ("tower_fields", &cfg.model.tower_fields)]
+        {
+            for task in fields.keys() {
+                let (good, problem) = known(&cfg.tasks, task);
+                check(&format!("model.{key}.{task}"), good, problem)?;
+            }
+        }
         let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
         let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
         check("train.batch_size", !alone, problem)?;
@@ -118,7 +126,7 @@ impl Config {
     ///
     /// # Errors
     /// If the smallest such model is larger than the budget.
-    pub fn sized_model(&self, inputs: usize, tasks: &[Task]) -> Result<ModelConfig> {
+    pub fn sized_model(&self, inputs: impl Into<Inputs>, tasks: &[Task]) -> Result<ModelConfig> {
         Ok(fit_budget(&self.model, inputs, tasks)?)
     }
 

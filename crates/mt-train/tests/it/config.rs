@@ -73,6 +73,26 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
             "run.yaml:11:25: train.optimizer.momentum: adam has no momentum",
         ),
         (
+            "experts: 4",
+            "gate_fields: {lik: [x]}",
+            "run.yaml:9:22: model.gate_fields.lik: there is no task \"lik\"; the tasks are completion, like",
+        ),
+        (
+            "experts: 4",
+            "gate_fields: {like: []}",
+            "run.yaml:9:23: model.gate_fields.like: expected at least one field, found an empty list",
+        ),
+        (
+            "experts: 4",
+            "tower_fields: {like: [x, x]}",
+            "run.yaml:9:24: model.tower_fields.like: \"x\" is named twice",
+        ),
+        (
+            "mmoe\n  experts: 4",
+            "shared-bottom\n  gate_fields: {like: [x]}",
+            "run.yaml:9:16: model.gate_fields: shared-bottom has no such key; it takes bottom, embedding,",
+        ),
+        (
             "epochs: 2",
             "task_weights: {lik: 2}",
             "run.yaml:11:23: train.task_weights.lik: there is no task \"lik\"",

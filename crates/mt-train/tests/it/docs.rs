@@ -119,6 +119,8 @@ fn full() -> Config {
                 storage: Storage::Bf16,
             }),
             tower: vec![1],
+            gate_fields: [("like".into(), vec!["user".into()])].into(),
+            tower_fields: [("like".into(), vec!["user".into()])].into(),
             init: Initializer::Xavier,
             norm: Norm::Batch,
             budget: Some(1),
@@ -200,6 +202,8 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
             "train.balance.gamma",
             "train.warm_start.rename",
             "model.embedding.widths",
+            "model.gate_fields",
+            "model.tower_fields",
         ]
         .contains(&at) => {}
         Value::Mapping(mapping) => {

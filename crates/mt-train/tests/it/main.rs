@@ -3,6 +3,7 @@
 
 mod accumulate;
 mod balance;
+mod columns;
 mod config;
 mod control;
 #[cfg(feature = "cuda")]

@@ -78,7 +78,7 @@ pub fn trial(
     let tasks = &data.schema.tasks;
     let parameters = |cfg: &Config| -> Result<usize> {
         let inputs = cfg.model.inputs(&data.schema)?;
-        Ok(count(&inventory(&cfg.sized_model(inputs, tasks)?, inputs, tasks)?))
+        Ok(count(&inventory(&cfg.sized_model(&inputs, tasks)?, &inputs, tasks)?))
     };
     let possible = plan.config(&set).and_then(|cfg| Ok((parameters(&cfg)?, cfg)));
     let (parameters, mut cfg) = match possible {
