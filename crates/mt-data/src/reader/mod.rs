@@ -8,7 +8,6 @@ mod cell;
 #[cfg(feature = "parquet")]
 mod columnar;
 mod columns;
-mod files;
 mod header;
 mod kept;
 mod layout;
@@ -29,11 +28,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-pub use blocks::is_parquet;
 #[cfg(feature = "parquet")]
 pub(crate) use columnar::Leaf;
 pub(crate) use columns::{Columns, Rule};
-pub use files::expand;
 #[cfg(feature = "parquet")]
 pub(crate) use kept::Cells;
 pub use kept::{Kept, KeptColumns, KeptForm};

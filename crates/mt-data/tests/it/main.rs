@@ -19,6 +19,7 @@ mod raw;
 mod reading;
 mod real;
 mod splits;
+mod storage;
 mod support;
 mod synth;
 mod tasks;

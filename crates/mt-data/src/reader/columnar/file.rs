@@ -1,6 +1,5 @@
 //! An open Parquet file as a sequence of stripes.
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use ::parquet::column::reader::ColumnReader;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
+use super::chunks::Chunks;
 use super::leaf::Leaf;
 use super::rows::{KeptStripe, Needed, Stripe};
 use super::types::{self, Column, Content};
@@ -17,6 +17,7 @@ use super::values::Values;
 use crate::error::{Error, Result};
 use crate::reader::kept::{KeptColumns, KeptForm};
 use crate::reader::layout::{Layout, Slot};
+use crate::storage::Storage;
 
 /// Rows a worker makes tables of at once: their columns should still be in the cache then.
 const MOST_ROWS: usize = 4096;
@@ -30,7 +31,7 @@ const BYTES_A_VALUE: usize = 4;
 /// of a row group, and a file of a single one is read as fast as another.
 pub(in crate::reader) struct File {
     path: PathBuf,
-    reader: SerializedFileReader<fs::File>,
+    reader: SerializedFileReader<Chunks>,
     columns: Vec<Column>,
     needed: Vec<Wanted>,
     kept: Keep,
@@ -84,11 +85,11 @@ struct Progress {
 
 impl File {
     /// Opens a file whose stripes take about `block` bytes; `bytes` counts how far reading is.
-    pub fn open(path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
-        let file = fs::File::open(path).map_err(read)?;
-        let size = file.metadata().map_err(read)?.len();
-        let reader = guarded(|| SerializedFileReader::new(file)).map_err(|error| unreadable(path, error))?;
+    pub fn open(storage: &Storage, path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
+        let file = storage.open(path)?;
+        let size = file.size();
+        let reader = guarded(|| SerializedFileReader::new(Chunks::new(file)))
+            .map_err(|error| unreadable(path, error))?;
         let metadata = reader.metadata();
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
         Ok(File {

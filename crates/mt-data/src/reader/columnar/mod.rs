@@ -4,6 +4,7 @@
 //! numbers as digits, fractions in their shortest form, a list joined by its field's separator. Labels, fields, keys
 //! and expressions are then made of it by the code that reads text, so both kinds of file give the same rows.
 
+mod chunks;
 mod file;
 mod leaf;
 mod rows;
