@@ -177,10 +177,10 @@ impl Records {
         let mut text = Vec::new();
         while let Some(stripe) = file.next_stripe()? {
             text.clear();
-            let cells: BTreeMap<usize, Vec<_>> = stripe.cells(&mut text).into_iter().collect();
+            let cells: BTreeMap<usize, _> = stripe.cells(&mut text).into_iter().collect();
             for row in 0..stripe.rows().min(most - self.len()) {
                 let own = |column: usize, to: &mut Vec<u8>| {
-                    let span = cells.get(&column).map(|spans| &spans[row]);
+                    let span = cells.get(&column).map(|cells| cells.at(row).0);
                     to.extend_from_slice(
                         span.map_or(&[], |span| &text[span.start as usize..span.end as usize]),
                     );

@@ -135,8 +135,9 @@ impl Side {
             if u32::try_from(side.text.len()).is_err() {
                 return Err(Error::LargeSide { path: side.path });
             }
-            for (column, spans) in cells {
-                for (row, span) in spans.into_iter().enumerate() {
+            for (column, cells) in cells {
+                for row in 0..stripe.rows() {
+                    let (span, _) = cells.at(row);
                     side.cells[first + row * width + column] = (span.start, span.end);
                     if span.bad {
                         let row = first / width + row;

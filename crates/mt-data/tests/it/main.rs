@@ -11,6 +11,8 @@ mod leaks;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "parquet")]
+mod parquet_codes;
+#[cfg(feature = "parquet")]
 mod parquet_errors;
 #[cfg(feature = "parquet")]
 mod parquet_writer;

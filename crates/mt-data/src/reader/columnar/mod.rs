@@ -5,7 +5,9 @@
 //! and expressions are then made of it by the code that reads text, so both kinds of file give the same rows.
 
 mod chunks;
+mod dictionary;
 mod file;
+mod hybrid;
 mod leaf;
 mod rows;
 mod types;
