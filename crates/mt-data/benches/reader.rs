@@ -174,7 +174,7 @@ fields: [{column: user_id}, {column: video_id}, {column: tab}, {column: hourmin,
 ";
     let mut group = criterion.benchmark_group("log");
     group.throughput(Throughput::Elements(94_784)).sample_size(10);
-    for (name, log) in [("kuairand", text), ("kuairand as parquet", columns.clone())] {
+    for (name, log) in [("kuairand", text), ("kuairand as parquet", columns)] {
         let config = CONFIG.replace("LOG", &log.display().to_string());
         let Ok(data) = serde_yaml::from_str::<DataConfig>(&config) else { return };
         let tasks = [TaskConfig::new("click", ColumnRef::Name("is_click".to_owned()))];

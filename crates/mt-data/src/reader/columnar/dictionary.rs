@@ -63,7 +63,7 @@ impl Coded {
     pub fn read(&mut self, rows: usize, sparse: bool) -> Result<Values> {
         let dictionary = self.dictionary.clone();
         let mut codes =
-            Codes { zero: dictionary.zero.filter(|_| sparse), at: 0, rows: Vec::new(), codes: Vec::new() };
+            Codes { zero: dictionary.zero.filter(|_| sparse), at: 0, others: Vec::new(), codes: Vec::new() };
         if codes.zero.is_none() {
             codes.codes.reserve_exact(rows);
         }
@@ -76,14 +76,14 @@ impl Coded {
             self.read_piece(piece, &mut codes)?;
             (left, self.left) = (left - piece, self.left - piece);
         }
-        let Codes { zero, rows: at, codes, .. } = codes;
-        let known = |&code: &u32| (code as usize) < dictionary.len || code == NONE;
-        if !codes.iter().all(known) {
+        let Codes { zero, others, codes, .. } = codes;
+        let known = |code: u32| (code as usize) < dictionary.len || code == NONE;
+        if !codes.iter().all(|&code| known(code)) || !others.iter().all(|&(_, code)| known(code)) {
             return Err(ParquetError::General("a value that is not in its dictionary".to_owned()));
         }
         Ok(match zero {
             None => Values::Coded { dictionary, codes },
-            Some(zero) => Values::Sparse { dictionary, zero, at, codes },
+            Some(zero) => Values::Sparse { dictionary, zero, others },
         })
     }
 
@@ -187,8 +187,9 @@ struct Codes {
     zero: Option<u32>,
     /// Rows so far.
     at: usize,
-    /// The rows of the codes, where one is left out.
-    rows: Vec<u32>,
+    /// Where one is left out, the rows of the others and their codes.
+    others: Vec<(u32, u32)>,
+    /// Else the codes of all rows.
     codes: Vec<u32>,
 }
 
@@ -223,13 +224,11 @@ impl Codes {
     fn same(&mut self, code: u32, rows: usize) {
         let start = self.at;
         self.at += rows;
-        if self.zero == Some(code) {
-            return;
+        match self.zero {
+            None => self.codes.resize(self.at, code),
+            Some(zero) if zero == code => {}
+            Some(_) => self.others.extend((start as u32..self.at as u32).map(|row| (row, code))),
         }
-        if self.zero.is_some() {
-            self.rows.extend(start as u32..self.at as u32);
-        }
-        self.codes.resize(self.codes.len() + rows, code);
     }
 
     fn packed(&mut self, packed: Packed<'_>) {
@@ -237,10 +236,7 @@ impl Codes {
         self.at += packed.count;
         match self.zero {
             None => self.codes.extend(packed.numbers()),
-            Some(zero) => packed.others(zero, |at, code| {
-                self.rows.push((start + at) as u32);
-                self.codes.push(code);
-            }),
+            Some(zero) => packed.others(zero, |at, code| self.others.push(((start + at) as u32, code))),
         }
     }
 }

@@ -60,7 +60,7 @@ struct Wanted {
 
 /// A needed column of a row group.
 enum Open {
-    Plain(ColumnReader),
+    Plain(Box<ColumnReader>),
     Coded(Coded),
 }
 
@@ -275,7 +275,7 @@ impl Open {
         if dictionary::is_coded(chunk, &column) {
             return Ok(Open::Coded(Coded::open(group.get_column_page_reader(leaf)?, &column)?));
         }
-        Ok(Open::Plain(group.get_column_reader(leaf)?))
+        Ok(Open::Plain(Box::new(group.get_column_reader(leaf)?)))
     }
 }
 

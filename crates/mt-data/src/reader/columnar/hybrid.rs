@@ -7,6 +7,24 @@
 use ::parquet::errors::{ParquetError, Result};
 use bytes::Bytes;
 
+/// Bits that are in a word whatever the first one's place in its byte.
+const BITS: usize = 57;
+/// For each width, 1 as each of the numbers that are in so many bits: runs are short where ones are scattered among
+/// zeros, so that a loop for each would take longer than the run.
+const ONES: [u64; 33] = {
+    let mut ones = [0; 33];
+    let mut width = 1;
+    while width < ones.len() {
+        let mut at = 0;
+        while at + width <= BITS {
+            ones[width] |= 1 << at;
+            at += width;
+        }
+        width += 1;
+    }
+    ones
+};
+
 /// The rest of a page's numbers of one width.
 pub(super) struct Hybrid {
     bytes: Bytes,
@@ -58,6 +76,7 @@ impl Hybrid {
     }
 
     /// The next numbers, up to `most` of them, which is not 0.
+    #[inline]
     pub fn next(&mut self, most: usize) -> Result<Piece<'_>> {
         while matches!(self.run, Run::Same { left: 0, .. } | Run::Packed { left: 0, .. }) {
             self.run = self.next_run()?;
@@ -122,7 +141,7 @@ impl Packed<'_> {
         (1 << self.width) - 1
     }
 
-    /// The bits from `bit` on, at least 57 of them; 0 behind the end.
+    /// The bits from `bit` on, at least [`BITS`] of them; 0 behind the end.
     #[inline(always)]
     fn bits(self, bit: usize) -> u64 {
         let rest = &self.bytes[(bit / 8).min(self.bytes.len())..];
@@ -141,23 +160,32 @@ impl Packed<'_> {
 
     /// Calls `found` with the position and the value of each number that is not `usual`.
     #[inline(always)]
-    pub fn others(self, usual: u32, mut found: impl FnMut(usize, u32)) {
-        let width = self.width as usize;
-        if u64::from(usual) > self.mask() {
+    pub fn others(self, usual: u32, found: impl FnMut(usize, u32)) {
+        // Of a width that the compiler knows, without a division for each number: columns of 0 and 1.
+        match self.width {
+            1 => self.others_of(1, usual, found),
+            width => self.others_of(width as usize, usual, found),
+        }
+    }
+
+    #[inline(always)]
+    fn others_of(self, width: usize, usual: u32, mut found: impl FnMut(usize, u32)) {
+        let mask = (1 << width) - 1;
+        if u64::from(usual) > mask {
             return self.numbers().enumerate().for_each(|(at, number)| found(at, number));
         }
-        // As many as are in the 57 bits whatever the first one's place in its byte.
-        let together = 57 / width;
-        let pattern = (0..together).fold(0, |bits, i| bits | u64::from(usual) << (i * width));
+        let together = BITS / width;
+        let pattern = u64::from(usual) * ONES[width];
         let (mut at, end) = (0, self.count);
         while at < end {
             let count = together.min(end - at);
             let word = self.bits((self.first + at) * width);
             let mut different = (word ^ pattern) & ((1 << (count * width)) - 1);
             while different != 0 {
-                let field = different.trailing_zeros() as usize / width;
-                found(at + field, (word >> (field * width) & self.mask()) as u32);
-                different &= !(self.mask() << (field * width));
+                let field = different.trailing_zeros() / width as u32;
+                let start = field * width as u32;
+                found(at + field as usize, (word >> start & mask) as u32);
+                different &= !(mask << start);
             }
             at += count;
         }

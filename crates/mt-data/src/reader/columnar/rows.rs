@@ -173,14 +173,14 @@ struct Features {
 enum Numbers<'a> {
     /// One a row.
     All(Vec<f32>),
-    /// Those of the rows `at`; all others are 0.
-    Some { dictionary: &'a Dictionary, at: &'a [u32], codes: &'a [u32] },
+    /// Rows and their codes; those of the rest are 0.
+    Some(&'a Dictionary, &'a [(u32, u32)]),
 }
 
 impl<'a> Numbers<'a> {
     fn of(values: &'a Values) -> Self {
         match values {
-            Values::Sparse { dictionary, at, codes, .. } => Numbers::Some { dictionary, at, codes },
+            Values::Sparse { dictionary, others, .. } => Numbers::Some(dictionary, others),
             _ => Numbers::All(values.numbers(false)),
         }
     }
@@ -195,8 +195,8 @@ impl<'a> Numbers<'a> {
         };
         match self {
             Numbers::All(values) => values.iter().enumerate().for_each(|(row, &value)| found(row, value)),
-            Numbers::Some { dictionary, at, codes } => {
-                at.iter().zip(*codes).for_each(|(&row, &code)| found(row as usize, dictionary.number(code)));
+            Numbers::Some(dictionary, others) => {
+                others.iter().for_each(|&(row, code)| found(row as usize, dictionary.number(code)));
             }
         }
     }

@@ -31,8 +31,8 @@ pub(super) enum Values {
     Stored { stored: Box<dyn Stored>, spread: Spread },
     /// A code a row.
     Coded { dictionary: Arc<Dictionary>, codes: Vec<u32> },
-    /// The codes of the rows `at`; all others have the code `zero`.
-    Sparse { dictionary: Arc<Dictionary>, zero: u32, at: Vec<u32>, codes: Vec<u32> },
+    /// Some rows, ascending, and their codes; the rest have the code `zero`.
+    Sparse { dictionary: Arc<Dictionary>, zero: u32, others: Vec<(u32, u32)> },
 }
 
 /// The texts of the rows of one column.
@@ -143,8 +143,9 @@ impl Values {
     pub fn show(&self, separator: Option<u8>, row: usize) -> String {
         let mut text = Vec::new();
         let Span { start, end, .. } = match self {
-            Values::Sparse { dictionary, zero, at, codes } => {
-                let code = at.binary_search(&(row as u32)).map_or(*zero, |i| codes[i]);
+            Values::Sparse { dictionary, zero, others } => {
+                let found = others.binary_search_by_key(&(row as u32), |&(row, _)| row);
+                let code = found.map_or(*zero, |i| others[i].1);
                 dictionary.text(code, &mut text)
             }
             _ => self.cells(separator, &mut text).at(row).0,
