@@ -151,10 +151,33 @@ fields:
     parquet_writer::convert(text, &columns, parquet_writer::Form::default());
     let mut group = criterion.benchmark_group("join");
     group.throughput(Throughput::Elements(94_784)).sample_size(10);
-    for (name, log) in [("kuairand", folder.join(LOG)), ("kuairand as parquet", columns)] {
+    for (name, log) in [("kuairand", folder.join(LOG)), ("kuairand as parquet", columns.clone())] {
         let config = CONFIG.replace("LOG", &log.display().to_string());
         let data = serde_yaml::from_str::<DataConfig>(&config.replace("DIR", &folder.display().to_string()));
         let (Ok(data), Ok(tasks)) = (data, serde_yaml::from_str::<Vec<TaskConfig>>(tasks)) else { return };
+        group.bench_function(format!("{name}, whole data set"), |bencher| {
+            bencher.iter(|| {
+                black_box(Dataset::load(&data, &tasks, &|_| ()).map(|d| d.train.len()).unwrap_or(0))
+            });
+        });
+    }
+    group.finish();
+    alone(criterion, &folder.join(LOG), &columns);
+}
+
+/// The KuaiRand log without side tables: the identifiers and categories of its rows.
+fn alone(criterion: &mut Criterion, text: &Path, columns: &Path) {
+    const CONFIG: &str = "
+csv: {train: LOG, features: none}
+group: user_id
+fields: [{column: user_id}, {column: video_id}, {column: tab}, {column: hourmin, encode: {hash: 100}}]
+";
+    let mut group = criterion.benchmark_group("log");
+    group.throughput(Throughput::Elements(94_784)).sample_size(10);
+    for (name, log) in [("kuairand", text), ("kuairand as parquet", columns)] {
+        let config = CONFIG.replace("LOG", &log.display().to_string());
+        let Ok(data) = serde_yaml::from_str::<DataConfig>(&config) else { return };
+        let tasks = [TaskConfig::new("click", ColumnRef::Name("is_click".to_owned()))];
         group.bench_function(format!("{name}, whole data set"), |bencher| {
             bencher.iter(|| {
                 black_box(Dataset::load(&data, &tasks, &|_| ()).map(|d| d.train.len()).unwrap_or(0))

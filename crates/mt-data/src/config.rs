@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::fields::{self, FieldConfig};
 pub use crate::files::ParquetConfig;
 use crate::normalize::Normalize;
+use crate::storage::Storage;
 use crate::synth::SynthConfig;
 pub use crate::task::TaskConfig;
 
@@ -66,6 +67,9 @@ pub struct DataConfig {
     /// Which rows of the training files are for validation and for the test, in place of shares of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitConfig>,
+    /// Where the files of all sections lie. Default: on this machine. It cannot be written in a file.
+    #[serde(skip)]
+    pub storage: Storage,
 }
 
 /// What an empty cell of a numeric column is, and so each of the texts in `data.csv.missing`.
@@ -284,6 +288,7 @@ impl Default for DataConfig {
             weight: None,
             group: None,
             split: None,
+            storage: Storage::default(),
         }
     }
 }

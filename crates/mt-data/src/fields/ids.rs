@@ -69,6 +69,16 @@ impl Ids {
         self.end_record();
     }
 
+    /// Adds a record with the rows of another one.
+    pub(crate) fn repeat(&mut self, record: usize) {
+        let rows = match &self.offsets {
+            None => record..record + 1,
+            Some(offsets) => offsets[record] as usize..offsets[record + 1] as usize,
+        };
+        self.rows.extend_from_within(rows);
+        self.end_record();
+    }
+
     /// Ends a record whose rows have been pushed one by one.
     pub(crate) fn end_record(&mut self) {
         if let Some(offsets) = &mut self.offsets {

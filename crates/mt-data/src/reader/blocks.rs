@@ -1,6 +1,5 @@
 //! One file as a sequence of blocks of whole lines.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::storage::Storage;
 
 /// Text a worker parses at once: large enough that handing it over costs nothing, small enough to be still in the
 /// cache when it is parsed.
@@ -16,32 +16,9 @@ pub(super) const BLOCK: usize = 1 << 20;
 /// A line longer than this is no row but a file that is no text.
 pub(super) const LONGEST_LINE: usize = 64 << 20;
 
-/// Whether a file is to be read as Parquet: by its name, or by its first bytes.
-///
-/// # Errors
-/// [`Error::Read`].
-pub fn is_parquet(path: &Path) -> Result<bool> {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
-        return Ok(true);
-    }
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    // What is looked at in a pipe is gone.
-    if !path.metadata().map_err(read)?.is_file() {
-        return Ok(false);
-    }
-    /// The first bytes of every Parquet file.
-    const MAGIC: &[u8; 4] = b"PAR1";
-    let mut first = [0; MAGIC.len()];
-    match File::open(path).map_err(read)?.read_exact(&mut first) {
-        Ok(()) => Ok(first == *MAGIC),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(read(error)),
-    }
-}
-
 /// Counts the bytes that go through, before decompression.
 struct Counted {
-    file: File,
+    file: Box<dyn Read + Send>,
     bytes: Arc<AtomicU64>,
 }
 
@@ -65,10 +42,10 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub fn open(path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
+    pub fn open(storage: &Storage, path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
         let read = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
-        let mut file = BufReader::with_capacity(64 << 10, Counted { file, bytes });
+        let counted = Counted { file: storage.read(path)?, bytes };
+        let mut file = BufReader::with_capacity(64 << 10, counted);
         let (format, text): (_, Box<dyn Read + Send>) = match file.fill_buf().map_err(read)? {
             [0x1f, 0x8b, ..] => (Some("gzip"), Box::new(MultiGzDecoder::new(file))),
             // A frame, or one that may be skipped, as some writers put first.

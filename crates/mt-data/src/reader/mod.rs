@@ -5,13 +5,14 @@
 
 mod blocks;
 mod cell;
+mod codes;
 #[cfg(feature = "parquet")]
 mod columnar;
 mod columns;
-mod files;
 mod header;
 mod kept;
 mod layout;
+mod made;
 mod merge;
 mod number;
 mod open;
@@ -29,18 +30,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-pub use blocks::is_parquet;
+pub(crate) use codes::{Missing, encode as encode_cell};
 #[cfg(feature = "parquet")]
 pub(crate) use columnar::Leaf;
 pub(crate) use columns::{Columns, Rule};
-pub use files::expand;
 #[cfg(feature = "parquet")]
 pub(crate) use kept::Cells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
 pub(crate) use number::{whole as parse_number, whole_f64 as whole_number};
 pub(crate) use prepare::{Coding, tables};
-pub(crate) use record::{Missing, encode as encode_cell};
 pub use records::Records;
 
 use crate::config::{BadRecords, DataConfig};

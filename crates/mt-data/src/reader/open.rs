@@ -1,15 +1,14 @@
 //! Opening files to read.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::layout::Request;
 use super::merge::Known;
 use super::stream::Stream;
-use super::{Coding, Labels, Skipped, TableReader, expand};
+use super::{Coding, Labels, Skipped, TableReader};
 use crate::config::{CsvConfig, DataConfig, Paths, TaskConfig};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fields::Encoders;
 use crate::normalize::Normalizer;
 use crate::schema::Schema;
@@ -38,7 +37,7 @@ impl TableReader {
     /// says what side tables, weights and groups there are.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`Error::NoEncoder`] for encoders of another model.
+    /// As [`open`](Self::open), and [`Error::NoEncoder`](crate::Error::NoEncoder) for encoders of another model.
     pub fn open_encoded(
         paths: &Paths,
         data: &DataConfig,
@@ -119,12 +118,10 @@ impl TableReader {
         block: usize,
     ) -> Result<Self> {
         crate::schema::tasks(&request.tasks)?;
-        let files = expand(paths)?;
-        let size = |path: &PathBuf| {
-            let metadata = path.metadata().map_err(|source| Error::Read { path: path.clone(), source })?;
-            Ok(metadata.len())
-        };
-        let bytes_total = files.iter().map(size).sum::<Result<u64>>()?;
+        let storage = request.data.storage.clone();
+        let files = storage.expand(paths)?;
+        let sizes = files.iter().map(|path| Ok(storage.size(path)?.unwrap_or_default()));
+        let bytes_total = sizes.sum::<Result<u64>>()?;
         let bad = request.csv.on_bad_record;
         let (stream, interned) = Stream::new(files, request, schema, coding, block)?;
         Ok(TableReader {

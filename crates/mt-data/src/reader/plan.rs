@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::codes::Missing;
 use super::columns::{Columns, Rule};
 use super::layout::{Others, Request, Slot};
-use super::record::Missing;
 use super::side::Side;
 #[cfg(feature = "parquet")]
 use crate::config::ColumnRef;

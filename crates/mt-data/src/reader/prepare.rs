@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::codes::{self, Missing};
 use super::layout::Request;
 use super::plan::{Prepared, PreparedField};
-use super::record::{self, Missing};
 use super::side::Side;
 use crate::error::{Error, Found, Result};
 use crate::fields::{self, Coder, Encoders, Encoding, Ids, Interner};
@@ -89,7 +89,7 @@ fn codes(
         let (mut ids, mut values) = (none(), Interner::default());
         for row in start..side.rows().min(start + CHUNK) {
             let cell = side.cell(row, column);
-            record::encode(cell, field.list, coder, &missing, &mut values, &mut ids).map_err(|expected| {
+            codes::encode(cell, field.list, coder, &missing, &mut values, &mut ids).map_err(|expected| {
                 Error::Field {
                     place: side.place(row, column),
                     field: field.column.as_str().into(),

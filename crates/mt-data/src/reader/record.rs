@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use super::cell::{Content, unescape};
+use super::codes::encode;
+use super::made::Made;
 use super::number;
 use super::plan::{FieldPlan, LabelPlan, Origin, Plan, RulePlan};
 use super::row::{Fault, FaultKind};
 use crate::expression::{BadCell, is_missing};
-use crate::fields::{Coder, Ids, Interner, Numbering};
+use crate::fields::{Ids, Interner};
 use crate::rows::SparseRows;
-use crate::schema::{Keep, List};
 
 /// What a plan makes of records beyond features, labels and mask.
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ pub(super) struct Records<'a> {
     cells: Vec<Kept>,
     unescaped: Vec<u8>,
     partners: Vec<Option<u32>>,
+    made: Made,
     fault: Option<BadValue>,
     pub extra: Extra,
 }
@@ -44,6 +46,8 @@ struct Kept {
     /// Where it starts in the block.
     place: u32,
     unescaped: bool,
+    /// The number of its text, if it may stand for several records.
+    which: Option<u32>,
 }
 
 /// A value that cannot be used.
@@ -78,6 +82,7 @@ impl<'a> Records<'a> {
             cells: vec![Kept::default(); plan.kept.len()],
             unescaped: Vec::new(),
             partners: vec![None; plan.joins.len()],
+            made: Made::new(plan),
             fault: None,
             extra: Extra { fields, interned, ..Extra::default() },
         }
@@ -87,7 +92,8 @@ impl<'a> Records<'a> {
     #[inline]
     pub fn keep(&mut self, text: &[u8], at: usize, k: u32) -> Option<usize> {
         let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, self.delimiter);
-        let mut kept = Kept { start: start as u32, end: end as u32, place: start as u32, unescaped: escaped };
+        let (from, to) = (start as u32, end as u32);
+        let mut kept = Kept { start: from, end: to, place: from, unescaped: escaped, which: None };
         if escaped {
             kept.start = self.unescaped.len() as u32;
             unescape(&text[start..end], &mut self.unescaped);
@@ -97,10 +103,16 @@ impl<'a> Records<'a> {
         (!bad_quotes).then_some(next)
     }
 
-    /// Keeps text that is nothing but the cell number `k`.
+    /// Says before the first record how many texts of the cell number `k` may stand for several records.
     #[cfg(feature = "parquet")]
-    pub fn place(&mut self, k: u32, start: u32, end: u32) {
-        self.cells[k as usize] = Kept { start, end, ..Kept::default() };
+    pub fn repeat(&mut self, k: u32, texts: usize) {
+        self.made.repeat(self.plan, k, texts);
+    }
+
+    /// Keeps text that is nothing but the cell number `k`; `which` one it is of those that may stand for several records.
+    #[cfg(feature = "parquet")]
+    pub fn place(&mut self, k: u32, start: u32, end: u32, which: Option<u32>) {
+        self.cells[k as usize] = Kept { start, end, which, ..Kept::default() };
     }
 
     /// Makes what the plan says of the record whose cells have been kept; `None` if a value cannot be used.
@@ -111,8 +123,8 @@ impl<'a> Records<'a> {
         labels: &mut [f32],
         mask: &mut [f32],
     ) -> Option<()> {
-        let Records { plan, cells, unescaped, partners, extra, fault, .. } = self;
-        let result = evaluate(plan, text, cells, unescaped, partners, extra, sparse, labels, mask);
+        let Records { plan, cells, unescaped, partners, made, extra, fault, .. } = self;
+        let result = evaluate(plan, text, cells, unescaped, partners, made, extra, sparse, labels, mask);
         unescaped.clear();
         result.map_err(|bad| *fault = Some(bad)).ok()
     }
@@ -120,6 +132,7 @@ impl<'a> Records<'a> {
     /// Takes back what an unfinished record left.
     pub fn truncate(&mut self, rows: usize) {
         self.unescaped.clear();
+        self.made.truncate(rows);
         let Extra { fields, groups, labelled, parts, .. } = &mut self.extra;
         fields.iter_mut().for_each(|ids| ids.truncate(rows));
         groups.truncate(rows);
@@ -172,6 +185,14 @@ impl<'b> Record<'b> {
         }
     }
 
+    /// The number of that text, if it may stand for several records.
+    fn which(self, origin: Origin) -> Option<u32> {
+        match origin {
+            Origin::Kept(k) => self.cells[k as usize].which,
+            Origin::Side { .. } => None,
+        }
+    }
+
     /// The text of a value in an expression, if it has one.
     fn value(self, origin: Option<Origin>) -> Option<&'b [u8]> {
         let cell = self.raw(origin?);
@@ -220,28 +241,6 @@ impl<'b> Record<'b> {
     }
 }
 
-/// Texts that, like none at all, say that a value is missing.
-#[derive(Debug)]
-pub(crate) struct Missing(Vec<Vec<u8>>);
-
-impl Missing {
-    pub fn new(texts: &[String]) -> Self {
-        Missing(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
-    }
-
-    /// Whether no texts are listed.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether `text` says that a value is missing.
-    pub fn contains(&self, text: &[u8]) -> bool {
-        // Most texts differ from a listed one in their first byte, which spares a call to compare them.
-        let same = |listed: &Vec<u8>| listed.first() == text.first() && listed == text;
-        text.is_empty() || self.0.iter().any(same)
-    }
-}
-
 #[expect(clippy::too_many_arguments, reason = "the parts of `Records`, some of them borrowed mutably")]
 fn evaluate(
     plan: &Plan,
@@ -249,14 +248,17 @@ fn evaluate(
     cells: &[Kept],
     unescaped: &[u8],
     partners: &mut [Option<u32>],
+    made: &mut Made,
     extra: &mut Extra,
     sparse: &mut SparseRows,
     labels: &mut [f32],
     mask: &mut [f32],
 ) -> Result<(), BadValue> {
     for (number, (join, side)) in plan.joins.iter().zip(plan.sides.iter()).enumerate() {
-        let key = Record { plan, text, cells, unescaped, partners: &[] }.raw(Origin::Kept(join.key));
-        partners[number] = side.find(key);
+        let record = Record { plan, text, cells, unescaped, partners: &[] };
+        let key = record.raw(Origin::Kept(join.key));
+        let which = record.which(Origin::Kept(join.key));
+        partners[number] = made.partner(number, which, || side.find(key));
         if join.required && partners[number].is_none() {
             let expected = format!("a key of {}", side.path.display()).into();
             return Err(BadValue {
@@ -283,7 +285,7 @@ fn evaluate(
             sparse.values.push(value);
         }
     }
-    for (field, ids) in plan.fields.iter().zip(&mut extra.fields) {
+    for (number, (field, ids)) in plan.fields.iter().zip(&mut extra.fields).enumerate() {
         let coder = &plan.coders[field.table];
         match (&field.codes, field.origin) {
             (Some(codes), Origin::Side { join, .. }) => match record.partners[join as usize] {
@@ -292,6 +294,11 @@ fn evaluate(
                 None => ids.push(&[coder.missing()]),
             },
             (_, origin) => {
+                let which = record.which(origin);
+                if let Some(before) = made.field(number, which) {
+                    ids.repeat(before);
+                    continue;
+                }
                 let cell = record.raw(origin);
                 let missing = |text: &[u8]| plan.missing.contains(text);
                 encode(cell, field.list, coder, &missing, &mut extra.interned[field.table], ids).map_err(
@@ -302,6 +309,7 @@ fn evaluate(
                         found: shown(cell),
                     },
                 )?;
+                made.keep_field(number, which, ids.len());
             }
         }
     }
@@ -324,7 +332,8 @@ fn evaluate(
         }
     }
     if let Some(group) = plan.group {
-        extra.groups.push(extra.group_values.intern(record.raw(group)));
+        let number = || extra.group_values.intern(record.raw(group));
+        extra.groups.push(made.group(record.which(group), number));
     }
     if let Some([valid, test]) = &plan.split {
         let part = match (record.truth(valid)? == Some(true), record.truth(test)? == Some(true), test) {
@@ -340,47 +349,6 @@ fn evaluate(
         };
         extra.parts.push(part);
     }
-    Ok(())
-}
-
-/// Appends the codes of one cell to `ids`; an error says what the cell should have held.
-pub(crate) fn encode(
-    cell: &[u8],
-    list: Option<List>,
-    coder: &Coder,
-    missing: &impl Fn(&[u8]) -> bool,
-    numbers: &mut impl Numbering,
-    ids: &mut Ids,
-) -> Result<(), &'static str> {
-    let mut push = |value: &[u8], ids: &mut Ids| -> Result<(), &'static str> {
-        let code = if missing(value) { coder.missing() } else { coder.code(value, numbers)? };
-        ids.rows.push(code);
-        Ok(())
-    };
-    let Some(list) = list else {
-        push(cell, ids)?;
-        ids.end_record();
-        return Ok(());
-    };
-    if !missing(cell) {
-        let separator = list.separator as u8;
-        let (start, most) = match list.keep {
-            None => (0, usize::MAX),
-            Some(Keep::First(n)) => (0, n),
-            Some(Keep::Last(n)) => {
-                let separators = cell.iter().enumerate().rev().filter(|&(_, &b)| b == separator);
-                (separators.map(|(at, _)| at + 1).nth(n - 1).unwrap_or(0), n)
-            }
-        };
-        for value in cell[start..].split(|&b| b == separator).take(most) {
-            let value = value.trim_ascii();
-            if value.is_empty() {
-                return Err("a value between any two separators");
-            }
-            push(value, ids)?;
-        }
-    }
-    ids.end_record();
     Ok(())
 }
 

@@ -6,15 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::blocks::{BLOCK, Blocks, is_parquet};
+use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, count, unescape};
 #[cfg(feature = "parquet")]
 use super::columnar;
+use super::header;
 use super::plan::Origin;
 #[cfg(feature = "parquet")]
 use super::plan::separator_of;
 use super::side::{self, Side};
-use super::{expand, header};
+use super::stream::read_names;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Place, Result};
 
@@ -36,15 +37,16 @@ impl Records {
     pub fn read(paths: &Paths, data: &DataConfig, columns: &[String], most: usize) -> Result<Self> {
         let Some(csv) = data.row_files() else { return Err(Error::Source { found: "none" }) };
         let delimiter = csv.delimiter_byte()?;
-        let given = csv.names.as_deref().map(super::stream::read_names).transpose()?;
-        let sides = side::open(&data.join, delimiter, &data.fields)?;
+        let storage = &data.storage;
+        let given = csv.names.as_deref().map(|names| read_names(storage, names)).transpose()?;
+        let sides = side::open(data, delimiter)?;
         let mut records = Records::empty(columns.len());
-        for path in expand(paths)? {
-            if is_parquet(&path)? {
+        for path in storage.expand(paths)? {
+            if storage.is_parquet(&path)? {
                 records.add_columns(&path, columns, &sides, data, most)?;
                 continue;
             }
-            let mut blocks = Blocks::open(&path, BLOCK, Arc::new(AtomicU64::new(0)))?;
+            let mut blocks = Blocks::open(storage, &path, BLOCK, Arc::new(AtomicU64::new(0)))?;
             let mut buffer = Vec::new();
             let mut length = blocks.next_into(&mut buffer)?;
             let mut at = header::bom(&buffer[..length]);
@@ -164,7 +166,7 @@ impl Records {
         data: &DataConfig,
         most: usize,
     ) -> Result<()> {
-        let mut file = columnar::File::open(path, BLOCK, Arc::default())?;
+        let mut file = columnar::File::open(&data.storage, path, BLOCK, Arc::default())?;
         let names = file.names()?;
         let plan = Joined::new(names.clone(), columns, path, sides, data)?;
         let needed = |column: usize| plan.keys.contains(&column) || plan.reads(column);
@@ -175,10 +177,10 @@ impl Records {
         let mut text = Vec::new();
         while let Some(stripe) = file.next_stripe()? {
             text.clear();
-            let cells: BTreeMap<usize, Vec<_>> = stripe.cells(&mut text).into_iter().collect();
+            let cells: BTreeMap<usize, _> = stripe.cells(&mut text).into_iter().collect();
             for row in 0..stripe.rows().min(most - self.len()) {
                 let own = |column: usize, to: &mut Vec<u8>| {
-                    let span = cells.get(&column).map(|spans| &spans[row]);
+                    let span = cells.get(&column).map(|cells| cells.at(row).0);
                     to.extend_from_slice(
                         span.map_or(&[], |span| &text[span.start as usize..span.end as usize]),
                     );

@@ -6,16 +6,17 @@ use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
-use super::blocks::{BLOCK, Blocks, is_parquet};
+use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, count};
 #[cfg(feature = "parquet")]
 use super::columnar;
 use super::header;
 #[cfg(feature = "parquet")]
 use super::plan::separator_of;
-use crate::config::JoinConfig;
+use crate::config::{DataConfig, JoinConfig};
 use crate::error::{Error, Found, Nearest, Place, Result};
 use crate::fields::{FieldConfig, Interner};
+use crate::storage::Storage;
 
 /// A side table: its text, and where in it each cell is.
 #[derive(Debug)]
@@ -36,15 +37,16 @@ pub(super) struct Side {
 }
 
 /// Reads all side tables.
-pub(super) fn open(joins: &[JoinConfig], delimiter: u8, fields: &[FieldConfig]) -> Result<Vec<Side>> {
-    let open = |(i, join): (usize, &JoinConfig)| match is_parquet(&join.file)? {
-        false => Side::open(i, join, delimiter),
+pub(super) fn open(data: &DataConfig, delimiter: u8) -> Result<Vec<Side>> {
+    let storage = &data.storage;
+    let open = |(i, join): (usize, &JoinConfig)| match storage.is_parquet(&join.file)? {
+        false => Side::open(storage, i, join, delimiter),
         #[cfg(feature = "parquet")]
-        true => Side::open_columns(i, join, fields),
+        true => Side::open_columns(storage, i, join, &data.fields),
         #[cfg(not(feature = "parquet"))]
         true => Err(Error::NoParquet { path: join.file.clone() }),
     };
-    let read: Vec<Result<Side>> = joins.par_iter().enumerate().map(open).collect();
+    let read: Vec<Result<Side>> = data.join.par_iter().enumerate().map(open).collect();
     read.into_iter().collect()
 }
 
@@ -67,9 +69,9 @@ pub(super) fn names(own: Vec<String>, path: &Path, sides: &[Side]) -> Result<Vec
 }
 
 impl Side {
-    fn open(index: usize, join: &JoinConfig, delimiter: u8) -> Result<Self> {
+    fn open(storage: &Storage, index: usize, join: &JoinConfig, delimiter: u8) -> Result<Self> {
         let path = join.file.clone();
-        let mut blocks = Blocks::open(&path, BLOCK, Arc::new(AtomicU64::new(0)))?;
+        let mut blocks = Blocks::open(storage, &path, BLOCK, Arc::new(AtomicU64::new(0)))?;
         let (mut text, mut block) = (Vec::new(), Vec::new());
         loop {
             let length = blocks.next_into(&mut block)?;
@@ -114,8 +116,13 @@ impl Side {
     }
 
     #[cfg(feature = "parquet")]
-    fn open_columns(index: usize, join: &JoinConfig, fields: &[FieldConfig]) -> Result<Self> {
-        let mut file = columnar::File::open(&join.file, BLOCK, Arc::default())?;
+    fn open_columns(
+        storage: &Storage,
+        index: usize,
+        join: &JoinConfig,
+        fields: &[FieldConfig],
+    ) -> Result<Self> {
+        let mut file = columnar::File::open(storage, &join.file, BLOCK, Arc::default())?;
         let mut side = Side::empty(join.file.clone(), file.names()?, index, join)?;
         let width = side.names.len();
         let separator = |column: usize| separator_of(fields, &side.names[column]);
@@ -128,8 +135,9 @@ impl Side {
             if u32::try_from(side.text.len()).is_err() {
                 return Err(Error::LargeSide { path: side.path });
             }
-            for (column, spans) in cells {
-                for (row, span) in spans.into_iter().enumerate() {
+            for (column, cells) in cells {
+                for row in 0..stripe.rows() {
+                    let (span, _) = cells.at(row);
                     side.cells[first + row * width + column] = (span.start, span.end);
                     if span.bad {
                         let row = first / width + row;

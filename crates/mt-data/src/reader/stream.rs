@@ -1,11 +1,12 @@
 //! Several files as one sequence of numbered blocks, each with the layout of its file.
 
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::blocks::{Blocks, is_parquet};
+use super::blocks::Blocks;
 #[cfg(feature = "parquet")]
 use super::columnar;
 use super::columns::Columns;
@@ -21,6 +22,7 @@ use crate::config::ColumnRef;
 use crate::error::{Error, Result};
 use crate::fields::Interner;
 use crate::schema::Schema;
+use crate::storage::Storage;
 
 /// A block of rows, to be parsed.
 pub(super) struct Block {
@@ -101,9 +103,9 @@ impl Stream {
         block: usize,
     ) -> Result<(Self, Vec<Interner>)> {
         request.csv.check()?;
-        let names = request.csv.names.as_deref().map(read_names).transpose()?;
-        let sides =
-            Arc::new(side::open(&request.data.join, request.csv.delimiter_byte()?, &request.data.fields)?);
+        let names = request.csv.names.as_deref();
+        let names = names.map(|names| read_names(&request.data.storage, names)).transpose()?;
+        let sides = Arc::new(side::open(&request.data, request.csv.delimiter_byte()?)?);
         let mut stream = Stream {
             files: files.into_iter(),
             request,
@@ -156,6 +158,10 @@ impl Stream {
         }
         keep.first.get_or_insert(found);
         Ok(Arc::new(columns))
+    }
+
+    fn storage(&self) -> &Storage {
+        &self.request.data.storage
     }
 
     pub fn schema(&self) -> &Schema {
@@ -224,12 +230,12 @@ impl Stream {
 
     /// Opens a file and finds its columns.
     fn start(&self, path: &Path) -> Result<Start> {
-        if self.request.data.parquet.is_none() && !is_parquet(path)? {
+        if self.request.data.parquet.is_none() && !self.storage().is_parquet(path)? {
             return self.start_text(path);
         }
         #[cfg(feature = "parquet")]
         {
-            let file = columnar::File::open(path, self.block, self.bytes_done.clone())?;
+            let file = columnar::File::open(self.storage(), path, self.block, self.bytes_done.clone())?;
             let (names, source) = (file.names()?, Source::Columns(Box::new(file)));
             Ok(Start { source, names, named: true, first: None, line: 1 })
         }
@@ -239,7 +245,7 @@ impl Stream {
 
     fn start_text(&self, path: &Path) -> Result<Start> {
         let delimiter = self.request.csv.delimiter_byte()?;
-        let mut blocks = Blocks::open(path, self.block, self.bytes_done.clone())?;
+        let mut blocks = Blocks::open(self.storage(), path, self.block, self.bytes_done.clone())?;
         let mut buffer = Vec::new();
         let length = blocks.next_into(&mut buffer)?;
         let text = &buffer[..length];
@@ -291,9 +297,10 @@ impl Stream {
 }
 
 /// The names in a file of names.
-pub(super) fn read_names(path: &Path) -> Result<Vec<String>> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+pub(super) fn read_names(storage: &Storage, path: &Path) -> Result<Vec<String>> {
+    let mut text = String::new();
+    let read = storage.read(path)?.read_to_string(&mut text);
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     header::unique(&names, path)?;
     Ok(names)

@@ -11,6 +11,8 @@ mod leaks;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "parquet")]
+mod parquet_codes;
+#[cfg(feature = "parquet")]
 mod parquet_errors;
 #[cfg(feature = "parquet")]
 mod parquet_writer;
@@ -19,6 +21,7 @@ mod raw;
 mod reading;
 mod real;
 mod splits;
+mod storage;
 mod support;
 mod synth;
 mod tasks;

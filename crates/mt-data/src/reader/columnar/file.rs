@@ -1,6 +1,5 @@
 //! An open Parquet file as a sequence of stripes.
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::parquet::column::reader::ColumnReader;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
+use super::chunks::Chunks;
+use super::dictionary::{self, Coded};
 use super::leaf::Leaf;
 use super::rows::{KeptStripe, Needed, Stripe};
 use super::types::{self, Column, Content};
@@ -17,11 +18,14 @@ use super::values::Values;
 use crate::error::{Error, Result};
 use crate::reader::kept::{KeptColumns, KeptForm};
 use crate::reader::layout::{Layout, Slot};
+use crate::storage::Storage;
 
 /// Rows a worker makes tables of at once: their columns should still be in the cache then.
 const MOST_ROWS: usize = 4096;
 /// About what a value takes once it is read.
 const BYTES_A_VALUE: usize = 4;
+/// And a value of a feature that is a code, most of which are those of 0.
+const BYTES_A_CODE: usize = 1;
 
 /// An open file.
 ///
@@ -30,7 +34,7 @@ const BYTES_A_VALUE: usize = 4;
 /// of a row group, and a file of a single one is read as fast as another.
 pub(in crate::reader) struct File {
     path: PathBuf,
-    reader: SerializedFileReader<fs::File>,
+    reader: SerializedFileReader<Chunks>,
     columns: Vec<Column>,
     needed: Vec<Wanted>,
     kept: Keep,
@@ -39,8 +43,8 @@ pub(in crate::reader) struct File {
     /// The next row group.
     group: usize,
     /// The needed columns of the one before, and its rows still to be read.
-    open: Vec<ColumnReader>,
-    open_kept: Vec<ColumnReader>,
+    open: Vec<Open>,
+    open_kept: OpenKept,
     left: usize,
     progress: Progress,
 }
@@ -50,6 +54,20 @@ struct Wanted {
     column: usize,
     leaf: usize,
     separator: Option<u8>,
+    /// Whether it is a feature, of which zeros are left out.
+    feature: bool,
+}
+
+/// A needed column of a row group.
+enum Open {
+    Plain(Box<ColumnReader>),
+    Coded(Coded),
+}
+
+/// The columns of a row group that are handed on.
+enum OpenKept {
+    Texts(Vec<Open>),
+    Stored(Vec<ColumnReader>),
 }
 
 /// What is handed on as it is.
@@ -84,11 +102,11 @@ struct Progress {
 
 impl File {
     /// Opens a file whose stripes take about `block` bytes; `bytes` counts how far reading is.
-    pub fn open(path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
-        let file = fs::File::open(path).map_err(read)?;
-        let size = file.metadata().map_err(read)?.len();
-        let reader = guarded(|| SerializedFileReader::new(file)).map_err(|error| unreadable(path, error))?;
+    pub fn open(storage: &Storage, path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
+        let file = storage.open(path)?;
+        let size = file.size();
+        let reader = guarded(|| SerializedFileReader::new(Chunks::new(file)))
+            .map_err(|error| unreadable(path, error))?;
         let metadata = reader.metadata();
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
         Ok(File {
@@ -100,7 +118,7 @@ impl File {
             block,
             group: 0,
             open: Vec::new(),
-            open_kept: Vec::new(),
+            open_kept: OpenKept::Stored(Vec::new()),
             left: 0,
             progress: Progress { bytes, size, rows, done: 0 },
         })
@@ -123,7 +141,10 @@ impl File {
                 _ => None,
             };
             match self.want(number, separator) {
-                Ok(wanted) => self.needed.push(wanted),
+                Ok(wanted) => {
+                    let feature = matches!(slot, Slot::Feature(_));
+                    self.needed.push(Wanted { feature, ..wanted });
+                }
                 Err(refused) => return Err(refused.error(&self.path, &layout.names[number])),
             }
         }
@@ -184,7 +205,7 @@ impl File {
                 return Err(Refused { expected: "numbers or texts", found: found.clone() });
             }
         };
-        Ok(Wanted { column, leaf: *leaf, separator })
+        Ok(Wanted { column, leaf: *leaf, separator, feature: false })
     }
 
     /// The next rows; `None` at the end of the file.
@@ -206,33 +227,55 @@ impl File {
             let group = self.reader.get_row_group(self.group)?;
             self.left = usize::try_from(group.metadata().num_rows())
                 .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
-            let open = |wanted: &Wanted| group.get_column_reader(wanted.leaf);
+            let open = |wanted: &Wanted| Open::column(&*group, wanted.leaf);
+            let stored = |&leaf: &usize| group.get_column_reader(leaf);
             self.open = self.needed.iter().map(open).collect::<Result<_, _>>()?;
             self.open_kept = match &self.kept {
-                Keep::Texts(wanted) => wanted.iter().map(open).collect::<Result<_, _>>()?,
+                Keep::Texts(wanted) => OpenKept::Texts(wanted.iter().map(open).collect::<Result<_, _>>()?),
                 Keep::Stored(leaves) => {
-                    leaves.iter().map(|&leaf| group.get_column_reader(leaf)).collect::<Result<_, _>>()?
+                    OpenKept::Stored(leaves.iter().map(stored).collect::<Result<_, _>>()?)
                 }
             };
             self.group += 1;
         }
-        let row = BYTES_A_VALUE * self.needed.len().max(1);
+        let bytes = |(open, wanted): (&Open, &Wanted)| match open {
+            Open::Coded(_) if wanted.feature => BYTES_A_CODE,
+            _ => BYTES_A_VALUE,
+        };
+        let row = self.open.iter().zip(&self.needed).map(bytes).sum::<usize>().max(1);
         let rows = self.left.min((self.block / row).clamp(1, MOST_ROWS));
         self.left -= rows;
         let schema = self.reader.metadata().file_metadata().schema_descr();
-        let read = |(reader, wanted): (&mut ColumnReader, &Wanted)| {
-            let values = Values::read(reader, &schema.column(wanted.leaf), rows)?;
+        let read = |(open, wanted): (&mut Open, &Wanted)| {
+            let values = match open {
+                Open::Plain(reader) => Values::read(reader, &schema.column(wanted.leaf), rows)?,
+                Open::Coded(coded) => coded.read(rows, wanted.feature)?,
+            };
             Ok::<_, ParquetError>(Needed { column: wanted.column, separator: wanted.separator, values })
         };
         let columns = self.open.iter_mut().zip(&self.needed).map(read).collect::<Result<_, _>>()?;
-        let mut kept = self.open_kept.iter_mut();
-        let kept = match &self.kept {
-            Keep::Texts(wanted) => KeptStripe::Texts(kept.zip(wanted).map(read).collect::<Result<_, _>>()?),
-            Keep::Stored(_) => KeptStripe::Stored(
-                kept.by_ref().map(|leaf| Leaf::read(leaf, rows)).collect::<Result<_, _>>()?,
-            ),
+        let kept = match (&mut self.open_kept, &self.kept) {
+            (OpenKept::Texts(open), Keep::Texts(wanted)) => {
+                KeptStripe::Texts(open.iter_mut().zip(wanted).map(read).collect::<Result<_, _>>()?)
+            }
+            (OpenKept::Stored(leaves), _) => {
+                let leaves = leaves.iter_mut().map(|leaf| Leaf::read(leaf, rows));
+                KeptStripe::Stored(leaves.collect::<Result<_, _>>()?)
+            }
+            (OpenKept::Texts(_), Keep::Stored(_)) => unreachable!("opened as they are kept"),
         };
         Ok(Some(Stripe { rows, columns, kept }))
+    }
+}
+
+impl Open {
+    fn column(group: &dyn RowGroupReader, leaf: usize) -> Result<Self, ParquetError> {
+        let (chunk, column) =
+            (group.metadata().column(leaf), group.metadata().column(leaf).column_descr_ptr());
+        if dictionary::is_coded(chunk, &column) {
+            return Ok(Open::Coded(Coded::open(group.get_column_page_reader(leaf)?, &column)?));
+        }
+        Ok(Open::Plain(Box::new(group.get_column_reader(leaf)?)))
     }
 }
 

@@ -4,7 +4,10 @@
 //! numbers as digits, fractions in their shortest form, a list joined by its field's separator. Labels, fields, keys
 //! and expressions are then made of it by the code that reads text, so both kinds of file give the same rows.
 
+mod chunks;
+mod dictionary;
 mod file;
+mod hybrid;
 mod leaf;
 mod rows;
 mod types;

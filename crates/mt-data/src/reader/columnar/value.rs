@@ -8,7 +8,7 @@ use crate::expression::is_missing;
 use crate::reader::number;
 
 /// A stored value.
-pub(super) trait Value: Send {
+pub(super) trait Value: Send + Sync {
     /// NaN where it says that it is missing, infinite where it is no finite number. With `label`, NaN is missing.
     fn number(&self, label: bool) -> f32;
     /// Whether both have the same text.

@@ -1,0 +1,111 @@
+//! This machine's files.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::{ReadAt, Store};
+use crate::error::{Error, Result};
+
+/// The file system.
+#[derive(Debug)]
+pub(super) struct Local;
+
+impl Store for Local {
+    fn list(&self, entry: &str) -> Result<Vec<PathBuf>> {
+        let path = Path::new(entry);
+        if path.is_dir() {
+            return folder(path);
+        }
+        if !entry.contains(['*', '?', '[']) || path.exists() {
+            return Ok(vec![path.to_owned()]);
+        }
+        let found =
+            glob::glob(entry).map_err(|source| Error::Pattern { pattern: entry.to_owned(), source })?;
+        let mut files = Vec::new();
+        for file in found {
+            let file = file.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
+            if file.is_file() {
+                files.push(file);
+            }
+        }
+        // `glob` sorts within a folder, but not across them.
+        files.sort();
+        Ok(files)
+    }
+
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        let metadata = path.metadata()?;
+        Ok(metadata.is_file().then_some(metadata.len()))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Box::new(Parts { file: Mutex::new(file), size }))
+    }
+}
+
+/// An open file. Systems differ in how they read at a position without moving the next one, so a move and a reading go
+/// together under a lock.
+struct Parts {
+    file: Mutex<File>,
+    size: u64,
+}
+
+impl ReadAt for Parts {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(buffer)
+    }
+}
+
+fn folder(path: &Path) -> Result<Vec<PathBuf>> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in path.read_dir().map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let name = entry.file_name();
+        let hidden = matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_'));
+        if !hidden && entry.path().is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Paths;
+    use crate::storage::expand;
+
+    #[test]
+    fn folders_and_patterns_give_sorted_files_and_nothing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        for name in ["b.csv", "a.csv", "c.csv.gz", ".hidden", "_SUCCESS"] {
+            std::fs::write(at(name), "x").unwrap();
+        }
+        let names = |entries: &[String]| -> Vec<String> {
+            let files = expand(&Paths(entries.to_vec())).unwrap();
+            files.iter().map(|f| f.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&[at("")]), ["a.csv", "b.csv", "c.csv.gz"]);
+        assert_eq!(names(&[at("*.csv")]), ["a.csv", "b.csv"]);
+        assert_eq!(names(&[at("c.csv.gz"), at("a.csv")]), ["c.csv.gz", "a.csv"]);
+        let none = at("*.parquet");
+        let error = expand(&Paths(vec![none.clone()])).unwrap_err();
+        assert_eq!(error.to_string(), format!("no file matches \"{none}\""));
+    }
+}
