@@ -96,6 +96,7 @@ fn full() -> Config {
             weight: Some(ColumnRef::Index(1)),
             group: Some(ColumnRef::Index(1)),
             split: Some(SplitConfig { valid: Some(ColumnRef::Index(1)), test: Some(ColumnRef::Index(1)) }),
+            storage: mt_data::Storage::default(),
         },
         tasks: vec![TaskConfig {
             name: "like".into(),
