@@ -51,8 +51,6 @@ fn rows(count: usize, seed: u64) -> String {
         let length = or_none(c % 9 == 0, (c % 97).to_string());
         let play = or_none(d % 7 == 0, format!("0.{d:03}"));
         let delta = or_none(d % 10 == 3, format!("{}.{a}", i64::from(c % 5) - 2));
-        // As a double halfway between two numbers in single precision, which its text is not.
-        let delta = if d % 10 == 4 { "1.0000000596046448".to_owned() } else { delta };
         let click = u8::from((a % 3 == 0) != (d % 8 == 0));
         // Known of what was clicked only.
         let like = or_none(click == 0, u8::from(b % 4 == 0).to_string());

@@ -8,7 +8,7 @@ use crate::config::NumericMissing;
 use crate::error::{Error, Nearest, Result};
 use crate::fields::{Coder, Encoders, Ids};
 use crate::normalize::{Normalizer, Scaling};
-use crate::reader::{Missing, encode_cell, narrow, parse_number};
+use crate::reader::{Missing, encode_cell, parse_number};
 use crate::rows::Layout;
 use crate::schema::{Keep, List, Schema};
 
@@ -127,7 +127,7 @@ impl RowEncoder {
     pub(super) fn number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
         match value {
             // What most are, without a call.
-            Value::Number(x) if self.missing.is_empty() && (x as f32).is_finite() => Ok(narrow(x)),
+            Value::Number(x) if self.missing.is_empty() && (x as f32).is_finite() => Ok(x as f32),
             value => self.unusual_number(value, buffer),
         }
     }
@@ -144,7 +144,7 @@ impl RowEncoder {
                 return parse_number(text).ok_or("a number");
             }
             Value::Number(x) if x.is_nan() => return Ok(f32::NAN),
-            Value::Number(x) => narrow(x),
+            Value::Number(x) => x as f32,
             Value::Unsigned(x) => x as f32,
             Value::Integer(x) => x as f32,
         };

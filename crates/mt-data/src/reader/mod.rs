@@ -38,7 +38,7 @@ pub(crate) use columns::{Columns, Rule};
 pub(crate) use kept::Cells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
-pub(crate) use number::{narrow, whole as parse_number, whole_f64 as whole_number};
+pub(crate) use number::{whole as parse_number, whole_f64 as whole_number};
 pub(crate) use prepare::{Coding, tables};
 pub use records::Records;
 
