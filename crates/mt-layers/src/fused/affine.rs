@@ -87,12 +87,13 @@ kernel! {
 }
 
 kernel! {
-    fn add_bias(_simd: S, piece: &Piece, bias: &[f32], out: &mut [f32], stride: usize) {
+    fn add_bias(_simd: S, piece: &Piece, bias: &[f32], relu: bool, out: &mut [f32], stride: usize) {
         let bias = &bias[piece.at..][..piece.width];
         for r in 0..out.len() / stride {
             let out = &mut out[r * stride + piece.out..][..piece.width];
             for i in 0..out.len() {
-                out[i] += bias[i];
+                let sum = out[i] + bias[i];
+                out[i] = if relu && sum < 0.0 { 0.0 } else { sum };
             }
         }
     }
@@ -143,6 +144,7 @@ kernel! {
 }
 
 impl Affine {
+    /// Multiply-adds of a forward pass.
     fn work(&self, rows: Rows) -> usize {
         rows.entries() * self.width
     }
@@ -188,10 +190,10 @@ impl Affine {
                         let (xs, weight) = (piece.reads(values, width), piece.weight(weight));
                         multiply(count, xs, weight, out, piece.writes(self.width));
                     }
-                    Rows::Dense { .. } => add_bias(piece, bias, out, self.width),
+                    Rows::Dense { .. } => add_bias(piece, bias, self.relu, out, self.width),
                 }
             }
-            if self.relu {
+            if self.relu && pieces.iter().any(|piece| rows.wide(piece.inputs).is_none()) {
                 relu_rows(out);
             }
         };
@@ -298,13 +300,6 @@ impl Affine {
         if parallel { tasks.into_par_iter().for_each(run) } else { tasks.into_iter().for_each(run) }
     }
 
-    /// Whether the pieces read columns side by side that make up a row of `width`.
-    fn tiles(&self, width: usize) -> bool {
-        let mut end = 0;
-        let next = |piece: &Piece| piece.input == std::mem::replace(&mut end, piece.input + piece.inputs);
-        self.pieces.iter().all(next) && end == width
-    }
-
     /// Adds the inputs' gradient to `gradient`, rows of `width`.
     fn add_input_gradient(
         &self,
@@ -314,41 +309,57 @@ impl Affine {
         gradient: &mut InputGradient,
     ) -> Result<()> {
         with_all(&self.parameters, |params| {
-            let wide = |piece: &Piece| rows.wide(piece.inputs).is_some();
-            let tiles = gradient.is_fresh() && self.pieces.iter().all(wide) && self.tiles(width);
-            for piece in self.pieces.iter().filter(|piece| wide(piece)) {
-                let lhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
-                let rhs =
-                    Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
-                let whole = gradient.is_fresh() && piece.inputs == width;
-                match tiles || whole {
-                    true => write_product(gradient.written(), piece.input, width, lhs, rhs.transposed()),
-                    false => add_product(gradient.sums(), piece.input, width, lhs, rhs.transposed()),
-                }
-            }
-            let narrow = self.pieces.iter().filter(|piece| !wide(piece));
-            let transposed: Vec<(&Piece, Vec<f32>)> =
-                narrow.map(|p| (p, transpose(p.weight(params[2 * p.layer]), p.inputs))).collect();
-            if transposed.is_empty() {
-                return Ok(());
-            }
-            let gradient = gradient.sums();
-            let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
-                for (piece, weight) in &transposed {
-                    let delta = Block::new(delta, piece.out, piece.width, self.width);
-                    let weight = Block::new(weight, 0, piece.inputs, piece.inputs);
-                    let to = Columns { at: piece.input, width: piece.inputs, stride: width };
-                    multiply(gradient.len() / width, delta, weight, gradient, to);
-                }
-            };
-            let (size, deltas) = (CHUNK * width, CHUNK * self.width);
-            if self.work(rows) < PARALLEL {
-                gradient.chunks_mut(size).zip(delta.chunks(deltas)).for_each(chunk);
+            if self.packs(rows) {
+                let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width);
+                self.add_inputs(rows, delta, width, &[piece], &[&weight, &bias], gradient);
             } else {
-                gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk);
+                self.add_inputs(rows, delta, width, &self.pieces, params, gradient);
             }
             Ok(())
         })
+    }
+
+    fn add_inputs(
+        &self,
+        rows: Rows,
+        delta: &[f32],
+        width: usize,
+        pieces: &[Piece],
+        params: &[&[f32]],
+        gradient: &mut InputGradient,
+    ) {
+        let wide = |piece: &Piece| rows.wide(piece.inputs).is_some();
+        let tiled = gradient.is_fresh() && pieces.iter().all(wide) && tiles(pieces, width);
+        for piece in pieces.iter().filter(|piece| wide(piece)) {
+            let lhs = Matrix::new(delta, piece.out, rows.len(), piece.width, self.width);
+            let rhs = Matrix::new(params[2 * piece.layer], piece.at, piece.inputs, piece.width, piece.stride);
+            let whole = gradient.is_fresh() && piece.inputs == width;
+            match tiled || whole {
+                true => write_product(gradient.written(), piece.input, width, lhs, rhs.transposed()),
+                false => add_product(gradient.sums(), piece.input, width, lhs, rhs.transposed()),
+            }
+        }
+        let narrow = pieces.iter().filter(|piece| !wide(piece));
+        let transposed: Vec<(&Piece, Vec<f32>)> =
+            narrow.map(|p| (p, transpose(p.weight(params[2 * p.layer]), p.inputs))).collect();
+        if transposed.is_empty() {
+            return;
+        }
+        let gradient = gradient.sums();
+        let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
+            for (piece, weight) in &transposed {
+                let delta = Block::new(delta, piece.out, piece.width, self.width);
+                let weight = Block::new(weight, 0, piece.inputs, piece.inputs);
+                let to = Columns { at: piece.input, width: piece.inputs, stride: width };
+                multiply(gradient.len() / width, delta, weight, gradient, to);
+            }
+        };
+        let (size, deltas) = (CHUNK * width, CHUNK * self.width);
+        if self.work(rows) < PARALLEL {
+            gradient.chunks_mut(size).zip(delta.chunks(deltas)).for_each(chunk);
+        } else {
+            gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk);
+        }
     }
 
     /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted.
@@ -359,11 +370,27 @@ impl Affine {
         gradient: &[f32],
         input: Option<&mut InputGradient>,
     ) -> Result<()> {
-        let (delta, bias) = self.mask(gradient, result, self.work(rows) >= PARALLEL);
-        self.add_gradients(rows, &delta, &bias);
-        match (rows, input) {
-            (Rows::Dense { width, .. }, Some(input)) => self.add_input_gradient(rows, &delta, width, input),
+        let parallel = self.work(rows) >= PARALLEL;
+        let (delta, bias) = self.mask(gradient, result, parallel);
+        let delta = &*delta;
+        let of_parameters = || self.add_gradients(rows, delta, &bias);
+        let of_input = || match (rows, input) {
+            (Rows::Dense { width, .. }, Some(input)) => self.add_input_gradient(rows, delta, width, input),
             _ => Ok(()),
+        };
+        if parallel {
+            // A thread that is done with its share of one goes on with the other instead of waiting: an eighth of a
+            // step with embeddings.
+            return rayon::join(of_parameters, of_input).1;
         }
+        of_parameters();
+        of_input()
     }
+}
+
+/// Whether the pieces read columns side by side that make up a row of `width`.
+fn tiles(pieces: &[Piece], width: usize) -> bool {
+    let mut end = 0;
+    let next = |piece: &Piece| piece.input == std::mem::replace(&mut end, piece.input + piece.inputs);
+    pieces.iter().all(next) && end == width
 }
