@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::fields::Ids;
-use crate::rows::Numeric;
+use crate::rows::{DenseRows, Numeric};
 use crate::schema::Schema;
 use crate::table::Table;
 
@@ -59,6 +59,7 @@ pub fn leaks(table: &Table, schema: &Schema) -> Vec<Leak> {
     let rows: Vec<u32> = (0..table.len() as u32).step_by(step).collect();
     let sample = table.gather(&rows);
     let tasks = sample.tasks;
+    let entries = Entries::of(&sample.numeric);
     let mut leaks = Vec::new();
     for (number, task) in schema.tasks.iter().enumerate().take(tasks) {
         let present: Vec<usize> =
@@ -73,10 +74,10 @@ pub fn leaks(table: &Table, schema: &Schema) -> Vec<Leak> {
             let leak = |evidence| Leak { input: input.clone(), task: task.name.clone(), evidence };
             leaks.extend(evidence.map(leak));
         };
+        let ends = extremes(&labels);
         let of_column = |column: usize| {
-            let mut values = vec![0.0; labels.len()];
-            column_values(&sample.numeric, column, &present, &mut values);
-            let equal = is_linear(&values, &labels).then_some(Evidence::Equal);
+            let values = entries.values(column, &present);
+            let equal = is_linear(&values, &labels, ends).then_some(Evidence::Equal);
             equal.or_else(|| suspicious(&values, &labels).filter(|_| binary))
         };
         let evidence: Vec<_> = (0..schema.numeric.len()).into_par_iter().map(of_column).collect();
@@ -88,28 +89,58 @@ pub fn leaks(table: &Table, schema: &Schema) -> Vec<Leak> {
     leaks
 }
 
-/// A numeric column's values on the rows `rows`.
-fn column_values(numeric: &Numeric, column: usize, rows: &[usize], to: &mut [f32]) {
-    for (&row, value) in rows.iter().zip(to) {
-        *value = match numeric {
-            Numeric::Dense(dense) => dense.row(row)[column],
-            Numeric::Sparse(sparse) => {
-                let (columns, values) = sparse.row(row);
-                columns.binary_search(&(column as u32)).map_or(0.0, |at| values[at])
-            }
+/// Numeric values, each column's together: a search for it in each row took a third of a second with 499 columns.
+enum Entries<'a> {
+    Dense(&'a DenseRows),
+    /// A column's rows and values, where they are not zero.
+    Sparse {
+        rows: usize,
+        columns: Vec<Vec<(u32, f32)>>,
+    },
+}
+
+impl<'a> Entries<'a> {
+    fn of(numeric: &'a Numeric) -> Self {
+        let sparse = match numeric {
+            Numeric::Dense(dense) => return Entries::Dense(dense),
+            Numeric::Sparse(sparse) => sparse,
         };
+        let mut columns = vec![Vec::new(); sparse.width];
+        for row in 0..sparse.rows() {
+            let (of_row, values) = sparse.row(row);
+            let entries = of_row.iter().zip(values);
+            entries.for_each(|(&column, &value)| columns[column as usize].push((row as u32, value)));
+        }
+        Entries::Sparse { rows: sparse.rows(), columns }
+    }
+
+    /// A column's values on the rows `rows`.
+    fn values(&self, column: usize, rows: &[usize]) -> Vec<f32> {
+        match self {
+            Entries::Dense(dense) => rows.iter().map(|&row| dense.row(row)[column]).collect(),
+            Entries::Sparse { rows: all, columns } => {
+                let mut values = vec![0.0; *all];
+                columns[column].iter().for_each(|&(row, value)| values[row as usize] = value);
+                if rows.len() < *all { rows.iter().map(|&row| values[row]).collect() } else { values }
+            }
+        }
     }
 }
 
-/// Whether `values` are `labels` times a factor other than 0 plus a shift, up to rounding.
-fn is_linear(values: &[f32], labels: &[f32]) -> bool {
+/// The rows with the lowest and the highest label.
+fn extremes(labels: &[f32]) -> (usize, usize) {
     let extreme = |better: fn(&f32, &f32) -> bool| {
         labels
             .iter()
             .enumerate()
             .fold(0, |best, (i, label)| if better(label, &labels[best]) { i } else { best })
     };
-    let (low, high) = (extreme(|a, b| a < b), extreme(|a, b| a > b));
+    (extreme(|a, b| a < b), extreme(|a, b| a > b))
+}
+
+/// Whether `values` are `labels` times a factor other than 0 plus a shift, up to rounding; `low` and `high` are the
+/// labels' [`extremes`].
+fn is_linear(values: &[f32], labels: &[f32], (low, high): (usize, usize)) -> bool {
     let span = f64::from(labels[high]) - f64::from(labels[low]);
     let rise = f64::from(values[high]) - f64::from(values[low]);
     if span == 0.0 || rise == 0.0 {
@@ -131,12 +162,21 @@ fn suspicious(scores: &[f32], labels: &[f32]) -> Option<Evidence> {
 
 /// The share of pairs of a positive and a negative that are in order, ties counting one half.
 fn auc(scores: &[f32], labels: &[f32]) -> Option<f64> {
-    let mut pairs: Vec<(f32, bool)> = scores.iter().zip(labels).map(|(&s, &l)| (s, l > 0.0)).collect();
-    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    // Score, positives, negatives. Most columns are mostly zero, and what is equal need not be sorted.
+    let (mut seen, mut zeros) = (Vec::new(), (0.0, 0.0, 0.0));
+    for (&score, &label) in scores.iter().zip(labels) {
+        let (positive, negative) = if label > 0.0 { (1.0, 0.0) } else { (0.0, 1.0) };
+        match score == 0.0 {
+            true => zeros = (0.0, zeros.1 + positive, zeros.2 + negative),
+            false => seen.push((score, positive, negative)),
+        }
+    }
+    seen.push(zeros);
+    seen.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut positives, mut won) = (0.0, 0.0, 0.0);
-    for tied in pairs.chunk_by(|a, b| a.0 == b.0) {
-        let positive = tied.iter().filter(|(_, positive)| *positive).count() as f64;
-        let negative = tied.len() as f64 - positive;
+    for tied in seen.chunk_by(|a, b| a.0 == b.0) {
+        let sums = |(p, n), &(_, positive, negative): &(f32, f64, f64)| (p + positive, n + negative);
+        let (positive, negative) = tied.iter().fold((0.0, 0.0), sums);
         won += positive * (below + 0.5 * negative);
         below += negative;
         positives += positive;

@@ -104,6 +104,21 @@ fn names(cfg: &CgcConfig, tasks: &[Task]) -> Vec<String> {
     own.chain(numbered("shared", cfg.shared_experts)).collect()
 }
 
+/// The inner product, in as many sums as let the compiler use vectors: one after the other took a hundredth of a short
+/// epoch.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0f32; LANES];
+    let (whole_a, rest_a) = a.as_chunks::<LANES>();
+    let (whole_b, rest_b) = b.as_chunks::<LANES>();
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for i in 0..LANES {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f32>()
+}
+
 impl LevelHealth {
     fn of(experts: Vec<String>, mixed: &Mixed, tasks: &[Task]) -> Result<Self> {
         let outputs = mixed.experts.flatten_all()?.to_vec1::<f32>()?;
@@ -116,8 +131,7 @@ impl LevelHealth {
             for a in 0..count {
                 for b in 0..=a {
                     let expert = |e: usize| &row[e * mixed.width..][..mixed.width];
-                    let product: f32 = expert(a).iter().zip(expert(b)).map(|(x, y)| x * y).sum();
-                    products[a * count + b] += f64::from(product);
+                    products[a * count + b] += f64::from(dot(expert(a), expert(b)));
                 }
             }
         }
