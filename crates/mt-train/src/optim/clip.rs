@@ -110,7 +110,7 @@ mod tests {
     fn gradients_on_a_device_are_clipped_alike_whether_or_not_their_norm_is_read() -> Result<()> {
         let params = Params::new(1);
         let vb = params.builder(DType::F32, &Device::Cpu);
-        (vb.get(2, "a")?, vb.get(1, "b")?);
+        let _ = (vb.get(2, "a")?, vb.get(1, "b")?);
         let all = params.all();
         let clipped = |max, read: bool| {
             for (param, slopes) in all.iter().zip([&[3f32, 0.0][..], &[4.0]]) {
