@@ -134,7 +134,8 @@ fn every_optimizer_gives_the_same_bits_on_a_card() -> Result<()> {
 fn clipped_steps_are_the_same_on_a_card() -> Result<()> {
     let card = Device::new_cuda(0)?;
     for kind in KINDS {
-        let cfg = cfg(kind, Some(0.03));
+        // Without decay, which could cancel a gradient and leave Adam the sign of a rounding error.
+        let cfg = cfg(kind, None);
         let (cpu, card) = (steps(cfg, Some(1.0), &Device::Cpu)?, steps(cfg, Some(1.0), &card)?);
         for (cpu, card) in cpu.1.iter().zip(&card.1) {
             approx::assert_relative_eq!(cpu, card, max_relative = 1e-5);
@@ -142,7 +143,7 @@ fn clipped_steps_are_the_same_on_a_card() -> Result<()> {
         for (name, cpu) in &cpu.0 {
             for (cpu, card) in cpu.iter().zip(&card.0[name]) {
                 // The norm is summed in another order, in single precision.
-                approx::assert_relative_eq!(cpu, card, max_relative = 1e-3, epsilon = 1e-5);
+                approx::assert_relative_eq!(cpu, card, max_relative = 1e-4, epsilon = 1e-6);
             }
         }
     }
