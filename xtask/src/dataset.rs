@@ -80,8 +80,8 @@ fn fetch(raw: &Path, file: &SourceFile) -> Result<()> {
     fs::rename(&part, &path).with_context(|| format!("can't rename {}", part.display()))
 }
 
-/// In lower-case hexadecimal.
-fn sha256(path: &Path) -> Result<String> {
+/// The hash of a file, in lower-case hexadecimal.
+pub fn sha256(path: &Path) -> Result<String> {
     ensure!(path.is_file(), "there is no file {}", path.display());
     let bytes = fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
     Ok(Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {

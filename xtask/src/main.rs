@@ -1,9 +1,10 @@
-//! Chores of the workspace: `cargo xtask ci | tidy | dataset`.
+//! Chores of the workspace: `cargo xtask ci | tidy | dataset | ptx`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod ci;
 mod command;
 mod dataset;
+mod ptx;
 mod tidy;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,8 @@ usage: cargo xtask <chore>
 
   ci                          everything that must pass before a change is merged
   tidy                        crate edges, file length, module docs, stray paths (part of ci)
-  dataset census [--raw DIR]  downloads the census-income data, or takes them from DIR, and prepares the study";
+  dataset census [--raw DIR]  downloads the census-income data, or takes them from DIR, and prepares the study
+  ptx                         compiles the CUDA kernels of the optimizers; needs the CUDA toolkit's nvcc on the path";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["ci"] => at_root().and_then(|()| ci::run_all()),
         ["tidy"] => at_root().and_then(|()| tidy::run()),
+        ["ptx"] => at_root().and_then(|()| ptx::make()),
         ["dataset", "census"] => at_root().and_then(|()| dataset::census(None)),
         // Before changing directory, so that DIR is relative to where the user is.
         ["dataset", "census", "--raw", raw] => Path::new(raw)

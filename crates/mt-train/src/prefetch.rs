@@ -72,6 +72,7 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
         for rows in order().chunks((ROWS / size).max(1) * size) {
             let ready: Result<Vec<Ready>> =
                 Batches::new(table, rows, size).map(|batch| ready(batch, &device)).collect();
+            let ready = ready.and_then(|ready| arrived(&device).map(|()| ready));
             let failed = ready.is_err();
             if sender.send(ready).is_err() || failed {
                 break;
@@ -79,6 +80,15 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
         }
     });
     Ahead { groups, group: Vec::new().into_iter(), waited: Duration::ZERO }
+}
+
+/// Waits for the copies that this thread began. CUDA orders work by thread, so that the one which trains might read memory
+/// before the copy into it is done.
+fn arrived(device: &Device) -> Result<()> {
+    if device.is_cuda() {
+        device.synchronize()?;
+    }
+    Ok(())
 }
 
 fn ready(batch: Batch, device: &Device) -> Result<Ready> {

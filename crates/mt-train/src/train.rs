@@ -20,7 +20,7 @@ use crate::evaluate::Evaluation;
 use crate::event::{Event, Outcome};
 use crate::health::Health;
 use crate::objective::Objective;
-use crate::optim::{Optimizer, average, clip_norm};
+use crate::optim::{Optimizer, average, clip};
 use crate::prefetch;
 use crate::probe::{Probe, order};
 use crate::rates::Rates;
@@ -138,7 +138,7 @@ fn run_epochs<'scope, 'env: 'scope>(
                 read.map_err(|error| probe.explain(error))?;
             }
             if let Some(max) = cfg.train.clip_norm {
-                clip_norm(&trainable, max)?;
+                clip(&trainable, max)?;
             }
             let factor = cfg.train.schedule.at(position, &cfg.train.select);
             optimizer.step(&trainable, |i| factor * rates.params[i])?;

@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn products_do_not_depend_on_the_number_of_threads() {
-        for (m, n, k) in [(1024, 96, 48), (90, 48, 1000), (90, 70, 1000), (65, 300, 513), (300, 65, 700)] {
+        for (m, n, k) in [(1024, 96, 48), (320, 16, 1024), (90, 48, 1000), (90, 70, 1000), (65, 300, 513), (300, 65, 700)] {
             let xs: Vec<f32> = (0..m * k).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
             let ys: Vec<f32> = (0..k * n).map(|i| (i * 53 % 97) as f32 / 48.0 - 1.0).collect();
             let run = |threads: usize, transposed: bool| {

@@ -4,6 +4,9 @@
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, bail};
 use mt_layers::{Param, Params};
 
+#[cfg(any(feature = "cuda", test))]
+use super::cuda;
+
 /// Moves `averages` towards `params`, which are the same parameters in the same order:
 /// `average = d · average + (1 - d) · parameter`, with `d = min(decay, (1 + n) / (10 + n))` after `n` updates, so that
 /// the start values are soon forgotten.
@@ -18,15 +21,26 @@ pub(crate) fn average(averages: &Params, params: &[Param], decay: f64, updates: 
         bail!("{} averages of {} parameters", averages.len(), params.len())
     }
     for (average, param) in averages.iter().zip(params) {
-        if matches!(param.var.device(), Device::Cpu) {
-            average.var.inplace_op2(param.var.as_tensor(), &Towards { decay })?;
-        } else {
-            let (decay, gain) = (f64::from(decay), f64::from(1.0 - decay));
-            let (old, new) = (average.var.as_detached_tensor(), param.var.as_detached_tensor());
-            average.var.set(&(old.affine(decay, 0.0)? + new.affine(gain, 0.0)?)?)?;
+        match param.var.device() {
+            Device::Cpu => average.var.inplace_op2(param.var.as_tensor(), &Towards { decay })?,
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) if cuda::fits(&param.var) => {
+                cuda::run(&kernel(decay), &average.var, &param.var, &[])?;
+            }
+            _ => {
+                let (decay, gain) = (f64::from(decay), f64::from(1.0 - decay));
+                let (old, new) = (average.var.as_detached_tensor(), param.var.as_detached_tensor());
+                average.var.set(&(old.affine(decay, 0.0)? + new.affine(gain, 0.0)?)?)?;
+            }
         }
     }
     Ok(())
+}
+
+/// The kernel for a card that does what [`Towards`] does.
+#[cfg(any(feature = "cuda", test))]
+pub(super) fn kernel(decay: f32) -> cuda::Kernel {
+    cuda::Kernel { name: "average", constants: vec![decay, 1.0 - decay] }
 }
 
 struct Towards {
@@ -80,6 +94,24 @@ mod tests {
         assert_eq!(value()?, [0.9, -1.8]);
         average(&averages, &all, 0.5, 1000)?;
         assert_eq!(value()?, [0.95, -1.9]);
+        Ok(())
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs a CUDA device"]
+    fn averages_have_the_same_bits_on_a_card() -> Result<()> {
+        let averaged = |device: &Device| {
+            let (params, averages) = (Params::new(1), Params::new(1));
+            for (store, phase) in [(&params, 0.0), (&averages, 1.0)] {
+                store.builder(DType::F32, device).get(1000, "a")?;
+                let values: Vec<_> = (0..1000).map(|i| (i as f32 + phase).sin()).collect();
+                store.all()[0].var.set(&Tensor::from_vec(values, 1000, device)?)?;
+            }
+            average(&averages, &params.all(), 0.99, 1000)?;
+            averages.all()[0].var.to_vec1::<f32>()
+        };
+        assert_eq!(averaged(&Device::Cpu)?, averaged(&Device::new_cuda(0)?)?);
         Ok(())
     }
 }

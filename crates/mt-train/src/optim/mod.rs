@@ -2,6 +2,7 @@
 
 mod average;
 mod clip;
+mod cuda;
 mod in_place;
 mod rules;
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use average::average;
 pub use clip::clip_norm;
-pub(crate) use clip::{sum, sum_of_squares};
+pub(crate) use clip::{clip, sum, sum_of_squares};
 
 /// An optimizer and its settings; keys that a kind does not use are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -120,17 +121,29 @@ pub struct Optimizer {
 }
 
 /// What is kept for one parameter.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct State {
     steps: u64,
     values: Vec<Values>,
 }
 
 /// One number for each value of a parameter, where the parameter is.
-#[derive(Debug, Clone)]
+///
+/// Not to be cloned: a tensor's clone is the same memory, which is updated in place.
+#[derive(Debug)]
 enum Values {
     Host(Vec<f32>),
     Device(Tensor),
+}
+
+impl Values {
+    #[cfg(feature = "cuda")]
+    fn on_device(&self) -> Option<&Tensor> {
+        match self {
+            Self::Host(_) => None,
+            Self::Device(tensor) => Some(tensor),
+        }
+    }
 }
 
 impl Optimizer {
@@ -204,7 +217,8 @@ impl Optimizer {
                 };
                 Ok(match param.var.device() {
                     Device::Cpu => Values::Host(tensor.flatten_all()?.to_vec1()?),
-                    device => Values::Device(tensor.to_device(device)?.reshape(param.var.shape())?),
+                    // A copy, as a tensor that is already there would be shared with whoever gave it.
+                    device => Values::Device(tensor.to_device(device)?.reshape(param.var.shape())?.copy()?),
                 })
             };
             let values = cfg.kind.state().iter().map(values).collect::<Result<_>>()?;

@@ -1,4 +1,4 @@
-//! The update rules: one pass over parameter, gradient and state on the CPU, tensor operations elsewhere.
+//! The update rules: one pass over parameter, gradient and state on the CPU, a kernel on a card, tensor operations elsewhere.
 
 use std::ops::Range;
 
@@ -6,6 +6,8 @@ use candle_core::{Result, Tensor, Var};
 use mt_layers::{Gradient, kernel, pulp::Simd};
 use rayon::prelude::*;
 
+#[cfg(any(feature = "cuda", test))]
+use super::cuda::Kernel;
 use super::{OptimizerConfig, OptimizerKind, Values};
 
 /// Values of a parameter from which on a second thread pays.
@@ -99,8 +101,33 @@ impl Rule {
         [simd.sub_f32s(simd.mul_f32s(all(self.keep), value), step), mean, square]
     }
 
-    /// The same in tensor operations.
+    /// The kernel for a card that does the same.
+    #[cfg(any(feature = "cuda", test))]
+    pub fn kernel(self) -> Kernel {
+        let Self { rate, decay, keep, beta1, beta2, gain1, gain2, correction, epsilon, .. } = self;
+        match self.kind {
+            OptimizerKind::Adam | OptimizerKind::AdamW => {
+                let constants = vec![rate, decay, keep, beta1, beta2, gain1, gain2, correction, epsilon];
+                Kernel { name: "adam", constants }
+            }
+            OptimizerKind::Sgd => Kernel { name: "sgd", constants: vec![rate, decay, beta1] },
+            OptimizerKind::Adagrad => Kernel { name: "adagrad", constants: vec![rate, decay, epsilon] },
+        }
+    }
+
+    /// The same where the parameter is: by a kernel on a card, in tensor operations elsewhere.
     pub fn on_device(self, var: &Var, gradient: &Tensor, state: &mut [Values]) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if super::cuda::fits(var)
+            && let Some(state) = state.iter().map(Values::on_device).collect::<Option<Vec<_>>>()
+        {
+            return super::cuda::run(&self.kernel(), var, gradient, &state);
+        }
+        self.composed(var, gradient, state)
+    }
+
+    /// The same in tensor operations.
+    fn composed(self, var: &Var, gradient: &Tensor, state: &mut [Values]) -> Result<()> {
         let gradient = (gradient + var.as_detached_tensor().affine(f64::from(self.decay), 0.0)?)?;
         let scaled = |x: &Tensor, factor: f32| x.affine(f64::from(factor), 0.0);
         let step = match (self.kind, state) {
