@@ -121,7 +121,8 @@ impl TableReader {
         if self.ended {
             return None;
         }
-        if self.parsed.is_empty() {
+        // Where one kind of file follows another, there may be nothing at first.
+        while self.parsed.is_empty() && super::lock(&self.stream).is_open() {
             self.parse_more();
         }
         let result = self.parsed.pop_front().map(|parsed| {

@@ -144,33 +144,24 @@ impl TableReader {
         Finished { skipped: self.skipped, interned, parts }
     }
 
-    /// Reads and parses the next blocks, some for each thread. A worker that is free takes the next block from
-    /// the file under the lock, then parses it outside, so reading and parsing overlap.
+    /// Reads and parses the next blocks, some for each thread.
     fn parse_more(&mut self) {
         let allowance = match self.bad {
             BadRecords::Fail => 0,
             BadRecords::Skip(limit) => limit,
         };
-        let (stream, free, normalizer) = (&self.stream, &self.free, self.normalizer.as_ref());
-        let next = Mutex::new(0usize);
-        let work = |_| {
-            let buffer = lock(free).pop().unwrap_or_default();
-            let mut number = lock(&next);
-            let block = lock(stream).next_block(buffer);
-            let here = *number;
-            *number += 1;
-            drop(number);
-            let block = match block {
-                Ok(Some(block)) => block,
-                Ok(None) => return None,
-                Err(error) => return Some((here, Err(error))),
-            };
-            Some((here, parse_block(block, allowance, normalizer)))
-        };
-        let blocks = BLOCKS_A_THREAD * rayon::current_num_threads();
-        let mut parsed: Vec<_> = (0..blocks).into_par_iter().with_max_len(1).filter_map(work).collect();
-        parsed.sort_by_key(|&(number, _)| number);
-        self.parsed.extend(parsed.into_iter().map(|(_, result)| result));
+        let most = BLOCKS_A_THREAD * rayon::current_num_threads();
+        let normalizer = self.normalizer.as_ref();
+        let parse = |block| parse_block(block, allowance, normalizer);
+        #[cfg(feature = "parquet")]
+        {
+            // Nobody else is reading, so no worker waits for the lock.
+            let blocks = lock(&self.stream).next_columns(most).into_par_iter().with_max_len(1);
+            self.parsed.par_extend(blocks.map(|block| block.and_then(parse)));
+        }
+        if self.parsed.is_empty() {
+            self.parsed.extend(parse_text(&self.stream, &self.free, most, parse));
+        }
     }
 
     /// Gives a parsed block its place in the input, and its faults their positions.
@@ -212,6 +203,29 @@ impl Iterator for TableReader {
     fn next(&mut self) -> Option<Result<Table>> {
         self.next_kept().map(|result| result.map(|(table, _)| table))
     }
+}
+
+/// Reads and parses up to `most` blocks of text. A worker that is free takes the next block from the file under the lock,
+/// then parses it outside, so reading and parsing overlap.
+fn parse_text<T: Send>(
+    stream: &Mutex<Stream>,
+    free: &Mutex<Vec<Vec<u8>>>,
+    most: usize,
+    parse: impl Fn(Block) -> Result<T> + Sync,
+) -> impl Iterator<Item = Result<T>> {
+    let next = Mutex::new(0usize);
+    let work = |_| {
+        let buffer = lock(free).pop().unwrap_or_default();
+        let mut number = lock(&next);
+        let block = lock(stream).next_text(buffer).transpose()?;
+        let here = *number;
+        *number += 1;
+        drop(number);
+        Some((here, block.and_then(&parse)))
+    };
+    let mut parsed: Vec<_> = (0..most).into_par_iter().with_max_len(1).filter_map(work).collect();
+    parsed.sort_by_key(|&(number, _)| number);
+    parsed.into_iter().map(|(_, result)| result)
 }
 
 fn parse_block(

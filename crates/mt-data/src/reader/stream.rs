@@ -92,6 +92,13 @@ struct Start {
     line: u64,
 }
 
+impl Open {
+    fn block(&mut self, content: Content) -> Block {
+        let (layout, kept, opens) = (self.layout.clone(), self.kept.clone(), self.opens.take());
+        Block { content, layout, kept, opens }
+    }
+}
+
 impl Stream {
     /// Opens the first file. Without a `schema`, it decides on one. The interners know the values that side tables
     /// hold, one a table of the fields.
@@ -173,25 +180,49 @@ impl Stream {
         self.bytes_done.load(Ordering::Relaxed)
     }
 
-    /// The next block, in the memory of `buffer`; `None` behind the last file.
-    pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
-        loop {
-            let Some(Open { source, layout, kept, first, opens }) = &mut self.open else { return Ok(None) };
-            let content = match (first.take(), source) {
+    /// Whether there may be more blocks.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The next block of text, in the memory of `buffer`; `None` behind the last file and before a Parquet file.
+    pub fn next_text(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
+        while let Some(open) = &mut self.open {
+            let content = match (open.first.take(), &mut open.source) {
                 (None, Source::Text(blocks)) => match blocks.next_into(&mut buffer)? {
                     0 => None,
                     length => Some(Content::Text { buffer: std::mem::take(&mut buffer), lines: 0..length }),
                 },
                 #[cfg(feature = "parquet")]
-                (None, Source::Columns(file)) => file.next_stripe()?.map(Content::Columns),
+                (None, Source::Columns(_)) => return Ok(None),
                 (first, _) => first,
             };
             if let Some(content) = content {
-                let (layout, kept, opens) = (layout.clone(), kept.clone(), opens.take());
-                return Ok(Some(Block { content, layout, kept, opens }));
+                return Ok(Some(open.block(content)));
             }
             self.open_next(false, Coding::Unfitted)?;
         }
+        Ok(None)
+    }
+
+    /// The next blocks of Parquet files, up to `most` of them, an error last; none behind the last file and before a text
+    /// file. The workers read them: see [`stripes`](columnar::File::stripes).
+    #[cfg(feature = "parquet")]
+    pub fn next_columns(&mut self, most: usize) -> Vec<Result<Block>> {
+        let mut blocks = Vec::new();
+        while blocks.len() < most
+            && blocks.last().is_none_or(Result::is_ok)
+            && let Some(open) = &mut self.open
+            && let Source::Columns(file) = &mut open.source
+        {
+            let stripes = file.stripes(most - blocks.len());
+            if stripes.is_empty() {
+                blocks.extend(self.open_next(false, Coding::Unfitted).err().map(Err));
+            } else {
+                blocks.extend(stripes.into_iter().map(|read| Ok(open.block(Content::Columns(read?)))));
+            }
+        }
+        blocks
     }
 
     /// Opens the next file. The first one prepares for all, with `coding`.

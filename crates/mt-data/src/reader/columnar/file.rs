@@ -1,20 +1,18 @@
 //! An open Parquet file as a sequence of stripes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::parquet::column::reader::ColumnReader;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
 use super::chunks::Chunks;
-use super::dictionary::{self, Coded};
+use super::decoder::{Decoded, Piece, StoredLeaf, Wanted, decode, first, guarded};
+use super::dictionary;
 use super::leaf::Leaf;
 use super::rows::{KeptStripe, Needed, Stripe};
 use super::types::{self, Column, Content};
-use super::values::Values;
 use crate::error::{Error, Result};
 use crate::reader::kept::{KeptColumns, KeptForm};
 use crate::reader::layout::{Layout, Slot};
@@ -29,9 +27,8 @@ const BYTES_A_CODE: usize = 1;
 
 /// An open file.
 ///
-/// Stripes are decoded one after the other, as pages of different columns hold different rows, and what is made of them
-/// takes several times as long and runs in parallel. So memory depends neither on the number of threads nor on the size
-/// of a row group, and a file of a single one is read as fast as another.
+/// Some stripes are decoded at once, a column by a worker, and then made tables of, a stripe by a worker. So memory does
+/// not depend on the size of a row group, and a file of a single one is read as fast as another.
 pub(in crate::reader) struct File {
     path: PathBuf,
     reader: SerializedFileReader<Chunks>,
@@ -42,39 +39,23 @@ pub(in crate::reader) struct File {
     block: usize,
     /// The next row group.
     group: usize,
-    /// The needed columns of the one before, and its rows still to be read.
-    open: Vec<Open>,
-    open_kept: OpenKept,
+    /// Rows of the one before that are still to be read, and those of a stripe.
     left: usize,
+    stripe: usize,
     progress: Progress,
-}
-
-/// A column that is read.
-struct Wanted {
-    column: usize,
-    leaf: usize,
-    separator: Option<u8>,
-    /// Whether it is a feature, of which zeros are left out.
-    feature: bool,
-}
-
-/// A needed column of a row group.
-enum Open {
-    Plain(Box<ColumnReader>),
-    Coded(Coded),
-}
-
-/// The columns of a row group that are handed on.
-enum OpenKept {
-    Texts(Vec<Open>),
-    Stored(Vec<ColumnReader>),
 }
 
 /// What is handed on as it is.
 enum Keep {
     Texts(Vec<Wanted>),
     /// Leaves of the schema.
-    Stored(Vec<usize>),
+    Stored(Vec<StoredLeaf>),
+}
+
+/// The same, decoded.
+enum DecodedKept {
+    Texts(Decoded<Needed>),
+    Stored(Decoded<Leaf>),
 }
 
 /// Why a column cannot be read.
@@ -117,9 +98,8 @@ impl File {
             kept: Keep::Stored(Vec::new()),
             block,
             group: 0,
-            open: Vec::new(),
-            open_kept: OpenKept::Stored(Vec::new()),
             left: 0,
+            stripe: 0,
             progress: Progress { bytes, size, rows, done: 0 },
         })
     }
@@ -171,7 +151,8 @@ impl File {
         let leaves = 0..schema.num_columns();
         let below =
             |column: usize| leaves.clone().filter(move |&leaf| schema.get_column_root_idx(leaf) == column);
-        self.kept = Keep::Stored(columns.iter().flat_map(|&column| below(column)).collect());
+        let leaves = columns.iter().flat_map(|&column| below(column));
+        self.kept = Keep::Stored(leaves.map(|leaf| StoredLeaf { leaf, open: None }).collect());
         let fields = schema.root_schema().get_fields();
         let types = Some(columns.iter().map(|&column| fields[column].clone()).collect());
         Ok(KeptColumns { names, types })
@@ -205,78 +186,98 @@ impl File {
                 return Err(Refused { expected: "numbers or texts", found: found.clone() });
             }
         };
-        Ok(Wanted { column, leaf: *leaf, separator, feature: false })
+        Ok(Wanted { column, leaf: *leaf, separator, feature: false, open: None })
     }
 
     /// The next rows; `None` at the end of the file.
     pub fn next_stripe(&mut self) -> Result<Option<Stripe>> {
-        match guarded(|| self.read_stripe()) {
-            Ok(stripe) => {
-                self.progress.add(stripe.as_ref().map_or(0, |stripe| stripe.rows as u64));
-                Ok(stripe)
-            }
-            Err(error) => Err(unreadable(&self.path, error)),
-        }
+        self.stripes(1).pop().transpose()
     }
 
-    fn read_stripe(&mut self) -> Result<Option<Stripe>, ParquetError> {
-        while self.left == 0 {
-            if self.group == self.reader.num_row_groups() {
-                return Ok(None);
-            }
-            let group = self.reader.get_row_group(self.group)?;
-            self.left = usize::try_from(group.metadata().num_rows())
-                .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
-            let open = |wanted: &Wanted| Open::column(&*group, wanted.leaf);
-            let stored = |&leaf: &usize| group.get_column_reader(leaf);
-            self.open = self.needed.iter().map(open).collect::<Result<_, _>>()?;
-            self.open_kept = match &self.kept {
-                Keep::Texts(wanted) => OpenKept::Texts(wanted.iter().map(open).collect::<Result<_, _>>()?),
-                Keep::Stored(leaves) => {
-                    OpenKept::Stored(leaves.iter().map(stored).collect::<Result<_, _>>()?)
+    /// The next rows, up to `most` stripes of them; none at the end of the file, and an error last, after which nothing
+    /// is to be read. The workers decode them, so whoever calls must hold nothing that a worker waits for.
+    pub fn stripes(&mut self, most: usize) -> Vec<Result<Stripe>> {
+        let (mut groups, mut plan, mut refused) = (Vec::new(), Vec::new(), None);
+        while plan.len() < most {
+            let opens = self.left == 0;
+            if opens {
+                if self.group == self.reader.num_row_groups() {
+                    break;
                 }
-            };
-            self.group += 1;
+                match guarded(|| open(&self.reader, self.group)) {
+                    Ok((group, rows)) => {
+                        (self.left, self.stripe) = (rows, stripe(&*group, &self.needed, self.block));
+                        groups.push(group);
+                    }
+                    Err(error) => {
+                        refused = Some(error);
+                        break;
+                    }
+                }
+                self.group += 1;
+            }
+            let rows = self.left.min(self.stripe);
+            if rows > 0 {
+                self.left -= rows;
+                plan.push((opens.then(|| groups.len() - 1), rows));
+            }
         }
-        let bytes = |(open, wanted): (&Open, &Wanted)| match open {
-            Open::Coded(_) if wanted.feature => BYTES_A_CODE,
-            _ => BYTES_A_VALUE,
+        let piece =
+            |&(group, rows): &(Option<usize>, usize)| Piece { opens: group.map(|i| &*groups[i]), rows };
+        let pieces: Vec<Piece<'_>> = plan.iter().map(piece).collect();
+        let (mut columns, failure) = decode(&mut self.needed, &pieces);
+        let (mut kept, failure_kept) = match &mut self.kept {
+            Keep::Texts(columns) => {
+                let (texts, failure) = decode(columns, &pieces);
+                (DecodedKept::Texts(texts), failure)
+            }
+            Keep::Stored(leaves) => {
+                let (leaves, failure) = decode(leaves, &pieces);
+                (DecodedKept::Stored(leaves), failure)
+            }
         };
-        let row = self.open.iter().zip(&self.needed).map(bytes).sum::<usize>().max(1);
-        let rows = self.left.min((self.block / row).clamp(1, MOST_ROWS));
-        self.left -= rows;
-        let schema = self.reader.metadata().file_metadata().schema_descr();
-        let read = |(open, wanted): (&mut Open, &Wanted)| {
-            let values = match open {
-                Open::Plain(reader) => Values::read(reader, &schema.column(wanted.leaf), rows)?,
-                Open::Coded(coded) => coded.read(rows, wanted.feature)?,
+        let failure = first([failure, failure_kept]);
+        let whole = failure.as_ref().map_or(pieces.len(), |failure| failure.at.0);
+        let mut stripes = Vec::with_capacity(whole + 1);
+        for &Piece { rows, .. } in &pieces[..whole] {
+            self.progress.add(rows as u64);
+            let kept = match &mut kept {
+                DecodedKept::Texts(columns) => KeptStripe::Texts(next_of_each(columns)),
+                DecodedKept::Stored(leaves) => KeptStripe::Stored(next_of_each(leaves)),
             };
-            Ok::<_, ParquetError>(Needed { column: wanted.column, separator: wanted.separator, values })
-        };
-        let columns = self.open.iter_mut().zip(&self.needed).map(read).collect::<Result<_, _>>()?;
-        let kept = match (&mut self.open_kept, &self.kept) {
-            (OpenKept::Texts(open), Keep::Texts(wanted)) => {
-                KeptStripe::Texts(open.iter_mut().zip(wanted).map(read).collect::<Result<_, _>>()?)
-            }
-            (OpenKept::Stored(leaves), _) => {
-                let leaves = leaves.iter_mut().map(|leaf| Leaf::read(leaf, rows));
-                KeptStripe::Stored(leaves.collect::<Result<_, _>>()?)
-            }
-            (OpenKept::Texts(_), Keep::Stored(_)) => unreachable!("opened as they are kept"),
-        };
-        Ok(Some(Stripe { rows, columns, kept }))
+            stripes.push(Ok(Stripe { rows, columns: next_of_each(&mut columns), kept }));
+        }
+        let error = failure.map(|failure| failure.error).or(refused);
+        stripes.extend(error.map(|error| Err(unreadable(&self.path, error))));
+        stripes
     }
 }
 
-impl Open {
-    fn column(group: &dyn RowGroupReader, leaf: usize) -> Result<Self, ParquetError> {
-        let (chunk, column) =
-            (group.metadata().column(leaf), group.metadata().column(leaf).column_descr_ptr());
-        if dictionary::is_coded(chunk, &column) {
-            return Ok(Open::Coded(Coded::open(group.get_column_page_reader(leaf)?, &column)?));
-        }
-        Ok(Open::Plain(Box::new(group.get_column_reader(leaf)?)))
-    }
+/// A row group and the number of its rows.
+fn open(
+    reader: &SerializedFileReader<Chunks>,
+    group: usize,
+) -> Result<(Box<dyn RowGroupReader + '_>, usize), ParquetError> {
+    let group = reader.get_row_group(group)?;
+    let rows = usize::try_from(group.metadata().num_rows())
+        .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+    Ok((group, rows))
+}
+
+/// Rows of `needed` columns that take about `block` bytes.
+fn stripe(group: &dyn RowGroupReader, needed: &[Wanted], block: usize) -> usize {
+    let bytes = |wanted: &Wanted| {
+        let chunk = group.metadata().column(wanted.leaf);
+        let coded = wanted.feature && dictionary::is_coded(chunk, chunk.column_descr());
+        if coded { BYTES_A_CODE } else { BYTES_A_VALUE }
+    };
+    let row = needed.iter().map(bytes).sum::<usize>().max(1);
+    (block / row).clamp(1, MOST_ROWS)
+}
+
+/// What the columns hold in the next stripe.
+fn next_of_each<V>(columns: &mut Decoded<V>) -> Vec<V> {
+    columns.iter_mut().filter_map(Iterator::next).collect()
 }
 
 impl Progress {
@@ -287,13 +288,6 @@ impl Progress {
         self.bytes.fetch_add(share(self.done + rows) - before, Ordering::Relaxed);
         self.done += rows;
     }
-}
-
-/// What `read` gives. The decoder asserts some of what a damaged file may have otherwise; that is an error like others,
-/// after which nothing is read any more.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    let damaged = |_| ParquetError::General("what the file says of itself cannot be".to_owned());
-    catch_unwind(AssertUnwindSafe(read)).map_err(damaged)?
 }
 
 fn unreadable(path: &Path, error: ParquetError) -> Error {

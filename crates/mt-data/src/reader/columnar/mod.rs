@@ -5,6 +5,7 @@
 //! and expressions are then made of it by the code that reads text, so both kinds of file give the same rows.
 
 mod chunks;
+mod decoder;
 mod dictionary;
 mod file;
 mod hybrid;
