@@ -374,13 +374,13 @@ impl Affine {
         let (delta, bias) = self.mask(gradient, result, parallel);
         let delta = &*delta;
         let of_parameters = || self.add_gradients(rows, delta, &bias);
-        let of_input = || match (rows, input) {
-            (Rows::Dense { width, .. }, Some(input)) => self.add_input_gradient(rows, delta, width, input),
-            _ => Ok(()),
+        let (Rows::Dense { width, .. }, Some(input)) = (rows, input) else {
+            of_parameters();
+            return Ok(());
         };
-        if parallel {
-            // A thread that is done with its share of one goes on with the other instead of waiting: an eighth of a
-            // step with embeddings.
+        let mut of_input = || self.add_input_gradient(rows, delta, width, input);
+        if parallel && rows.wide(self.pieces[0].inputs).is_some() {
+            // A thread that is done with its share of one large product goes on with the other instead of waiting.
             return rayon::join(of_parameters, of_input).1;
         }
         of_parameters();
