@@ -87,6 +87,7 @@ kernel! {
 }
 
 kernel! {
+    /// Adds the bias to what a product left in the piece's columns, and applies ReLU.
     fn add_bias(_simd: S, piece: &Piece, bias: &[f32], relu: bool, out: &mut [f32], stride: usize) {
         let bias = &bias[piece.at..][..piece.width];
         for r in 0..out.len() / stride {
@@ -319,6 +320,7 @@ impl Affine {
         })
     }
 
+    /// As [`Affine::add_input_gradient`], for `pieces` whose weights and biases are `params`.
     fn add_inputs(
         &self,
         rows: Rows,
