@@ -1,7 +1,12 @@
 //! Copying rows of columns.
 
+use std::hint::black_box;
+
 use crate::error::{Error, Result};
 use crate::rows::{DenseRows, SparseRows};
+
+/// Rows whose first and last values are read ahead of the copy, so that the waits for memory overlap.
+const AT_ONCE: usize = 16;
 
 /// The rows `rows` of `from`, which has `width` values a row.
 pub(crate) fn gather_fixed(from: &[f32], width: usize, rows: &[u32], to: &mut Vec<f32>) {
@@ -25,11 +30,20 @@ pub(crate) fn gather_sparse(from: &SparseRows, rows: &[u32], to: &mut SparseRows
     to.columns.clear();
     to.values.clear();
     to.offsets.push(0);
-    for &row in rows {
-        let (columns, values) = from.row(row as usize);
-        to.columns.extend_from_slice(columns);
-        to.values.extend_from_slice(values);
-        to.offsets.push(to.values.len() as u32);
+    for rows in rows.chunks(AT_ONCE) {
+        for &row in rows {
+            let span = from.span(row as usize);
+            if !span.is_empty() {
+                let ends = [span.start, span.end - 1];
+                black_box((ends.map(|at| from.columns[at]), ends.map(|at| from.values[at])));
+            }
+        }
+        for &row in rows {
+            let (columns, values) = from.row(row as usize);
+            to.columns.extend_from_slice(columns);
+            to.values.extend_from_slice(values);
+            to.offsets.push(to.values.len() as u32);
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Gradient {
     /// Whether anything was added since the last [`Gradient::clear`]. A parameter without a gradient is not
     /// updated, so that stale momentum does not move it.
     pub touched: bool,
+    /// Whether several threads made it, which are then still awake to share the work of an optimizer.
+    pub shared: bool,
 }
 
 impl Gradient {
@@ -39,6 +41,7 @@ impl Gradient {
         self.device = None;
         self.rows = None;
         self.touched = false;
+        self.shared = false;
     }
 
     /// Drops what was added, to be as if nothing had been.

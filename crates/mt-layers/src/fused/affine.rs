@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::dense::{Block, multiply, multiply_transposed, transpose};
 use super::matmul::{Matrix, add_product, write_product};
-use super::packed::Packed;
+use super::packed::{Packed, pays};
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
 use super::scratch::{Scratch, scratch};
@@ -145,25 +145,17 @@ kernel! {
 }
 
 impl Affine {
-    /// Multiply-adds of a forward pass.
-    fn work(&self, rows: Rows) -> usize {
-        rows.entries() * self.width
-    }
-
-    /// Whether gathering the weights of all pieces pays: enough entries pass over each gathered weight.
-    fn packs(&self, rows: Rows) -> bool {
-        let same =
-            |piece: &Piece| piece.input == self.pieces[0].input && piece.inputs == self.pieces[0].inputs;
-        let inputs = self.pieces[0].inputs;
-        let one_pass = matches!(rows, Rows::Sparse(_)) || rows.wide(inputs).is_some();
-        one_pass && self.pieces.len() > 1 && rows.entries() >= 8 * inputs && self.pieces.iter().all(same)
+    /// Whether the multiply-adds of a pass are enough for several threads.
+    fn parallel(&self, rows: Rows) -> bool {
+        rows.entries() * self.width >= PARALLEL
     }
 
     /// Writes the layer's outputs, a row of [`Affine::width`] for each of `rows`.
     pub(super) fn forward(&self, rows: Rows, out: &mut [f32]) -> Result<()> {
         with_all(&self.parameters, |params| {
-            if self.packs(rows) {
-                let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width);
+            if pays(&self.pieces, rows) {
+                let parallel = self.parallel(rows);
+                let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width, parallel);
                 self.run(rows, &[piece], &[&weight, &bias], out);
             } else {
                 self.run(rows, &self.pieces, params, out);
@@ -198,10 +190,9 @@ impl Affine {
                 relu_rows(out);
             }
         };
-        if self.work(rows) < PARALLEL {
-            out.chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
-        } else {
-            out.par_chunks_mut(CHUNK * self.width).enumerate().for_each(chunk);
+        match self.parallel(rows) {
+            true => out.par_chunks_mut(CHUNK * self.width).enumerate().for_each(chunk),
+            false => out.chunks_mut(CHUNK * self.width).enumerate().for_each(chunk),
         }
     }
 
@@ -233,12 +224,14 @@ impl Affine {
     fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
         let mut slots: Vec<_> =
             self.parameters.iter().map(|p| p.gradient.as_ref().map(|slot| slot.lock())).collect();
-        let occupied = if self.packs(rows) { None } else { rows.occupied(self.pieces[0].inputs) };
+        let parallel = self.parallel(rows);
+        let occupied = if pays(&self.pieces, rows) { None } else { rows.occupied(self.pieces[0].inputs) };
         for (i, slot) in slots.iter_mut().enumerate() {
             let Some(slot) = slot else { continue };
             // Shorter rows than this are not worth going through one by one.
             let long = self.parameters[i].tensor.elem_count() >= 32 * self.pieces[0].inputs;
             slot.touch(occupied.as_deref().filter(|_| i % 2 == 0 && long));
+            slot.shared |= parallel;
         }
         for piece in &self.pieces {
             if let Some(slot) = &mut slots[2 * piece.layer + 1] {
@@ -246,13 +239,13 @@ impl Affine {
                 sums.iter_mut().zip(&bias[piece.out..]).for_each(|(sum, x)| *sum += x);
             }
         }
-        if self.packs(rows) {
-            let piece = Packed::piece(&self.pieces, self.width);
-            let mut gathered = buffer(piece.inputs * self.width);
-            self.add_weights(rows, delta, vec![(vec![&piece], &mut gathered)]);
+        if pays(&self.pieces, rows) {
+            let all = Packed::piece(&self.pieces, self.width);
+            let mut gathered = Packed::gradient(&all, parallel);
+            self.add_weights(rows, delta, vec![(vec![&all], &mut gathered)]);
             for piece in &self.pieces {
                 if let Some(slot) = &mut slots[2 * piece.layer] {
-                    Packed::add_share(piece, &gathered, self.width, &mut slot.host);
+                    Packed::add_share(piece, &gathered, all.stride, &mut slot.host, parallel);
                 }
             }
             return;
@@ -266,7 +259,7 @@ impl Affine {
 
     /// Adds weight gradients. Each target is the gradient of one weight, with the pieces that read the weight.
     fn add_weights(&self, rows: Rows, delta: &[f32], targets: Vec<(Vec<&Piece>, &mut [f32])>) {
-        let parallel = self.work(rows) >= PARALLEL;
+        let parallel = self.parallel(rows);
         let mut tasks = Vec::new();
         for (pieces, target) in targets {
             let (wide, narrow): (Vec<&Piece>, _) =
@@ -310,8 +303,9 @@ impl Affine {
         gradient: &mut InputGradient,
     ) -> Result<()> {
         with_all(&self.parameters, |params| {
-            if self.packs(rows) {
-                let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width);
+            if pays(&self.pieces, rows) {
+                let parallel = self.parallel(rows);
+                let Packed { weight, bias, piece } = Packed::new(&self.pieces, params, self.width, parallel);
                 self.add_inputs(rows, delta, width, &[piece], &[&weight, &bias], gradient);
             } else {
                 self.add_inputs(rows, delta, width, &self.pieces, params, gradient);
@@ -357,10 +351,9 @@ impl Affine {
             }
         };
         let (size, deltas) = (CHUNK * width, CHUNK * self.width);
-        if self.work(rows) < PARALLEL {
-            gradient.chunks_mut(size).zip(delta.chunks(deltas)).for_each(chunk);
-        } else {
-            gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk);
+        match self.parallel(rows) {
+            true => gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk),
+            false => gradient.chunks_mut(size).zip(delta.chunks(deltas)).for_each(chunk),
         }
     }
 
@@ -372,7 +365,7 @@ impl Affine {
         gradient: &[f32],
         input: Option<&mut InputGradient>,
     ) -> Result<()> {
-        let parallel = self.work(rows) >= PARALLEL;
+        let parallel = self.parallel(rows);
         let (delta, bias) = self.mask(gradient, result, parallel);
         let delta = &*delta;
         let of_parameters = || self.add_gradients(rows, delta, &bias);

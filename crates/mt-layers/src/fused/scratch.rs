@@ -8,6 +8,9 @@ use std::cell::RefCell;
 use std::mem::take;
 use std::ops::{Deref, DerefMut};
 
+/// Values in a line of the cache.
+pub(crate) const LINE: usize = 16;
+
 /// Values below which the allocator is as good.
 const SMALL: usize = 1 << 12;
 
@@ -23,6 +26,8 @@ thread_local! {
 pub(crate) struct Scratch {
     /// At least as long as asked for: cut to size, it would have to be filled up for the next one.
     values: Vec<f32>,
+    /// First value of it that is used.
+    at: usize,
     len: usize,
 }
 
@@ -34,7 +39,15 @@ pub(crate) fn scratch(len: usize) -> Scratch {
     if cfg!(debug_assertions) {
         values.fill(f32::NAN);
     }
-    Scratch { values, len }
+    Scratch { values, at: 0, len }
+}
+
+/// As [`scratch`], beginning on a line of the cache.
+pub(crate) fn aligned(len: usize) -> Scratch {
+    let mut scratch = scratch(len + LINE);
+    scratch.at = scratch.values.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    scratch.len = len;
+    scratch
 }
 
 /// The smallest buffer with room for so many values.
@@ -47,7 +60,8 @@ impl Scratch {
     /// The values, which do not come back.
     pub fn into_vec(mut self) -> Vec<f32> {
         let mut values = take(&mut self.values);
-        values.truncate(self.len);
+        values.truncate(self.at + self.len);
+        values.drain(..self.at);
         values
     }
 }
@@ -73,13 +87,13 @@ impl Deref for Scratch {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.values[..self.len]
+        &self.values[self.at..][..self.len]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values[..self.len]
+        &mut self.values[self.at..][..self.len]
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use mt_layers::{Input, Params, observe};
+use mt_layers::{Bank, Initializer, Input, Params, observe};
 
 use crate::network::{Network, Sizes, batch, move_biases};
 
@@ -135,11 +135,38 @@ fn gradients_accumulate_until_they_are_consumed() -> Result<()> {
 fn an_ordinary_layer_in_between_gets_its_gradient_too() -> Result<()> {
     let params = Params::new(5);
     let vb = params.builder(DType::F32, &Device::Cpu);
-    let bank = mt_layers::Bank::experts(4, 2, &[3], mt_layers::Initializer::Xavier, vb.pp("bank"))?;
+    let bank = Bank::experts(4, 2, &[3], Initializer::Xavier, vb.pp("bank"))?;
     let linear = candle_nn::linear(6, 1, vb.pp("linear"))?;
     let xs = Tensor::ones((2, 4), DType::F32, &Device::Cpu)?;
     let forward = || candle_core::Module::forward(&linear, &bank.forward(&Input::from(&xs))?)?.sum_all();
     params.backward(forward)?;
     assert!(params.all().iter().all(|p| p.gradient.lock().touched));
+    Ok(())
+}
+
+#[test]
+fn a_bank_alone_whose_rows_begin_anywhere_on_a_line_agrees() -> Result<()> {
+    // Enough rows for several threads, and for its weights to be copied to where rows begin on lines.
+    let (inputs, units) = (90, 117);
+    let (dense, sparse, ..) = batch(300, inputs, DType::F32)?;
+    let outcome = |xs: &Input, threads: usize| -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+        let params = Params::new(1);
+        let vb = params.builder(DType::F32, &Device::Cpu);
+        let bank = Bank::experts(inputs, 1, &[units], Initializer::Xavier, vb)?;
+        move_biases(&params)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| {
+            params.backward(|| bank.forward(xs)?.sqr()?.mean_all())?;
+            let slots: Vec<_> = params.all().iter().map(|p| p.gradient.lock().host.clone()).collect();
+            let [bias, weight] = slots.try_into().expect("a weight and a bias");
+            Ok((bank.forward(xs)?.flatten_all()?.to_vec1()?, weight, bias))
+        })
+    };
+    let oracle = outcome(&dense, 1)?;
+    let one = outcome(&sparse, 1)?;
+    approx::assert_relative_eq!(one.0[..], oracle.0[..], epsilon = 1e-5, max_relative = 1e-4);
+    approx::assert_relative_eq!(one.1[..], oracle.1[..], epsilon = 1e-6, max_relative = 1e-4);
+    approx::assert_relative_eq!(one.2[..], oracle.2[..], epsilon = 1e-6, max_relative = 1e-4);
+    assert!([2, 3, 8].iter().all(|&threads| outcome(&sparse, threads).is_ok_and(|many| many == one)));
     Ok(())
 }

@@ -13,6 +13,9 @@ use super::{OptimizerConfig, OptimizerKind, Values};
 /// Values of a parameter from which on a second thread pays.
 const PARALLEL: usize = 1 << 16;
 
+/// The same if the second thread need not be woken.
+const PARALLEL_AWAKE: usize = 1 << 15;
+
 /// One step's constants, so that kernels hold only arithmetic.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
@@ -60,12 +63,12 @@ impl Rule {
     /// Updates `values`, whose first axis has `rows` places, and leaves `gradient` zeroed for the next step, while it
     /// is in the cache.
     pub fn on_host(self, values: &mut [f32], rows: usize, gradient: &mut Gradient, state: &mut [Values]) {
-        let Gradient { host, rows: occupied, .. } = gradient;
+        let Gradient { host, rows: occupied, shared, .. } = gradient;
         match (self.kind, state) {
             (OptimizerKind::Adam | OptimizerKind::AdamW, [Values::Host(mean), Values::Host(square)]) => {
                 let everywhere = 0..rows as u32;
                 let occupied = occupied.as_deref().unwrap_or(std::slice::from_ref(&everywhere));
-                if values.len() < PARALLEL {
+                if values.len() < if *shared { PARALLEL_AWAKE } else { PARALLEL } {
                     return adam(self, values, rows, host, occupied, mean, square);
                 }
                 let (row, share) = (values.len() / rows, rows.div_ceil(rayon::current_num_threads()));
