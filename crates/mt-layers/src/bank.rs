@@ -2,16 +2,16 @@
 //! bank of one.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use candle_core::{CustomOp2, Module, Result, Tensor, bail};
+use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::fused::affine::{Affine, Piece};
-use crate::fused::stack::{SideBySide, Stack};
+use crate::fused::operation::{self, Operation};
+use crate::fused::stack::Stack;
 use crate::fused::{parameters, readable};
 use crate::init::Initializer;
-use crate::input::{Input, SparseRows};
+use crate::input::Input;
 use crate::linear::matmul;
 use crate::norm::{Norm, Normalizer};
 use crate::trace::{traced, tracing};
@@ -126,7 +126,7 @@ pub(crate) type Reads<'a> = [(&'a Bank, Range<usize>)];
 pub fn forward_side_by_side(banks: &Reads, xs: &Input) -> Result<Tensor> {
     let levels = layers(banks)?;
     if let Some(stack) = stack(&levels, xs)? {
-        return apply(xs, &levels, |sparse| SideBySide { sparse, banks: stack });
+        return apply(stack, xs, &levels);
     }
     let mut xs = xs.clone();
     for level in &levels {
@@ -188,17 +188,9 @@ fn affine(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
 }
 
 /// Applies an operation that reads `xs` and starts with `levels`.
-pub(crate) fn apply<O: CustomOp2 + Send + Sync + 'static>(
-    xs: &Input,
-    levels: &[Level],
-    operation: impl FnOnce(Option<Arc<SparseRows>>) -> O,
-) -> Result<Tensor> {
+pub(crate) fn apply(operation: impl Operation, xs: &Input, levels: &[Level]) -> Result<Tensor> {
     let Layer { weight, bias, .. } = levels[0].layers[0];
-    match xs {
-        // Sparse rows are no tensor; the bias stands in as the unused first argument.
-        Input::Sparse(rows) => bias.detach().apply_op2(weight, operation(Some(rows.clone()))),
-        Input::Dense(xs) => xs.apply_op2(weight, operation(None)),
-    }
+    operation::apply(operation, xs, weight, bias)
 }
 
 /// The affine maps of layer `l`, and the columns each bank writes. In the first layer all members of a bank read the
@@ -236,7 +228,7 @@ impl Level<'_> {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
         let this = std::slice::from_ref(self);
         let mut out = match affine(this, xs)? {
-            Some(stack) => apply(xs, this, |sparse| SideBySide { sparse, banks: stack })?,
+            Some(stack) => apply(stack, xs, this)?,
             None => self.composed(xs)?,
         };
         if !self.plain() {

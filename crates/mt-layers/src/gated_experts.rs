@@ -69,13 +69,8 @@ impl GatedExperts {
             let (experts, gates) = (layers(&reads(&self.experts))?, layers(&in_place(&self.gates))?);
             if let (Some(bank), Some(gate)) = (stack(&experts, xs)?, stack(&gates, xs)?) {
                 let mixture = self.mixture.clone();
-                return apply(xs, &experts, |sparse| Gated {
-                    sparse,
-                    experts: bank,
-                    gates: gate,
-                    mixture,
-                    kept: Mutex::default(),
-                });
+                let gated = Gated { experts: bank, gates: gate, mixture, kept: Mutex::default() };
+                return apply(gated, xs, &experts);
             }
         }
         let (experts, logits) = self.parts(xs)?;

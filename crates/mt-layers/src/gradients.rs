@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::mem::take;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -125,9 +124,12 @@ pub(crate) fn with_leaves<T>(f: impl FnOnce(&mut Vec<Leaf>) -> T) -> Option<T> {
 pub(crate) struct Scope(Option<Active>);
 
 impl Scope {
-    /// Ends the collection: leaves get their gradients.
+    /// Ends the collection: leaves get their gradients, from the last one made to the first.
     pub fn end(self) -> Result<()> {
-        with_leaves(take).into_iter().flatten().try_for_each(Leaf::end)
+        while let Some(leaf) = with_leaves(Vec::pop).flatten() {
+            leaf.end()?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
-//! A leaf of candle's graph that is no parameter: what a batch looked up.
+//! A leaf of candle's graph that is no parameter: what a batch looked up, or what a fused operation made of it.
 //!
-//! Were it the output of an operation, candle would clear and add up a tensor of its size to hand the gradient on. A
-//! fused operation that reads a leaf leaves the gradient here, until all of it is there for whoever made the leaf.
+//! Were it the output of an operation of candle's, candle would clear and add up a tensor of its size to hand the
+//! gradient on. A fused operation that reads a leaf leaves the gradient here, until all of it is there for whoever made
+//! the leaf.
 
 use std::mem::take;
 
@@ -11,8 +12,8 @@ use candle_core::{Device, Result, Tensor, Var};
 use crate::fused::scratch::{Scratch, scratch};
 use crate::gradients::{add_values, collecting, with_leaves};
 
-/// Takes a gradient.
-type Receive = Box<dyn FnOnce(&[f32]) -> Result<()>>;
+/// Takes the leaf's tensor and its gradient.
+type Receive = Box<dyn FnOnce(&Tensor, &[f32]) -> Result<()>>;
 
 /// A leaf while gradients are being collected.
 pub(crate) struct Leaf {
@@ -22,11 +23,12 @@ pub(crate) struct Leaf {
 }
 
 /// A tensor on the CPU that takes part in autograd while gradients are being collected on this thread: `receive` gets
-/// its gradient, if it has one, in the end. Elsewhere it is a constant.
+/// it and its gradient, if it has one, in the end: the leaf made last comes first, so that it can add to the gradients of
+/// those made before. Elsewhere it is a constant.
 pub(crate) fn leaf(
     values: Vec<f32>,
     shape: (usize, usize),
-    receive: impl FnOnce(&[f32]) -> Result<()> + 'static,
+    receive: impl FnOnce(&Tensor, &[f32]) -> Result<()> + 'static,
 ) -> Result<Tensor> {
     if !collecting() {
         return Tensor::from_vec(values, shape, &Device::Cpu);
@@ -49,7 +51,7 @@ impl Leaf {
         if self.gradient.is_fresh() {
             return Ok(());
         }
-        (self.receive)(self.gradient.sums())
+        (self.receive)(&self.var, self.gradient.sums())
     }
 }
 
@@ -96,6 +98,11 @@ impl InputGradient {
         &mut self.values
     }
 
+    /// For whoever adds to it part by part, and clears each part first if so told.
+    pub fn parts(&mut self) -> (&mut [f32], bool) {
+        (&mut self.values, take(&mut self.fresh))
+    }
+
     /// For whoever adds to it.
     pub fn sums(&mut self) -> &mut [f32] {
         if take(&mut self.fresh) {
@@ -103,6 +110,11 @@ impl InputGradient {
         }
         &mut self.values
     }
+}
+
+/// Whether `xs` is a leaf of the collection on this thread.
+pub(crate) fn is_leaf(xs: &Tensor) -> bool {
+    with_leaf(xs, |_| ()).is_some()
 }
 
 fn with_leaf<T>(xs: &Tensor, f: impl FnOnce(&mut Leaf) -> T) -> Option<T> {
@@ -122,7 +134,7 @@ mod tests {
         let got = Rc::new(RefCell::new(None));
         let kept = got.clone();
         Gradients::new(Vec::new()).collect(|| {
-            let receive = move |gradient: &[f32]| {
+            let receive = move |_: &Tensor, gradient: &[f32]| {
                 *kept.borrow_mut() = Some(gradient.to_vec());
                 Ok(())
             };
@@ -147,7 +159,7 @@ mod tests {
 
     #[test]
     fn outside_of_a_collection_it_is_a_constant() -> Result<()> {
-        let constant = leaf(vec![1.0; 4], (2, 2), |_| Ok(()))?;
+        let constant = leaf(vec![1.0; 4], (2, 2), |_, _| Ok(()))?;
         assert!(!constant.track_op());
         Ok(())
     }

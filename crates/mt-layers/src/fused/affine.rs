@@ -341,8 +341,11 @@ impl Affine {
         if transposed.is_empty() {
             return;
         }
-        let gradient = gradient.sums();
+        let (gradient, fresh) = gradient.parts();
         let chunk = |(gradient, delta): (&mut [f32], &[f32])| {
+            if fresh {
+                gradient.fill(0.0);
+            }
             for (piece, weight) in &transposed {
                 let delta = Block::new(delta, piece.out, piece.width, self.width);
                 let weight = Block::new(weight, 0, piece.inputs, piece.inputs);

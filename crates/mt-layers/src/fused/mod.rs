@@ -7,6 +7,7 @@
 #![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
 
 pub(crate) mod affine;
+mod buffer;
 pub(crate) mod by_task;
 mod dense;
 pub(crate) mod gated;
@@ -14,6 +15,7 @@ pub(crate) mod loss;
 mod loss_rows;
 mod matmul;
 pub(crate) mod mixture;
+pub(crate) mod operation;
 mod packed;
 mod panels;
 mod rows;
@@ -25,6 +27,7 @@ pub(crate) mod towers;
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, bail};
 
 use crate::gradients::{Slot, slot_of};
+pub(crate) use buffer::buffer;
 
 /// Rows a task of a parallel loop handles; fixed, so that partial sums do not depend on the thread count.
 pub(crate) const CHUNK: usize = 128;
@@ -96,11 +99,6 @@ pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
         bail!("expected contiguous float32 values")
     };
     Ok(&values[start..end])
-}
-
-/// A zeroed buffer, for sums and for what goes to candle.
-pub(crate) fn buffer(len: usize) -> Vec<f32> {
-    vec![0.0; len]
 }
 
 /// Two zipped slices of a chunk of rows, read by one task of a parallel loop.

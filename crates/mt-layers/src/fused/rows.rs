@@ -10,14 +10,14 @@ const WIDE: usize = 48;
 
 /// The input as the kernels see it.
 #[derive(Clone, Copy)]
-pub(super) enum Rows<'a> {
+pub(crate) enum Rows<'a> {
     Sparse(SparseBlock<'a>),
     Dense { values: &'a [f32], width: usize },
 }
 
 /// Consecutive sparse rows.
 #[derive(Clone, Copy)]
-pub(super) struct SparseBlock<'a> {
+pub(crate) struct SparseBlock<'a> {
     offsets: &'a [u32],
     columns: &'a [u32],
     values: &'a [f32],
@@ -25,14 +25,14 @@ pub(super) struct SparseBlock<'a> {
 
 impl<'a> SparseBlock<'a> {
     #[inline(always)]
-    pub fn row(self, r: usize) -> Entries<'a> {
+    pub(super) fn row(self, r: usize) -> Entries<'a> {
         let (from, to) = (self.offsets[r] as usize, self.offsets[r + 1] as usize);
         Entries { columns: &self.columns[from..to], values: &self.values[from..to], first: 0 }
     }
 
     /// The entries of a row in columns `first..last`, counted from `first`.
     #[inline(always)]
-    pub fn row_within(self, r: usize, first: usize, last: usize) -> Entries<'a> {
+    pub(super) fn row_within(self, r: usize, first: usize, last: usize) -> Entries<'a> {
         let Entries { columns, values, .. } = self.row(r);
         let from = columns.partition_point(|&c| (c as usize) < first);
         let to = columns.partition_point(|&c| (c as usize) < last);

@@ -1,15 +1,15 @@
 //! Affine layers one after the other as one operation: what lies between them never passes through candle, which
 //! would clear and add up a tensor of its size on the way back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::Result;
 
 use super::affine::Affine;
+use super::buffer;
+use super::operation::Operation;
 use super::rows::Rows;
 use super::scratch::{Scratch, scratch};
-use super::{buffer, slice, with_all};
-use crate::input::SparseRows;
 use crate::leaf::InputGradient;
 
 /// At least one layer, from the input up.
@@ -25,13 +25,8 @@ impl Stack {
         Self { layers, between: Mutex::default() }
     }
 
-    /// Columns of the last layer.
-    pub fn width(&self) -> usize {
-        self.layers[self.layers.len() - 1].width
-    }
-
     /// Writes the last layer's outputs.
-    pub(super) fn forward(&self, rows: Rows, out: &mut [f32]) -> Result<()> {
+    pub(super) fn write(&self, rows: Rows, out: &mut [f32]) -> Result<()> {
         let mut between: Vec<Scratch> = Vec::with_capacity(self.layers.len() - 1);
         for (l, layer) in self.layers.iter().enumerate() {
             let below = match l.checked_sub(1) {
@@ -49,10 +44,23 @@ impl Stack {
         *self.between.lock().unwrap_or_else(PoisonError::into_inner) = between;
         Ok(())
     }
+}
 
-    /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted. `result`
-    /// and `rows` are those of the latest forward pass.
-    pub(super) fn backward(
+/// Banks side by side.
+impl Operation for Stack {
+    const NAME: &'static str = "banks";
+
+    fn width(&self) -> usize {
+        self.layers[self.layers.len() - 1].width
+    }
+
+    fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
+        let mut out = buffer(rows.len() * self.width());
+        self.write(rows, &mut out)?;
+        Ok(out)
+    }
+
+    fn backward(
         &self,
         rows: Rows,
         result: &[f32],
@@ -72,60 +80,5 @@ impl Stack {
         let result = between.first().map_or(result, |above| above);
         let gradient = above.as_mut().map_or(gradient, |above| above.sums());
         self.layers[0].backward(rows, result, gradient, input)
-    }
-}
-
-/// What an operation reads: the tensor it is applied to, or sparse rows, beside which that is a stand-in.
-pub(super) type Sparse = Option<Arc<SparseRows>>;
-
-/// The rows behind an operation's first argument.
-pub(super) fn rows<'a>(sparse: &'a Sparse, dense: &'a [f32], shape: &Shape) -> Result<Rows<'a>> {
-    let width = if sparse.is_some() { 1 } else { shape.dims2()?.1 };
-    Ok(Rows::of(sparse.as_deref(), dense, width))
-}
-
-/// Where the gradient of an operation's first argument goes, if it has one.
-pub(super) fn wanted(sparse: &Sparse, xs: &Tensor) -> Option<InputGradient> {
-    (sparse.is_none() && xs.track_op()).then(|| InputGradient::of(xs))
-}
-
-/// Banks side by side. The second argument is the first weight, which ties the operation into the graph when the
-/// input itself needs no gradient.
-pub(crate) struct SideBySide {
-    pub sparse: Sparse,
-    pub banks: Stack,
-}
-
-impl CustomOp2 for SideBySide {
-    fn name(&self) -> &'static str {
-        "banks"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let rows = rows(&self.sparse, slice(s1, l1)?, l1.shape())?;
-        let mut out = buffer(rows.len() * self.banks.width());
-        self.banks.forward(rows, &mut out)?;
-        Ok((CpuStorage::F32(out), Shape::from((rows.len(), self.banks.width()))))
-    }
-
-    fn bwd(
-        &self,
-        xs: &Tensor,
-        _: &Tensor,
-        res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let mut input = wanted(&self.sparse, xs);
-        with_all(&[xs, res, &grad.contiguous()?], |values| {
-            let rows = rows(&self.sparse, values[0], xs.shape())?;
-            self.banks.backward(rows, values[1], values[2], input.as_mut())
-        })?;
-        Ok((input.map(|input| input.give(xs)).transpose()?.flatten(), None))
     }
 }

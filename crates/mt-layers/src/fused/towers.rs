@@ -9,6 +9,7 @@ use super::dense::{Block, multiply, multiply_transposed, transpose};
 use super::panels::Columns;
 use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all, with_values};
 use crate::kernel;
+use crate::leaf::InputGradient;
 
 /// The operation; its second argument is the first weight, which ties it into the graph.
 ///
@@ -262,12 +263,16 @@ impl CustomOp2 for FusedTowers {
         let kept = plan.hidden.max(1);
         let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sums = buffer(rows.div_ceil(CHUNK) * plan.values);
-        let mut input = buffer(rows * columns);
+        let mut to_streams = InputGradient::of(streams);
+        let (input, fresh) = to_streams.parts();
         let grad = grad.contiguous()?;
         let mut backward = |params: &[&[f32]], streams: &[f32], grad: &[f32]| {
             type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
             let chunk = |((((streams, hidden), grad), sums), input): Chunk| {
                 let streams = Streams { values: streams, width: columns };
+                if fresh {
+                    input.fill(0.0);
+                }
                 let mut delta = buffer(plan.hidden * streams.rows());
                 plan.backward(params, streams, hidden, grad, &mut delta, sums, input);
             };
@@ -300,11 +305,6 @@ impl CustomOp2 for FusedTowers {
                 slot.host.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
             }
         }
-        let input = if streams.track_op() {
-            Some(Tensor::from_vec(input, (rows, columns), grad.device())?)
-        } else {
-            None
-        };
-        Ok((input, None))
+        Ok((if streams.track_op() { to_streams.give(streams)? } else { None }, None))
     }
 }
