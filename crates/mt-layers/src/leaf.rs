@@ -13,7 +13,7 @@ use crate::fused::scratch::{Scratch, scratch};
 use crate::gradients::{add_values, collecting, with_leaves};
 
 /// Takes the leaf's tensor and its gradient.
-type Receive = Box<dyn FnOnce(&Tensor, &[f32]) -> Result<()>>;
+type Receive = Box<dyn FnOnce(&Tensor, &mut [f32]) -> Result<()>>;
 
 /// A leaf while gradients are being collected.
 pub(crate) struct Leaf {
@@ -28,7 +28,7 @@ pub(crate) struct Leaf {
 pub(crate) fn leaf(
     values: Vec<f32>,
     shape: (usize, usize),
-    receive: impl FnOnce(&Tensor, &[f32]) -> Result<()> + 'static,
+    receive: impl FnOnce(&Tensor, &mut [f32]) -> Result<()> + 'static,
 ) -> Result<Tensor> {
     if !collecting() {
         return Tensor::from_vec(values, shape, &Device::Cpu);
@@ -134,7 +134,7 @@ mod tests {
         let got = Rc::new(RefCell::new(None));
         let kept = got.clone();
         Gradients::new(Vec::new()).collect(|| {
-            let receive = move |_: &Tensor, gradient: &[f32]| {
+            let receive = move |_: &Tensor, gradient: &mut [f32]| {
                 *kept.borrow_mut() = Some(gradient.to_vec());
                 Ok(())
             };

@@ -10,9 +10,8 @@ use super::matmul::{Matrix, add_product, write_product};
 use super::packed::{Packed, pays};
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
-use super::scratch::{Scratch, scratch};
 use super::sparse;
-use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, with_all};
+use super::{CHUNK, PARALLEL, Parameter, buffer, with_all};
 use crate::kernel;
 use crate::leaf::InputGradient;
 
@@ -110,15 +109,14 @@ kernel! {
 }
 
 kernel! {
-    /// `delta = gradient` where the unit was active (everywhere without ReLU), `bias += Σ_rows delta`.
-    fn mask_rows(_simd: S, gradient: &[f32], result: &[f32], relu: bool, delta: &mut [f32], bias: &mut [f32]) {
+    /// `gradient = 0` where the unit was not active (nowhere without ReLU), `bias += Σ_rows gradient`.
+    fn mask_rows(_simd: S, gradient: &mut [f32], result: &[f32], relu: bool, bias: &mut [f32]) {
         let width = bias.len();
-        for at in (0..delta.len()).step_by(width) {
-            let (gradient, result) = (&gradient[at..at + width], &result[at..at + width]);
-            let delta = &mut delta[at..at + width];
+        for at in (0..gradient.len()).step_by(width) {
+            let (gradient, result) = (&mut gradient[at..at + width], &result[at..at + width]);
             for i in 0..width {
-                delta[i] = if relu && result[i] <= 0.0 { 0.0 } else { gradient[i] };
-                bias[i] += delta[i];
+                gradient[i] = if relu && result[i] <= 0.0 { 0.0 } else { gradient[i] };
+                bias[i] += gradient[i];
             }
         }
     }
@@ -196,20 +194,18 @@ impl Affine {
         }
     }
 
-    /// The gradient before the activation, and its column sums.
-    fn mask(&self, gradient: &[f32], result: &[f32], parallel: bool) -> (Scratch, Vec<f32>) {
+    /// Makes the gradient that before the activation, and returns its column sums.
+    fn mask(&self, gradient: &mut [f32], result: &[f32], parallel: bool) -> Vec<f32> {
         let size = CHUNK * self.width;
-        let (mut delta, mut sums) =
-            (scratch(gradient.len()), buffer(gradient.len().div_ceil(size) * self.width));
-        let chunk = |((delta, (gradient, result)), bias): ((&mut [f32], Pair), &mut [f32])| {
-            mask_rows(gradient, result, self.relu, delta, bias);
+        let mut sums = buffer(gradient.len().div_ceil(size) * self.width);
+        let chunk = |((gradient, result), bias): ((&mut [f32], &[f32]), &mut [f32])| {
+            mask_rows(gradient, result, self.relu, bias);
         };
         if parallel {
-            let inputs =
-                delta.par_chunks_mut(size).zip(gradient.par_chunks(size).zip(result.par_chunks(size)));
+            let inputs = gradient.par_chunks_mut(size).zip(result.par_chunks(size));
             inputs.zip(sums.par_chunks_mut(self.width)).for_each(chunk);
         } else {
-            let inputs = delta.chunks_mut(size).zip(gradient.chunks(size).zip(result.chunks(size)));
+            let inputs = gradient.chunks_mut(size).zip(result.chunks(size));
             inputs.zip(sums.chunks_mut(self.width)).for_each(chunk);
         }
         let (total, rest) = sums.split_at_mut(self.width);
@@ -217,7 +213,7 @@ impl Affine {
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
         }
         sums.truncate(self.width);
-        (delta, sums)
+        sums
     }
 
     /// Adds the parameters' gradients to their slots.
@@ -360,17 +356,18 @@ impl Affine {
         }
     }
 
-    /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted.
+    /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted. `gradient` is
+    /// overwritten.
     pub(super) fn backward(
         &self,
         rows: Rows,
         result: &[f32],
-        gradient: &[f32],
+        gradient: &mut [f32],
         input: Option<&mut InputGradient>,
     ) -> Result<()> {
         let parallel = self.parallel(rows);
-        let (delta, bias) = self.mask(gradient, result, parallel);
-        let delta = &*delta;
+        let bias = self.mask(gradient, result, parallel);
+        let delta = &*gradient;
         let of_parameters = || self.add_gradients(rows, delta, &bias);
         let (Rows::Dense { width, .. }, Some(input)) = (rows, input) else {
             of_parameters();

@@ -48,14 +48,14 @@ impl Operation for Gated {
         &self,
         rows: Rows,
         _: &[f32],
-        gradient: &[f32],
+        gradient: &mut [f32],
         mut input: Option<&mut InputGradient>,
     ) -> Result<()> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { experts, logits, weights } = &*kept;
-        let (to_experts, to_logits) =
+        let (mut to_experts, mut to_logits) =
             self.mixture.backward_rows(self.experts.width(), experts, weights, gradient);
-        self.experts.backward(rows, experts, &to_experts, input.as_deref_mut())?;
-        self.gates.backward(rows, logits, &to_logits, input)
+        self.experts.backward(rows, experts, &mut to_experts, input.as_deref_mut())?;
+        self.gates.backward(rows, logits, &mut to_logits, input)
     }
 }

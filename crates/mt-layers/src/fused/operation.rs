@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::rows::Rows;
+use super::scratch::scratch;
 use super::{slice, with_all, with_values};
 use crate::gradients::collecting;
 use crate::input::{Input, SparseRows};
@@ -21,12 +22,12 @@ pub(crate) trait Operation: Send + Sync + 'static {
     fn forward(&self, rows: Rows) -> Result<Vec<f32>>;
 
     /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted. `result`
-    /// and `rows` are those of the latest forward pass.
+    /// and `rows` are those of the latest forward pass; `gradient` may be overwritten.
     fn backward(
         &self,
         rows: Rows,
         result: &[f32],
-        gradient: &[f32],
+        gradient: &mut [f32],
         input: Option<&mut InputGradient>,
     ) -> Result<()>;
 }
@@ -74,7 +75,7 @@ impl<O: Operation> Applied<O> {
     }
 
     /// Returns the gradient of `xs` where candle is to have it.
-    fn backward(&self, xs: &Tensor, result: &[f32], gradient: &[f32]) -> Result<Option<Tensor>> {
+    fn backward(&self, xs: &Tensor, result: &[f32], gradient: &mut [f32]) -> Result<Option<Tensor>> {
         let mut input = (self.sparse.is_none() && xs.track_op()).then(|| InputGradient::of(xs));
         with_values(xs, |values| {
             let rows = self.rows(values, xs.shape())?;
@@ -108,8 +109,11 @@ impl<O: Operation> CustomOp2 for Applied<O> {
         res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradient =
-            with_all(&[res, &grad.contiguous()?], |values| self.backward(xs, values[0], values[1]))?;
+        let gradient = with_all(&[res, &grad.contiguous()?], |values| {
+            let mut gradient = scratch(values[1].len());
+            gradient.copy_from_slice(values[1]);
+            self.backward(xs, values[0], &mut gradient)
+        })?;
         Ok((gradient, None))
     }
 }

@@ -64,7 +64,7 @@ impl Operation for Stack {
         &self,
         rows: Rows,
         result: &[f32],
-        gradient: &[f32],
+        gradient: &mut [f32],
         input: Option<&mut InputGradient>,
     ) -> Result<()> {
         let between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,12 +73,12 @@ impl Operation for Stack {
             let below = Rows::Dense { values: &between[l - 1], width: self.layers[l - 1].width };
             let mut to_below = InputGradient::new(between[l - 1].len());
             let result = between.get(l).map_or(result, |above| above);
-            let gradient = above.as_mut().map_or(gradient, |above| above.sums());
+            let gradient = above.as_mut().map_or(&mut *gradient, |above| above.sums());
             self.layers[l].backward(below, result, gradient, Some(&mut to_below))?;
             above = Some(to_below);
         }
         let result = between.first().map_or(result, |above| above);
-        let gradient = above.as_mut().map_or(gradient, |above| above.sums());
+        let gradient = above.as_mut().map_or(&mut *gradient, |above| above.sums());
         self.layers[0].backward(rows, result, gradient, input)
     }
 }
