@@ -220,8 +220,8 @@ impl Affine {
     fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
         let mut slots: Vec<_> =
             self.parameters.iter().map(|p| p.gradient.as_ref().map(|slot| slot.lock())).collect();
-        let parallel = self.parallel(rows);
-        let occupied = if pays(&self.pieces, rows) { None } else { rows.occupied(self.pieces[0].inputs) };
+        let (parallel, packs) = (self.parallel(rows), pays(&self.pieces, rows));
+        let occupied = if packs { None } else { rows.occupied(self.pieces[0].inputs) };
         for (i, slot) in slots.iter_mut().enumerate() {
             let Some(slot) = slot else { continue };
             // Shorter rows than this are not worth going through one by one.
@@ -235,7 +235,7 @@ impl Affine {
                 sums.iter_mut().zip(&bias[piece.out..]).for_each(|(sum, x)| *sum += x);
             }
         }
-        if pays(&self.pieces, rows) {
+        if packs {
             let all = Packed::piece(&self.pieces, self.width);
             let mut gathered = Packed::gradient(&all, parallel);
             self.add_weights(rows, delta, vec![(vec![&all], &mut gathered)]);

@@ -20,3 +20,18 @@ pub(crate) fn buffer(len: usize) -> Vec<f32> {
     unsafe { values.set_len(len) };
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_of_any_length_are_zero() {
+        for len in [0, 1, SHARED - 1, SHARED, SHARED + 1, 3 * SHARED + 7] {
+            // What is there before must not be what makes it pass.
+            drop(vec![f32::NAN; len]);
+            let values = buffer(len);
+            assert!(values.len() == len && values.iter().all(|value| value.to_bits() == 0));
+        }
+    }
+}

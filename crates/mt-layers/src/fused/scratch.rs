@@ -112,6 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn an_aligned_buffer_begins_on_a_line_and_is_as_long_as_asked_for() {
+        for len in [1, LINE, SMALL - LINE, SMALL + 1, 3 * SMALL] {
+            let mut buffer = aligned(len);
+            assert_eq!((buffer.as_ptr() as usize % 64, buffer.len()), (0, len));
+            buffer.iter_mut().zip(0u16..).for_each(|(value, i)| *value = f32::from(i));
+            let values = buffer.into_vec();
+            assert_eq!((values.len(), values[0], values[len - 1]), (len, 0.0, (len - 1) as f32));
+        }
+    }
+
+    #[test]
     fn a_thread_keeps_so_many_at_most() {
         drop((0..2 * KEPT).map(|_| scratch(SMALL)).collect::<Vec<_>>());
         assert_eq!(FREE.with_borrow(Vec::len), KEPT);
