@@ -3,7 +3,7 @@
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::{Linear, VarBuilder};
 
-use crate::fused::towers::{FusedTowers, Transposed};
+use crate::fused::towers::{FusedTowers, Shared};
 use crate::fused::{parameters, readable};
 use crate::init::Initializer;
 use crate::norm::{Norm, Normalizer};
@@ -87,7 +87,7 @@ pub struct Towers {
     /// Columns that each reads.
     inputs: Vec<usize>,
     /// Kept from one pass to the next once the weights are final.
-    transposed: Option<Transposed>,
+    weights: Option<Shared>,
 }
 
 impl Towers {
@@ -120,12 +120,12 @@ impl Towers {
         if towers.is_empty() {
             bail!("a model needs at least one task")
         }
-        Ok(Self { towers, inputs, transposed: None })
+        Ok(Self { towers, inputs, weights: None })
     }
 
     /// Prepares for predicting with the weights as they are: if they change after it, predictions do not follow.
     pub fn prepare(&mut self) {
-        self.transposed = Some(Transposed::default());
+        self.weights = Some(Shared::default());
     }
 
     /// The same with the sums of every hidden layer normalised before their activation.
@@ -164,8 +164,8 @@ impl Towers {
         if let (true, Some(parameters)) = (plain && readable(streams), parameters(tensors)) {
             let depth = self.towers[0].layers.len();
             let anchor = self.towers[0].layers[0].weight();
-            let transposed = self.transposed.clone().unwrap_or_default();
-            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, reads, transposed)?);
+            let weights = self.weights.clone().unwrap_or_default();
+            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, &reads, weights)?);
         }
         self.composed(streams, &reads)
     }

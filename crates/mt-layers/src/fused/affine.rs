@@ -179,7 +179,7 @@ impl Affine {
                     Rows::Dense { values, width } if rows.wide(piece.inputs).is_none() => {
                         piece.start(bias, out, self.width);
                         let (xs, weight) = (piece.reads(values, width), piece.weight(weight));
-                        multiply(count, xs, weight, out, piece.writes(self.width));
+                        multiply(count, xs, weight, out, piece.writes(self.width), true);
                     }
                     Rows::Dense { .. } => add_bias(piece, bias, self.relu, out, self.width),
                 }
@@ -346,7 +346,7 @@ impl Affine {
                 let delta = Block::new(delta, piece.out, piece.width, self.width);
                 let weight = Block::new(weight, 0, piece.inputs, piece.inputs);
                 let to = Columns { at: piece.input, width: piece.inputs, stride: width };
-                multiply(gradient.len() / width, delta, weight, gradient, to);
+                multiply(gradient.len() / width, delta, weight, gradient, to, true);
             }
         };
         let (size, deltas) = (CHUNK * width, CHUNK * self.width);

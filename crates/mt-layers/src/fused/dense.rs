@@ -28,16 +28,31 @@ impl<'a> Block<'a> {
 const ROWS: usize = 4;
 
 kernel! {
-    /// `out[r] += xs[r] · weight` for all `rows`; `weight` has as many rows as `xs` has columns.
-    pub(super) fn multiply(simd: S, rows: usize, xs: Block<'_>, weight: Block<'_>, out: &mut [f32], to: Columns) {
-        let whole = rows / ROWS * ROWS;
+    /// `out[r] = xs[r] · weight` for all `rows`, or `+=` that if it `adds`; `weight` has as many rows as `xs` has columns.
+    pub(super) fn multiply(
+        simd: S,
+        rows: usize,
+        xs: Block<'_>,
+        weight: Block<'_>,
+        out: &mut [f32],
+        to: Columns,
+        adds: bool,
+    ) {
         let mut r = 0;
-        while r < whole {
-            by_panels!(2, to.width, multiply_panel[ROWS](simd, xs, r, weight, out, to));
+        // Sums of a narrow product wait for each other unless there are twice as many rows.
+        while to.width <= S::F32_LANES && r + 2 * ROWS <= rows {
+            match to.width == S::F32_LANES {
+                true => multiply_panel::<S, { 2 * ROWS }, 1, false>(simd, xs, r, weight, out, to, adds, 0),
+                false => multiply_panel::<S, { 2 * ROWS }, 0, true>(simd, xs, r, weight, out, to, adds, 0),
+            }
+            r += 2 * ROWS;
+        }
+        while r + ROWS <= rows {
+            by_panels!(2, to.width, multiply_panel[ROWS](simd, xs, r, weight, out, to, adds));
             r += ROWS;
         }
         while r < rows {
-            by_panels!(2, to.width, multiply_panel[1](simd, xs, r, weight, out, to));
+            by_panels!(2, to.width, multiply_panel[1](simd, xs, r, weight, out, to, adds));
             r += 1;
         }
     }
@@ -51,6 +66,7 @@ fn multiply_panel<S: Simd, const R: usize, const V: usize, const TAIL: bool>(
     weight: Block,
     out: &mut [f32],
     to: Columns,
+    adds: bool,
     first: usize,
 ) {
     let tail = Tail::of(simd, to.width);
@@ -68,7 +84,8 @@ fn multiply_panel<S: Simd, const R: usize, const V: usize, const TAIL: bool>(
     }
     for r in 0..R {
         let out = &mut out[(row + r) * to.stride + to.at + first..];
-        Panel::load(simd, tail, out).add(simd, sums[r]).store(simd, tail, out);
+        let sums = if adds { Panel::load(simd, tail, out).add(simd, sums[r]) } else { sums[r] };
+        sums.store(simd, tail, out);
     }
 }
 
@@ -145,17 +162,21 @@ mod tests {
 
     #[test]
     fn both_products_match_the_definition_for_all_remainders() {
-        for (rows, inputs, width) in [(1, 1, 1), (3, 5, 5), (4, 8, 8), (9, 17, 13), (10, 3, 48), (13, 6, 117)]
+        for (rows, inputs, width) in
+            [(1, 1, 1), (3, 5, 5), (4, 8, 8), (9, 17, 13), (17, 5, 16), (10, 3, 48), (13, 6, 117)]
         {
             let (xs, w) = (values(rows * (inputs + 2), 1), values(inputs * (width + 3), 2));
             let (x, weight) = (Block::new(&xs, 1, inputs, inputs + 2), Block::new(&w, 2, width, width + 3));
             let to = Columns { at: 1, width, stride: width + 2 };
             let mut out = vec![0.5; rows * to.stride];
-            multiply(rows, x, weight, &mut out, to);
+            multiply(rows, x, weight, &mut out, to, true);
+            let mut written = vec![f32::NAN; rows * to.stride];
+            multiply(rows, x, weight, &mut written, to, false);
             for r in 0..rows {
                 for j in 0..width {
                     let sum: f32 = (0..inputs).map(|i| x.row(r)[i] * weight.row(i)[j]).sum();
-                    assert_eq!(out[r * to.stride + 1 + j], 0.5 + sum, "{rows} x {inputs} x {width}");
+                    let at = r * to.stride + 1 + j;
+                    assert_eq!((out[at], written[at]), (0.5 + sum, sum), "{rows} x {inputs} x {width}");
                 }
             }
             let mut gradient = vec![0.5; inputs * (width + 3)];

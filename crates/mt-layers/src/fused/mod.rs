@@ -11,6 +11,7 @@ mod buffer;
 pub(crate) mod by_task;
 mod dense;
 pub(crate) mod gated;
+mod levels;
 pub(crate) mod loss;
 mod loss_rows;
 mod matmul;

@@ -1,0 +1,273 @@
+//! Towers level by level, for a chunk of rows.
+//!
+//! The units of all towers at a level lie side by side in one row-major matrix, and towers that read the same columns
+//! are one product: eight units of a tower fill half a vector, those of two towers a whole one.
+
+use std::ops::Range;
+
+use super::dense::{Block, multiply, multiply_transposed, transpose};
+use super::panels::Columns;
+use super::scratch::scratch;
+use super::{CHUNK, Parameter};
+use crate::kernel;
+
+/// All towers, from their streams to their logits.
+pub(super) struct Levels {
+    levels: Vec<Level>,
+    towers: usize,
+    /// Hidden units of a row.
+    pub hidden: usize,
+    /// Values of all parameters: of each level the weights, then the biases.
+    pub values: usize,
+}
+
+/// One layer of all towers.
+struct Level {
+    /// Columns that each tower reads, of the streams or of the units of the level below.
+    reads: Vec<Range<usize>>,
+    /// First column of each tower's units, and the end of the last.
+    units: Vec<usize>,
+    /// First value of each tower's weight `(units, inputs)`.
+    weights: Vec<usize>,
+    /// First value of the biases.
+    biases: usize,
+    /// Hidden units of a row at the levels below.
+    below: usize,
+    /// Whether all towers read the same columns.
+    shared: bool,
+}
+
+/// All parameters, in the order of [`Levels::values`].
+#[derive(Debug)]
+pub(crate) struct Weights {
+    values: Vec<f32>,
+    /// Weights as `(inputs, units)`; of towers that read the same columns as one matrix.
+    transposed: Vec<f32>,
+}
+
+/// Consecutive rows of a row-major matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub width: usize,
+}
+
+kernel! {
+    fn relu(_simd: S, xs: &mut [f32]) {
+        for x in xs {
+            // Not `max`, which would make 0 of NaN and hide it from the loss; this is one instruction less, too.
+            *x = if *x < 0.0 { 0.0 } else { *x };
+        }
+    }
+}
+
+kernel! {
+    /// `delta` of units that were not active becomes 0.
+    fn mask(_simd: S, delta: &mut [f32], hidden: &[f32]) {
+        let hidden = &hidden[..delta.len()];
+        for i in 0..delta.len() {
+            delta[i] = if hidden[i] > 0.0 { delta[i] } else { 0.0 };
+        }
+    }
+}
+
+/// A column of ones, whose product with a matrix is its column sums.
+const ONES: [f32; CHUNK] = [1.0; CHUNK];
+
+impl Levels {
+    /// `parameters` are weight `(units, inputs)` and bias of each of `depth` layers, tower after tower; `starts` is the
+    /// first column of the streams that each tower reads: the same one, or the end of what the tower before reads.
+    pub fn new(parameters: &[Parameter], depth: usize, starts: &[usize]) -> candle_core::Result<Self> {
+        let towers = starts.len();
+        let (mut levels, mut hidden, mut values) = (Vec::with_capacity(depth), 0, 0);
+        for l in 0..depth {
+            let shared = l == 0 && starts.iter().all(|start| *start == starts[0]);
+            let mut level = Level::default();
+            level.shared = shared;
+            for (t, start) in starts.iter().enumerate() {
+                let (units, inputs) = parameters[2 * (t * depth + l)].tensor.dims2()?;
+                let below = levels.last().map_or(*start, |below: &Level| below.units[t]);
+                level.reads.push(below..below + inputs);
+                level.weights.push(values);
+                level.units.push(level.units[t] + units);
+                values += units * inputs;
+            }
+            (level.biases, level.below) = (values, hidden);
+            values += level.width();
+            hidden += if l + 1 < depth { level.width() } else { 0 };
+            levels.push(level);
+        }
+        Ok(Self { levels, towers, hidden, values })
+    }
+
+    /// Number of logits of all towers.
+    pub fn logits(&self) -> usize {
+        self.levels.last().map_or(0, Level::width)
+    }
+
+    /// First value of a parameter.
+    pub fn start(&self, parameter: usize) -> usize {
+        let (tower, l) = (parameter / 2 / self.levels.len(), parameter / 2 % self.levels.len());
+        let level = &self.levels[l];
+        if parameter.is_multiple_of(2) { level.weights[tower] } else { level.biases + level.units[tower] }
+    }
+
+    /// The values of `parameters` as the passes read them.
+    pub fn weights(&self, parameters: &[&[f32]]) -> Weights {
+        let mut values = vec![0.0; self.values];
+        for (p, parameter) in parameters.iter().enumerate() {
+            values[self.start(p)..][..parameter.len()].copy_from_slice(parameter);
+        }
+        let mut transposed = values.clone();
+        for level in &self.levels {
+            for towers in level.products(0..self.towers) {
+                let (inputs, units) = (level.reads[towers.start].len(), level.units(&towers).len());
+                let start = level.weights[towers.start];
+                let weight = transpose(Block::new(&values[start..], 0, inputs, inputs), units);
+                transposed[start..][..weight.len()].copy_from_slice(&weight);
+            }
+        }
+        Weights { values, transposed }
+    }
+
+    /// What level `l` reads.
+    fn below<'a>(&self, l: usize, streams: Matrix<'a>, hidden: &'a [f32]) -> Matrix<'a> {
+        let of_level = |below: usize| {
+            let below = &self.levels[below];
+            Matrix { values: &hidden[below.below * streams.rows()..], width: below.width() }
+        };
+        l.checked_sub(1).map_or(streams, of_level)
+    }
+
+    /// Writes the units of all levels to `hidden`, level after level, and the logits.
+    pub fn forward(&self, weights: &Weights, streams: Matrix, hidden: &mut [f32], logits: &mut [f32]) {
+        let rows = streams.rows();
+        for (l, level) in self.levels.iter().enumerate() {
+            let (width, last) = (level.width(), l + 1 == self.levels.len());
+            let (below, own) = hidden.split_at_mut(level.below * rows);
+            let out = if last { &mut *logits } else { &mut own[..width * rows] };
+            for row in out.chunks_exact_mut(width) {
+                row.copy_from_slice(&weights.values[level.biases..][..width]);
+            }
+            for towers in level.products(0..self.towers) {
+                let units = level.units(&towers);
+                let weight = &weights.transposed[level.weights[towers.start]..];
+                let weight = Block::new(weight, 0, units.len(), units.len());
+                let xs = level.reads(&towers, self.below(l, streams, below));
+                multiply(rows, xs, weight, out, columns(&units, width), true);
+            }
+            if !last {
+                relu(out);
+            }
+        }
+    }
+
+    /// Adds to `sums`, the gradient of all parameters' values, and to that of the streams; what `input` holds before
+    /// counts for nothing if it is `fresh`.
+    #[allow(clippy::too_many_arguments, reason = "what it reads, then what it writes")]
+    pub fn backward(
+        &self,
+        weights: &Weights,
+        streams: Matrix,
+        hidden: &[f32],
+        gradient: &[f32],
+        sums: &mut [f32],
+        input: &mut [f32],
+        fresh: bool,
+    ) {
+        let rows = streams.rows();
+        // A backward pass of one task leaves the other towers without a gradient.
+        let active = self.active(gradient);
+        let whole = active == (0..self.towers);
+        let mut delta = scratch(self.hidden * rows);
+        if !whole {
+            delta.fill(0.0);
+        }
+        if fresh && !whole {
+            input.fill(0.0);
+        }
+        for (l, level) in self.levels.iter().enumerate().rev() {
+            let (below, own) = delta.split_at_mut(level.below * rows);
+            let own = if l + 1 == self.levels.len() {
+                gradient
+            } else {
+                let own = &mut own[..level.width() * rows];
+                mask(own, &hidden[level.below * rows..]);
+                &*own
+            };
+            let units = level.units(&active);
+            let delta = Block::new(own, units.start, units.len(), level.width());
+            let biases = &mut sums[level.biases + units.start..];
+            let ones = Block::new(&ONES, 0, 1, 1);
+            multiply_transposed(rows, ones, delta, biases, columns(&(0..units.len()), units.len()));
+            let read = self.below(l, streams, hidden);
+            let (to, adds) = match l.checked_sub(1) {
+                Some(lower) => (&mut below[self.levels[lower].below * rows..], !whole),
+                None => (&mut *input, !(fresh && whole)),
+            };
+            for towers in level.products(active.clone()) {
+                let (units, start) = (level.units(&towers), level.weights[towers.start]);
+                let delta = Block::new(own, units.start, units.len(), level.width());
+                let xs = level.reads(&towers, read);
+                let inputs = xs.columns.width;
+                multiply_transposed(rows, delta, xs, &mut sums[start..], columns(&(0..inputs), inputs));
+                let weight = Block::new(&weights.values[start..], 0, inputs, inputs);
+                multiply(rows, delta, weight, to, xs.columns, adds);
+            }
+        }
+    }
+
+    /// The towers from the first to the last whose logits have a gradient.
+    fn active(&self, gradient: &[f32]) -> Range<usize> {
+        let Some(level) = self.levels.last() else { return 0..0 };
+        let has_gradient = |tower: &usize| {
+            let units = level.units(&(*tower..tower + 1));
+            gradient.chunks_exact(level.width()).any(|row| row[units.clone()].iter().any(|g| *g != 0.0))
+        };
+        let first = (0..self.towers).find(has_gradient);
+        let last = (0..self.towers).rev().find(has_gradient);
+        first.zip(last).map_or(0..0, |(first, last)| first..last + 1)
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        let (reads, weights) = (Vec::new(), Vec::new());
+        Self { reads, units: vec![0], weights, biases: 0, below: 0, shared: false }
+    }
+}
+
+impl Level {
+    /// Units of all towers.
+    fn width(&self) -> usize {
+        self.units[self.units.len() - 1]
+    }
+
+    /// Columns of the units of consecutive towers.
+    fn units(&self, towers: &Range<usize>) -> Range<usize> {
+        self.units[towers.start]..self.units[towers.end]
+    }
+
+    /// The towers of each product.
+    fn products(&self, towers: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let step = if self.shared { towers.len().max(1) } else { 1 };
+        towers.step_by(step).map(move |first| first..first + step)
+    }
+
+    /// What the towers of a product read.
+    fn reads<'a>(&self, towers: &Range<usize>, below: Matrix<'a>) -> Block<'a> {
+        let columns = &self.reads[towers.start];
+        Block::new(below.values, columns.start, columns.len(), below.width)
+    }
+}
+
+impl Matrix<'_> {
+    fn rows(self) -> usize {
+        self.values.len() / self.width
+    }
+}
+
+/// Some columns of rows of `stride`.
+fn columns(columns: &Range<usize>, stride: usize) -> Columns {
+    Columns { at: columns.start, width: columns.len(), stride }
+}
