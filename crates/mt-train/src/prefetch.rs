@@ -1,6 +1,6 @@
 //! Batches made ready by a thread of their own while the step before them runs.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ const DEPTH: usize = 2;
 pub(crate) struct Ahead {
     groups: Receiver<Result<Vec<Ready>>>,
     group: std::vec::IntoIter<Ready>,
+    /// Asks for one more group.
+    orders: Sender<()>,
+    /// Groups taken since the last were asked for.
+    taken: usize,
     /// Time spent waiting for the other thread.
     pub waited: Duration,
 }
@@ -46,13 +50,25 @@ impl Ahead {
             if let Some(ready) = self.group.next() {
                 return Ok(Some(ready));
             }
+            if self.taken == DEPTH {
+                self.go_on();
+            }
             let since = Instant::now();
             let group = self.groups.recv();
             self.waited += since.elapsed();
             match group {
-                Ok(group) => self.group = group?.into_iter(),
+                Ok(group) => (self.group, self.taken) = (group?.into_iter(), self.taken + 1),
                 Err(_) => return Ok(None),
             }
+        }
+    }
+
+    /// Lets the other thread make the next batches: while what follows leaves a processor idle. Otherwise it takes one
+    /// from the passes of a large batch, which then run on this thread alone.
+    pub fn go_on(&mut self) {
+        for _ in 0..std::mem::take(&mut self.taken) {
+            // It is gone after the last batch.
+            let _ = self.orders.send(());
         }
     }
 }
@@ -66,10 +82,14 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
     device: &Device,
     order: impl FnOnce() -> Vec<u32> + Send + 'scope,
 ) -> Ahead {
-    let (sender, groups) = sync_channel(DEPTH);
+    let ((sender, groups), (orders, asked)) = (channel(), channel());
     let device = device.clone();
     scope.spawn(move || {
+        // The channel is closed where the epoch was left.
         for rows in order().chunks((ROWS / size).max(1) * size) {
+            if asked.recv().is_err() {
+                break;
+            }
             let ready: Result<Vec<Ready>> =
                 Batches::new(table, rows, size).map(|batch| ready(batch, &device)).collect();
             let ready = ready.and_then(|ready| arrived(&device).map(|()| ready));
@@ -79,7 +99,10 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
             }
         }
     });
-    Ahead { groups, group: Vec::new().into_iter(), waited: Duration::ZERO }
+    let mut ahead =
+        Ahead { groups, group: Vec::new().into_iter(), orders, taken: DEPTH, waited: Duration::ZERO };
+    ahead.go_on();
+    ahead
 }
 
 /// Waits for the copies that this thread began. CUDA orders work by thread, so that the one which trains might read memory

@@ -24,6 +24,21 @@ pub(crate) struct Step {
     pub mask: Vec<f32>,
 }
 
+impl Step {
+    /// Waits for its loss.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if that is not finite.
+    pub fn check(&self) -> Result<()> {
+        let loss = self.total.to_scalar::<f32>()?;
+        if loss.is_finite() {
+            return Ok(());
+        }
+        let Step { step, epoch, rows, .. } = self;
+        Err(Error::Diverged { loss, step: *step, epoch: *epoch, rows: rows.clone(), culprit: None })
+    }
+}
+
 /// Loss and AUC of a task over some steps.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskProgress {
@@ -53,17 +68,12 @@ impl<'a> Running<'a> {
         Self { tasks, readout, auc, loss: vec![0.0; tasks.len()], total: 0.0, steps: 0 }
     }
 
-    /// Reads a step's results.
+    /// Adds a step's results.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if its loss is not finite.
-    pub fn read(&mut self, step: Step) -> Result<()> {
-        let loss = step.total.to_scalar::<f32>()?;
-        if !loss.is_finite() {
-            let Step { step, epoch, rows, .. } = step;
-            return Err(Error::Diverged { loss, step, epoch, rows, culprit: None });
-        }
-        self.total += f64::from(loss);
+    /// If its tensors cannot be read.
+    pub fn add(&mut self, step: &Step) -> Result<()> {
+        self.total += f64::from(step.total.to_scalar::<f32>()?);
         self.steps += 1;
         let losses = step.losses.to_vec1::<f32>()?;
         self.loss.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += f64::from(loss));

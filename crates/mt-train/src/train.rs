@@ -120,6 +120,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             let forward = |model: &dyn Model, part: usize| probe.logits(model, &xs[part], before, part);
             let Collected { total, losses, logits } =
                 collect(&mut balancer, &gradients, &objective, &labelled, |part| forward(&*model, part))?;
+            batches.go_on();
             let Labelled { rows: count, labels, mask } = Labelled::together(labelled);
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
@@ -133,15 +134,20 @@ fn run_epochs<'scope, 'env: 'scope>(
             stopped = stop.load(Ordering::Relaxed);
             let log = step.is_multiple_of(cfg.train.log_every) || state.rows == rows || stopped;
             // Another device is not waited for between two lines of the log.
-            if log || device.is_cpu() {
-                let read = unread.drain(..).try_for_each(|step| running.read(step));
-                read.map_err(|error| probe.explain(error))?;
-            }
+            let read = if log || device.is_cpu() { std::mem::take(&mut unread) } else { Vec::new() };
+            read.iter().try_for_each(Step::check).map_err(|error| probe.explain(error))?;
             if let Some(max) = cfg.train.clip_norm {
                 clip(&trainable, max)?;
             }
             let factor = cfg.train.schedule.at(position, &cfg.train.select);
-            optimizer.step(&trainable, |i| factor * rates.params[i])?;
+            let mut update = || optimizer.step(&trainable, |i| factor * rates.params[i]);
+            let mut add = || read.iter().try_for_each(|step| running.add(step));
+            let (moved, added) = match count >= SHARED {
+                true => rayon::join(update, add),
+                false => (update(), add()),
+            };
+            moved?;
+            added?;
             if let Some(embeddings) = layer.embeddings() {
                 embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
             }
@@ -212,6 +218,9 @@ fn run_epochs<'scope, 'env: 'scope>(
     let interrupted = stopped && epochs < cfg.train.epochs;
     Ok(Outcome { scorer, parameters, best, epochs, seconds, rows: seen, interrupted })
 }
+
+/// Rows of a step from which another thread, awake from its passes, adds up the metrics while this one updates.
+const SHARED: usize = 1024;
 
 /// Checkpoints within an epoch that are kept: should the last be damaged, there is the one before.
 const KEEP_STEPS: usize = 2;

@@ -82,8 +82,7 @@ impl Levels {
         let (mut levels, mut hidden, mut values) = (Vec::with_capacity(depth), 0, 0);
         for l in 0..depth {
             let shared = l == 0 && starts.iter().all(|start| *start == starts[0]);
-            let mut level = Level::default();
-            level.shared = shared;
+            let mut level = Level { shared, ..Level::default() };
             for (t, start) in starts.iter().enumerate() {
                 let (units, inputs) = parameters[2 * (t * depth + l)].tensor.dims2()?;
                 let below = levels.last().map_or(*start, |below: &Level| below.units[t]);
