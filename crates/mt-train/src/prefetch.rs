@@ -24,9 +24,9 @@ const DEPTH: usize = 2;
 pub(crate) struct Ahead {
     groups: Receiver<Result<Vec<Ready>>>,
     group: std::vec::IntoIter<Ready>,
-    /// Asks for one more group.
+    /// Each order is for one more group.
     orders: Sender<()>,
-    /// Groups taken since the last were asked for.
+    /// Groups taken for which no other was ordered yet.
     taken: usize,
     /// Time spent waiting for the other thread.
     pub waited: Duration,
@@ -50,6 +50,7 @@ impl Ahead {
             if let Some(ready) = self.group.next() {
                 return Ok(Some(ready));
             }
+            // A step of many batches may have taken all that were ordered.
             if self.taken == DEPTH {
                 self.go_on();
             }
@@ -63,8 +64,8 @@ impl Ahead {
         }
     }
 
-    /// Lets the other thread make the next batches: while what follows leaves a processor idle. Otherwise it takes one
-    /// from the passes of a large batch, which then run on this thread alone.
+    /// Lets the other thread make the next batches. To be called where what follows leaves a processor idle: from the
+    /// passes of a large batch it would take one, and leave most of them to this thread.
     pub fn go_on(&mut self) {
         for _ in 0..std::mem::take(&mut self.taken) {
             // It is gone after the last batch.
@@ -85,8 +86,8 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
     let ((sender, groups), (orders, asked)) = (channel(), channel());
     let device = device.clone();
     scope.spawn(move || {
-        // The channel is closed where the epoch was left.
         for rows in order().chunks((ROWS / size).max(1) * size) {
+            // There are no more orders when the epoch is left.
             if asked.recv().is_err() {
                 break;
             }
@@ -117,4 +118,48 @@ fn arrived(device: &Device) -> Result<()> {
 fn ready(batch: Batch, device: &Device) -> Result<Ready> {
     let (rows, Batch { numeric, fields, labels, mask, .. }) = (batch.rows(), batch);
     Ok((Features::new(numeric, fields)?.to_device(device)?, Labelled { rows, labels, mask }))
+}
+
+#[cfg(test)]
+mod tests {
+    use mt_data::{DenseRows, Numeric};
+
+    use super::*;
+
+    #[test]
+    fn a_step_may_take_more_than_lies_ready() -> Result<()> {
+        let count = 5 * ROWS + 7;
+        let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; count] });
+        let labels = (0..count).map(|row| row as f32).collect();
+        let table = Table::new(numeric, labels, vec![1.0; count], 1)?;
+        let order = || (0..count as u32).rev().collect();
+        std::thread::scope(|scope| {
+            for (size, at_once) in [(ROWS, 4), (1000, 30), (ROWS, 1)] {
+                let mut batches = ahead(scope, &table, size, &Device::Cpu, order);
+                let mut labels = Vec::new();
+                while let Some((xs, labelled)) = batches.step(at_once)? {
+                    assert_eq!(xs.len(), labelled.len());
+                    labels.extend(labelled.into_iter().flat_map(|batch| batch.labels));
+                    // It is only a hint: without it, the next batches come later.
+                    if at_once > 1 {
+                        batches.go_on();
+                    }
+                }
+                assert!(labels.iter().rev().enumerate().all(|(row, label)| *label == row as f32));
+                assert_eq!(labels.len(), count);
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn an_epoch_that_is_left_ends_its_thread() -> Result<()> {
+        let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; 4 * ROWS] });
+        let table = Table::new(numeric, vec![0.0; 4 * ROWS], vec![1.0; 4 * ROWS], 1)?;
+        std::thread::scope(|scope| {
+            let mut batches = ahead(scope, &table, ROWS, &Device::Cpu, || (0..4 * ROWS as u32).collect());
+            assert!(batches.step(1)?.is_some());
+            Ok(())
+        })
+    }
 }

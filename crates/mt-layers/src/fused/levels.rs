@@ -47,7 +47,7 @@ pub(crate) struct Weights {
 
 /// Consecutive rows of a row-major matrix.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(super) struct RowMajor<'a> {
     pub values: &'a [f32],
     pub width: usize,
 }
@@ -130,16 +130,16 @@ impl Levels {
     }
 
     /// What level `l` reads.
-    fn below<'a>(&self, l: usize, streams: Matrix<'a>, hidden: &'a [f32]) -> Matrix<'a> {
+    fn below<'a>(&self, l: usize, streams: RowMajor<'a>, hidden: &'a [f32]) -> RowMajor<'a> {
         let of_level = |below: usize| {
             let below = &self.levels[below];
-            Matrix { values: &hidden[below.below * streams.rows()..], width: below.width() }
+            RowMajor { values: &hidden[below.below * streams.rows()..], width: below.width() }
         };
         l.checked_sub(1).map_or(streams, of_level)
     }
 
     /// Writes the units of all levels to `hidden`, level after level, and the logits.
-    pub fn forward(&self, weights: &Weights, streams: Matrix, hidden: &mut [f32], logits: &mut [f32]) {
+    pub fn forward(&self, weights: &Weights, streams: RowMajor, hidden: &mut [f32], logits: &mut [f32]) {
         let rows = streams.rows();
         for (l, level) in self.levels.iter().enumerate() {
             let (width, last) = (level.width(), l + 1 == self.levels.len());
@@ -167,7 +167,7 @@ impl Levels {
     pub fn backward(
         &self,
         weights: &Weights,
-        streams: Matrix,
+        streams: RowMajor,
         hidden: &[f32],
         gradient: &[f32],
         sums: &mut [f32],
@@ -254,13 +254,13 @@ impl Level {
     }
 
     /// What the towers of a product read.
-    fn reads<'a>(&self, towers: &Range<usize>, below: Matrix<'a>) -> Block<'a> {
+    fn reads<'a>(&self, towers: &Range<usize>, below: RowMajor<'a>) -> Block<'a> {
         let columns = &self.reads[towers.start];
         Block::new(below.values, columns.start, columns.len(), below.width)
     }
 }
 
-impl Matrix<'_> {
+impl RowMajor<'_> {
     fn rows(self) -> usize {
         self.values.len() / self.width
     }
@@ -269,4 +269,69 @@ impl Matrix<'_> {
 /// Some columns of rows of `stride`.
 fn columns(columns: &Range<usize>, stride: usize) -> Columns {
     Columns { at: columns.start, width: columns.len(), stride }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Result, Tensor};
+
+    use super::*;
+
+    const ROWS: usize = 11;
+
+    /// Small whole numbers, whose sums are exact.
+    fn values(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7 + seed * 5) % 9) as f32 - 4.0).collect()
+    }
+
+    /// Three towers of 5 columns with these hidden units each, and 2, 1 and 1 logits.
+    fn parameters(hidden: &[usize]) -> Result<Vec<Parameter>> {
+        let mut parameters = Vec::new();
+        for logits in [2, 1, 1] {
+            let mut inputs = 5;
+            for units in hidden.iter().copied().chain([logits]) {
+                let (weight, bias) = (values(units * inputs, parameters.len()), values(units, 3));
+                let weight = Tensor::from_vec(weight, (units, inputs), &Device::Cpu)?;
+                for tensor in [weight, Tensor::from_vec(bias, units, &Device::Cpu)?] {
+                    parameters.push(Parameter { tensor, gradient: None });
+                }
+                inputs = units;
+            }
+        }
+        Ok(parameters)
+    }
+
+    #[test]
+    fn the_gradients_of_single_tasks_add_up_to_that_of_all() -> Result<()> {
+        for (starts, width) in [([0, 0, 0], 5), ([0, 5, 10], 15)] {
+            for hidden in [&[][..], &[3], &[4, 3]] {
+                let parameters = parameters(hidden)?;
+                let levels = Levels::new(&parameters, hidden.len() + 1, &starts)?;
+                let flat = parameters.iter().map(|p| p.tensor.flatten_all()?.to_vec1::<f32>());
+                let flat = flat.collect::<Result<Vec<_>>>()?;
+                let weights = levels.weights(&flat.iter().map(|values| &values[..]).collect::<Vec<_>>());
+                let xs = values(ROWS * width, 1);
+                let streams = RowMajor { values: &xs, width };
+                let mut units = vec![f32::NAN; ROWS * levels.hidden];
+                levels.forward(&weights, streams, &mut units, &mut [0.0; 4 * ROWS]);
+                let backward = |tasks: Range<usize>| {
+                    let mut gradient = values(4 * ROWS, 2);
+                    let of_tasks = |i: usize| tasks.contains(&[0, 0, 1, 2][i % 4]);
+                    (0..gradient.len()).filter(|&i| !of_tasks(i)).for_each(|i| gradient[i] = 0.0);
+                    let (mut sums, mut input) = (vec![0.0; levels.values], vec![f32::NAN; xs.len()]);
+                    levels.backward(&weights, streams, &units, &gradient, &mut sums, &mut input, true);
+                    sums.extend(input);
+                    sums
+                };
+                let mut sum = backward(0..0);
+                assert!(sum.iter().all(|x| *x == 0.0));
+                for task in 0..3 {
+                    sum.iter_mut().zip(backward(task..task + 1)).for_each(|(sum, x)| *sum += x);
+                }
+                assert!(sum.iter().any(|x| *x != 0.0));
+                assert_eq!(sum, backward(0..3), "towers from {starts:?} with {hidden:?}");
+            }
+        }
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::levels::{Levels, Matrix, Weights};
+use super::levels::{Levels, RowMajor, Weights};
 use super::scratch::{Scratch, scratch};
 use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all};
 use crate::leaf::InputGradient;
@@ -60,7 +60,7 @@ impl CustomOp2 for FusedTowers {
         let (kept, logits) = (levels.hidden.max(1), levels.logits());
         let (mut hidden, mut out) = (scratch(rows * kept), buffer(rows * logits));
         let chunk = |((streams, hidden), out): ((&[f32], &mut [f32]), &mut [f32])| {
-            levels.forward(weights, Matrix { values: streams, width }, hidden, out);
+            levels.forward(weights, RowMajor { values: streams, width }, hidden, out);
         };
         if self.parallel(rows) {
             let inputs = streams.par_chunks(CHUNK * width).zip(hidden.par_chunks_mut(CHUNK * kept));
@@ -91,7 +91,7 @@ impl CustomOp2 for FusedTowers {
             let (streams, grad) = (values[0], values[1]);
             type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
             let chunk = |((((streams, hidden), grad), sums), input): Chunk| {
-                let streams = Matrix { values: streams, width };
+                let streams = RowMajor { values: streams, width };
                 levels.backward(weights, streams, hidden, grad, sums, input, fresh);
             };
             if self.parallel(rows) {
