@@ -142,7 +142,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             let factor = cfg.train.schedule.at(position, &cfg.train.select);
             let mut update = || optimizer.step(&trainable, |i| factor * rates.params[i]);
             let mut add = || read.iter().try_for_each(|step| running.add(step));
-            let (moved, added) = match count >= SHARED {
+            let (moved, added) = match device.is_cpu() && count >= SHARED {
                 true => rayon::join(update, add),
                 false => (update(), add()),
             };
@@ -219,7 +219,8 @@ fn run_epochs<'scope, 'env: 'scope>(
     Ok(Outcome { scorer, parameters, best, epochs, seconds, rows: seen, interrupted })
 }
 
-/// Rows of a step from which another thread, awake from its passes, adds up the metrics while this one updates.
+/// Rows of a step on the CPU from which another thread, awake from its passes, adds up the metrics while this one updates.
+/// On a card each thread's work is in an order of its own.
 const SHARED: usize = 1024;
 
 /// Checkpoints within an epoch that are kept: should the last be damaged, there is the one before.

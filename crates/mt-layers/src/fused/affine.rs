@@ -5,7 +5,7 @@
 use candle_core::Result;
 use rayon::prelude::*;
 
-use super::dense::{Block, multiply, multiply_transposed, transpose};
+use super::dense::{Block, multiply, multiply_transposed, relu, transpose};
 use super::matmul::{Matrix, add_product, write_product};
 use super::packed::{Packed, pays};
 use super::panels::Columns;
@@ -100,15 +100,6 @@ kernel! {
 }
 
 kernel! {
-    fn relu_rows(_simd: S, out: &mut [f32]) {
-        for i in 0..out.len() {
-            // Not `max`, which would turn a NaN into 0.
-            out[i] = if out[i] < 0.0 { 0.0 } else { out[i] };
-        }
-    }
-}
-
-kernel! {
     /// `gradient = 0` where the unit was not active (nowhere without ReLU), `bias += Σ_rows gradient`.
     fn mask_rows(_simd: S, gradient: &mut [f32], result: &[f32], relu: bool, bias: &mut [f32]) {
         let width = bias.len();
@@ -185,7 +176,7 @@ impl Affine {
                 }
             }
             if self.relu && pieces.iter().any(|piece| rows.wide(piece.inputs).is_none()) {
-                relu_rows(out);
+                relu(out);
             }
         };
         match self.parallel(rows) {

@@ -141,6 +141,16 @@ fn transposed_panel<S: Simd, const R: usize, const V: usize, const TAIL: bool>(
     }
 }
 
+kernel! {
+    /// Negative values become 0.
+    pub(super) fn relu(_simd: S, xs: &mut [f32]) {
+        for i in 0..xs.len() {
+            // Not `max`, which would make 0 of NaN and hide it from the loss; this is one instruction less, too.
+            xs[i] = if xs[i] < 0.0 { 0.0 } else { xs[i] };
+        }
+    }
+}
+
 /// The transpose of a block of `rows` rows, row-major and without gaps.
 pub(super) fn transpose(block: Block, rows: usize) -> Vec<f32> {
     let mut transposed = super::buffer(rows * block.columns.width);

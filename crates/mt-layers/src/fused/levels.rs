@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::dense::{Block, multiply, multiply_transposed, transpose};
+use super::dense::{Block, multiply, multiply_transposed, relu, transpose};
 use super::panels::Columns;
 use super::scratch::scratch;
 use super::{CHUNK, Parameter};
@@ -50,15 +50,6 @@ pub(crate) struct Weights {
 pub(super) struct RowMajor<'a> {
     pub values: &'a [f32],
     pub width: usize,
-}
-
-kernel! {
-    fn relu(_simd: S, xs: &mut [f32]) {
-        for x in xs {
-            // Not `max`, which would make 0 of NaN and hide it from the loss; this is one instruction less, too.
-            *x = if *x < 0.0 { 0.0 } else { *x };
-        }
-    }
 }
 
 kernel! {
