@@ -44,11 +44,12 @@ fn table() -> Result<Table> {
     Ok(Table::new(numeric, labels, mask, TASKS.len()).expect("the shapes fit"))
 }
 
-/// A model with weights that need no gradient, as the predictor has it: fused operations run.
+/// A model with weights that need no gradient, prepared as the predictor does it: fused operations run.
 fn frozen(cfg: &ModelConfig, tasks: &[Task]) -> Result<Box<dyn Model>> {
     let params = Params::new(1);
     build(cfg, WIDTH, tasks, params.builder(DType::F32, &Device::Cpu))?;
-    let model = build(cfg, WIDTH, tasks, params.frozen(DType::F32, &Device::Cpu))?;
+    let mut model = build(cfg, WIDTH, tasks, params.frozen(DType::F32, &Device::Cpu))?;
+    model.prepare();
     let none = SparseRows { width: WIDTH, offsets: vec![0, 0], ..SparseRows::default() };
     assert!(
         !model.forward(&input(Numeric::Sparse(none))?)?.track_op(),
