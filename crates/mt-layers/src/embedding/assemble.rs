@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::blocks::copy;
 use super::config::Pooling;
-use super::gather::gather;
+use super::gather::{fetch, gather};
 use super::ids::Ids;
 use super::lookup::Lookup;
 use super::{Placed, Shared, read};
@@ -72,7 +72,16 @@ pub(super) fn assemble(
         let chunk = |(c, out): (usize, &mut [f32])| {
             let mut spare = buffer(widest);
             let first = c * CHUNK;
+            let batch = first..first + out.len() / stride;
+            let mut coming = placed.fields.iter().zip(ids);
+            let mut fetch_next = || {
+                if let Some((entry, ids)) = coming.next() {
+                    fetch(lookups[entry.table], ids, batch.clone(), entry.width);
+                }
+            };
+            fetch_next();
             for (entry, ids) in placed.fields.iter().zip(ids) {
+                fetch_next();
                 let place = entry.place(stride);
                 gather(lookups[entry.table], ids, entry.field.pooling, first, place, &mut spare, out);
             }

@@ -1,10 +1,12 @@
 //! Forward: pooled rows of a field into its columns of the output.
 
+use std::ops::Range;
+
 use super::blocks::add_scaled;
 use super::config::Pooling;
 use super::ids::Ids;
 use super::lookup::Lookup;
-use super::prefetch::ahead;
+use super::prefetch::{BURST, ahead};
 use crate::kernel;
 
 /// A field's columns `at..at + width` of a row-major matrix with rows of `stride`.
@@ -16,7 +18,17 @@ pub(super) struct Place {
 }
 
 kernel! {
-    /// Writes the pooled rows of batch rows `first..` to the zeroed rows of `out`.
+    /// Fetches what [`gather`] begins with.
+    pub(super) fn fetch(_simd: S, lookup: Lookup<'_>, ids: &Ids, batch: Range<usize>, width: usize) {
+        let listed = ids.lists(batch);
+        for e in listed.start..listed.end.min(listed.start + 2 * BURST) {
+            lookup.prefetch(ids.rows[e], width);
+        }
+    }
+}
+
+kernel! {
+    /// Writes the pooled rows of batch rows `first..` to the zeroed rows of `out`. The first of them have been [fetched](fetch).
     pub(super) fn gather(
         _simd: S,
         lookup: Lookup<'_>,
@@ -27,16 +39,17 @@ kernel! {
         spare: &mut [f32],
         out: &mut [f32],
     ) {
-        let (spare, mut fetched) = (&mut spare[..place.width], 0);
-        for b in 0..out.len() / place.stride {
+        let batch = out.len() / place.stride;
+        let (listed, spare) = (ids.lists(first..first + batch), &mut spare[..place.width]);
+        let mut fetched = listed.start + 2 * BURST;
+        for b in 0..batch {
             let list = ids.list(first + b);
             let out = &mut out[b * place.stride + place.at..][..place.width];
             if list.is_empty() {
                 continue;
             }
             let (from, count) = (list.start, list.len());
-            fetched = fetched.max(from);
-            ahead(&mut fetched, list.end, ids.rows.len(), |e| lookup.prefetch(ids.rows[e], place.width));
+            ahead(&mut fetched, list.end, listed.end, |e| lookup.prefetch(ids.rows[e], place.width));
             if let Some(weights) = &ids.weights {
                 for e in list {
                     add_scaled(weights[e], lookup.row(ids.rows[e], spare), out);

@@ -49,6 +49,15 @@ impl Ids {
         }
     }
 
+    /// Positions of the lists of consecutive batch rows.
+    #[inline(always)]
+    pub(super) fn lists(&self, rows: Range<usize>) -> Range<usize> {
+        match &self.offsets {
+            Some(offsets) => offsets[rows.start] as usize..offsets[rows.end] as usize,
+            None => rows,
+        }
+    }
+
     /// The key that an id stands for.
     pub(super) fn key(&self, id: u32) -> Option<u64> {
         self.keys.as_ref()?.get(id.checked_sub(RESERVED)? as usize).copied()

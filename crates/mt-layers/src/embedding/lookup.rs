@@ -50,6 +50,7 @@ impl<'a> Lookup<'a> {
     /// Fetches a row that will be read soon.
     #[inline(always)]
     pub fn prefetch(self, id: u32, width: usize) {
+        prefetch(&self.seen[id as usize / 64..][..1]);
         let place = if self.ranks.is_empty() { Some(id as usize) } else { self.place(id) };
         let Some(at) = place.map(|place| place * self.stride) else { return };
         match self.values {

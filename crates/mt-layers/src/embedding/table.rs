@@ -280,6 +280,7 @@ impl Records<'_> {
     /// Fetches a record that will be updated soon.
     #[inline(always)]
     pub fn prefetch(&self, id: u32) {
+        prefetch(&self.seen[id as usize / 64..][..1]);
         prefetch(&self.records[id as usize * self.stride..][..self.stride]);
     }
 
@@ -290,7 +291,9 @@ impl Records<'_> {
         let (words, state) = record.split_at_mut(self.storage.words(width));
         let (word, bit) = (&mut self.seen[id as usize / 64], 1 << (id % 64));
         let fresh = *word & bit == 0;
-        *word |= bit;
+        if fresh {
+            *word |= bit;
+        }
         let sum = self.sums.get_mut(id as usize);
         Row { id, start: self.start, storage: self.storage, words, state, sum, fresh }
     }
