@@ -73,17 +73,18 @@ pub(super) fn assemble(
             let mut spare = buffer(widest);
             let first = c * CHUNK;
             let batch = first..first + out.len() / stride;
-            let mut coming = placed.fields.iter().zip(ids);
-            let mut fetch_next = || {
-                if let Some((entry, ids)) = coming.next() {
-                    fetch(lookups[entry.table], ids, batch.clone(), entry.width);
-                }
+            let fetch = |f: usize| match (placed.fields.get(f), ids.get(f)) {
+                (Some(entry), Some(ids)) => fetch(lookups[entry.table], ids, batch.clone(), entry.width),
+                _ => 0,
             };
-            fetch_next();
-            for (entry, ids) in placed.fields.iter().zip(ids) {
-                fetch_next();
-                let place = entry.place(stride);
-                gather(lookups[entry.table], ids, entry.field.pooling, first, place, &mut spare, out);
+            let mut fetched = fetch(0);
+            for (f, (entry, ids)) in placed.fields.iter().zip(ids).enumerate() {
+                // Each field's first rows come while those of the one before are gathered.
+                let next = fetch(f + 1);
+                let (lookup, pooling, place) =
+                    (lookups[entry.table], entry.field.pooling, entry.place(stride));
+                gather(lookup, ids, pooling, batch.clone(), fetched, place, &mut spare, out);
+                fetched = next;
             }
             numeric.write(first, placed.width, stride, out);
         };

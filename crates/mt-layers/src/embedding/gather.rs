@@ -6,7 +6,7 @@ use super::blocks::add_scaled;
 use super::config::Pooling;
 use super::ids::Ids;
 use super::lookup::Lookup;
-use super::prefetch::{BURST, ahead};
+use super::prefetch::ahead;
 use crate::kernel;
 
 /// A field's columns `at..at + width` of a row-major matrix with rows of `stride`.
@@ -17,39 +17,38 @@ pub(super) struct Place {
     pub stride: usize,
 }
 
-kernel! {
-    /// Fetches what [`gather`] begins with.
-    pub(super) fn fetch(_simd: S, lookup: Lookup<'_>, ids: &Ids, batch: Range<usize>, width: usize) {
-        let listed = ids.lists(batch);
-        for e in listed.start..listed.end.min(listed.start + 2 * BURST) {
-            lookup.prefetch(ids.rows[e], width);
-        }
-    }
+/// Fetches what [`gather`] of the batch rows `batch` begins with; up to where.
+pub(super) fn fetch(lookup: Lookup, ids: &Ids, batch: Range<usize>, width: usize) -> usize {
+    let listed = ids.lists(batch);
+    let mut fetched = listed.start;
+    ahead(&mut fetched, listed.start, listed.end, |e| lookup.prefetch(ids.rows[e], width));
+    fetched
 }
 
 kernel! {
-    /// Writes the pooled rows of batch rows `first..` to the zeroed rows of `out`. The first of them have been [fetched](fetch).
+    /// Writes the pooled rows of the batch rows `batch` to the zeroed rows of `out`. Ids before `fetched` were
+    /// [fetched](fetch).
     pub(super) fn gather(
         _simd: S,
         lookup: Lookup<'_>,
         ids: &Ids,
         pooling: Pooling,
-        first: usize,
+        batch: Range<usize>,
+        fetched: usize,
         place: Place,
         spare: &mut [f32],
         out: &mut [f32],
     ) {
-        let batch = out.len() / place.stride;
-        let (listed, spare) = (ids.lists(first..first + batch), &mut spare[..place.width]);
-        let mut fetched = listed.start + 2 * BURST;
-        for b in 0..batch {
-            let list = ids.list(first + b);
+        let (end, spare) = (ids.lists(batch.clone()).end, &mut spare[..place.width]);
+        let mut fetched = fetched;
+        for b in 0..batch.len() {
+            let list = ids.list(batch.start + b);
             let out = &mut out[b * place.stride + place.at..][..place.width];
             if list.is_empty() {
                 continue;
             }
             let (from, count) = (list.start, list.len());
-            ahead(&mut fetched, list.end, listed.end, |e| lookup.prefetch(ids.rows[e], place.width));
+            ahead(&mut fetched, list.end, end, |e| lookup.prefetch(ids.rows[e], place.width));
             if let Some(weights) = &ids.weights {
                 for e in list {
                     add_scaled(weights[e], lookup.row(ids.rows[e], spare), out);

@@ -43,10 +43,7 @@ impl Ids {
     /// Positions of the list of one batch row.
     #[inline(always)]
     pub(super) fn list(&self, row: usize) -> Range<usize> {
-        match &self.offsets {
-            Some(offsets) => offsets[row] as usize..offsets[row + 1] as usize,
-            None => row..row + 1,
-        }
+        self.lists(row..row + 1)
     }
 
     /// Positions of the lists of consecutive batch rows.

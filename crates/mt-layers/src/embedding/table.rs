@@ -291,6 +291,7 @@ impl Records<'_> {
         let (words, state) = record.split_at_mut(self.storage.words(width));
         let (word, bit) = (&mut self.seen[id as usize / 64], 1 << (id % 64));
         let fresh = *word & bit == 0;
+        // A word that is only read stays in the caches of both processors.
         if fresh {
             *word |= bit;
         }
