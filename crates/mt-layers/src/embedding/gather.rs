@@ -21,7 +21,9 @@ pub(super) struct Place {
 pub(super) fn fetch(lookup: Lookup, ids: &Ids, batch: Range<usize>, width: usize) -> usize {
     let listed = ids.lists(batch);
     let mut fetched = listed.start;
-    ahead(&mut fetched, listed.start, listed.end, |e| lookup.prefetch(ids.rows[e], width));
+    for e in ahead(&mut fetched, listed.start, listed.end) {
+        lookup.prefetch(ids.rows[e], width);
+    }
     fetched
 }
 
@@ -48,7 +50,9 @@ kernel! {
                 continue;
             }
             let (from, count) = (list.start, list.len());
-            ahead(&mut fetched, list.end, end, |e| lookup.prefetch(ids.rows[e], place.width));
+            for e in ahead(&mut fetched, list.end, end) {
+                lookup.prefetch(ids.rows[e], place.width);
+            }
             if let Some(weights) = &ids.weights {
                 for e in list {
                     add_scaled(weights[e], lookup.row(ids.rows[e], spare), out);

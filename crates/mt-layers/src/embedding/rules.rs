@@ -36,7 +36,9 @@ fn update_rows<const PARTS: usize>(rule: impl RowRule<PARTS>, mut records: Recor
     let k = update.width;
     let (mut spare, mut fetched) = (vec![0.0; k], 0);
     for u in 0..update.ids.len() {
-        ahead(&mut fetched, u, update.ids.len(), |u| records.prefetch(update.ids[u]));
+        for u in ahead(&mut fetched, u, update.ids.len()) {
+            records.prefetch(update.ids[u]);
+        }
         let gradient = &update.gradients[u * k..][..k];
         let mut row = records.row(update.ids[u], k);
         // One place for both kinds of storage: a closure for each would be compiled without the kernel's instructions.
