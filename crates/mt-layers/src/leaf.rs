@@ -13,7 +13,7 @@ use crate::fused::scratch::{Scratch, scratch};
 use crate::gradients::{add_values, collecting, with_leaves};
 
 /// Takes the leaf's tensor and its gradient.
-type Receive = Box<dyn FnOnce(&Tensor, &mut [f32]) -> Result<()>>;
+type Receive = Box<dyn FnOnce(&Tensor, Scratch) -> Result<()>>;
 
 /// A leaf while gradients are being collected.
 pub(crate) struct Leaf {
@@ -28,7 +28,7 @@ pub(crate) struct Leaf {
 pub(crate) fn leaf(
     values: Vec<f32>,
     shape: (usize, usize),
-    receive: impl FnOnce(&Tensor, &mut [f32]) -> Result<()> + 'static,
+    receive: impl FnOnce(&Tensor, Scratch) -> Result<()> + 'static,
 ) -> Result<Tensor> {
     if !collecting() {
         return Tensor::from_vec(values, shape, &Device::Cpu);
@@ -47,11 +47,11 @@ impl Leaf {
     }
 
     /// Hands the gradient over, if there is one.
-    pub fn end(mut self) -> Result<()> {
+    pub fn end(self) -> Result<()> {
         if self.gradient.is_fresh() {
             return Ok(());
         }
-        (self.receive)(&self.var, self.gradient.sums())
+        (self.receive)(&self.var, self.gradient.into_sums())
     }
 }
 
@@ -78,13 +78,12 @@ impl InputGradient {
     }
 
     /// Keeps the gradient of a leaf; that of another tensor comes out, for candle.
-    pub fn give(mut self, xs: &Tensor) -> Result<Option<Tensor>> {
+    pub fn give(self, xs: &Tensor) -> Result<Option<Tensor>> {
         if self.of_leaf {
             with_leaf(xs, |leaf| leaf.gradient = self);
             return Ok(None);
         }
-        self.sums();
-        Ok(Some(Tensor::from_vec(self.values.into_vec(), xs.shape(), xs.device())?))
+        Ok(Some(Tensor::from_vec(self.into_sums().into_vec(), xs.shape(), xs.device())?))
     }
 
     /// Whether nothing was added yet.
@@ -110,6 +109,12 @@ impl InputGradient {
         }
         &mut self.values
     }
+
+    /// What was added.
+    pub fn into_sums(mut self) -> Scratch {
+        self.sums();
+        self.values
+    }
 }
 
 /// Whether `xs` is a leaf of the collection on this thread.
@@ -134,7 +139,7 @@ mod tests {
         let got = Rc::new(RefCell::new(None));
         let kept = got.clone();
         Gradients::new(Vec::new()).collect(|| {
-            let receive = move |_: &Tensor, gradient: &mut [f32]| {
+            let receive = move |_: &Tensor, gradient: Scratch| {
                 *kept.borrow_mut() = Some(gradient.to_vec());
                 Ok(())
             };

@@ -180,7 +180,7 @@ impl Embeddings {
             assemble(placed, &lookups, &ids, numeric.as_ref(), rows, stride)?
         };
         let looked_up = LookedUp::new(self.shared.clone(), ids, stride);
-        Ok(leaf(values, (rows, stride), move |_, gradient| looked_up.add(gradient))?)
+        Ok(leaf(values, (rows, stride), move |_, gradient| looked_up.add(&gradient))?)
     }
 
     /// Begins a training step: counts the keys of its batch, field by field and row by row, gives rows to those sighted

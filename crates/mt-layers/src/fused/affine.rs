@@ -11,7 +11,7 @@ use super::packed::{Packed, pays};
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
 use super::sparse;
-use super::{CHUNK, PARALLEL, Parameter, buffer, with_all};
+use super::{CHUNK, PARALLEL, Parameter, with_all};
 use crate::kernel;
 use crate::leaf::InputGradient;
 
@@ -100,20 +100,6 @@ kernel! {
 }
 
 kernel! {
-    /// `gradient = 0` where the unit was not active (nowhere without ReLU), `bias += Σ_rows gradient`.
-    fn mask_rows(_simd: S, gradient: &mut [f32], result: &[f32], relu: bool, bias: &mut [f32]) {
-        let width = bias.len();
-        for at in (0..gradient.len()).step_by(width) {
-            let (gradient, result) = (&mut gradient[at..at + width], &result[at..at + width]);
-            for i in 0..width {
-                gradient[i] = if relu && result[i] <= 0.0 { 0.0 } else { gradient[i] };
-                bias[i] += gradient[i];
-            }
-        }
-    }
-}
-
-kernel! {
     /// Adds the gradient of weight rows `first..first + len` to `gradient`, which holds just those rows.
     fn sparse_backward(
         simd: S,
@@ -137,6 +123,11 @@ impl Affine {
     /// Whether the multiply-adds of a pass are enough for several threads.
     fn parallel(&self, rows: Rows) -> bool {
         rows.entries() * self.width >= PARALLEL
+    }
+
+    /// Whether its passes are large products.
+    pub(super) fn is_large(&self, rows: Rows) -> bool {
+        self.parallel(rows) && rows.wide(self.pieces[0].inputs).is_some()
     }
 
     /// Writes the layer's outputs, a row of [`Affine::width`] for each of `rows`.
@@ -185,30 +176,8 @@ impl Affine {
         }
     }
 
-    /// Makes the gradient that before the activation, and returns its column sums.
-    fn mask(&self, gradient: &mut [f32], result: &[f32], parallel: bool) -> Vec<f32> {
-        let size = CHUNK * self.width;
-        let mut sums = buffer(gradient.len().div_ceil(size) * self.width);
-        let chunk = |((gradient, result), bias): ((&mut [f32], &[f32]), &mut [f32])| {
-            mask_rows(gradient, result, self.relu, bias);
-        };
-        if parallel {
-            let inputs = gradient.par_chunks_mut(size).zip(result.par_chunks(size));
-            inputs.zip(sums.par_chunks_mut(self.width)).for_each(chunk);
-        } else {
-            let inputs = gradient.chunks_mut(size).zip(result.chunks(size));
-            inputs.zip(sums.chunks_mut(self.width)).for_each(chunk);
-        }
-        let (total, rest) = sums.split_at_mut(self.width);
-        for part in rest.chunks_exact(self.width) {
-            total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
-        }
-        sums.truncate(self.width);
-        sums
-    }
-
     /// Adds the parameters' gradients to their slots.
-    fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
+    pub(super) fn add_gradients(&self, rows: Rows, delta: &[f32], bias: &[f32]) {
         let mut slots: Vec<_> =
             self.parameters.iter().map(|p| p.gradient.as_ref().map(|slot| slot.lock())).collect();
         let (parallel, packs) = (self.parallel(rows), pays(&self.pieces, rows));
@@ -282,7 +251,7 @@ impl Affine {
     }
 
     /// Adds the inputs' gradient to `gradient`, rows of `width`.
-    fn add_input_gradient(
+    pub(super) fn add_input_gradient(
         &self,
         rows: Rows,
         delta: &[f32],
@@ -345,32 +314,6 @@ impl Affine {
             true => gradient.par_chunks_mut(size).zip(delta.par_chunks(deltas)).for_each(chunk),
             false => gradient.chunks_mut(size).zip(delta.chunks(deltas)).for_each(chunk),
         }
-    }
-
-    /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted. `gradient` is
-    /// overwritten.
-    pub(super) fn backward(
-        &self,
-        rows: Rows,
-        result: &[f32],
-        gradient: &mut [f32],
-        input: Option<&mut InputGradient>,
-    ) -> Result<()> {
-        let parallel = self.parallel(rows);
-        let bias = self.mask(gradient, result, parallel);
-        let delta = &*gradient;
-        let of_parameters = || self.add_gradients(rows, delta, &bias);
-        let (Rows::Dense { width, .. }, Some(input)) = (rows, input) else {
-            of_parameters();
-            return Ok(());
-        };
-        let mut of_input = || self.add_input_gradient(rows, delta, width, input);
-        if parallel && rows.wide(self.pieces[0].inputs).is_some() {
-            // A thread that is done with its share of one large product goes on with the other instead of waiting.
-            return rayon::join(of_parameters, of_input).1;
-        }
-        of_parameters();
-        of_input()
     }
 }
 

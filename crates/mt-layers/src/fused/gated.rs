@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::Result;
 
+use super::delta::{Delta, backward};
 use super::operation::Operation;
 use super::rows::Rows;
 use super::scratch::{Scratch, scratch};
@@ -48,14 +49,16 @@ impl Operation for Gated {
         &self,
         rows: Rows,
         _: &[f32],
-        gradient: &mut [f32],
-        mut input: Option<&mut InputGradient>,
+        gradient: Scratch,
+        input: Option<&mut InputGradient>,
     ) -> Result<()> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { experts, logits, weights } = &*kept;
-        let (mut to_experts, mut to_logits) =
-            self.mixture.backward_rows(self.experts.width(), experts, weights, gradient);
-        self.experts.backward(rows, experts, &mut to_experts, input.as_deref_mut())?;
-        self.gates.backward(rows, logits, &mut to_logits, input)
+        let (last, gate) = (self.experts.last(), self.gates.last());
+        let (to_experts, to_logits, sums) =
+            self.mixture.backward_rows(last.width, Some(last), experts, weights, &gradient);
+        let experts = self.experts.descend(Delta::masked(last, to_experts, sums))?;
+        let gates = self.gates.descend(Delta::new(gate, logits, to_logits))?;
+        backward(&[experts, gates], rows, input)
     }
 }

@@ -7,9 +7,11 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::affine::Affine;
+use super::delta::mask;
 use super::panels::{Panel, Tail, by_panels};
 use super::scratch::{Scratch, scratch};
-use super::{CHUNK, PARALLEL, Pair, buffer, slice, with_all};
+use super::{CHUNK, PARALLEL, Pair, buffer, least, slice, with_all};
 use crate::kernel;
 use crate::mixture::Mixture;
 use crate::simd::exp;
@@ -207,32 +209,35 @@ impl Mixture {
         (weights, out)
     }
 
-    /// The gradients of the experts and of the logits.
+    /// The gradients of the experts and of the logits. Of experts that are the outputs of a `layer` the gradient is that
+    /// before its activation; last come its column sums of each chunk of rows.
     pub(crate) fn backward_rows(
         &self,
         columns: usize,
+        layer: Option<&Affine>,
         experts: &[f32],
         weights: &[f32],
         gradient: &[f32],
-    ) -> (Scratch, Scratch) {
+    ) -> (Scratch, Scratch, Vec<f32>) {
         let (choices, width) = (self.logits(), self.outputs());
         let rows = experts.len() / columns;
         let (mut to_experts, mut to_logits) = (scratch(rows * columns), scratch(rows * choices));
-        type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
-        let chunk = |((((experts, weights), gradient), to_experts), to_logits): Chunk| {
-            backward_rows(self, columns, experts, weights, gradient, to_experts, to_logits);
-        };
-        if self.parallel(rows) {
-            let inputs = experts.par_chunks(CHUNK * columns).zip(weights.par_chunks(CHUNK * choices));
-            inputs
-                .zip(gradient.par_chunks(CHUNK * width))
-                .zip(to_experts.par_chunks_mut(CHUNK * columns))
-                .zip(to_logits.par_chunks_mut(CHUNK * choices))
-                .for_each(chunk);
-        } else if rows > 0 {
-            chunk(((((experts, weights), gradient), &mut to_experts), &mut to_logits));
-        }
-        (to_experts, to_logits)
+        let mut sums = buffer(rows.div_ceil(CHUNK) * columns);
+        let inputs = experts.par_chunks(CHUNK * columns).zip(weights.par_chunks(CHUNK * choices));
+        inputs
+            .zip(gradient.par_chunks(CHUNK * width))
+            .zip(to_experts.par_chunks_mut(CHUNK * columns))
+            .zip(to_logits.par_chunks_mut(CHUNK * choices))
+            .zip(sums.par_chunks_mut(columns))
+            .with_min_len(least(self.parallel(rows)))
+            .for_each(|(((((experts, weights), gradient), to_experts), to_logits), sums)| {
+                backward_rows(self, columns, experts, weights, gradient, to_experts, to_logits);
+                if let Some(layer) = layer {
+                    // Here, where the gradient is in the caches still.
+                    mask(layer, to_experts, experts, sums);
+                }
+            });
+        (to_experts, to_logits, sums)
     }
 }
 
@@ -277,8 +282,8 @@ impl CustomOp2 for FusedMixture {
         let weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, columns) = experts.dims2()?;
         let gradient = gradient.contiguous()?;
-        let (to_experts, to_logits) = with_all(&[experts, &gradient], |values| {
-            Ok(self.mixture.backward_rows(columns, values[0], &weights, values[1]))
+        let (to_experts, to_logits, _) = with_all(&[experts, &gradient], |values| {
+            Ok(self.mixture.backward_rows(columns, None, values[0], &weights, values[1]))
         })?;
         let to_experts = Tensor::from_vec(to_experts.into_vec(), experts.shape(), experts.device())?;
         Ok((Some(to_experts), Some(Tensor::from_vec(to_logits.into_vec(), logits.shape(), logits.device())?)))

@@ -9,6 +9,7 @@
 pub(crate) mod affine;
 mod buffer;
 pub(crate) mod by_task;
+mod delta;
 mod dense;
 pub(crate) mod gated;
 mod levels;
@@ -35,6 +36,11 @@ pub(crate) const CHUNK: usize = 128;
 
 /// Multiply-adds below which waking a second thread costs more than it saves.
 pub(crate) const PARALLEL: usize = 1 << 18;
+
+/// Chunks that a thread takes at least: all of them where a second thread would not pay.
+fn least(parallel: bool) -> usize {
+    if parallel { 1 } else { usize::MAX }
+}
 
 /// A parameter as a fused operation sees it.
 #[derive(Debug, Clone)]

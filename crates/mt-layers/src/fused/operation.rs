@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::rows::Rows;
-use super::scratch::scratch;
+use super::scratch::{Scratch, scratch};
 use super::{slice, with_all, with_values};
 use crate::gradients::collecting;
 use crate::input::{Input, SparseRows};
@@ -22,12 +22,12 @@ pub(crate) trait Operation: Send + Sync + 'static {
     fn forward(&self, rows: Rows) -> Result<Vec<f32>>;
 
     /// Adds the parameters' gradients to their slots, and that of dense `rows` to `input` if it is wanted. `result`
-    /// and `rows` are those of the latest forward pass; `gradient` may be overwritten.
+    /// and `rows` are those of the latest forward pass.
     fn backward(
         &self,
         rows: Rows,
         result: &[f32],
-        gradient: &mut [f32],
+        gradient: Scratch,
         input: Option<&mut InputGradient>,
     ) -> Result<()>;
 }
@@ -75,7 +75,7 @@ impl<O: Operation> Applied<O> {
     }
 
     /// Returns the gradient of `xs` where candle is to have it.
-    fn backward(&self, xs: &Tensor, result: &[f32], gradient: &mut [f32]) -> Result<Option<Tensor>> {
+    fn backward(&self, xs: &Tensor, result: &[f32], gradient: Scratch) -> Result<Option<Tensor>> {
         let mut input = (self.sparse.is_none() && xs.track_op()).then(|| InputGradient::of(xs));
         with_values(xs, |values| {
             let rows = self.rows(values, xs.shape())?;
@@ -112,7 +112,7 @@ impl<O: Operation> CustomOp2 for Applied<O> {
         let gradient = with_all(&[res, &grad.contiguous()?], |values| {
             let mut gradient = scratch(values[1].len());
             gradient.copy_from_slice(values[1]);
-            self.backward(xs, values[0], &mut gradient)
+            self.backward(xs, values[0], gradient)
         })?;
         Ok((gradient, None))
     }

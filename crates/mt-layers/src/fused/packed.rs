@@ -13,7 +13,7 @@ use super::rows::Rows;
 use super::scratch::{LINE, Scratch, aligned};
 
 /// Values of a matrix from which on a pass over it is shared by threads that are awake.
-const SHARED: usize = 1 << 15;
+pub(super) const SHARED: usize = 1 << 15;
 
 /// Weights and biases of several pieces as one piece.
 pub(super) struct Packed {

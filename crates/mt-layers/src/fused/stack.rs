@@ -7,6 +7,7 @@ use candle_core::Result;
 
 use super::affine::Affine;
 use super::buffer;
+use super::delta::{Delta, backward};
 use super::operation::Operation;
 use super::rows::Rows;
 use super::scratch::{Scratch, scratch};
@@ -46,12 +47,31 @@ impl Stack {
     }
 }
 
+impl Stack {
+    /// The layer on top.
+    pub(super) fn last(&self) -> &Affine {
+        &self.layers[self.layers.len() - 1]
+    }
+
+    /// The backward passes of all layers but the first, whose gradient comes out; `delta` is that of the last one.
+    pub(super) fn descend<'a>(&'a self, mut delta: Delta<'a>) -> Result<Delta<'a>> {
+        let between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
+        for (layer, result) in self.layers.iter().zip(&*between).rev() {
+            let mut gradient = InputGradient::new(result.len());
+            let rows = Rows::Dense { values: result, width: layer.width };
+            backward(&[delta], rows, Some(&mut gradient))?;
+            delta = Delta::new(layer, result, gradient.into_sums());
+        }
+        Ok(delta)
+    }
+}
+
 /// Banks side by side.
 impl Operation for Stack {
     const NAME: &'static str = "banks";
 
     fn width(&self) -> usize {
-        self.layers[self.layers.len() - 1].width
+        self.last().width
     }
 
     fn forward(&self, rows: Rows) -> Result<Vec<f32>> {
@@ -64,21 +84,9 @@ impl Operation for Stack {
         &self,
         rows: Rows,
         result: &[f32],
-        gradient: &mut [f32],
+        gradient: Scratch,
         input: Option<&mut InputGradient>,
     ) -> Result<()> {
-        let between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut above: Option<InputGradient> = None;
-        for l in (1..self.layers.len()).rev() {
-            let below = Rows::Dense { values: &between[l - 1], width: self.layers[l - 1].width };
-            let mut to_below = InputGradient::new(between[l - 1].len());
-            let result = between.get(l).map_or(result, |above| above);
-            let gradient = above.as_mut().map_or(&mut *gradient, |above| above.sums());
-            self.layers[l].backward(below, result, gradient, Some(&mut to_below))?;
-            above = Some(to_below);
-        }
-        let result = between.first().map_or(result, |above| above);
-        let gradient = above.as_mut().map_or(&mut *gradient, |above| above.sums());
-        self.layers[0].backward(rows, result, gradient, input)
+        backward(&[self.descend(Delta::new(self.last(), result, gradient))?], rows, input)
     }
 }
