@@ -12,7 +12,7 @@ use super::ids::Ids;
 use super::lookup::Lookup;
 use super::{Placed, Shared, read};
 use crate::Error;
-use crate::fused::{CHUNK, PARALLEL, buffer, readable, with_values};
+use crate::fused::{CHUNK, PARALLEL, buffer, readable, with_values, written};
 use crate::input::{Input, SparseRows};
 
 /// What one batch looked up, for its gradient.
@@ -66,10 +66,11 @@ pub(super) fn assemble(
     rows: usize,
     stride: usize,
 ) -> Result<Vec<f32>> {
-    let mut out = buffer(rows * stride);
     let widest = placed.fields.iter().map(|entry| entry.width).max().unwrap_or(0);
-    let mut write = |numeric: Numeric| {
-        let chunk = |(c, out): (usize, &mut [f32])| {
+    let parallel = work(placed, ids, rows, stride) >= PARALLEL;
+    let write = |numeric: Numeric| {
+        let chunks = (0..rows.div_ceil(CHUNK)).into_par_iter();
+        written(rows * stride, CHUNK * stride, parallel, chunks, |c, out| {
             let mut spare = buffer(widest);
             let first = c * CHUNK;
             let batch = first..first + out.len() / stride;
@@ -87,20 +88,13 @@ pub(super) fn assemble(
                 fetched = next;
             }
             numeric.write(first, placed.width, stride, out);
-        };
-        if work(placed, ids, rows, stride) < PARALLEL {
-            out.chunks_mut(CHUNK * stride).enumerate().for_each(chunk);
-        } else {
-            out.par_chunks_mut(CHUNK * stride).enumerate().for_each(chunk);
-        }
-        Ok(())
+        })
     };
     match numeric {
-        None => write(Numeric::None),
-        Some(Input::Dense(xs)) => with_values(xs, |values| write(Numeric::Dense(values))),
-        Some(Input::Sparse(rows)) => write(Numeric::Sparse(rows)),
-    }?;
-    Ok(out)
+        None => Ok(write(Numeric::None)),
+        Some(Input::Dense(xs)) => with_values(xs, |values| Ok(write(Numeric::Dense(values)))),
+        Some(Input::Sparse(rows)) => Ok(write(Numeric::Sparse(rows))),
+    }
 }
 
 impl Numeric<'_> {

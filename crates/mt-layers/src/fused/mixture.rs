@@ -11,7 +11,7 @@ use super::affine::Affine;
 use super::delta::mask;
 use super::panels::{Panel, Tail, by_panels};
 use super::scratch::{Scratch, scratch};
-use super::{CHUNK, PARALLEL, Pair, buffer, least, slice, with_all};
+use super::{CHUNK, PARALLEL, Pair, buffer, least, slice, with_all, written};
 use crate::kernel;
 use crate::mixture::Mixture;
 use crate::simd::exp;
@@ -193,19 +193,13 @@ impl Mixture {
     ) -> (Scratch, Vec<f32>) {
         let (choices, width) = (self.logits(), self.outputs());
         let rows = experts.len() / columns;
-        let (mut weights, mut out) = (scratch(rows * choices), buffer(rows * width));
-        let chunk = |(((experts, logits), weights), out): ((Pair, &mut [f32]), &mut [f32])| {
+        let mut weights = scratch(rows * choices);
+        let inputs = experts.par_chunks(CHUNK * columns).zip(logits.par_chunks(CHUNK * choices));
+        let beside = inputs.zip(weights.par_chunks_mut(CHUNK * choices));
+        let write = |((experts, logits), weights): (Pair, &mut [f32]), out: &mut [f32]| {
             forward_rows(self, columns, experts, logits, weights, out);
         };
-        if self.parallel(rows) {
-            let inputs = experts.par_chunks(CHUNK * columns).zip(logits.par_chunks(CHUNK * choices));
-            inputs
-                .zip(weights.par_chunks_mut(CHUNK * choices))
-                .zip(out.par_chunks_mut(CHUNK * width))
-                .for_each(chunk);
-        } else if rows > 0 {
-            chunk((((experts, logits), &mut weights), &mut out));
-        }
+        let out = written(rows * width, CHUNK * width, self.parallel(rows), beside, write);
         (weights, out)
     }
 

@@ -29,7 +29,7 @@ pub(crate) mod towers;
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, bail};
 
 use crate::gradients::{Slot, slot_of};
-pub(crate) use buffer::buffer;
+pub(crate) use buffer::{buffer, written};
 
 /// Rows a task of a parallel loop handles; fixed, so that partial sums do not depend on the thread count.
 pub(crate) const CHUNK: usize = 128;
