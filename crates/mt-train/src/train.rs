@@ -142,15 +142,18 @@ fn run_epochs<'scope, 'env: 'scope>(
             let factor = cfg.train.schedule.at(position, &cfg.train.select);
             let mut update = || optimizer.step(&trainable, |i| factor * rates.params[i]);
             let mut add = || read.iter().try_for_each(|step| running.add(step));
-            let (moved, added) = match device.is_cpu() && count >= SHARED {
-                true => rayon::join(update, add),
-                false => (update(), add()),
+            let update_tables = || {
+                if let Some(embeddings) = layer.embeddings() {
+                    embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
+                }
+            };
+            // As one parallel part: a thread that is done early goes on with what is left instead of waiting.
+            let ((), (moved, added)) = match device.is_cpu() && count >= SHARED {
+                true => rayon::join(update_tables, || rayon::join(update, add)),
+                false => (update_tables(), (update(), add())),
             };
             moved?;
             added?;
-            if let Some(embeddings) = layer.embeddings() {
-                embeddings.step(|table| cfg.train.table_rate() * factor * rates.table(table));
-            }
             if let (Some(averages), Some(decay)) = (&averages, cfg.train.average) {
                 average(averages, &trainable, decay, step - 1)?;
             }
@@ -219,8 +222,8 @@ fn run_epochs<'scope, 'env: 'scope>(
     Ok(Outcome { scorer, parameters, best, epochs, seconds, rows: seen, interrupted })
 }
 
-/// Rows of a step on the CPU from which another thread, awake from its passes, adds up the metrics while this one updates.
-/// On a card each thread's work is in an order of its own.
+/// Rows of a step on the CPU from which its other threads, awake from the passes, take part in what comes after them. On a
+/// card each thread's work is in an order of its own.
 const SHARED: usize = 1024;
 
 /// Checkpoints within an epoch that are kept: should the last be damaged, there is the one before.
