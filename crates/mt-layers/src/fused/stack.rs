@@ -45,9 +45,7 @@ impl Stack {
         *self.between.lock().unwrap_or_else(PoisonError::into_inner) = between;
         Ok(())
     }
-}
 
-impl Stack {
     /// The layer on top.
     pub(super) fn last(&self) -> &Affine {
         &self.layers[self.layers.len() - 1]
