@@ -20,8 +20,9 @@ pub(super) struct Delta<'a> {
 }
 
 kernel! {
-    /// `gradient = 0` where the unit was not active (nowhere without ReLU), `sums += Σ_rows gradient`.
-    fn mask_rows(_simd: S, gradient: &mut [f32], result: &[f32], relu: bool, sums: &mut [f32]) {
+    /// Makes the gradient of a layer's `result` that before the activation, 0 where the unit was not active (nowhere without
+    /// ReLU), and adds its columns to `sums`.
+    pub(super) fn mask(_simd: S, gradient: &mut [f32], result: &[f32], relu: bool, sums: &mut [f32]) {
         let width = sums.len();
         for at in (0..gradient.len()).step_by(width) {
             let (gradient, result) = (&mut gradient[at..at + width], &result[at..at + width]);
@@ -33,11 +34,6 @@ kernel! {
     }
 }
 
-/// Makes a chunk of the gradient of a layer's `result` that before the activation, and adds up its columns.
-pub(super) fn mask(layer: &Affine, gradient: &mut [f32], result: &[f32], sums: &mut [f32]) {
-    mask_rows(gradient, result, layer.relu, sums);
-}
-
 impl<'a> Delta<'a> {
     /// Of the gradient of a layer's `result`.
     pub fn new(layer: &'a Affine, result: &[f32], mut gradient: Scratch) -> Self {
@@ -47,7 +43,7 @@ impl<'a> Delta<'a> {
         chunks
             .zip(sums.par_chunks_mut(layer.width))
             .with_min_len(least(parallel))
-            .for_each(|((gradient, result), sums)| mask(layer, gradient, result, sums));
+            .for_each(|((gradient, result), sums)| mask(gradient, result, layer.relu, sums));
         Self::masked(layer, gradient, sums)
     }
 

@@ -228,7 +228,7 @@ impl Mixture {
                 backward_rows(self, columns, experts, weights, gradient, to_experts, to_logits);
                 if let Some(layer) = layer {
                     // Here, where the gradient is in the caches still.
-                    mask(layer, to_experts, experts, sums);
+                    mask(to_experts, experts, layer.relu, sums);
                 }
             });
         (to_experts, to_logits, sums)

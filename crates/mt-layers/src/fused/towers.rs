@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::levels::{Levels, RowMajor, Weights};
 use super::scratch::{Scratch, scratch};
-use super::{CHUNK, PARALLEL, Pair, Parameter, buffer, slice, with_all};
+use super::{CHUNK, PARALLEL, Parameter, buffer, least, slice, with_all, written};
 use crate::leaf::InputGradient;
 
 /// The operation; its second argument is the first weight, which ties it into the graph.
@@ -58,17 +58,12 @@ impl CustomOp2 for FusedTowers {
         let (levels, weights) = (&self.levels, self.weights()?);
         // `max(1)`: towers without hidden layers have nothing to keep, but chunks need a size.
         let (kept, logits) = (levels.hidden.max(1), levels.logits());
-        let (mut hidden, mut out) = (scratch(rows * kept), buffer(rows * logits));
-        let chunk = |((streams, hidden), out): ((&[f32], &mut [f32]), &mut [f32])| {
+        let mut hidden = scratch(rows * kept);
+        let beside = streams.par_chunks(CHUNK * width).zip(hidden.par_chunks_mut(CHUNK * kept));
+        let write = |(streams, hidden): (&[f32], &mut [f32]), out: &mut [f32]| {
             levels.forward(weights, RowMajor { values: streams, width }, hidden, out);
         };
-        if self.parallel(rows) {
-            let inputs = streams.par_chunks(CHUNK * width).zip(hidden.par_chunks_mut(CHUNK * kept));
-            inputs.zip(out.par_chunks_mut(CHUNK * logits)).for_each(chunk);
-        } else {
-            let inputs = streams.chunks(CHUNK * width).zip(hidden.chunks_mut(CHUNK * kept));
-            inputs.zip(out.chunks_mut(CHUNK * logits)).for_each(chunk);
-        }
+        let out = written(rows * logits, CHUNK * logits, self.parallel(rows), beside, write);
         *self.hidden.lock().unwrap_or_else(PoisonError::into_inner) = hidden;
         Ok((CpuStorage::F32(out), Shape::from((rows, logits))))
     }
@@ -89,26 +84,16 @@ impl CustomOp2 for FusedTowers {
         let (input, fresh) = to_streams.parts();
         with_all(&[streams, &grad.contiguous()?], |values| {
             let (streams, grad) = (values[0], values[1]);
-            type Chunk<'a> = (((Pair<'a>, &'a [f32]), &'a mut [f32]), &'a mut [f32]);
-            let chunk = |((((streams, hidden), grad), sums), input): Chunk| {
-                let streams = RowMajor { values: streams, width };
-                levels.backward(weights, streams, hidden, grad, sums, input, fresh);
-            };
-            if self.parallel(rows) {
-                let inputs = streams.par_chunks(CHUNK * width).zip(hidden.par_chunks(CHUNK * kept));
-                inputs
-                    .zip(grad.par_chunks(CHUNK * logits))
-                    .zip(sums.par_chunks_mut(levels.values))
-                    .zip(input.par_chunks_mut(CHUNK * width))
-                    .for_each(chunk);
-            } else {
-                let inputs = streams.chunks(CHUNK * width).zip(hidden.chunks(CHUNK * kept));
-                inputs
-                    .zip(grad.chunks(CHUNK * logits))
-                    .zip(sums.chunks_mut(levels.values))
-                    .zip(input.chunks_mut(CHUNK * width))
-                    .for_each(chunk);
-            }
+            let inputs = streams.par_chunks(CHUNK * width).zip(hidden.par_chunks(CHUNK * kept));
+            inputs
+                .zip(grad.par_chunks(CHUNK * logits))
+                .zip(sums.par_chunks_mut(levels.values))
+                .zip(input.par_chunks_mut(CHUNK * width))
+                .with_min_len(least(self.parallel(rows)))
+                .for_each(|((((streams, hidden), grad), sums), input)| {
+                    let streams = RowMajor { values: streams, width };
+                    levels.backward(weights, streams, hidden, grad, sums, input, fresh);
+                });
             Ok(())
         })?;
         for (p, parameter) in self.parameters.iter().enumerate() {
