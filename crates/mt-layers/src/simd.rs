@@ -1,5 +1,7 @@
 //! Run-time choice of the vector instruction set, and the elementary functions that vectorise.
 
+use crate::fused::tiles::Tiles;
+
 /// Defines a function whose body is compiled once per instruction set (baseline, AVX2 + FMA, AVX-512, Neon)
 /// and dispatched at run time, so that one binary is fast everywhere.
 ///
@@ -27,12 +29,13 @@ macro_rules! kernel {
     };
 }
 
-/// The instruction set that [`kernel!`](crate::kernel) chooses on this machine, as in `x86-64-v4`. Results are the same
-/// to the bit on machines where it is the same.
+/// The instruction set that [`kernel!`](crate::kernel) chooses on this machine, as in `x86-64-v4`, with `-amx` where large
+/// products run on the tile unit. Results are the same to the bit on machines where it is the same.
 pub fn instructions() -> String {
     let level = format!("{:?}", pulp::Arch::new()).to_lowercase();
     let level = level.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-    format!("{}-{level}", std::env::consts::ARCH.replace('_', "-"))
+    let tiles = if Tiles::get().is_some() { "-amx" } else { "" };
+    format!("{}-{level}{tiles}", std::env::consts::ARCH.replace('_', "-"))
 }
 
 /// `eˣ` in float32, within 2 units in the last place on [-87, 88]; the argument is clamped to that range.

@@ -1,8 +1,11 @@
-//! Dense products on strided slices, by the `gemm` crate candle uses itself.
+//! Dense products on strided slices: large ones on the processor's tile unit where it has one, others by the `gemm` crate
+//! candle uses itself.
 #![allow(unsafe_code)]
 
 use gemm::Parallelism;
 use rayon::prelude::*;
+
+use super::tiles::Tiles;
 
 /// Rows of a product that a thread takes at least: each packs the right factor for itself.
 ///
@@ -77,6 +80,15 @@ fn product(out: &mut [f32], at: usize, stride: usize, lhs: Matrix, rhs: Matrix, 
     if m == 0 || n == 0 || k == 0 {
         return;
     }
+    if let Some(tiles) = Tiles::for_product(m, n, k) {
+        return tiles.multiply(out, at, stride, lhs, rhs, add);
+    }
+    by_shares(out, at, stride, lhs, rhs, add);
+}
+
+/// A product by the `gemm` crate, a share of its rows for each thread.
+fn by_shares(out: &mut [f32], at: usize, stride: usize, lhs: Matrix, rhs: Matrix, add: bool) {
+    let (m, n, k) = (lhs.rows, rhs.columns, lhs.columns);
     let threads = if m * n * k < SHARED { 1 } else { rayon::current_num_threads() };
     let least = if n <= SMALL && k > BLOCK { SMALL + 1 } else { SHARE };
     let count = threads.min(m / least).max(1);
@@ -151,7 +163,7 @@ mod tests {
         {
             let xs: Vec<f32> = (0..m * k).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
             let ys: Vec<f32> = (0..k * n).map(|i| (i * 53 % 97) as f32 / 48.0 - 1.0).collect();
-            let run = |threads: usize, transposed: bool| {
+            let run = |threads: usize, transposed: bool, shared: bool| {
                 let xs = match transposed {
                     true => Matrix::new(&xs, 0, k, m, m).transposed(),
                     false => Matrix::new(&xs, 0, m, k, k),
@@ -162,12 +174,15 @@ mod tests {
                 };
                 let mut out = vec![0.25; m * (n + 3)];
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-                pool.install(|| add_product(&mut out, 2, n + 3, xs, ys));
+                pool.install(|| match shared {
+                    false => add_product(&mut out, 2, n + 3, xs, ys),
+                    true => by_shares(&mut out, 2, n + 3, xs, ys, true),
+                });
                 out
             };
-            for transposed in [false, true] {
-                let one = run(1, transposed);
-                assert!([2, 3, 5, 16].iter().all(|&t| run(t, transposed) == one), "{m} x {k} x {n}");
+            for (transposed, shared) in [(false, false), (false, true), (true, false), (true, true)] {
+                let one = run(1, transposed, shared);
+                assert!([2, 3, 5, 16].iter().all(|&t| run(t, transposed, shared) == one), "{m} x {k} x {n}");
             }
         }
     }
@@ -177,5 +192,13 @@ mod tests {
     fn an_output_that_is_too_small_is_refused() {
         let a = [1.0; 4];
         add_product(&mut [0.0; 3], 0, 2, Matrix::new(&a, 0, 2, 2, 2), Matrix::new(&a, 0, 2, 2, 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "outside of its output")]
+    fn a_large_output_whose_rows_overlap_is_refused() {
+        let a = vec![1.0; 128 * 128];
+        let a = Matrix::new(&a, 0, 128, 128, 128);
+        add_product(&mut vec![0.0; 128 * 128], 0, 127, a, a);
     }
 }

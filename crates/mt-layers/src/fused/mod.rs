@@ -24,6 +24,8 @@ mod rows;
 pub(crate) mod scratch;
 mod sparse;
 pub(crate) mod stack;
+#[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "no_tiles.rs")]
+pub(crate) mod tiles;
 pub(crate) mod towers;
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor, bail};
