@@ -24,6 +24,9 @@ pub(super) struct Slot {
 /// Set in the number of a slot whose key waits; others are rows of the table.
 const WAITS: u32 = 1 << 31;
 
+/// In the place of a slot's number: the key has none, as there was no room to wait. It may get one in the same step.
+const NOWHERE: u32 = u32::MAX;
+
 /// Of the keys, the share forgotten at once where there is no room: to find the oldest takes a pass over all of them.
 const SHARE: usize = 16;
 
@@ -167,7 +170,7 @@ impl Growing {
             Some(slot) if slot.count > 0 && slot.key == key => guess,
             _ => match self.find(key).or_else(|| self.add_waiting(Slot { key, last: clock, count: 0 })) {
                 Some(n) => n,
-                None => return 0,
+                None => return NOWHERE,
             },
         };
         let Some(slot) = self.slot_mut(n) else { return n };

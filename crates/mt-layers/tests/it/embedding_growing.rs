@@ -169,6 +169,15 @@ proptest! {
 }
 
 #[test]
+fn a_key_without_room_to_wait_that_gets_a_row_later_in_its_step_has_it_in_all_of_the_step() -> Result<()> {
+    let list: Keys = Arc::new((0..40).collect());
+    // Keys 22 and 0 wait, so 5 may not; then 22 gets a row, 5 waits and gets one by its third sighting from there.
+    let rows = step(&table(2, 3, None, RowOptimizer::default()), batch(&list, &[22, 22, 0, 5, 22, 5]), 0)?;
+    assert_eq!(rows, [2, 2, 0, 3, 2, 3]);
+    Ok(())
+}
+
+#[test]
 fn where_a_row_starts_follows_from_its_key_alone() -> Result<()> {
     let list: Keys = Arc::new(vec![9, u64::MAX, (1 << 53) + 1, 1 << 24, 7]);
     let embeddings = table(3, 2, None, RowOptimizer::Sgd {});
