@@ -20,9 +20,12 @@ use super::scratch::aligned;
 /// Rows and columns of the sums that are made at once.
 const BLOCK: usize = 2 * EDGE;
 
-/// Steps of the inner size after which sums go back to memory. The parts of the right factor for 512 columns are then
-/// 1.5 MB, of 2 MB of second-level cache.
-const STEPS: usize = 16;
+/// Words of a right factor's parts that are gone through at once: half of a second-level cache of 2 MB. What is left of
+/// the inner size comes in further rounds, each of which adds to the sums in memory.
+const ROUND: usize = 1 << 18;
+
+/// Steps of a round at least, so that it is more than reading and writing sums.
+const STEPS: usize = 4;
 
 /// Sizes from which, and multiply-adds from which, taking the factors apart pays.
 const WIDE: usize = 64;
@@ -53,12 +56,14 @@ impl Tiles {
         assert!(columns <= stride, "product outside of its output");
         let out = &mut out[at..][..(rows - 1) * stride + columns];
         let (lhs, rhs) = (Factor::new(self, lhs, Side::Left), Factor::new(self, rhs, Side::Right));
-        let per_step = 2 * PARTS * TILE;
-        let mut rights = aligned(columns.div_ceil(BLOCK) * STEPS.min(steps) * per_step);
-        for first in (0..steps).step_by(STEPS) {
-            let (from, len) = (first * DEPTH, STEPS.min(steps - first) * per_step);
+        let (blocks, per_step) = (columns.div_ceil(BLOCK), 2 * PARTS * TILE);
+        let rounds = steps.div_ceil((ROUND / (blocks * per_step)).max(STEPS));
+        let per_round = steps.div_ceil(rounds);
+        let mut rights = aligned(blocks * per_round * per_step);
+        for first in (0..steps).step_by(per_round) {
+            let (from, len) = (first * DEPTH, per_round.min(steps - first) * per_step);
             let rights: &mut [u32] = bytemuck::cast_slice_mut(&mut rights);
-            let rights = &mut rights[..columns.div_ceil(BLOCK) * len];
+            let rights = &mut rights[..blocks * len];
             rights.par_chunks_exact_mut(len).enumerate().for_each(|(c, to)| pack(&rhs, c * BLOCK, from, to));
             out.par_chunks_mut(BLOCK * stride).enumerate().for_each(|(r, out)| {
                 let mut left = aligned(len);
