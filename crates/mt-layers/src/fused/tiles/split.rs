@@ -21,7 +21,7 @@ pub(super) enum Side {
     Right,
 }
 
-/// The 16 bits that stand for a value in bfloat16, nearest to it, and what is left of the value.
+/// The nearest bfloat16 of each value, in the upper half of a word, and what is left of the value.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn split_off(values: __m512) -> (__m512i, __m512) {
@@ -37,24 +37,15 @@ fn split_off(values: __m512) -> (__m512i, __m512) {
 fn split(low: __m512, high: __m512) -> [__m512i; PARTS] {
     let ((a, low), (b, high)) = (split_off(low), split_off(high));
     let ((c, low), (d, high)) = (split_off(low), split_off(high));
-    // What is left has its bits in the upper half.
+    // What is left in the end has no bits below the upper half.
     [pair(a, b), pair(c, d), pair(_mm512_castps_si512(low), _mm512_castps_si512(high))]
 }
 
+/// The upper halves of two words in one.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn pair(low: __m512i, high: __m512i) -> __m512i {
     _mm512_or_si512(_mm512_srli_epi32::<16>(low), high)
-}
-
-/// At most 16 values from `at` on, zeros behind them.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(values: &[f32], at: usize, count: usize) -> __m512 {
-    let values = &values[at..][..count.min(EDGE)];
-    let mask = (1_u32 << values.len()) - 1;
-    // SAFETY: the mask keeps the load within the slice.
-    unsafe { _mm512_maskz_loadu_ps(mask as __mmask16, values.as_ptr()) }
 }
 
 /// Writes row `row` of each part's tile.
@@ -176,6 +167,12 @@ impl<'a> Factor<'a> {
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn load(&self, at: usize, count: usize) -> __m512 {
-        if count == 0 { _mm512_setzero_ps() } else { load(self.values, at, count) }
+        if count == 0 {
+            return _mm512_setzero_ps();
+        }
+        let values = &self.values[at..][..count.min(EDGE)];
+        let mask = (1_u32 << values.len()) - 1;
+        // SAFETY: the mask keeps the load within the slice.
+        unsafe { _mm512_maskz_loadu_ps(mask as __mmask16, values.as_ptr()) }
     }
 }

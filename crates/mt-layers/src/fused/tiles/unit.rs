@@ -76,8 +76,8 @@ macro_rules! load {
     };
 }
 
-/// As [`load!`], and fetches what the next step of the loop will read there, line by line. Beside another thread on the
-/// same core, which halves the unit's registers, the products take three quarters of the time without.
+/// As [`load!`], and fetches what the next step of the loop will read there, line by line: beside another thread on the
+/// same core, products take three quarters of the time then.
 macro_rules! load_and_fetch {
     ($tile:literal, $from:literal, $part:literal) => {
         concat!(load!($tile, $from, $part), fetch!($from, $part, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15))
@@ -100,8 +100,8 @@ macro_rules! multiply {
 
 impl Unit {
     /// 32 x 32 sums of a product, in rows of `stride` values of `out`: `left`, tiles of 16 rows above each other, times
-    /// `right`, tiles of 16 columns side by side. All four have [`PARTS`] parts for each step of the inner size. With `add` to what is
-    /// there.
+    /// `right`, tiles of 16 columns side by side. All four have [`PARTS`] parts for each step of the inner size. With `add`
+    /// they are added to what is there.
     ///
     /// # Panics
     /// If a slice is too short or the four differ in length.
