@@ -69,6 +69,7 @@ impl Tiles {
                 let mut left = aligned(len);
                 let left: &mut [u32] = bytemuck::cast_slice_mut(&mut left);
                 pack(&lhs, r * BLOCK, from, left);
+                // From here on this thread must take up no other task: it would give the unit back.
                 let (unit, left) = (self.hold(), left.split_at(len / 2));
                 for (c, right) in rights.chunks_exact(len).enumerate() {
                     let size = (BLOCK.min(rows - r * BLOCK), BLOCK.min(columns - c * BLOCK));

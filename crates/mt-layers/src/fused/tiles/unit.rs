@@ -27,7 +27,7 @@ impl Tiles {
         })
     }
 
-    /// Takes the unit for this thread.
+    /// Takes the unit for this thread, which must not hold it.
     pub(super) fn hold(self) -> Unit {
         let mut shapes =
             Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
