@@ -156,13 +156,13 @@ pub struct EvalArgs {
   mt compare configs/video/*.yaml --seeds 3 --out reports/video
   mt compare configs/video/2-mmoe.yaml --vary 'model.experts=[2, 4, 8]' --set model.budget=72000 --seeds 5
 
-The others are compared with the first single-task model, or, where there is none, with the first configuration. The
-table is also written to DIR as Markdown, JSON and CSV, and with curves as report.html.")]
+The others are compared with the first single-task model, or, where there is none, with the first configuration; with
+several seeds, over test rows and seeds. The table is also written to DIR as Markdown, JSON and CSV, and with curves as report.html.")]
 pub struct CompareArgs {
     /// Configurations; they must predict the same tasks on the same data
     #[arg(required = true)]
     pub configs: Vec<PathBuf>,
-    /// Train each with so many seeds, counting up from its own
+    /// Train each with so many seeds, counting up from its own; with one, p is over rows only and decides nothing
     #[arg(long, default_value_t = std::num::NonZeroU64::MIN, value_name = "N")]
     pub seeds: std::num::NonZeroU64,
     #[command(flatten)]

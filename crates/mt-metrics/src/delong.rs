@@ -53,7 +53,7 @@ impl DeLong {
     /// The average of several models on the same rows, such as one configuration trained from several seeds.
     ///
     /// Its [`auc`](Self::auc) is the mean AUC, and its error that of the mean over draws of *rows*. How much the AUC
-    /// varies from seed to seed is not in it: see [`paired_with_variance`](Self::paired_with_variance).
+    /// varies from seed to seed is not in it: see [`Seeds`](crate::Seeds).
     ///
     /// `None` if `models` is empty, or they differ in their number of positive or negative rows.
     pub fn mean(models: &[Self]) -> Option<Self> {

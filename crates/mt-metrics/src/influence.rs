@@ -8,8 +8,8 @@
 use crate::delong::DeLong;
 use crate::multiclass::class;
 use crate::order::{assert_same_targets, key};
-use crate::paired::PairedTest;
 use crate::radix::sort;
+use crate::seeds::OverRows;
 
 /// A metric of one model on one set of rows, with what gives it an error or compares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,21 +128,24 @@ impl Influence {
     pub fn standard_error(&self) -> f64 {
         variance_of_mean(self.rows.iter().copied()).sqrt()
     }
+}
 
-    /// Compares with another model **on the same rows in the same order**; the difference is `self - other`.
-    ///
-    /// `extra_variance` is one that the rows don't show, as in
-    /// [`DeLong::paired_with_variance`](crate::DeLong::paired_with_variance). `None` if the number of rows differs.
-    ///
-    /// # Panics
-    /// If `extra_variance` is negative or NaN.
-    pub fn paired_with_variance(&self, other: &Self, extra_variance: f64) -> Option<PairedTest> {
-        assert!(extra_variance >= 0.0, "a variance is not negative: {extra_variance}");
-        if self.rows.len() != other.rows.len() {
-            return None;
-        }
+impl OverRows for Influence {
+    fn value(&self) -> f64 {
+        self.value
+    }
+
+    fn mean(models: &[Self]) -> Option<Self> {
+        Self::mean(models)
+    }
+
+    fn variance(&self) -> Option<f64> {
+        Some(variance_of_mean(self.rows.iter().copied()))
+    }
+
+    fn variance_of_difference(&self, other: &Self) -> Option<f64> {
         let between = self.rows.iter().zip(&other.rows).map(|(own, other)| own - other);
-        Some(PairedTest::new(self.value - other.value, variance_of_mean(between) + extra_variance))
+        (self.rows.len() == other.rows.len()).then(|| variance_of_mean(between))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | ranking | [`auc()`], [`pr_auc()`], [`StreamingAuc`], [`paddlerec_auc`], [`roc_curve()`] |
 //! | errors and comparison of AUC | [`DeLong`], [`PairedTest`] |
+//! | comparison of configurations, each trained from several seeds | [`Seeds`] |
 //! | errors and comparison of XAUC and the mean AUC of classes | [`Influence`] |
 //! | ranking within users, sessions or queries | [`group_auc()`], [`ndcg()`] |
 //! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
@@ -34,7 +35,7 @@
 //! assert_eq!(auc(&first, &labels), Some(8.0 / 9.0));
 //! assert_eq!(binary_summary(&first, &labels).positives, 3);
 //!
-//! // Is the first model better than the second, on the same rows?
+//! // Is the first model better than the second, on the same rows? (Of configurations, `Seeds` tells.)
 //! let (first, second) = (DeLong::new(&first, &labels).unwrap(), DeLong::new(&second, &labels).unwrap());
 //! assert!(first.paired(&second).unwrap().p_value > 0.05);
 //!
@@ -64,7 +65,9 @@ mod pr_auc;
 mod radix;
 mod regression;
 mod roc_curve;
+mod seeds;
 mod streaming;
+mod student;
 mod summary;
 mod xauc;
 
@@ -85,6 +88,7 @@ pub use paired::PairedTest;
 pub use pr_auc::pr_auc;
 pub use regression::{RegressionSummary, mae, regression_summary, rmse};
 pub use roc_curve::{RocPoint, roc_curve};
+pub use seeds::{OverRows, Seeds};
 pub use streaming::StreamingAuc;
 pub use summary::{BinarySummary, binary_summary};
 pub use xauc::xauc;

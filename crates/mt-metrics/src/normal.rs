@@ -8,15 +8,18 @@ pub(crate) fn two_sided_p(z: f64) -> f64 {
 }
 
 /// The z ≥ 0 with P(|Z| ≤ z) = `level`, for `level` strictly between 0 and 1.
+pub(crate) fn two_sided_quantile(level: f64) -> f64 {
+    climb(1.0 - level, two_sided_p, |z| 2.0 * (-0.5 * z * z).exp() / (2.0 * PI).sqrt())
+}
+
+/// Where a two-sided `tail` is reached by `p`, whose slope is `-density`.
 ///
 /// Newton's method from 0. There the distribution function is concave, so each step stops short of the root and
 /// the next goes on from there: it converges for every level, in about ten steps for the usual ones.
-pub(crate) fn two_sided_quantile(level: f64) -> f64 {
-    let tail = 1.0 - level;
+pub(crate) fn climb(tail: f64, p: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
     let mut z = 0.0_f64;
     loop {
-        let density = 2.0 * (-0.5 * z * z).exp() / (2.0 * PI).sqrt();
-        let step = (two_sided_p(z) - tail) / density;
+        let step = (p(z) - tail) / density(z);
         z += step;
         // Rounding ends the climb: a step this small, or backwards, is noise.
         if step <= 1e-15 * (1.0 + z) {

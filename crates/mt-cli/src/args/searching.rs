@@ -60,7 +60,8 @@ pub struct ExplainArgs {
 
 Values: [A, B, ...], uniform(LOW, HIGH), log(LOW, HIGH), int(LOW, HIGH), log-int(LOW, HIGH).
 Trial 0 is the configuration as it is. A trial counts what train.select says of its best epoch on
-the validation rows; the best trial is compared with trial 0 on the test rows.")]
+the validation rows; the best trial is compared with trial 0 on the test rows. All trials have one
+seed, so the two configurations still have to be compared: the command for it is printed.")]
 pub struct SweepArgs {
     /// The configuration
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]

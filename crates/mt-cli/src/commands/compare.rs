@@ -7,7 +7,7 @@ mod trials;
 mod vary;
 
 pub use self::ranked::Ranked;
-pub use self::seesaw::Outcome;
+pub use self::seesaw::Over;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -41,7 +41,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     if !report.verdicts.is_empty() {
         print::line(report.gain("  "))?;
     }
-    for note in &report.notes {
+    for note in report.caveat.iter().chain(&report.notes) {
         print::line(note)?;
     }
     print::line(format_args!(
@@ -94,18 +94,24 @@ struct Report<'a> {
     trials: &'a Trials,
     comparison: Comparison,
     grid: Grid,
-    /// A sentence a model but the baseline.
+    /// A sentence a model but the baseline; none of one seed.
     verdicts: Vec<String>,
+    /// What p and intervals do not tell.
+    caveat: Option<String>,
     notes: Vec<String>,
 }
 
 impl<'a> Report<'a> {
     fn new(configs: &'a [Config], trials: &'a Trials) -> Self {
         let comparison = compare(configs, trials);
-        let verdicts = seesaw::verdicts(&comparison.rows, &comparison.baseline);
+        let verdicts = match comparison.over {
+            Over::Rows => Vec::new(),
+            Over::RowsAndSeeds => seesaw::verdicts(&comparison.rows, &comparison.baseline),
+        };
+        let caveat = seesaw::caveat(trials.runs.first().map_or(0, Vec::len)).map(str::to_owned);
         let best = |bayes: &String| format!("best possible test AUC of this generated data: {bayes}");
         let notes = trials.bayes.iter().map(best).collect();
-        Self { configs, trials, grid: grid(&comparison), comparison, verdicts, notes }
+        Self { configs, trials, grid: grid(&comparison), comparison, verdicts, caveat, notes }
     }
 
     /// The verdicts below what they are about, each behind `bullet`.
@@ -116,11 +122,12 @@ impl<'a> Report<'a> {
 
     /// The table as Markdown, CSV and JSON, and the page.
     fn write(&self, out: &Path, device: &Device) -> Result<()> {
-        let gain = match self.verdicts[..] {
-            [] => String::new(),
-            _ => format!("\n{}\n", self.gain("- ")),
-        };
-        write_file(&out.join("table.md"), format!("{}\n{gain}", self.grid.markdown()).as_bytes())?;
+        let mut markdown = self.grid.markdown() + "\n";
+        if !self.verdicts.is_empty() {
+            markdown += &format!("\n{}\n", self.gain("- "));
+        }
+        markdown.extend(self.caveat.iter().map(|caveat| format!("\n{caveat}\n")));
+        write_file(&out.join("table.md"), markdown.as_bytes())?;
         write_file(&out.join("table.csv"), self.grid.csv().as_bytes())?;
         write_json(&out.join("table.json"), &self.comparison)?;
         let model = |(cfg, runs): (&'a Config, &'a Vec<Trial>)| ModelRuns {
@@ -129,10 +136,12 @@ impl<'a> Report<'a> {
             shapes: runs.first().map_or(&[], |run| &run.shapes),
         };
         let models: Vec<ModelRuns> = self.configs.iter().zip(&self.trials.runs).map(model).collect();
-        let Comparison { rows, baseline } = &self.comparison;
+        let Comparison { rows, baseline, over } = &self.comparison;
         let page = ComparisonPage {
             table: &self.grid,
             baseline,
+            over: *over,
+            caveat: self.caveat.as_deref(),
             verdicts: &self.verdicts,
             gains: &seesaw::gains(rows, self.configs[0].tasks.len(), baseline),
             models: &models,

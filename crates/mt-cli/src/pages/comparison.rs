@@ -7,6 +7,7 @@ use mt_data::TaskConfig;
 use mt_train::{Config, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};
+use crate::commands::compare::Over;
 use crate::history::{History, Valid};
 use crate::html::{self, Effect, Points, Series, Shade, escape, link};
 use crate::report::Grid;
@@ -26,9 +27,12 @@ pub struct ComparisonPage<'a> {
     pub table: &'a Grid,
     /// What the models are compared with.
     pub baseline: &'a str,
-    /// A sentence a model.
+    /// What p and intervals take as drawn by chance, and what they do not tell.
+    pub over: Over,
+    pub caveat: Option<&'a str>,
+    /// A sentence a model; none of one seed.
     pub verdicts: &'a [String],
-    /// By task: the gains of all models but the baseline.
+    /// By task: the differences of all models but the baseline.
     pub gains: &'a [Vec<Effect>],
     pub models: &'a [ModelRuns<'a>],
     /// Remarks below the table.
@@ -49,7 +53,12 @@ impl ComparisonPage<'_> {
         let tasks = self.models.first().map_or(&[][..], |model| &model.cfg.tasks);
         let task_names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
         let seeds = self.models.first().map_or(0, |model| model.runs.len());
-        let caption = if seeds == 1 { "one seed" } else { "mean ± standard deviation over the seeds" };
+        let caption = match self.over {
+            Over::Rows => "one seed: p and intervals over the rows only",
+            Over::RowsAndSeeds => {
+                "mean ± standard deviation over the seeds; p and intervals over rows and seeds"
+            }
+        };
         let mut body = format!(
             "<header>\n<h1>Comparison of {}</h1>\n<p class=\"quiet\">tasks {}; {seeds} run{} each; judged on the {} \
              rows</p>\n</header>\n",
@@ -58,11 +67,15 @@ impl ComparisonPage<'_> {
             if seeds == 1 { "" } else { "s" },
             self.judged,
         );
-        let notes: String =
-            self.notes.iter().map(|note| format!("<p class=\"quiet\">{}</p>\n", escape(note))).collect();
+        let notes = self.caveat.into_iter().chain(self.notes.iter().map(String::as_str));
+        let notes: String = notes.map(|note| format!("<p class=\"quiet\">{}</p>\n", escape(note))).collect();
         body += &html::section("Results", &(html::table(self.table, caption) + &notes));
-        if !self.verdicts.is_empty() {
-            body += &html::section(&format!("Gain over {}", self.baseline), &self.gain(tasks));
+        if self.gains.iter().any(|effects| !effects.is_empty()) {
+            let title = match self.over {
+                Over::Rows => "Difference to",
+                Over::RowsAndSeeds => "Gain over",
+            };
+            body += &html::section(&format!("{title} {}", self.baseline), &self.gain(tasks));
         }
         let curves = tasks.iter().enumerate().map(|(t, task)| self.task(t, task));
         body += &html::section("Curves", &curves.collect::<String>());
@@ -82,17 +95,24 @@ impl ComparisonPage<'_> {
 
     fn gain(&self, tasks: &[TaskConfig]) -> String {
         let verdict = |verdict: &String| format!("<li>{}</li>\n", escape(verdict));
-        let verdicts: String = self.verdicts.iter().map(verdict).collect();
+        let mut verdicts: String = self.verdicts.iter().map(verdict).collect();
+        if !verdicts.is_empty() {
+            verdicts = format!("<ul class=\"verdicts\">\n{verdicts}</ul>\n");
+        }
         let charts: Vec<String> = tasks
             .iter()
             .zip(self.gains)
             .filter(|(_, effects)| !effects.is_empty())
             .map(|(task, effects)| {
-                let axis = format!("gain in {}, 95 % interval", ranking_name(task));
+                let ranking = ranking_name(task);
+                let axis = match self.over {
+                    Over::Rows => format!("difference in {ranking}, 95 % interval over the rows only"),
+                    Over::RowsAndSeeds => format!("gain in {ranking}, 95 % interval"),
+                };
                 html::forest(&task.name, &axis, effects)
             })
             .collect();
-        format!("<ul class=\"verdicts\">\n{verdicts}</ul>\n{}", html::charts(&charts))
+        verdicts + &html::charts(&charts)
     }
 
     /// The curves of every model on one task.

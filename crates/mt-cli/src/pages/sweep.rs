@@ -27,6 +27,8 @@ pub struct SweepPage<'a> {
     /// The best trial on the test rows.
     pub test: Option<&'a Grid>,
     pub verdict: &'a str,
+    /// What the tables do not tell.
+    pub caveat: Option<&'a str>,
     pub responses: &'a [Response],
     /// The best configuration, as YAML.
     pub best: &'a str,
@@ -47,11 +49,19 @@ impl SweepPage<'_> {
             escape(self.metric),
         );
         let verdict = format!("<p>{}</p>\n", escape(self.verdict));
-        let test =
-            self.test.map(|grid| html::table(grid, "the best trial compared on the test rows, paired"));
+        let test = self.test.map(|grid| {
+            html::table(grid, "the best trial on the test rows, paired; one seed: p over rows only")
+        });
+        let caveat = self.caveat.map(|caveat| format!("<p class=\"quiet\">{}</p>\n", escape(caveat)));
         body += &html::section(
             "Best",
-            &(verdict + &test.unwrap_or_default() + &html::details("best.yaml", self.best)),
+            &[
+                verdict,
+                test.unwrap_or_default(),
+                caveat.unwrap_or_default(),
+                html::details("best.yaml", self.best),
+            ]
+            .concat(),
         );
         let charts: Vec<String> = self.responses.iter().map(|response| self.response(response)).collect();
         body += &html::section("Response", &html::charts(&charts));

@@ -38,14 +38,15 @@ fn a_comparison_is_a_table_on_the_screen_and_in_files() {
     assert!(out.contains("3 runs in ") && out.contains("tables and runs in out"), "{out}");
 
     let csv = folder.read("out/table.csv");
-    let header = "model,parameters,task,test AUC,95 % interval,vs a,p,log loss,train AUC,rows/s,time";
+    let header =
+        "model,parameters,task,test AUC,95 % (rows only),vs a,p (rows only),log loss,train AUC,rows/s,time";
     assert_eq!(csv.lines().next(), Some(header));
     assert_eq!(csv.lines().count(), 1 + 3 * 2);
     let markdown = folder.read("out/table.md");
-    let (table, gains) = markdown.split_once("\ngain over a, at p < 0.05:\n").expect("both");
+    let (table, caveat) = markdown.split_once("\n\n").expect("both");
     assert_eq!(table.lines().count(), 2 + 3 * 2);
     assert!(table.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{markdown}");
-    assert!(gains.lines().all(|line| out.contains(line.trim_start_matches("- "))), "{markdown}");
+    assert!(caveat.starts_with("one seed each: ") && out.contains(caveat), "{markdown}");
 
     let json: serde_json::Value = serde_json::from_str(&folder.read("out/table.json")).expect("JSON");
     let rows = json.as_array().expect("rows");
@@ -62,6 +63,67 @@ fn a_comparison_is_a_table_on_the_screen_and_in_files() {
     }
 }
 
+/// What says that a model is better or worse.
+const VERDICTS: [&str; 7] = ["wins", "loses", "stays", "gain", "Gain", "beats", "p < 0.05"];
+
+#[test]
+fn one_seed_gives_no_verdict_in_any_form() {
+    let folder = three();
+    // Trained for so much longer that their rows differ.
+    folder.write(
+        "a.yaml",
+        SYNTH.replace("KIND", "shared-bottom, bottom: [8]").replace("epochs: 1", "epochs: 9"),
+    );
+    let out = folder.mt(&["compare", "a.yaml", "b.yaml", "--out", "out"]).done();
+    assert!(out.contains("┆ p (rows only) ┆"), "{out}");
+    let page = folder.read("out/report.html");
+    let body = page.split_once("<body").expect("a page").1;
+    for (name, text) in
+        [("screen", out.as_str()), ("table.md", &folder.read("out/table.md")), ("report.html", body)]
+    {
+        let said = VERDICTS.iter().filter(|word| text.contains(**word)).collect::<Vec<_>>();
+        assert!(said.is_empty(), "{name}: {said:?}\n{text}");
+        assert!(
+            text.contains("p and intervals are over rows only, of these trained models"),
+            "{name}: {text}"
+        );
+    }
+    assert!(body.contains("<h2>Difference to a</h2>") && body.contains("over the rows only"), "{body}");
+    let json: serde_json::Value = serde_json::from_str(&folder.read("out/table.json")).expect("JSON");
+    let rows = json.as_array().expect("rows");
+    assert!(rows.iter().any(|row| row["p_value"].as_f64().is_some_and(|p| p < 0.05)), "{json}");
+    for row in rows {
+        assert_eq!(row["p_over"], "rows", "{row}");
+        assert!(row["outcome"].is_null() && row["degrees_of_freedom"].is_null(), "{row}");
+    }
+}
+
+/// The p-values of a configuration against itself with other seeds, two tasks of each of `comparisons`.
+fn against_itself(seeds: usize, comparisons: usize) -> Vec<f64> {
+    let folder = Folder::tiny();
+    let p_value = |row: serde_json::Value| row["p_value"].as_f64();
+    let compare = |i: usize| {
+        let first = 1 + 2 * seeds * i;
+        let vary = format!("train.seed=[{first}, {}]", first + seeds);
+        let args = ["compare", "tiny.yaml", "--out", &i.to_string(), "--json", "--vary", &vary, "--seeds"];
+        let table = folder.mt(&[&args[..], &[&seeds.to_string()]].concat()).json().remove(0);
+        let rows = table.as_array().expect("rows").clone();
+        rows.into_iter().filter_map(p_value).collect::<Vec<_>>()
+    };
+    (0..comparisons).flat_map(compare).collect()
+}
+
+#[test]
+fn a_configuration_with_other_seeds_seldom_differs_from_itself() {
+    let below = |p_values: &[f64]| p_values.iter().filter(|p| **p < 0.05).count();
+    let p_values = against_itself(3, 20);
+    assert_eq!(p_values.len(), 40);
+    assert!(below(&p_values) <= 6, "{p_values:?}");
+    // The test over rows, which one seed leaves, often tells two runs of one configuration apart.
+    let p_values = against_itself(1, 20);
+    assert!(below(&p_values) >= 8, "{p_values:?}");
+}
+
 #[test]
 fn several_seeds_give_a_standard_deviation() {
     let folder = three();
@@ -72,7 +134,13 @@ fn several_seeds_give_a_standard_deviation() {
     for row in table[0].as_array().expect("rows") {
         assert_eq!(row["seeds"], 2);
         assert!(row["auc_sd"].as_f64() > Some(0.0), "{row}");
+        assert_eq!(row["p_over"], "rows-and-seeds", "{row}");
+        let freedom = row["degrees_of_freedom"].as_f64();
+        assert_eq!(freedom.is_some_and(|freedom| freedom >= 1.0), row["model"] != "a", "{row}");
     }
+    let markdown = folder.read("out/table.md");
+    assert!(markdown.contains("gain over a, at p < 0.05:\n- b: "), "{markdown}");
+    assert!(markdown.contains("two seeds each leave 1 to 2 degrees of freedom"), "{markdown}");
     assert!(folder.path("out/b/seed-2/config.yaml").exists());
     assert!(folder.read("out/table.md").contains('±'));
     assert!(folder.read("out/b/seed-2/config.yaml").contains("seed: 2"));

@@ -47,16 +47,28 @@ fn a_sweep_finds_a_better_configuration_and_says_so_in_all_forms() {
     // The rate as it is is far too small.
     assert_ne!(report["best"], 0);
     assert_eq!(report["best"], trials[0]["trial"]);
-    for gain in report["test"].as_array().expect("a list") {
-        assert_eq!(gain["outcome"], "wins", "{gain}");
-        assert!(gain["p_value"].as_f64() < Some(0.05), "{gain}");
+    for test in report["test"].as_array().expect("a list") {
+        assert!(test["difference"].as_f64() > Some(0.0) && test["p_value"].as_f64() < Some(0.05), "{test}");
+        assert_eq!((&test["p_over"], test.get("outcome")), (&"rows".into(), None), "{test}");
     }
-    assert!(out.contains("│ trial ┆ ") && out.contains(" wins "), "{out}");
+    assert!(out.contains("│ trial ┆ ") && out.contains("┆ p (rows only) │"), "{out}");
     assert!(out.contains("15 trials in ") && out.contains("report.html, best.yaml and runs in out"), "{out}");
     let page = folder.read("out/report.html");
     for key in ["train.optimizer.lr", "log10 of lr", "model.gate", "0: [], 1: [8], 2: [8, 4]"] {
         assert!(page.contains(key), "{key}");
     }
+    // One seed each, so no verdict, but the way to one, on seeds that nothing was chosen by.
+    let body = page.split_once("<body").expect("a page").1;
+    for text in [out.as_str(), body] {
+        let said = ["wins", "loses", "stays", "gain", "beats"].into_iter().find(|word| text.contains(word));
+        assert_eq!(said, None, "{text}");
+        assert!(text.contains("chosen among 15 trials of one seed each; p is over rows only"), "{text}");
+    }
+    let compare = "mt compare out/config.yaml out/best.yaml --set train.seed=2 --seeds 3";
+    assert!(out.contains(compare) && body.contains(compare) && report["compare"] == compare, "{out}");
+    let args: Vec<&str> = compare.split(' ').skip(1).collect();
+    let out = folder.mt(&args).done();
+    assert!(out.contains("out-best: wins watched"), "{out}");
     let number = format!("{:03}", trials[0]["trial"].as_u64().expect("a number"));
     assert!(folder.path(&format!("out/trials/{number}/config.yaml")).exists());
     let best = folder.mt(&["train", "out/best.yaml", "--run-dir", "best", "--json"]).json();

@@ -70,7 +70,7 @@ fn the_paired_test_agrees_with_a_published_delong_test() {
     assert_relative_eq!(test.difference, 0.9285714285714286 - 0.7663690476190477, max_relative = 1e-12);
     assert_relative_eq!(test.standard_error, 0.007638820293830213_f64.sqrt(), max_relative = 1e-12);
     // Theirs is the second less the first.
-    assert_relative_eq!(test.z, 1.8558551580414355, max_relative = 1e-12);
+    assert_relative_eq!(test.statistic, 1.8558551580414355, max_relative = 1e-12);
     assert_relative_eq!(test.p_value, 0.06347420605237657, max_relative = 1e-11);
 }
 

@@ -8,4 +8,5 @@ mod multiclass;
 mod ranking;
 mod regression;
 mod roc_curve;
+mod seeds;
 mod undefined;

@@ -1,10 +1,11 @@
 //! The table of a comparison.
 
+use mt_metrics::Seeds;
 use mt_train::{Config, Evaluation};
 use serde::Serialize;
 
 use super::ranked::Ranked;
-use super::seesaw::{Outcome, baseline};
+use super::seesaw::{Outcome, Over, baseline};
 use super::trials::{Trial, Trials};
 use crate::progress::{count, seconds};
 use crate::report::{Grid, number, p_value, thousands};
@@ -24,7 +25,7 @@ pub struct Row {
     pub gauc: Option<f64>,
     /// Standard deviation between the seeds; `None` with one.
     pub auc_sd: Option<f64>,
-    /// 95 % confidence interval of the mean: the variance over draws of test rows plus the seeds'.
+    /// 95 % confidence interval of the mean, over `p_over`.
     pub auc_interval: Option<(f64, f64)>,
     /// Mean AUC on the training rows.
     pub train_auc: Option<f64>,
@@ -32,10 +33,14 @@ pub struct Row {
     pub log_loss: Option<f64>,
     /// `auc` minus that of the baseline; `None` for the baseline itself.
     pub difference: Option<f64>,
-    /// 95 % confidence interval of `difference`, and its p-value, by the paired test on the test rows and the variance
-    /// between the seeds; `None` where `auc` is.
+    /// 95 % confidence interval of `difference`, and its p-value, over `p_over`; `None` where `auc` is.
     pub difference_interval: Option<(f64, f64)>,
     pub p_value: Option<f64>,
+    /// What the intervals and the p-value take as drawn by chance.
+    pub p_over: Over,
+    /// Of the variance between seeds; `None` with one.
+    pub degrees_of_freedom: Option<f64>,
+    /// `None` with one seed: that tells of trained models, not of what another seed would give.
     pub outcome: Option<Outcome>,
     /// Training rows a second, and seconds of training a run; means over the seeds.
     pub rows_per_second: f64,
@@ -50,6 +55,8 @@ pub struct Comparison {
     /// The model that the others are compared with.
     #[serde(skip)]
     pub baseline: String,
+    #[serde(skip)]
+    pub over: Over,
 }
 
 fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -57,52 +64,38 @@ fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Sample variance; `None` for fewer than two values.
-fn variance(values: &[f64]) -> Option<f64> {
+/// Sample standard deviation; `None` for fewer than two values.
+fn deviation(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.into_iter().collect();
     let mean = mean(values.iter().copied())?;
-    (values.len() > 1)
-        .then(|| values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64)
+    let sum: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (sum / (values.len() - 1) as f64).sqrt())
 }
 
-/// What the runs of one model say about one task.
-struct Judged {
-    mean: Option<Ranked>,
-    /// Variance of the mean AUC between seeds.
-    of_seeds: f64,
-    sd: Option<f64>,
-}
+/// Of intervals.
+const LEVEL: f64 = 0.95;
 
-fn judge(runs: &[Trial], task: usize) -> Judged {
+/// What the runs of one model say about one task; `None` where one of them is undefined.
+fn judge(runs: &[Trial], task: usize) -> Option<Seeds<Ranked>> {
     let all: Option<Vec<Ranked>> = runs.iter().map(|run| run.ranked[task].clone()).collect();
-    let aucs: Vec<f64> = runs.iter().filter_map(|run| run.test.tasks[task].1.metrics.ranking()).collect();
-    let variance = variance(&aucs);
-    Judged {
-        mean: all.and_then(|all| Ranked::mean(&all)),
-        of_seeds: variance.map_or(0.0, |v| v / aucs.len() as f64),
-        sd: variance.map(f64::sqrt),
-    }
+    Seeds::new(&all?)
 }
 
-/// Two-sided 95 % of the normal distribution.
-const Z_95: f64 = 1.959_963_984_540_054;
-
-impl Judged {
-    fn interval(&self) -> Option<(f64, f64)> {
-        let mean = self.mean.as_ref()?;
-        let half = Z_95 * (mean.standard_error()?.powi(2) + self.of_seeds).sqrt();
-        Some(((mean.value() - half).max(0.0), (mean.value() + half).min(1.0)))
-    }
+/// Of what is never outside 0 to 1.
+fn within_unit((low, high): (f64, f64)) -> (f64, f64) {
+    (low.max(0.0), high.min(1.0))
 }
 
 pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
     let mut rows = Vec::new();
     let base = baseline(configs);
+    let over = Over::seeds(trials.runs.first().map_or(0, Vec::len));
     for (m, (cfg, runs)) in configs.iter().zip(&trials.runs).enumerate() {
         for (t, task) in cfg.tasks.iter().enumerate() {
             let own = judge(runs, t);
             let other = judge(&trials.runs[base], t);
-            let test = match (&own.mean, &other.mean) {
-                (Some(a), Some(b)) if m != base => a.paired(b, own.of_seeds + other.of_seeds),
+            let test = match (&own, &other) {
+                (Some(own), Some(other)) if m != base => own.paired(other),
                 _ => None,
             };
             let mean_of = |runs: &[Trial], metric: &dyn Fn(&Trial) -> Option<f64>| {
@@ -120,30 +113,33 @@ pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
                 seeds: runs.len(),
                 auc,
                 gauc: of(&|run| on_task(&run.test).gauc.and_then(|gauc| gauc.value)),
-                auc_sd: own.sd,
-                auc_interval: own.interval(),
+                auc_sd: deviation(runs.iter().filter_map(|run| on_task(&run.test).metrics.ranking())),
+                auc_interval: own.and_then(|own| own.interval(LEVEL)).map(within_unit),
                 train_auc: of(&|run| on_task(&run.train).metrics.ranking()),
                 log_loss: of(&|run| on_task(&run.test).metrics.log_loss()),
                 difference: auc.zip(other).filter(|_| m != base).map(|(own, other)| own - other),
-                difference_interval: test.map(|test| {
-                    let half = Z_95 * test.standard_error;
-                    (test.difference - half, test.difference + half)
-                }),
+                difference_interval: test.map(|test| test.interval(LEVEL)),
                 p_value: test.map(|test| test.p_value),
-                outcome: test.as_ref().map(Outcome::of),
+                p_over: over,
+                degrees_of_freedom: test.and_then(|test| test.degrees_of_freedom),
+                outcome: test.as_ref().and_then(Outcome::of),
                 rows_per_second: mean(runs.iter().map(|run| run.rows_per_second)).unwrap_or(0.0),
                 train_seconds: mean(runs.iter().map(|run| run.train_seconds)).unwrap_or(0.0),
             });
         }
     }
-    Comparison { rows, baseline: configs[base].name.clone() }
+    Comparison { rows, baseline: configs[base].name.clone(), over }
 }
 
 /// The table as text; what all tasks of a model share stands in its first row only.
 pub fn grid(comparison: &Comparison) -> Grid {
     let grouped = comparison.rows.iter().any(|row| row.gauc.is_some());
     let versus = format!("vs {}", comparison.baseline);
-    let mut header = vec!["model", "parameters", "task", "test AUC", "95 % interval", &versus, "p"];
+    let (interval, p) = match comparison.over {
+        Over::Rows => ("95 % (rows only)", "p (rows only)"),
+        Over::RowsAndSeeds => ("95 % interval", "p"),
+    };
+    let mut header = vec!["model", "parameters", "task", "test AUC", interval, &versus, p];
     header.extend(grouped.then_some("GAUC"));
     header.extend(["log loss", "train AUC", "rows/s", "time"]);
     let mut grid = Grid::new(header);

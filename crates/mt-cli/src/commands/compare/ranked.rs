@@ -1,7 +1,7 @@
 //! How well a model ranks a task's test rows, by whatever metric the kind of task has, with its error.
 
 use mt_data::{Task, TaskKind};
-use mt_metrics::{DeLong, Influence, PairedTest};
+use mt_metrics::{DeLong, Influence, OverRows};
 use mt_train::Scored;
 
 /// AUC by DeLong's method; XAUC of a regression, the mean AUC of classes.
@@ -22,9 +22,17 @@ impl Ranked {
             TaskKind::Regression => Influence::xauc(predictions, labels).map(Self::Other),
         }
     }
+}
 
-    /// The average of several seeds.
-    pub fn mean(seeds: &[Self]) -> Option<Self> {
+impl OverRows for Ranked {
+    fn value(&self) -> f64 {
+        match self {
+            Self::Auc(delong) => delong.value(),
+            Self::Other(influence) => influence.value(),
+        }
+    }
+
+    fn mean(seeds: &[Self]) -> Option<Self> {
         let (mut aucs, mut others) = (Vec::new(), Vec::new());
         for seed in seeds {
             match seed {
@@ -38,26 +46,17 @@ impl Ranked {
         }
     }
 
-    pub fn value(&self) -> f64 {
+    fn variance(&self) -> Option<f64> {
         match self {
-            Self::Auc(delong) => delong.auc(),
-            Self::Other(influence) => influence.value(),
+            Self::Auc(delong) => delong.variance(),
+            Self::Other(influence) => influence.variance(),
         }
     }
 
-    /// Over draws of rows; `None` if a class has a single row.
-    pub fn standard_error(&self) -> Option<f64> {
-        match self {
-            Self::Auc(delong) => delong.standard_error(),
-            Self::Other(influence) => Some(influence.standard_error()),
-        }
-    }
-
-    /// Compares with another model on the same rows; `seeds` is the variance of the difference between seeds.
-    pub fn paired(&self, other: &Self, seeds: f64) -> Option<PairedTest> {
+    fn variance_of_difference(&self, other: &Self) -> Option<f64> {
         match (self, other) {
-            (Self::Auc(own), Self::Auc(other)) => own.paired_with_variance(other, seeds),
-            (Self::Other(own), Self::Other(other)) => own.paired_with_variance(other, seeds),
+            (Self::Auc(own), Self::Auc(other)) => own.variance_of_difference(other),
+            (Self::Other(own), Self::Other(other)) => own.variance_of_difference(other),
             _ => None,
         }
     }

@@ -13,7 +13,40 @@ use crate::report::p_value;
 /// one is expected to seem to move.
 const SIGNIFICANT: f64 = 0.05;
 
-/// What a model does to a task, compared with the baseline.
+/// What a p-value or an interval takes as drawn by chance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// Of one seed: it is about trained models, and another seed may turn it round.
+    #[default]
+    Rows,
+    /// It is about configurations.
+    RowsAndSeeds,
+}
+
+impl Over {
+    /// With so many seeds each.
+    pub fn seeds(count: usize) -> Self {
+        if count > 1 { Self::RowsAndSeeds } else { Self::Rows }
+    }
+}
+
+/// What must be said of so few seeds; `None` of enough.
+pub fn caveat(seeds: usize) -> Option<&'static str> {
+    match seeds {
+        0 | 1 => Some(
+            "one seed each: p and intervals are over rows only, of these trained models; another seed may turn a \
+             difference round (--seeds 3 takes that into account)",
+        ),
+        2 => Some(
+            "two seeds each leave 1 to 2 degrees of freedom, so that only a difference of 4 to 13 standard errors has \
+             p < 0.05; take --seeds 3 or more",
+        ),
+        _ => None,
+    }
+}
+
+/// What a configuration does to a task, compared with the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -23,12 +56,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn of(test: &PairedTest) -> Self {
-        match test.difference {
+    /// `None` of a single seed.
+    pub fn of(test: &PairedTest) -> Option<Self> {
+        test.degrees_of_freedom?;
+        Some(match test.difference {
             _ if test.p_value >= SIGNIFICANT => Self::Stays,
             gain if gain > 0.0 => Self::Wins,
             _ => Self::Loses,
-        }
+        })
     }
 
     /// Its name, and class in the style sheet.
@@ -46,7 +81,7 @@ pub fn baseline(configs: &[Config]) -> usize {
     configs.iter().position(|cfg| cfg.model.kind == ModelKind::SingleTask).unwrap_or(0)
 }
 
-/// A sentence a model: which tasks win, lose, stay, and which were not tested. None for the baseline.
+/// A sentence a model: which tasks win, lose, stay, and which were not tested. None for the baseline. Of several seeds.
 pub fn verdicts(rows: &[Row], baseline: &str) -> Vec<String> {
     let models = rows.chunk_by(|a, b| a.model == b.model).filter(|rows| rows[0].model != baseline);
     models.map(verdict).collect()
@@ -92,7 +127,7 @@ pub fn gains(rows: &[Row], tasks: usize, baseline: &str) -> Vec<Vec<Effect>> {
             note: format!("{value:+.4}, {p}"),
             value,
             interval: row.difference_interval,
-            class: row.outcome.map_or("stays", Outcome::name),
+            class: row.outcome.map(Outcome::name),
         });
     }
     gains
@@ -127,16 +162,18 @@ mod tests {
         assert!(verdicts(&rows, "ple").is_empty());
         let gains = gains(&rows, 4, "single");
         assert_eq!(gains[1][0].note, "-0.0008, p = 0.0100");
-        assert_eq!((gains[3][0].class, gains[3][0].interval), ("stays", None));
+        assert_eq!((gains[3][0].class, gains[3][0].interval), (None, None));
     }
 
     #[test]
-    fn a_task_moves_only_where_its_p_value_is_small() {
-        let outcome = |difference, p_value| {
-            Outcome::of(&PairedTest { difference, standard_error: 1.0, z: 1.0, p_value })
+    fn a_task_moves_only_where_its_p_value_is_small_and_of_several_seeds() {
+        let outcome = |difference, p_value, degrees_of_freedom| {
+            let (standard_error, statistic) = (1.0, 1.0);
+            Outcome::of(&PairedTest { difference, standard_error, statistic, degrees_of_freedom, p_value })
         };
-        assert_eq!(outcome(0.1, 0.049), Outcome::Wins);
-        assert_eq!(outcome(-0.1, 0.049), Outcome::Loses);
-        assert_eq!(outcome(-0.1, 0.05), Outcome::Stays);
+        assert_eq!(outcome(0.1, 0.049, Some(2.0)), Some(Outcome::Wins));
+        assert_eq!(outcome(-0.1, 0.049, Some(2.0)), Some(Outcome::Loses));
+        assert_eq!(outcome(-0.1, 0.05, Some(2.0)), Some(Outcome::Stays));
+        assert_eq!(outcome(-0.1, 0.0001, None), None);
     }
 }

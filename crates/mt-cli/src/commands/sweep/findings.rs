@@ -3,7 +3,7 @@
 use anyhow::Result;
 use candle_core::Device;
 use mt_data::{Dataset, Table};
-use mt_metrics::PairedTest;
+use mt_metrics::{OverRows, Seeds};
 use mt_models::Predictor;
 use mt_train::{Config, RunDir, Scored, write_file, write_json};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::plan::Plan;
 use super::space::{Dimension, Domain};
 use super::trial::{Ended, Record};
-use crate::commands::compare::{Outcome, Ranked};
+use crate::commands::compare::{Over, Ranked};
 use crate::pages::{Response, SweepPage};
 use crate::progress::count;
 use crate::report::{Grid, number, p_value, thousands};
@@ -28,14 +28,16 @@ pub struct Report {
     /// What it sets.
     pub set: Vec<String>,
     /// By task, on rows that no trial was judged on; empty if there are none.
-    pub test: Vec<Gain>,
+    pub test: Vec<Difference>,
+    /// How the two configurations are compared, which `test` does not: it is of one seed.
+    pub compare: Option<String>,
     /// The best first.
     pub trials: Vec<Record>,
 }
 
-/// The best trial compared with the configuration as it is, on one task's test rows.
+/// The best trial compared with the configuration as it is, on one task's test rows: two trained models.
 #[derive(Debug, Serialize)]
-pub struct Gain {
+pub struct Difference {
     pub task: String,
     /// AUC, mean AUC of classes or XAUC of trial 0; `None` where the rows do not tell.
     pub before: Option<f64>,
@@ -43,7 +45,7 @@ pub struct Gain {
     pub difference: Option<f64>,
     /// Of the paired test.
     pub p_value: Option<f64>,
-    pub outcome: Option<Outcome>,
+    pub p_over: Over,
 }
 
 /// A report with all that is needed to show it.
@@ -63,11 +65,16 @@ impl<'a> Findings<'a> {
     ) -> Result<Self> {
         let (best, set) = trials.first().map(|best| (best.trial, best.set.clone())).unwrap_or_default();
         let test = match &data.test {
-            Some(table) if best != 0 => gains(plan, base, table, best, device)?,
+            Some(table) if best != 0 => differences(plan, base, table, best, device)?,
             _ => Vec::new(),
         };
         let (name, metric) = (base.name.clone(), base.train.select.to_string());
-        let report = Report { name, metric, best, test, trials, set };
+        let compare = (best != 0).then(|| {
+            // Seeds that nothing was chosen by.
+            let (folder, seed) = (plan.folder.display(), base.train.seed.wrapping_add(1));
+            format!("mt compare {folder}/config.yaml {folder}/best.yaml --set train.seed={seed} --seeds 3")
+        });
+        let report = Report { name, metric, best, test, compare, trials, set };
         Ok(Self { plan, best: plan.config(&report.set)?, report })
     }
 
@@ -77,13 +84,14 @@ impl<'a> Findings<'a> {
         let best = self.best.to_yaml()?;
         write_file(&folder.join("best.yaml"), best.as_bytes())?;
         write_json(&folder.join("report.json"), &self.report)?;
-        let test = self.test_grid();
+        let (test, caveat) = (self.test_grid(), self.caveat());
         let page = SweepPage {
             name: &self.report.name,
             metric: &self.report.metric,
             trials: &self.grid(),
             test: test.as_ref(),
             verdict: &self.verdict(),
+            caveat: caveat.as_deref(),
             responses: &self.plan.over.iter().map(|dimension| self.response(dimension)).collect::<Vec<_>>(),
             best: &best,
             device,
@@ -93,14 +101,29 @@ impl<'a> Findings<'a> {
 
     pub fn text(&self) -> String {
         let test = self.test_grid().map(|grid| format!("\n{}", grid.text())).unwrap_or_default();
-        format!("{}\n{}{test}", self.grid().text(), self.verdict())
+        let caveat = self.caveat().map(|caveat| format!("\n{caveat}")).unwrap_or_default();
+        format!("{}\n{}{test}{caveat}", self.grid().text(), self.verdict())
     }
 
     fn verdict(&self) -> String {
         match self.report.best {
-            0 => "no trial beats the configuration as it is (trial 0)".into(),
-            best => format!("best: trial {best}, {}", self.report.set.join(" ")),
+            0 => "best on the validation rows: the configuration as it is (trial 0)".into(),
+            best => format!("best on the validation rows: trial {best}, {}", self.report.set.join(" ")),
         }
+    }
+
+    /// What the numbers do not tell, and how to learn it.
+    fn caveat(&self) -> Option<String> {
+        let compare = self.report.compare.as_ref()?;
+        let p = if self.report.test.is_empty() {
+            ""
+        } else {
+            "; p is over rows only, of these two trained models"
+        };
+        Some(format!(
+            "chosen among {} trials of one seed each{p}. What the configuration is worth: {compare}",
+            self.report.trials.len()
+        ))
     }
 
     /// The trials, the best first.
@@ -140,17 +163,14 @@ impl<'a> Findings<'a> {
 
     fn test_grid(&self) -> Option<Grid> {
         let best = format!("trial {}", self.report.best);
-        let mut grid = Grid::new(["on the test rows", "as it is", &best, "gain", "p", "outcome"]);
-        for gain in &self.report.test {
-            let outcome = gain.outcome.map_or("-", Outcome::name);
-            let gained = gain.difference.map_or_else(|| "-".into(), |gained| format!("{gained:+.5}"));
+        let mut grid = Grid::new(["on the test rows", "as it is", &best, "difference", "p (rows only)"]);
+        for test in &self.report.test {
             grid.rows.push(vec![
-                gain.task.clone(),
-                number(gain.before, 5),
-                number(gain.after, 5),
-                gained,
-                p_value(gain.p_value),
-                outcome.to_owned(),
+                test.task.clone(),
+                number(test.before, 5),
+                number(test.after, 5),
+                test.difference.map_or_else(|| "-".into(), |difference| format!("{difference:+.5}")),
+                p_value(test.p_value),
             ]);
         }
         (!grid.rows.is_empty()).then_some(grid)
@@ -197,22 +217,28 @@ fn short(key: &str) -> String {
     key.rsplit('.').next().unwrap_or(key).to_owned()
 }
 
-fn gains(plan: &Plan, cfg: &Config, table: &Table, best: usize, device: &Device) -> Result<Vec<Gain>> {
+fn differences(
+    plan: &Plan,
+    cfg: &Config,
+    table: &Table,
+    best: usize,
+    device: &Device,
+) -> Result<Vec<Difference>> {
     let [before, after] = [0, best].map(|trial| ranked(plan, cfg, table, trial, device));
-    let gain = |(task, (before, after)): (&mt_data::TaskConfig, (Option<Ranked>, Option<Ranked>))| {
-        let test: Option<PairedTest> =
-            before.as_ref().zip(after.as_ref()).and_then(|(b, a)| a.paired(b, 0.0));
+    let one = |run: &Option<Ranked>| run.as_ref().and_then(|run| Seeds::new(std::slice::from_ref(run)));
+    let compared = |(task, (before, after)): (&mt_data::TaskConfig, (Option<Ranked>, Option<Ranked>))| {
+        let test = one(&before).zip(one(&after)).and_then(|(before, after)| after.paired(&before));
         let (before, after) = (before.map(|ranked| ranked.value()), after.map(|ranked| ranked.value()));
-        Gain {
+        Difference {
             task: task.name.clone(),
             before,
             after,
             difference: before.zip(after).map(|(before, after)| after - before),
-            p_value: test.as_ref().map(|test| test.p_value),
-            outcome: test.as_ref().map(Outcome::of),
+            p_value: test.map(|test| test.p_value),
+            p_over: Over::Rows,
         }
     };
-    Ok(cfg.tasks.iter().zip(before?.into_iter().zip(after?)).map(gain).collect())
+    Ok(cfg.tasks.iter().zip(before?.into_iter().zip(after?)).map(compared).collect())
 }
 
 /// How the best epoch of a trial ranks each task's rows.

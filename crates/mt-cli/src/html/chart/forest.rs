@@ -21,8 +21,8 @@ pub struct Effect {
     pub note: String,
     pub value: f64,
     pub interval: Option<(f64, f64)>,
-    /// Class of the style sheet: `wins`, `loses` or `stays`.
-    pub class: &'static str,
+    /// `wins`, `loses` or `stays`, a class of the style sheet; `None` where that was not tested.
+    pub class: Option<&'static str>,
 }
 
 /// The plot. `axis` says what the values are.
@@ -51,7 +51,8 @@ pub fn forest(title: &str, axis: &str, effects: &[Effect]) -> String {
     let _ = writeln!(picture, "<text class=\"middle\" x=\"{axis_x}\" y=\"{axis_y}\">{}</text>", escape(axis));
     for (i, effect) in effects.iter().enumerate() {
         let (text, middle) = (row_top(i) + 13.0, row_top(i) + 26.0);
-        let (name, note, class) = (escape(&effect.name), escape(&effect.note), effect.class);
+        let (name, note) = (escape(&effect.name), escape(&effect.note));
+        let class = effect.class.unwrap_or("untested");
         let _ = writeln!(picture, "<text class=\"strong\" x=\"0\" y=\"{text}\">{name}</text>");
         let _ = writeln!(picture, "<text class=\"strong end\" x=\"{WIDTH}\" y=\"{text}\">{note}</text>");
         if let Some((low, high)) = effect.interval {
@@ -62,7 +63,10 @@ pub fn forest(title: &str, axis: &str, effects: &[Effect]) -> String {
         let _ =
             writeln!(picture, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"8\" height=\"8\"/>");
     }
-    let said: Vec<String> = effects.iter().map(|e| format!("{} {} {}", e.name, e.class, e.note)).collect();
+    let said = |e: &Effect| {
+        [Some(e.name.as_str()), e.class, Some(&e.note)].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    let said: Vec<String> = effects.iter().map(said).collect();
     figure(title, &format!("{title}, {axis}: {}", said.join("; ")), bottom + AXIS, &picture, "")
 }
 
@@ -77,7 +81,7 @@ mod tests {
             note: format!("{value:+}"),
             value,
             interval: Some((value - 1.0, value + 1.0)),
-            class,
+            class: Some(class),
         };
         let html = forest("like", "gain", &[effect("a<", 2.0, "wins"), effect("b", -2.0, "loses")]);
         // From -4 to 4: zero is in the middle, 2 three quarters of the way.
@@ -89,9 +93,9 @@ mod tests {
 
     #[test]
     fn an_effect_without_an_interval_is_a_mark_alone() {
-        let effect =
-            Effect { name: "a".into(), note: String::new(), value: 0.0, interval: None, class: "stays" };
+        let effect = Effect { name: "a".into(), note: "+0".into(), value: 0.0, interval: None, class: None };
         let html = forest("t", "gain", &[effect]);
-        assert!(html.contains("<rect class=\"stays\"") && !html.contains("line stays"), "{html}");
+        assert!(html.contains("<rect class=\"untested\"") && !html.contains("line untested"), "{html}");
+        assert!(html.contains("t, gain: a +0") && !html.contains("stays"), "{html}");
     }
 }

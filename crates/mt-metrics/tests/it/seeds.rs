@@ -1,0 +1,258 @@
+//! Comparisons of configurations over several seeds.
+//!
+//! numpy 2.4.6 and scipy 1.17.1, with the covariances of all pairs of runs, as in the paper:
+//!
+//! ```python
+//! # pip install numpy==2.4.6 scipy==1.17.1
+//! import numpy as np
+//! from scipy.stats import t
+//! i = np.arange(40)
+//! y = (i * 7 % 10 < 3).astype(int)
+//! z = i * 13 % 7
+//! def scores(step, lift, seeds):
+//!     return [((i * step + 11 * s) % 64) / 128 + y * lift * s for s in seeds]
+//! def auc(s):
+//!     d = s[y == 1][:, None] - s[y == 0][None]
+//!     return (d > 0) + (d == 0) / 2
+//! def xauc(s):
+//!     ahead = np.sign(z[:, None] - z[None]) * np.sign(s[:, None] - s[None])
+//!     counts = z[:, None] != z[None]
+//!     wins = ((1 + ahead) / 2 * counts).sum(1)
+//!     value = wins.sum() / counts.sum()
+//!     return value, 2 * (wins - value * counts.sum(1)) / counts.sum(1).mean()
+//! def compare(own, other, kind):
+//!     k, l, runs = len(own), len(other), own + other
+//!     if kind == "auc":
+//!         wins = [auc(s) for s in runs]
+//!         values = np.array([w.mean() for w in wins])
+//!         cov = np.cov([w.mean(1) for w in wins]) / y.sum() + np.cov([w.mean(0) for w in wins]) / (1 - y).sum()
+//!     else:
+//!         values, rows = map(np.array, zip(*[xauc(s) for s in runs]))
+//!         cov = np.cov(rows) / len(i)
+//!     cov2 = lambda c: (c.sum() - np.trace(c)) / (len(c) * (len(c) - 1))
+//!     shared = cov2(cov[:k, :k]) + cov2(cov[k:, k:]) - 2 * cov[:k, k:].mean()
+//!     signs = np.r_[np.full(k, 1 / k), np.full(l, -1 / l)]
+//!     s2, t2 = values[:k].var(ddof=1) / k, values[k:].var(ddof=1) / l
+//!     v = max(s2 + t2 + max(shared, 0), signs @ cov @ signs)
+//!     df = v**2 / (s2**2 / (k - 1) + t2**2 / (l - 1))
+//!     d, se = signs @ values, np.sqrt(v)
+//!     print(d, se, df, 2 * t.sf(abs(d) / se, df), d - t.isf(0.025, df) * se)
+//!     v = max(s2 + max(cov2(cov[:k, :k]), 0), cov[:k, :k].mean())
+//!     print(values[:k].mean() - t.isf(0.025, v**2 / (s2**2 / (k - 1))) * np.sqrt(v))
+//! compare(scores(37, 0.25, [1, 2, 3]), scores(23, 0.0625, [1, 2, 3]), "auc")   # the sum of three parts
+//! compare(scores(37, 0.125, [1, 2, 3]), scores(23, 0.0625, [1, 2, 3]), "auc")  # C below 0
+//! compare(scores(37, 0.125, [1, 2, 3]), scores(23, 0.0625, [1, 2]), "auc")     # the rows alone are more
+//! compare(scores(3, 0.125, [1, 2, 3]), scores(5, 0.0625, [1, 2, 3]), "xauc")
+//! ```
+
+use approx::assert_relative_eq;
+use mt_metrics::{DeLong, Influence, OverRows, Seeds};
+
+fn scores(step: u16, lift: f32, seeds: &[u16]) -> Vec<Vec<f32>> {
+    let score = |s: u16, i: u16| {
+        f32::from((i * step + 11 * s) % 64) / 128.0 + if i * 7 % 10 < 3 { lift * f32::from(s) } else { 0.0 }
+    };
+    seeds.iter().map(|&s| (0..40).map(|i| score(s, i)).collect()).collect()
+}
+
+fn seeds<M: OverRows>(runs: &[Vec<f32>], judge: impl Fn(&[f32]) -> Option<M>) -> Seeds<M> {
+    let runs: Option<Vec<M>> = runs.iter().map(|run| judge(run)).collect();
+    Seeds::new(&runs.expect("defined")).expect("comparable")
+}
+
+fn auc(scores: &[f32]) -> Option<DeLong> {
+    let labels: Vec<f32> = (0..40).map(|i| f32::from(u8::from(i * 7 % 10 < 3))).collect();
+    DeLong::new(scores, &labels)
+}
+
+fn xauc(scores: &[f32]) -> Option<Influence> {
+    let targets: Vec<f32> = (0..40u16).map(|i| f32::from(i * 13 % 7)).collect();
+    Influence::xauc(scores, &targets)
+}
+
+fn assert_agrees<M: OverRows>(own: &Seeds<M>, other: &Seeds<M>, [d, se, df, p, low]: [f64; 5], own_low: f64) {
+    let test = own.paired(other).expect("the same rows");
+    assert_relative_eq!(test.difference, d, max_relative = 1e-10);
+    assert_relative_eq!(test.standard_error, se, max_relative = 1e-10);
+    assert_relative_eq!(test.degrees_of_freedom.expect("several seeds"), df, max_relative = 1e-9);
+    assert_relative_eq!(test.p_value, p, max_relative = 1e-9);
+    assert_relative_eq!(test.interval(0.95).0, low, max_relative = 1e-9);
+    assert_relative_eq!(own.interval(0.95).expect("defined").0, own_low, max_relative = 1e-9);
+}
+
+#[test]
+fn the_test_over_seeds_agrees_with_covariances_written_out() {
+    let three = scores(23, 0.0625, &[1, 2, 3]);
+    let (a, b) = (seeds(&scores(37, 0.25, &[1, 2, 3]), auc), seeds(&three, auc));
+    assert_agrees(
+        &a,
+        &b,
+        [
+            0.3010912698412697,
+            0.07254175038725034,
+            2.6240775263018383,
+            0.03281593013589594,
+            0.05034504825089087,
+        ],
+        0.8737463635773939,
+    );
+    let (a, b) = (seeds(&scores(37, 0.125, &[1, 2, 3]), auc), seeds(&three, auc));
+    assert_agrees(
+        &a,
+        &b,
+        [
+            0.21031746031746035,
+            0.08274368581470169,
+            3.603359034228678,
+            0.07063715602455431,
+            -0.029740974372912177,
+        ],
+        0.6796300234763147,
+    );
+    let b = seeds(&scores(23, 0.0625, &[1, 2]), auc);
+    assert_agrees(
+        &a,
+        &b,
+        [
+            0.27752976190476186,
+            0.0784671557896877,
+            14.404235463681198,
+            0.0031585450314874307,
+            0.10967646666418812,
+        ],
+        0.6796300234763147,
+    );
+    let (a, b) = (seeds(&scores(3, 0.125, &[1, 2, 3]), xauc), seeds(&scores(5, 0.0625, &[1, 2, 3]), xauc));
+    assert_agrees(
+        &a,
+        &b,
+        [
+            -0.023114355231143524,
+            0.049926390722942075,
+            3.7285972956862805,
+            0.6691065232448198,
+            -0.16580363512943627,
+        ],
+        0.35069258772895995,
+    );
+}
+
+#[test]
+fn a_single_seed_tells_of_rows_alone_and_no_seed_of_nothing() {
+    let runs =
+        scores(37, 0.125, &[1, 2, 3]).into_iter().map(|run| auc(&run)).collect::<Option<Vec<_>>>().unwrap();
+    let [one, other, all] = [&runs[..1], &runs[1..2], &runs[..]].map(|runs| Seeds::new(runs).unwrap());
+    let test = one.paired(&other).unwrap();
+    assert_eq!((test.degrees_of_freedom, test), (None, runs[0].paired(&runs[1]).unwrap()));
+    assert_eq!(one.paired(&all).unwrap().degrees_of_freedom, None);
+    assert_relative_eq!(one.interval(0.95).unwrap().0, runs[0].interval(0.95).unwrap().0, epsilon = 1e-12);
+    assert!(Seeds::<DeLong>::new(&[]).is_none());
+    let fewer = DeLong::new(&[0.1, 0.2, 0.3, 0.4], &[0.0, 0.0, 1.0, 1.0]).unwrap();
+    assert!(Seeds::new(&[runs[0].clone(), fewer.clone()]).is_none());
+    assert_eq!(all.paired(&Seeds::new(&[fewer.clone(), fewer]).unwrap()), None);
+}
+
+#[test]
+fn seeds_that_agree_leave_the_rows() {
+    let judged = |step| auc(&scores(step, 0.0625, &[1])[0]).unwrap();
+    let [one, other] = [37, 23].map(|step| Seeds::new(&[judged(step), judged(step)]).unwrap());
+    let test = one.paired(&other).unwrap();
+    assert_eq!(test.degrees_of_freedom, Some(f64::INFINITY));
+    assert_relative_eq!(test.p_value, judged(37).paired(&judged(23)).unwrap().p_value, max_relative = 1e-12);
+    let same = one.paired(&one).unwrap();
+    assert_eq!((same.difference, same.statistic, same.p_value), (0.0, 0.0, 1.0));
+}
+
+/// A generator of uniform numbers: splitmix64 (Steele et al. 2014).
+struct Draws(u64);
+
+impl Draws {
+    /// Between 0 and 1.
+    fn uniform(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32
+    }
+
+    /// Nearly normal, of mean 0 and variance 1.
+    fn normal(&mut self) -> f32 {
+        (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
+    }
+}
+
+/// How much runs vary, in units of what a row's score has of chance that all runs share.
+struct Effects {
+    /// Of the skill, from seed to seed.
+    seed: f32,
+    /// Of a row's score, from configuration to configuration.
+    configuration: f32,
+    /// Of a row's score, from run to run.
+    run: f32,
+    /// The skill of the second configuration beyond that of the first.
+    gain: f32,
+}
+
+const ROWS: usize = 200;
+const COMPARISONS: usize = 1000;
+
+impl Effects {
+    /// How many comparisons of two configurations have p < 0.05: over seeds, and over rows alone of the first run of each.
+    fn differ<M: OverRows>(&self, count: usize, judge: impl Fn(&[f32], &[f32]) -> Option<M>) -> [usize; 2] {
+        let (mut draws, mut differ) = (Draws(1), [0; 2]);
+        for _ in 0..COMPARISONS {
+            let labels: Vec<f32> = (0..ROWS).map(|_| f32::from(u8::from(draws.uniform() < 0.3))).collect();
+            let shared: Vec<f32> = (0..ROWS).map(|_| draws.normal()).collect();
+            let [own, other] = [1.0, 1.0 + self.gain].map(|skill| {
+                let of_rows: Vec<f32> = (0..ROWS).map(|_| self.configuration * draws.normal()).collect();
+                let run = |draws: &mut Draws| {
+                    let skill = skill + self.seed * draws.normal();
+                    let score = |row: usize| {
+                        skill * labels[row] + shared[row] + of_rows[row] + self.run * draws.normal()
+                    };
+                    judge(&(0..ROWS).map(score).collect::<Vec<f32>>(), &labels).expect("both classes")
+                };
+                (0..count).map(|_| run(&mut draws)).collect::<Vec<M>>()
+            });
+            for (seen, differ) in [count, 1].into_iter().zip(&mut differ) {
+                let [own, other] = [&own, &other].map(|runs| Seeds::new(&runs[..seen]).expect("comparable"));
+                *differ += usize::from(own.paired(&other).expect("the same rows").p_value < 0.05);
+            }
+        }
+        differ
+    }
+}
+
+/// 50 are expected of a test that is exact, with a standard deviation of 7; over rows alone, one in two and more.
+#[test]
+fn a_configuration_compared_with_itself_differs_in_one_of_twenty_comparisons() {
+    let itself = Effects { seed: 0.3, configuration: 0.0, run: 0.3, gain: 0.0 };
+    for seeds in [2, 3, 5] {
+        let [over_seeds, over_rows] = itself.differ(seeds, DeLong::new);
+        assert!(
+            (10..=65).contains(&over_seeds) && over_rows > 400,
+            "{seeds} seeds: {over_seeds}, {over_rows}"
+        );
+    }
+    let [over_seeds, over_rows] = itself.differ(3, Influence::xauc);
+    assert!((10..=65).contains(&over_seeds) && over_rows > 400, "XAUC: {over_seeds}, {over_rows}");
+}
+
+#[test]
+fn configurations_that_are_equally_good_differ_in_one_of_twenty_comparisons() {
+    for (seed, run) in [(0.3, 0.3), (0.1, 0.3), (0.0, 0.1)] {
+        let equal = Effects { seed, configuration: 0.5, run, gain: 0.0 };
+        let [differ, _] = equal.differ(3, DeLong::new);
+        assert!((10..=70).contains(&differ), "{seed}, {run}: {differ}");
+    }
+}
+
+#[test]
+fn a_gain_of_several_deviations_between_seeds_is_found() {
+    let better = Effects { seed: 0.1, configuration: 0.1, run: 0.1, gain: 0.6 };
+    for (seeds, found) in [(3, 900), (5, 950)] {
+        let [differ, _] = better.differ(seeds, DeLong::new);
+        assert!(differ >= found, "{seeds} seeds: {differ}");
+    }
+}
