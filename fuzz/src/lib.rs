@@ -1,7 +1,7 @@
 //! Functions that take any bytes and must neither panic nor hang nor use much memory. Each says whether the bytes are
 //! what it reads; those in `seeds/` are.
 //!
-//! The fuzzer calls them (`fuzz_targets/`), and so does a test of `mt-cli`, with seeds and seeded mutations.
+//! The fuzzer calls them (`fuzz_targets/`), and so does a test of `xtask`, with seeds and seeded mutations.
 
 mod bundle;
 mod config;

@@ -10,6 +10,17 @@
 //! | [`exports`] | the functions that C sees |
 //!
 //! `unsafe` is in the last two alone. In a program in Rust, use [`mt_models::Predictor`].
+//!
+//! ```
+//! use mt_predict::exports::mt_predictor_load;
+//! use mt_predict::{Failure, Status};
+//!
+//! let mut failure = Failure { status: Status::Ok, message: [0; _] };
+//! // SAFETY: the path ends in a zero, and there is room for the error.
+//! let predictor = unsafe { mt_predictor_load(c"no such bundle".as_ptr(), &mut failure) };
+//! assert!(predictor.is_null());
+//! assert_ne!(failure.status, Status::Ok); // `failure.message` says which file is missing
+//! ```
 
 mod boundary;
 mod error;
@@ -18,6 +29,8 @@ mod interface;
 mod predictor;
 mod rows;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use predictor::Handle;
 pub use rows::Rows;

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 #[expect(dead_code, reason = "the tests use all of it")]
-#[path = "../tests/it/parquet_writer.rs"]
+#[path = "../src/testing.rs"]
 mod parquet_writer;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

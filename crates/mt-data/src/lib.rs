@@ -43,6 +43,8 @@ mod storage;
 pub mod synth;
 mod table;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod usage;
 mod writer;
 
@@ -67,3 +69,8 @@ pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use storage::{ReadAt, Storage, Store, expand, is_parquet};
 pub use table::Table;
 pub use writer::{EncodedRows, FileFormat, Output, RowWriter};
+
+/// The example of this crate's page, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

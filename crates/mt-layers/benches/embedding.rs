@@ -8,10 +8,8 @@
 //!
 //! Later on another machine of two cores, best of several runs, without link-time optimisation: 0.65 ms and 1.3 ms, in half
 //! precision 0.97 and 2.0, with tables that grow 0.92 and 2.1: of each id, the far slot of its key is touched too.
-#![allow(missing_docs)]
+#![allow(missing_docs, unsafe_code)]
 
-#[path = "shared/process.rs"]
-mod process;
 #[allow(dead_code, reason = "for layers with weights")]
 #[path = "fused/routes.rs"]
 mod routes;
@@ -27,6 +25,10 @@ use mt_layers::{
 
 use crate::routes::Upstream;
 
+// As in `mt`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FIELDS: usize = 20;
 const WIDTH: usize = 16;
 const BATCH: usize = 1024;
@@ -34,7 +36,8 @@ const BATCH: usize = 1024;
 const BATCHES: usize = 64;
 
 fn main() -> Result<()> {
-    process::start();
+    // SAFETY: no other thread runs yet.
+    unsafe { mt_layers::process::start(None) }.expect("the first threads");
     let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))

@@ -18,9 +18,30 @@
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
+//! | [`process`] | threads as `mt` sets them up |
+//! | [`study`] | rows like those of the published study, for benchmarks |
 //!
 //! Every layer works with any candle `VarBuilder` and then takes part in candle's autograd like any other. With
 //! weights from a [`Params`] store, inside [`Params::backward`], and in inference, fused CPU operations run instead.
+//!
+//! Four experts, mixed by two gates, and a tower a task: MMoE of its parts.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Params, Towers};
+//!
+//! let (params, init) = (Params::new(42), Initializer::Xavier);
+//! let vb = params.builder(DType::F32, &Device::Cpu);
+//! let experts = Bank::experts(10, 4, &[16], init, vb.pp("experts"))?;
+//! let gate = |name: &str| Ok::<_, candle_core::Error>((Bank::gate(10, 4, &[], init, vb.pp(name))?, 0..10));
+//! let mixture = Mixture::new(16, vec![vec![0, 1, 2, 3]; 2], 1.0)?;
+//! let level = GatedExperts::new(vec![(experts, 0..10)], vec![gate("like")?, gate("share")?], mixture, 0..4)?;
+//! let towers = Towers::new(16, &[8], [("like", 1), ("share", 1)], init, vb.pp("towers"))?;
+//!
+//! let xs = Input::from(Tensor::ones((3, 10), DType::F32, &Device::Cpu)?);
+//! assert_eq!(towers.forward(&level.forward(&xs)?)?.dims(), [3, 2]);
+//! # Ok::<(), candle_core::Error>(())
+//! ```
 
 mod bank;
 mod columns;
@@ -43,7 +64,9 @@ mod norm;
 mod notes;
 mod observe;
 mod params;
+pub mod process;
 pub mod simd;
+pub mod study;
 mod symmetry;
 mod tap;
 mod tower;
@@ -51,6 +74,10 @@ mod trace;
 
 #[doc(hidden)]
 pub use pulp;
+
+/// candle, whose tensors and builders are part of this interface.
+pub use candle_core;
+pub use candle_nn;
 
 pub use bank::{Bank, forward_side_by_side};
 pub use columns::{Columns, Read};
@@ -72,3 +99,8 @@ pub use symmetry::symmetric_weights;
 pub use tap::tap;
 pub use tower::{Mlp, Towers};
 pub use trace::{Traced, trace};
+
+/// The example of this crate's page, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

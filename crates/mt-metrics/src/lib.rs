@@ -92,3 +92,8 @@ pub use seeds::{OverRows, Seeds};
 pub use streaming::StreamingAuc;
 pub use summary::{BinarySummary, binary_summary};
 pub use xauc::xauc;
+
+/// The example of this crate's page, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

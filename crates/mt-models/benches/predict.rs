@@ -1,10 +1,5 @@
 //! Prediction in process, of one row and of many: `cargo bench -p mt-models`.
-#![allow(missing_docs)]
-
-#[path = "../../mt-layers/benches/shared/process.rs"]
-mod process;
-#[path = "../../mt-cli/src/commands/bench/study.rs"]
-mod study;
+#![allow(missing_docs, unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,13 +10,18 @@ use mt_data::{Numeric, SparseRows, Table, Task, TaskKind};
 use mt_layers::{Input, Params};
 use mt_models::{Model, ModelConfig, Readout, Result, build, input};
 
-use crate::study::{MODELS, TASKS, WIDTH, rows};
+use mt_layers::study::{MODELS, TASKS, WIDTH, rows};
+
+// As in `mt`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Rows of a large request, and of a table to take single rows from.
 const MANY: usize = 1024;
 
 fn main() -> Result<()> {
-    process::start();
+    // SAFETY: no other thread runs yet.
+    unsafe { mt_layers::process::start(None) }.expect("the first threads");
     let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
 }
 
 fn table() -> Result<Table> {
-    let study::Rows { offsets, columns, values, labels } = rows(MANY);
+    let mt_layers::study::Rows { offsets, columns, values, labels } = rows(MANY);
     let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
     let mask = vec![1.0; labels.len()];
     Ok(Table::new(numeric, labels, mask, TASKS.len()).expect("the shapes fit"))

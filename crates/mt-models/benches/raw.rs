@@ -1,10 +1,5 @@
 //! Prediction in process from raw values, through encoders and normaliser: `cargo bench -p mt-models --bench raw`.
-#![allow(missing_docs)]
-
-#[path = "../../mt-layers/benches/shared/process.rs"]
-mod process;
-#[path = "../../mt-cli/src/commands/bench/study.rs"]
-mod study;
+#![allow(missing_docs, unsafe_code)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,8 +10,12 @@ use mt_data::fields::TableEncoder;
 use mt_data::{
     Column, Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, Schema, Task, TaskKind, Value,
 };
-use mt_layers::{Params, RowOptimizer};
+use mt_layers::{Params, RowOptimizer, study};
 use mt_models::{InputLayer, ModelConfig, Predictions, Predictor, Result, Signature, build, write_json};
+
+// As in `mt`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Rows of a large request, and those to take single rows from.
 const MANY: usize = 1024;
@@ -27,7 +26,8 @@ const HISTORY: usize = 50;
 const VOCABULARY: u32 = 10_000;
 
 fn main() -> Result<()> {
-    process::start();
+    // SAFETY: no other thread runs yet.
+    unsafe { mt_layers::process::start(None) }.expect("the first threads");
     let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))

@@ -47,6 +47,8 @@ mod readout;
 mod shared_bottom;
 mod signature;
 mod single_task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trunk;
 
 pub use bundle::{Contents, Export, Manifest, TableRows};
@@ -71,9 +73,9 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_data::{RawRows, Task, TaskKind, Value};
-pub use mt_layers::{Norm, TableFormat};
+pub use mt_layers::{Norm, TableFormat, candle_core, candle_nn};
 
-/// The example of the page about bundles, compiled as a doctest.
+/// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/serving.md")]
-struct Serving;
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -38,3 +38,8 @@ mod trunk;
 
 pub use error::{Error, Result};
 pub use export::Export;
+
+/// The example of this crate's page, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -40,3 +40,8 @@ pub use config::{Config, Limits, Tls};
 pub use error::{Error, Result};
 pub use models::Source;
 pub use server::Server;
+
+/// The example of this crate's page, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

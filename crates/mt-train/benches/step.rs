@@ -1,10 +1,5 @@
 //! Training, optimizers and evaluation: `cargo bench -p mt-train`.
-#![allow(missing_docs)]
-
-#[path = "../../mt-layers/benches/shared/process.rs"]
-mod process;
-#[path = "../../mt-cli/src/commands/bench/study.rs"]
-mod study;
+#![allow(missing_docs, unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,13 +18,18 @@ use mt_train::{
     Config, Evaluation, Optimizer, OptimizerConfig, OptimizerKind, Result, RunDir, Scorer, TrainConfig, train,
 };
 
-use crate::study::{MODELS, TASKS, WIDTH, rows};
+use mt_layers::study::{MODELS, TASKS, WIDTH, rows};
+
+// As in `mt`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Rows of an epoch: 18 MB, more than the caches near the core hold, as with real data.
 const ROWS: usize = 1 << 16;
 
 fn main() -> Result<()> {
-    process::start();
+    // SAFETY: no other thread runs yet.
+    unsafe { mt_layers::process::start(None) }.expect("the first threads");
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
@@ -51,7 +51,7 @@ fn config(model: ModelConfig) -> Config {
 }
 
 fn table(count: usize) -> Result<Table> {
-    let study::Rows { offsets, columns, values, labels } = rows(count);
+    let mt_layers::study::Rows { offsets, columns, values, labels } = rows(count);
     let mask = vec![1.0; labels.len()];
     let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
     Ok(Table::new(numeric, labels, mask, TASKS.len())?)

@@ -55,7 +55,7 @@ pub use mt_layers::TableSize;
 pub use train::train;
 pub use warm_start::{TakenRows, WarmStart, WarmStarted};
 
-/// The examples of the README, compiled and run as doctests.
+/// The example of this crate's page, compiled as a doctest.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -2,10 +2,13 @@
 #![allow(missing_docs)]
 
 mod allocation;
-#[path = "../../../mt-serve/tests/it/bundles.rs"]
-mod bundles;
+#[path = "../../src/testing.rs"]
 mod c;
 mod errors;
 mod example;
 mod header;
 mod swapping;
+
+use mt_models::testing as bundles;
+// What `c` takes from its crate.
+use mt_predict::{Failure, Handle, Rows, Status, exports};

@@ -3,7 +3,6 @@
 mod measure;
 mod report;
 mod scratch;
-mod study;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;

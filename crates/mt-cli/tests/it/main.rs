@@ -1,8 +1,5 @@
 //! The program `mt` on real files: what it says, what it leaves behind and how it exits.
 
-#[allow(dead_code, reason = "mt-capi's tests use all of it")]
-#[path = "../../../mt-capi/tests/it/c.rs"]
-mod c;
 mod census;
 mod checkpoints;
 mod comparing;
@@ -12,14 +9,10 @@ mod everywhere;
 mod explaining;
 mod export;
 mod fields;
-mod fuzz;
 mod interruption;
 mod looking;
 mod output;
 mod parquet;
-#[allow(dead_code, reason = "mt-data's tests use all of it")]
-#[path = "../../../mt-data/tests/it/parquet_writer.rs"]
-mod parquet_writer;
 mod predicting;
 mod reporting;
 mod scoring;
@@ -27,3 +20,6 @@ mod serving;
 mod support;
 mod sweeping;
 mod training;
+
+use mt_data::testing as parquet_writer;
+use mt_predict::testing as c;

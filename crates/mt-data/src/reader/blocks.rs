@@ -41,6 +41,16 @@ pub(super) struct Blocks {
     rest: Vec<u8>,
 }
 
+#[cfg(feature = "zstd")]
+fn zstd(file: BufReader<Counted>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(Box::new(::zstd::Decoder::with_buffer(file)?))
+}
+
+#[cfg(not(feature = "zstd"))]
+fn zstd(_: BufReader<Counted>) -> io::Result<Box<dyn Read + Send>> {
+    Err(io::Error::other("compressed with zstd, which this program was built without (feature `zstd`)"))
+}
+
 impl Blocks {
     pub fn open(storage: &Storage, path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
         let read = |source| Error::Read { path: path.to_owned(), source };
@@ -50,7 +60,7 @@ impl Blocks {
             [0x1f, 0x8b, ..] => (Some("gzip"), Box::new(MultiGzDecoder::new(file))),
             // A frame, or one that may be skipped, as some writers put first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                (Some("zstd"), Box::new(zstd::Decoder::with_buffer(file).map_err(read)?))
+                (Some("zstd"), zstd(file).map_err(read)?)
             }
             _ => (None, Box::new(file)),
         };

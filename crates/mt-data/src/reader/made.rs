@@ -1,6 +1,8 @@
 //! What has been made of texts that stand for several records of a block, as those of a dictionary do.
 
-use super::plan::{Origin, Plan};
+#[cfg(feature = "parquet")]
+use super::plan::Origin;
+use super::plan::Plan;
 
 /// A text is encoded, or looked up, for its first record; others take what that one has.
 pub(super) struct Made {

@@ -15,7 +15,9 @@ use super::header;
 use super::plan::separator_of;
 use crate::config::{DataConfig, JoinConfig};
 use crate::error::{Error, Found, Nearest, Place, Result};
-use crate::fields::{FieldConfig, Interner};
+#[cfg(feature = "parquet")]
+use crate::fields::FieldConfig;
+use crate::fields::Interner;
 use crate::storage::Storage;
 
 /// A side table: its text, and where in it each cell is.

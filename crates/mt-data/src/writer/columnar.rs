@@ -51,8 +51,12 @@ impl<W: Write + Send> Groups<W> {
             }
             Type::group_type_builder("rows").with_fields(fields).build()
         };
-        let mut properties =
-            WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+        let compression = if cfg!(feature = "zstd") {
+            Compression::ZSTD(ZstdLevel::default())
+        } else {
+            Compression::SNAPPY
+        };
+        let mut properties = WriterProperties::builder().set_compression(compression);
         for name in numbers {
             // Hardly two predictions are the same.
             properties = properties.set_column_dictionary_enabled(name.as_str().into(), false);

@@ -53,7 +53,7 @@ impl FileFormat {
 
 /// Writes rows into `W`.
 ///
-/// A Parquet file has row groups of about 100,000 rows, compressed with zstd; numbers are of type `float`, kept columns of
+/// A Parquet file has row groups of about 100,000 rows, compressed with zstd (without the feature, with snappy); numbers are of type `float`, kept columns of
 /// Parquet files of the type they had, and those of text files `string`. Of the rows, no more than a row group is in memory.
 pub struct RowWriter<W: Write + Send> {
     path: PathBuf,

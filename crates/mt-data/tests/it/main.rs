@@ -15,6 +15,7 @@ mod parquet_codes;
 #[cfg(feature = "parquet")]
 mod parquet_errors;
 #[cfg(feature = "parquet")]
+#[path = "../../src/testing.rs"]
 mod parquet_writer;
 mod property;
 mod raw;

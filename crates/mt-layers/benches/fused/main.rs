@@ -1,14 +1,9 @@
 //! Every fused operation beside its composition of plain candle operations, forward and backward, in rows a second:
 //! `cargo bench -p mt-layers`.
-#![allow(missing_docs)]
+#![allow(missing_docs, unsafe_code)]
 
 mod composed;
-#[path = "../shared/process.rs"]
-mod process;
 mod routes;
-#[allow(dead_code, reason = "models are for the crates above")]
-#[path = "../../../mt-cli/src/commands/bench/study.rs"]
-mod study;
 
 use std::time::Duration;
 
@@ -18,14 +13,19 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use mt_layers::{Bank, Initializer, Input, LossKind, Mixture, MultiTaskLoss, SparseRows, TaskLoss, Towers};
 
 use crate::routes::{Routes, Upstream, normal, variable};
-use crate::study::{WIDTH, rows};
+use mt_layers::study::{WIDTH, rows};
+
+// As in `mt`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The smallest batch anyone trains with, a usual one, and one limited by arithmetic alone.
 const BATCHES: [usize; 3] = [32, 512, 4096];
 const INIT: Initializer = Initializer::Xavier;
 
 fn main() -> Result<()> {
-    process::start();
+    // SAFETY: no other thread runs yet.
+    unsafe { mt_layers::process::start(None) }.expect("the first threads");
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))

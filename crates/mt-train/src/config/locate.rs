@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::text::walk;
+
 /// What a configuration was read from.
 pub(super) struct Origin<'a> {
     pub text: &'a str,
@@ -39,11 +41,8 @@ fn place(text: &str, origin: &str, path: &[String]) -> String {
     let mut steps: Vec<&str> = path.iter().map(String::as_str).collect();
     while !steps.is_empty() {
         // The walk ends in an error at the value; the parser adds the position to it.
-        let walk = Walk(&steps).deserialize(serde_yaml::Deserializer::from_str(text));
-        if let Some(location) =
-            walk.err().filter(|e| e.to_string().contains(FOUND)).and_then(|e| e.location())
-        {
-            return format!("{origin}:{}:{}", location.line(), location.column());
+        if let Some((_, line, column)) = walk(text, Walk(&steps)).filter(|(said, ..)| said.contains(FOUND)) {
+            return format!("{origin}:{line}:{column}");
         }
         steps.pop();
     }

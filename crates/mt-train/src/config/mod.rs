@@ -1,9 +1,9 @@
-//! Configurations: as written in YAML, with overrides, and checked.
+//! Configurations: as written in YAML (or JSON), with overrides, and checked.
 
 mod locate;
 mod select;
+mod text;
 mod train;
-mod yaml;
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
-        let cfg: Self = yaml::parse(text, origin, overrides)?;
+        let cfg: Self = text::parse(text, origin, overrides)?;
         let origin = Origin { text, name: origin, overrides };
         let refuse = |key: &str, problem: String| Error::Config { at: origin.place(key), problem };
         let check = |key: &str, good: bool, problem: String| match good {
@@ -130,12 +130,12 @@ impl Config {
         Ok(fit_budget(&self.model, inputs, tasks)?)
     }
 
-    /// The configuration as YAML.
+    /// The configuration as YAML; without the feature `yaml`, as JSON, which YAML contains.
     ///
     /// # Errors
     /// If a value has no YAML form, which cannot happen for one that was read.
     pub fn to_yaml(&self) -> Result<String> {
-        yaml::write(self)
+        text::write(self)
     }
 }
 

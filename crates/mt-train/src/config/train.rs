@@ -61,7 +61,8 @@ pub struct TrainConfig {
     pub loss: LossKind,
     /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
     /// `weighted-logistic`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "serde_yaml::with::singleton_map_recursive")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "yaml", serde(with = "serde_yaml::with::singleton_map_recursive"))]
     pub task_losses: BTreeMap<String, LossKind>,
     /// Weight of a task's loss in the sum, by task. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -12,12 +12,12 @@ use mt_data::{
     ColumnRef, CsvConfig, DataConfig, Dataset, Encoders, Layout, Normalizer, Numeric, Schema, Skipped,
     SparseRows, Table, TableReader, TaskConfig,
 };
+use mt_layers::study::{self, MODELS, TASKS, WIDTH};
 use mt_models::{ModelConfig, Predictor};
 use mt_train::{Config, RunDir, TrainConfig, train};
 
 use super::report::Unit;
 use super::scratch::Scratch;
-use super::study::{self, MODELS, TASKS, WIDTH};
 
 /// Batches to train with.
 pub const BATCHES: [usize; 3] = [32, 512, 4096];

@@ -167,7 +167,7 @@ impl Report {
             Grid { header, rows }.text(),
             seconds(*s),
             thousands(*count as usize),
-            super::study::WIDTH,
+            mt_layers::study::WIDTH,
             median(spreads),
         )
     }

@@ -1,4 +1,4 @@
-//! Rows like the study's, and its four models: what `mt bench` and the benchmarks of the crates measure.
+//! Rows like the short-video study's, and its four models: what `mt bench` and the benchmarks of the crates measure.
 //!
 //! A row of the study's census data has 499 columns, of which 34 are not zero: a few numbers, and one column of each
 //! categorical field. Some columns are set in every other row and half of them in fewer than one of 200, and so it is
@@ -27,9 +27,13 @@ pub const MODELS: [&str; 4] = [
 /// Rows in compressed sparse form, with labels `rows x tasks`.
 #[derive(Debug, Default)]
 pub struct Rows {
+    /// Where each row's entries begin, and where the last one's end.
     pub offsets: Vec<u32>,
+    /// The column of each entry, increasing within a row.
     pub columns: Vec<u32>,
+    /// Its value.
     pub values: Vec<f32>,
+    /// 0 or 1, for each row those of [`TASKS`].
     pub labels: Vec<f32>,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-#[path = "../../../../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
 /// Bytes that mean something in some of the formats.
@@ -32,7 +32,7 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut ChaCha8Rng) {
 
 /// Calls `target` with the seeds in `fuzz/seeds/NAME`, and `times` with each of them changed.
 fn replay(name: &str, target: fn(&[u8]) -> bool, times: usize) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
     let entries = std::fs::read_dir(folder).expect("seeds");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a seed").path()).collect();
     paths.sort();

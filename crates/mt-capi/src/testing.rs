@@ -1,11 +1,11 @@
-//! The functions as a program in Rust calls them.
-#![allow(unsafe_code)]
+//! For tests, behind the feature `testing`: the functions of [`exports`](crate::exports) as a program in Rust calls them.
+#![allow(unsafe_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
-use mt_predict::exports::*;
-use mt_predict::{Failure, Handle, Rows, Status};
+use crate::exports::*;
+use crate::{Failure, Handle, Rows, Status};
 
 /// What a call says of its error.
 #[derive(Debug, PartialEq)]

@@ -1,4 +1,5 @@
-//! Small bundles: two numbers, a user and a list of items; a probability, three classes and a number.
+//! For tests of what reads bundles, behind the feature `testing`: small ones, of two numbers, a user and a list of items; a
+//! probability, three classes and a number.
 
 use std::path::Path;
 
@@ -8,10 +9,11 @@ use mt_data::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Schema,
 };
 use mt_layers::{Params, RowOptimizer};
-use mt_models::{
+use serde_json::json;
+
+use crate::{
     Export, InputLayer, ModelConfig, ModelKind, Signature, TableFormat, Task, TaskKind, build, write_json,
 };
-use serde_json::json;
 
 fn signature(seed: u64) -> Signature {
     let field = |name: &str, table: &str, list| Field {
@@ -45,11 +47,17 @@ fn signature(seed: u64) -> Signature {
 }
 
 /// Writes a bundle whose weights follow from `seed`.
+///
+/// # Panics
+/// If it cannot be written.
 pub fn write(dir: &Path, seed: u64) {
     change(dir, seed, |_| ());
 }
 
 /// As [`write`], of another model.
+///
+/// # Panics
+/// If it cannot be written.
 pub fn change(dir: &Path, seed: u64, change: impl FnOnce(&mut Signature)) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut signature = signature(seed);
@@ -74,5 +82,5 @@ pub fn change(dir: &Path, seed: u64, change: impl FnOnce(&mut Signature)) {
         rows: vec![row],
         config: "version: 1\n",
     };
-    export.write::<mt_models::Error>(dir, |_| Ok("# A model\n".to_owned())).expect("a bundle");
+    export.write::<crate::Error>(dir, |_| Ok("# A model\n".to_owned())).expect("a bundle");
 }

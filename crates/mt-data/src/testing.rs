@@ -1,15 +1,16 @@
-//! Writes small Parquet files for tests, and turns text files into Parquet files.
+//! For tests, behind the feature `testing`: writes small Parquet files, and turns text files into Parquet files.
+#![allow(missing_docs, clippy::missing_panics_doc)]
 
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
-use parquet::data_type::{
+use ::parquet::basic::Compression;
+use ::parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type,
 };
-use parquet::file::properties::{WriterProperties, WriterVersion};
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
+use ::parquet::file::properties::{WriterProperties, WriterVersion};
+use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use ::parquet::schema::parser::parse_message_type;
 
 /// A column; `None` is null.
 #[derive(Debug, Clone)]

@@ -1,15 +1,79 @@
-//! The only place that knows the YAML library.
+//! The only place that knows the library that reads configurations: `serde_yaml`, or, without the feature `yaml`,
+//! `serde_json` for the JSON in it.
 
-use serde::de::DeserializeOwned;
-use serde_yaml::{Mapping, Value};
+use std::fmt;
 
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use self::format::{Map, Value};
 use crate::error::{Error, Result};
+
+#[cfg(feature = "yaml")]
+mod format {
+    pub use serde_yaml::{Error, Mapping as Map, Value, from_str, from_value};
+
+    pub fn write<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+        serde_yaml::to_string(value)
+    }
+
+    /// The value of a key, made if it is not there; `None` if `value` is no map.
+    pub fn entry<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+        Some(value.as_mapping_mut()?.entry(key.into()).or_insert(Value::Null))
+    }
+
+    pub fn list(value: &mut Value) -> Option<&mut Vec<Value>> {
+        value.as_sequence_mut()
+    }
+
+    pub fn position(error: &Error) -> Option<(usize, usize)> {
+        error.location().map(|at| (at.line(), at.column()))
+    }
+
+    pub fn walk<'de, S: serde::de::DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, Error> {
+        seed.deserialize(serde_yaml::Deserializer::from_str(text))
+    }
+}
+
+#[cfg(not(feature = "yaml"))]
+mod format {
+    pub use serde_json::{Error, Value, from_str, from_value};
+
+    /// No keys.
+    pub type Map = serde_json::Map<String, Value>;
+
+    pub fn write<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+        serde_json::to_string_pretty(value)
+    }
+
+    pub fn entry<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+        Some(value.as_object_mut()?.entry(key).or_insert(Value::Null))
+    }
+
+    pub fn list(value: &mut Value) -> Option<&mut Vec<Value>> {
+        value.as_array_mut()
+    }
+
+    pub fn position(error: &Error) -> Option<(usize, usize)> {
+        (error.line() > 0).then(|| (error.line(), error.column()))
+    }
+
+    pub fn walk<'de, S: serde::de::DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, Error> {
+        seed.deserialize(&mut serde_json::Deserializer::from_str(text))
+    }
+}
+
+/// Walks through `text` as `seed` says; the error that ends the walk, with its line and column.
+pub(super) fn walk<'de>(text: &'de str, seed: impl DeserializeSeed<'de>) -> Option<(String, usize, usize)> {
+    let error = format::walk(text, seed).err()?;
+    let (line, column) = format::position(&error)?;
+    Some((error.to_string(), line, column))
+}
 
 /// Reads `text`, then applies `key.path=value` overrides one by one, each type-checked like the file.
 pub(super) fn parse<T: DeserializeOwned>(text: &str, origin: &str, overrides: &[String]) -> Result<T> {
-    let parsed = serde_yaml::from_str(text).map_err(|error| {
-        let at = match error.location() {
-            Some(location) => format!("{origin}:{}:{}", location.line(), location.column()),
+    let parsed = format::from_str(text).map_err(|error| {
+        let at = match format::position(&error) {
+            Some((line, column)) => format!("{origin}:{line}:{column}"),
             None => origin.to_owned(),
         };
         Error::Config { at, problem: explain(&error) }
@@ -17,21 +81,21 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str, origin: &str, overrides: &[
     if overrides.is_empty() {
         return Ok(parsed);
     }
-    let mut value: Value = serde_yaml::from_str(text).unwrap_or(Value::Null);
+    let mut value: Value = format::from_str(text).unwrap_or(Value::Null);
     let mut parsed = Some(parsed);
     for text in overrides {
         let fail = |problem| Error::Config { at: format!("--set {text}"), problem };
         let (path, new) = text.split_once('=').ok_or_else(|| fail("expected key=value".into()))?;
-        let new = serde_yaml::from_str(new).map_err(|error| fail(explain(&error)))?;
+        let new = format::from_str(new).map_err(|error| fail(explain(&error)))?;
         assign(&mut value, path, new).map_err(fail)?;
-        parsed = Some(serde_yaml::from_value(value.clone()).map_err(|error| fail(explain(&error)))?);
+        parsed = Some(format::from_value(value.clone()).map_err(|error| fail(explain(&error)))?);
     }
     parsed.ok_or_else(|| Error::Config { at: origin.to_owned(), problem: "nothing to read".into() })
 }
 
-/// Writes a value as YAML.
+/// Writes a value as it is read.
 pub(super) fn write<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_yaml::to_string(value)
+    format::write(value)
         .map_err(|error| Error::Config { at: "configuration".into(), problem: error.to_string() })
 }
 
@@ -44,18 +108,18 @@ fn assign(value: &mut Value, path: &str, new: Value) -> std::result::Result<(), 
             return Err(format!("{path:?} is no key path"));
         }
         if place.is_null() {
-            *place = Value::Mapping(Mapping::new());
+            *place = Value::from(Map::new());
         }
-        let Value::Mapping(mapping) = place else {
-            return Err(format!("{path:?}: {key:?} is not inside a mapping"));
-        };
-        place = mapping.entry(Value::from(key)).or_insert(Value::Null);
+        place =
+            format::entry(place, key).ok_or_else(|| format!("{path:?}: {key:?} is not inside a mapping"))?;
         for index in indices.split('[').filter(|index| !index.is_empty()) {
             let index: usize = index
                 .strip_suffix(']')
                 .and_then(|index| index.parse().ok())
                 .ok_or_else(|| format!("{path:?}: expected an index such as [0]"))?;
-            let Value::Sequence(list) = place else { return Err(format!("{path:?}: {key:?} is not a list")) };
+            let Some(list) = format::list(place) else {
+                return Err(format!("{path:?}: {key:?} is not a list"));
+            };
             let len = list.len();
             place = list.get_mut(index).ok_or_else(|| format!("{path:?}: {key:?} has {len} entries"))?;
         }
@@ -65,7 +129,7 @@ fn assign(value: &mut Value, path: &str, new: Value) -> std::result::Result<(), 
 }
 
 /// serde's message in our words: without the position, which stands in front, and with the nearest valid name.
-fn explain(error: &serde_yaml::Error) -> String {
+fn explain(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
     for (found, said) in [("unknown field `", "unknown key"), ("unknown variant `", "unknown value")] {
