@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use candle_core::Device;
 use mt_data::{
     CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
 };
-use mt_models::{Manifest, Predictor, Signature};
+use mt_models::{Check, Manifest, Predictor, Signature};
 use mt_train::{Config, RunDir};
 
 use crate::args::{ModelArg, Usage};
@@ -34,6 +35,15 @@ pub fn report_skipped(skipped: &Skipped) {
     if skipped.records > skipped.first.len() as u64 {
         note(format_args!("  and {} more", skipped.records - skipped.first.len() as u64));
     }
+}
+
+/// Loads a model, and says where a bundle's recorded rows come out otherwise than to the bit.
+pub fn predictor(dir: &Path, device: &Device) -> Result<Predictor> {
+    let predictor = Predictor::load(dir, device)?;
+    if let Some(check @ Check::Rounded { .. }) = predictor.check() {
+        note(format_args!("note: {}: {check}", dir.display()));
+    }
+    Ok(predictor)
 }
 
 /// The folder of a model, with its epoch where that is a whole one.

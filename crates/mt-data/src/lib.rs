@@ -30,6 +30,7 @@ pub mod fields;
 mod files;
 mod gather;
 mod leaks;
+mod log1p;
 mod message;
 mod normalize;
 mod raw;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::log1p::ln_1p;
 use crate::rows::{Layout, Numeric, SparseRows};
 use crate::stats::{ColumnStats, column_stats};
 use crate::table::Table;
@@ -95,7 +96,7 @@ impl Scaling {
 }
 
 fn signed_log1p(x: f32) -> f32 {
-    x.abs().ln_1p().copysign(x)
+    ln_1p(x.abs()).copysign(x)
 }
 
 impl Normalizer {
@@ -107,7 +108,8 @@ impl Normalizer {
     /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean.
     pub(crate) fn fit_filling(train: &Table, kind: Normalize, fill: bool) -> Self {
         // Most entries of a wide table are ones: their logarithm need not be computed again and again.
-        let log = |x: f32| if x == 1.0 { LN_2 } else { f64::from(x).abs().ln_1p().copysign(f64::from(x)) };
+        let log =
+            |x: f32| if x == 1.0 { LN_2 } else { libm::log1p(f64::from(x).abs()).copysign(f64::from(x)) };
         let stats = match kind {
             Normalize::Log1pStandard => column_stats(train, log),
             _ => column_stats(train, f64::from),

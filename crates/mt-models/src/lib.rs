@@ -51,7 +51,7 @@ mod single_task;
 pub mod testing;
 mod trunk;
 
-pub use bundle::{Contents, Export, Manifest, TableRows};
+pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
 pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mt_data::{Ids, Numeric, RawRows, RowEncoder};
 
-use crate::bundle::{Manifest, Recorded, map};
+use crate::bundle::{Check, Manifest, Recorded, map};
 use crate::error::{Error, Result};
 use crate::input::{Features, InputLayer};
 use crate::inventory::{Inventory, inventory};
@@ -38,6 +38,7 @@ pub struct Predictor {
     readout: Readout,
     outputs: Outputs,
     device: Device,
+    check: Option<Check>,
 }
 
 impl Predictor {
@@ -48,16 +49,16 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing or damaged, the weights are those of another model, or the recorded rows
-    /// come out otherwise.
+    /// come out further from what they were than rounding explains, see [`Predictor::check`].
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
         let manifest = Manifest::find(dir)?;
         if let Some(manifest) = &manifest {
             manifest.check(dir)?;
         }
-        let predictor = Self::open(dir, device)?;
+        let mut predictor = Self::open(dir, device)?;
         if let Some(manifest) = &manifest {
             manifest.check_encoders(dir, &predictor.signature.encoders)?;
-            Recorded::read(dir)?.check(dir, &predictor)?;
+            predictor.check = Some(Recorded::read(dir)?.check(dir, &predictor)?);
         }
         Ok(predictor)
     }
@@ -108,6 +109,7 @@ impl Predictor {
             readout,
             outputs,
             device: device.clone(),
+            check: None,
             signature,
         })
     }
@@ -124,6 +126,11 @@ impl Predictor {
     /// What the model is.
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    /// How the rows recorded with a bundle came out when it was loaded; `None` of a checkpoint.
+    pub fn check(&self) -> Option<&Check> {
+        self.check.as_ref()
     }
 
     /// Predictions a row, see [`Readout::width`].

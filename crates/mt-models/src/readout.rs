@@ -84,8 +84,8 @@ impl Readout {
                     TaskKind::Multiclass { .. } => softmax(own, out),
                     TaskKind::Regression => out.push(match link {
                         Link::Identity => own[0],
-                        Link::ExpM1 => own[0].exp_m1(),
-                        Link::Exp => own[0].exp(),
+                        Link::ExpM1 => libm::expm1(own[0].into()) as f32,
+                        Link::Exp => libm::exp(own[0].into()) as f32,
                     }),
                 }
                 at += own.len();

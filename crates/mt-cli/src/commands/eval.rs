@@ -5,7 +5,6 @@ mod detail;
 use std::path::Path;
 
 use anyhow::Result;
-use mt_models::Predictor;
 use mt_train::Evaluation;
 use serde::Serialize;
 
@@ -31,7 +30,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let (cfg, models) = source::models(&args.model, &args.checkpoint)?;
     let mut rows = None;
     for (epoch, dir) in models {
-        let predictor = Predictor::load(&dir, &device)?;
+        let predictor = source::predictor(&dir, &device)?;
         let signature = predictor.signature();
         if rows.is_none() {
             rows = Some(source::evaluation(&cfg, signature, args.data.as_deref(), Part::Test)?);

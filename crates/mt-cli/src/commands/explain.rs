@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use mt_data::{Table, Task, TaskKind, permutation};
 use mt_metrics::{auc, multiclass_summary, xauc};
-use mt_models::Predictor;
 use mt_train::Scored;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -58,7 +57,7 @@ struct Explanation {
 pub fn run(args: &ExplainArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
     let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt explain")?;
-    let predictor = Predictor::load(&dir, &device)?;
+    let predictor = source::predictor(&dir, &device)?;
     let schema = &predictor.signature().schema;
     let (on, table) = source::evaluation(&cfg, predictor.signature(), args.data.as_deref(), Part::Valid)?;
     let table = match args.rows.map(|rows| rows.get()) {

@@ -19,7 +19,7 @@ pub fn run(args: &InferArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
     let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt infer")?;
     let started = Instant::now();
-    let predictor = Predictor::load(&dir, &device)?;
+    let predictor = source::predictor(&dir, &device)?;
     let load = started.elapsed();
     let paths = Paths(vec![args.data.clone()]);
     let columns = predictor.rows().encoder().columns().to_vec();

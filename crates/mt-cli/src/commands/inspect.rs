@@ -1,8 +1,9 @@
 //! `mt inspect`.
 
 use anyhow::Result;
+use candle_core::Device;
 use mt_data::{Schema, TableReader, synth};
-use mt_models::{Manifest, ModelConfig, Signature, TableRows, count, inventory};
+use mt_models::{Check, Manifest, ModelConfig, Predictor, Signature, TableRows, count, inventory};
 use mt_train::{Config, RunDir};
 
 use crate::args::{InspectArgs, Usage};
@@ -10,6 +11,7 @@ use crate::report::{Grid, thousands};
 use crate::{print, source};
 
 pub fn run(args: &InspectArgs) -> Result<()> {
+    let mut check = None;
     let (name, model, schema, tables) = if args.what.is_dir() {
         if !args.overrides.set.is_empty() {
             let what = if Manifest::find(&args.what)?.is_some() { "bundle" } else { "run" };
@@ -19,6 +21,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         let (cfg, dir) = match Manifest::find(&args.what)? {
             Some(manifest) => {
                 manifest.verify(&args.what)?;
+                check = Predictor::load(&args.what, &Device::Cpu)?.check().cloned();
                 source::bundle(&args.what)?
             }
             None => {
@@ -35,7 +38,10 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.tasks)?;
         (cfg.name, model, schema, Vec::new())
     };
-    show(&name, &model, &schema, &tables, args.json)
+    if let (Some(check), false) = (&check, args.json) {
+        print::note(format_args!("{}: {check}", args.what.display()));
+    }
+    show(&name, &model, &schema, &tables, check.as_ref(), args.json)
 }
 
 /// The columns of a configuration's data, from its first line.
@@ -49,7 +55,14 @@ fn schema(cfg: &Config) -> Result<Schema> {
     })
 }
 
-fn show(name: &str, model: &ModelConfig, schema: &Schema, tables: &[TableRows], json: bool) -> Result<()> {
+fn show(
+    name: &str,
+    model: &ModelConfig,
+    schema: &Schema,
+    tables: &[TableRows],
+    check: Option<&Check>,
+    json: bool,
+) -> Result<()> {
     let inputs = model.inputs(schema)?;
     let parameters = inventory(model, &inputs, &schema.tasks)?;
     let inputs = inputs.width();
@@ -59,7 +72,7 @@ fn show(name: &str, model: &ModelConfig, schema: &Schema, tables: &[TableRows], 
             parameters.iter().map(|(name, shape)| (name.clone(), shape.dims().into())).collect();
         let value = serde_json::json!({
             "name": name, "model": model, "inputs": inputs, "tasks": schema.tasks,
-            "parameters": total, "shapes": shapes, "tables": tables,
+            "parameters": total, "shapes": shapes, "tables": tables, "check": check,
         });
         return print::line(value);
     }

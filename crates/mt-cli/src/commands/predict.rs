@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::{FileFormat, Output, Progress};
-use mt_models::Predictor;
 
 use self::parts::{Part, Target};
 use self::record::{Done, Made, Record};
@@ -24,7 +23,7 @@ const STANDARD_OUTPUT: &str = "standard output";
 pub fn run(args: &PredictArgs) -> Result<()> {
     let device = device::device(&args.device.device)?;
     let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict")?;
-    let predictor = Predictor::load(&dir, &device)?;
+    let predictor = source::predictor(&dir, &device)?;
     let mut scorer = Scorer::new(&cfg, &predictor, args)?;
     let Some(output) = &args.output else {
         let (out, path) = (std::io::stdout(), Path::new(STANDARD_OUTPUT));

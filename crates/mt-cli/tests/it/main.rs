@@ -13,6 +13,7 @@ mod interruption;
 mod looking;
 mod output;
 mod parquet;
+mod platform;
 mod predicting;
 mod reporting;
 mod scoring;

@@ -109,7 +109,7 @@ fn binary<'a>(operator: Operator, a: Option<Number<'a>>, b: Option<Number<'a>>) 
         Operator::Subtract => Some(Number::of(a.value - b.value)),
         Operator::Multiply => Some(Number::of(a.value * b.value)),
         Operator::Divide => Some(Number::of(a.value / b.value)),
-        Operator::Power => Some(Number::of(a.value.powf(b.value))),
+        Operator::Power => Some(Number::of(libm::pow(a.value, b.value))),
         Operator::Equal => truth(order.is_eq()),
         Operator::NotEqual => truth(order.is_ne()),
         Operator::Less => truth(order.is_lt()),
@@ -143,7 +143,7 @@ fn call<'a>(
     let [x, low, high] = numbers;
     let value = match function {
         Function::Min | Function::Max => extreme,
-        Function::Log1p => Some(x.ln_1p()),
+        Function::Log1p => Some(libm::log1p(x)),
         // Not `f64::clamp`, which panics where the limits are the wrong way round.
         Function::Clamp => Some(x.max(low).min(high)),
     };

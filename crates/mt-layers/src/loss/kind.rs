@@ -56,7 +56,7 @@ impl LossKind {
     /// The value that the logits are compared with.
     #[inline]
     pub(crate) fn target(self, label: f32) -> f32 {
-        if self == Self::LogMse { label.ln_1p() } else { label }
+        if self == Self::LogMse { libm::log1p(label.into()) as f32 } else { label }
     }
 
     /// How many logits a task scored this way has, and that in words.

@@ -1,5 +1,6 @@
 //! Rows recorded with a bundle, which must come out the same wherever it is loaded.
 
+use std::fmt;
 use std::path::Path;
 
 use mt_layers::simd;
@@ -15,17 +16,52 @@ use crate::predictor::Predictor;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recorded {
-    /// The instruction set: where it is the same, so are the predictions, to the bit.
+    /// The instruction set they were computed with.
     instructions: String,
     rows: Vec<Map<String, Json>>,
     /// Predictions of each row; null for one that is infinite.
     predictions: Vec<Vec<Option<f32>>>,
 }
 
-/// What may differ on another instruction set or device, where products are added in another order: the networks'
-/// float32 sums of some hundred terms differ by a few units in the last place, and device products may round factors to
-/// 11 bits.
-const TOLERANCE: f32 = 1e-3;
+/// How the rows recorded with a bundle came out when it was loaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// To the bit.
+    Exact,
+    /// Within the rounding that another correct build may have.
+    Rounded {
+        /// The largest difference, as a share of the largest value that is recorded of the same prediction.
+        difference: f64,
+        /// What is allowed of it.
+        allowed: f64,
+        /// The instruction set the rows were recorded with.
+        recorded: String,
+        /// The one they were computed with now.
+        here: String,
+    },
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact => f.write_str("the recorded rows come out to the bit"),
+            Self::Rounded { difference, allowed, recorded, here } => write!(
+                f,
+                "the recorded rows come out within rounding: they differ by {difference:.1e}, {allowed:.0e} is \
+                 allowed (recorded on {recorded}, computed on {here})"
+            ),
+        }
+    }
+}
+
+/// What may differ on the CPU, where only the order of sums and fused products does: with another instruction set, or as
+/// products are cut by the sizes of the caches. Sums of some hundred terms differ by a few units in the last place, 1e-6;
+/// layers and exponentials multiply that by what logits and scales are worth.
+const ALLOWED: f64 = 1e-4;
+
+/// On another device, whose products may round factors to 11 bits.
+const ALLOWED_ON_DEVICE: f64 = 1e-3;
 
 impl Recorded {
     /// Name of the file.
@@ -45,28 +81,55 @@ impl Recorded {
     }
 
     /// Checks that they come out as they were recorded.
-    pub fn check(&self, dir: &Path, predictor: &Predictor) -> Result<()> {
+    pub fn check(self, dir: &Path, predictor: &Predictor) -> Result<Check> {
         let fail = |problem: String| Error::File { path: dir.join(Self::FILE), problem };
         let found = predict(&self.rows, predictor).map_err(|error| fail(error.to_string()))?;
         if found.len() != self.predictions.len() {
             return Err(fail(format!("{} predictions of {} rows", self.predictions.len(), found.len())));
         }
-        let exact = self.instructions == simd::instructions() && predictor.device().is_cpu();
-        let same = |a: &Option<f32>, b: &Option<f32>| match (a, b) {
-            (Some(a), Some(b)) if exact => a.to_bits() == b.to_bits(),
-            (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE * b.abs().max(1.0),
-            (a, b) => a.is_none() && b.is_none(),
-        };
+        let allowed = if predictor.device().is_cpu() { ALLOWED } else { ALLOWED_ON_DEVICE };
+        let scales = scales(&self.predictions, predictor.width());
+        let (mut exact, mut largest) = (true, 0.0f64);
         for (row, (found, expected)) in found.iter().zip(&self.predictions).enumerate() {
-            if found.len() != expected.len() || !found.iter().zip(expected).all(|(a, b)| same(a, b)) {
+            let difference = difference(found, expected, &scales).filter(|d| *d <= allowed);
+            let Some(difference) = difference else {
                 return Err(fail(format!(
-                    "row {row} is predicted as {found:?}, recorded are {expected:?}: weights, tables or this build \
-                     are not those of the bundle"
+                    "row {row} is predicted as {found:?}, recorded are {expected:?}, of which rounding explains \
+                     {allowed:.0e}: weights, tables or this build are not those of the bundle"
                 )));
-            }
+            };
+            exact &= found == expected;
+            largest = largest.max(difference);
         }
-        Ok(())
+        let (difference, recorded, here) = (largest, self.instructions, simd::instructions());
+        Ok(if exact { Check::Exact } else { Check::Rounded { difference, allowed, recorded, here } })
     }
+}
+
+/// The largest magnitude of each prediction over the rows: what its rounding is measured by, as a value near zero may be
+/// the difference of large ones.
+fn scales(predictions: &[Vec<Option<f32>>], width: usize) -> Vec<f32> {
+    let of = |column: usize| {
+        let values = predictions.iter().filter_map(|row| row.get(column).copied().flatten());
+        values.fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()))
+    };
+    (0..width).map(of).collect()
+}
+
+/// The largest difference of a row's predictions in `scales`; `None` where one of the two is not finite, or missing.
+fn difference(found: &[Option<f32>], expected: &[Option<f32>], scales: &[f32]) -> Option<f64> {
+    if found.len() != expected.len() {
+        return None;
+    }
+    found.iter().zip(expected).zip(scales).try_fold(0.0f64, |largest, ((found, expected), scale)| {
+        match (found, expected) {
+            (Some(a), Some(b)) => {
+                Some(largest.max((f64::from(*a) - f64::from(*b)).abs() / f64::from(*scale)))
+            }
+            (None, None) => Some(largest),
+            _ => None,
+        }
+    })
 }
 
 fn predict(rows: &[Map<String, Json>], predictor: &Predictor) -> Result<Vec<Vec<Option<f32>>>> {

@@ -16,6 +16,7 @@ mod manifest;
 pub(crate) mod map;
 mod tables;
 
+pub use check::Check;
 pub(crate) use check::Recorded;
 pub use export::Export;
 pub use manifest::{Contents, Manifest};

@@ -90,7 +90,8 @@ impl Models {
             }
             match Model::load(found.clone(), self.score.as_deref()) {
                 Ok(model) => {
-                    info!(model = %model.name(), version = %model.version, "serves");
+                    let check = model.predictor.check().map(ToString::to_string);
+                    info!(model = %model.name(), version = %model.version, check, "serves");
                     metrics.served(&model, current.as_deref());
                     let mut next = BTreeMap::clone(&self.current.load());
                     next.insert(found.name.clone(), Arc::new(model));
