@@ -143,15 +143,17 @@ impl InputLayer {
         }
     }
 
-    /// Begins a training step in tables that grow, see [`Embeddings::admit`]: comes out what the step's batch looks up.
+    /// Begins a training step in tables that grow, see [`Embeddings::admit_all`]: comes out what the step's batches look
+    /// up.
     ///
     /// # Errors
     /// [`Error::Table`] if table rows do not fit the fields.
-    pub fn admit(&self, xs: Features) -> Result<Features> {
-        match &self.tables {
-            Tables::Trained(tables) => Ok(Features { fields: tables.admit(xs.fields)?, ..xs }),
-            _ => Ok(xs),
+    pub fn admit(&self, mut batches: Vec<Features>) -> Result<Vec<Features>> {
+        if let Tables::Trained(tables) = &self.tables {
+            let fields = tables.admit_all(batches.iter().map(|xs| xs.fields.clone()).collect())?;
+            batches.iter_mut().zip(fields).for_each(|(xs, fields)| xs.fields = fields);
         }
+        Ok(batches)
     }
 
     /// All rows `(V, K)` of a table for prediction.

@@ -115,7 +115,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         let started = Instant::now();
         let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, rest);
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
-            let xs = xs.into_iter().map(|xs| layer.admit(xs)).collect::<mt_models::Result<Vec<_>>>()?;
+            let xs = layer.admit(xs)?;
             let before = state.step;
             let forward = |model: &dyn Model, part: usize| probe.logits(model, &xs[part], before, part);
             let Collected { total, losses, logits } =

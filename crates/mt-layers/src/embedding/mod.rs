@@ -190,26 +190,40 @@ impl Embeddings {
     /// # Errors
     /// As [`Embeddings::forward`].
     pub fn admit(&self, ids: Arc<[Ids]>) -> Result<Arc<[Ids]>, Error> {
+        Ok(self.admit_all(vec![ids])?.swap_remove(0))
+    }
+
+    /// As [`Embeddings::admit`], of a step of several batches, as of one of all their rows: none of the rows that come out
+    /// loses its key before the next step begins.
+    ///
+    /// # Errors
+    /// As [`Embeddings::forward`].
+    pub fn admit_all(&self, batches: Vec<Arc<[Ids]>>) -> Result<Vec<Arc<[Ids]>>, Error> {
         let placed = &self.shared.placed;
         if !placed.grows {
-            return Ok(ids);
+            return Ok(batches);
         }
-        placed.check(&ids)?;
-        let of_table = |t: usize| (0..ids.len()).filter(move |&f| placed.fields[f].table == t);
+        batches.iter().try_for_each(|ids| placed.check(ids).map(drop))?;
+        // In the order of one large batch: a field's rows in all batches, then the next field's.
+        let (fields, count) = (placed.fields.len(), batches.len());
+        let of_table = |t: usize| (0..fields * count).filter(move |p| placed.fields[p / count].table == t);
         let admit = |(t, entry): (usize, &Entry)| {
-            let own: Vec<&Ids> = of_table(t).map(|f| &ids[f]).collect();
+            let own: Vec<&Ids> = of_table(t).map(|p| &batches[p % count][p / count]).collect();
             let rows = entry.table.write().unwrap_or_else(PoisonError::into_inner).admit(&own);
             of_table(t).zip(rows).collect()
         };
-        let (tables, size) = (&self.shared.tables, ids.iter().map(|ids| ids.rows.len()).sum::<usize>());
+        let size: usize = batches.iter().flat_map(|ids| ids.iter()).map(|ids| ids.rows.len()).sum();
+        let tables = &self.shared.tables;
         // As in `step`, with the usual width of a row.
         let found: Vec<Vec<(usize, Vec<u32>)>> = match size * LINE < MANY {
             true => tables.iter().enumerate().map(admit).collect(),
             false => tables.par_iter().enumerate().map(admit).collect(),
         };
-        let mut all: Vec<Ids> = ids.iter().map(|ids| Ids { keys: None, ..ids.clone() }).collect();
-        found.into_iter().flatten().for_each(|(f, rows)| all[f].rows = rows);
-        Ok(all.into())
+        let without_keys =
+            |ids: &Arc<[Ids]>| ids.iter().map(|ids| Ids { keys: None, ..ids.clone() }).collect();
+        let mut all: Vec<Vec<Ids>> = batches.iter().map(without_keys).collect();
+        found.into_iter().flatten().for_each(|(p, rows)| all[p % count][p / count].rows = rows);
+        Ok(all.into_iter().map(Into::into).collect())
     }
 
     /// Ends an epoch of training: in tables that grow, keys not seen for [`Growth::ttl`] steps lose their rows. The sizes

@@ -168,6 +168,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_step_of_several_batches_has_the_rows_of_one_of_all_their_rows(
+        steps in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec(0u64..40, 1..8), 1..5),
+            1..20,
+        ),
+        admit in 1u32..4,
+        capacity in 1usize..40,
+    ) {
+        let list: Keys = Arc::new((0..40).collect());
+        let new = || table(capacity, admit, Some(3), RowOptimizer::default());
+        let (several, one) = (new(), new());
+        for (number, parts) in steps.iter().enumerate() {
+            let rows = step(&one, batch(&list, &parts.concat()), number).unwrap();
+            let parts = parts.iter().map(|keys| batch(&list, keys)).collect();
+            let found = several.admit_all(parts).unwrap();
+            let own: Vec<u32> = found.iter().flat_map(|ids| ids[0].rows.clone()).collect();
+            prop_assert_eq!(own, rows);
+            prop_assert!(found.into_iter().all(|ids| several.forward(ids, None).is_ok()));
+            if number % 4 == 3 {
+                prop_assert_eq!(several.end_epoch(), one.end_epoch());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_key_without_room_to_wait_that_gets_a_row_later_in_its_step_has_it_in_all_of_the_step() -> Result<()> {
     let list: Keys = Arc::new((0..40).collect());

@@ -33,16 +33,33 @@ fn micro_batches_give_the_weights_tables_and_losses_of_one_large_batch() {
     let (large, steps, losses) = trained(&["train.batch_size=120"]);
     let (small, same_steps, same_losses) = trained(&["train.batch_size=15", "train.accumulate=8"]);
     assert_eq!((steps, same_steps), (28, 28));
+    assert_close(&large, &small);
+    for (a, b) in losses.iter().zip(&same_losses) {
+        approx::assert_relative_eq!(*a, *b, max_relative = 1e-5);
+    }
+    assert_eq!(losses.len(), same_losses.len());
+}
+
+#[test]
+fn rows_of_a_table_that_evicts_within_a_step_are_those_of_one_large_batch() {
+    // Of 40 users about 18 are in a step of 24 rows; those of a step's first batches are the oldest in its last.
+    for capacity in [20, 25, 35] {
+        let fields = format!("data.fields=[{{column: user, encode: {{growing: {{capacity: {capacity}}}}}}}]");
+        let (large, ..) = trained(&[&fields, "train.batch_size=24"]);
+        let (small, ..) = trained(&[&fields, "train.batch_size=4", "train.accumulate=6"]);
+        assert!(large.iter().any(|(name, rows)| name == "user.values" && rows.dims()[0] <= capacity + 2));
+        assert_close(&large, &small);
+    }
+}
+
+/// The same tensors, but for rounding.
+fn assert_close(large: &[(String, Tensor)], small: &[(String, Tensor)]) {
     assert_eq!(large.len(), small.len());
-    for ((name, a), (same, b)) in large.iter().zip(&small) {
+    for ((name, a), (same, b)) in large.iter().zip(small) {
         assert_eq!(name, same);
         let values = |tensor: &Tensor| tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
         for (a, b) in values(a).into_iter().zip(values(b)) {
             approx::assert_relative_eq!(a, b, epsilon = 1e-5, max_relative = 1e-4);
         }
     }
-    for (a, b) in losses.iter().zip(&same_losses) {
-        approx::assert_relative_eq!(*a, *b, max_relative = 1e-5);
-    }
-    assert_eq!(losses.len(), same_losses.len());
 }

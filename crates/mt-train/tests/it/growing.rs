@@ -50,21 +50,26 @@ fn rows_come_and_go_and_a_loaded_checkpoint_predicts_to_the_bit() {
 #[test]
 fn checkpoints_with_tables_that_grow_do_not_depend_on_the_number_of_threads() {
     let dir = folder(&rows(600));
-    let cfg = growing(dir.path(), &["train.batch_size=200", "model.embedding.width=64"]);
-    let path = |threads: usize| dir.path().join(threads.to_string());
-    for threads in [1, 3] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        pool.install(|| run_in(&cfg, &load(&cfg), &path(threads), &mut |_| ()));
+    for accumulate in ["train.accumulate=1", "train.accumulate=2"] {
+        let overrides = ["train.batch_size=200", "model.embedding.width=64", accumulate];
+        let cfg = growing(dir.path(), &overrides);
+        let path = |threads: usize| dir.path().join(format!("{accumulate} {threads}"));
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| run_in(&cfg, &load(&cfg), &path(threads), &mut |_| ()));
+        }
+        assert_same_files(&path(1).join("checkpoints"), &path(3).join("checkpoints"), "3 threads");
     }
-    assert_same_files(&path(1).join("checkpoints"), &path(3).join("checkpoints"), "3 threads");
 }
 
 #[test]
 fn a_run_stopped_within_an_epoch_goes_on_to_the_bytes_of_one_that_was_not() {
     let dir = folder(&rows(600));
-    for kind in ["adam", "ftrl"] {
+    for (kind, batches) in [("adam", 1), ("ftrl", 1), ("sgd", 4)] {
         let optimizer = format!("train.table_optimizer={{kind: {kind}}}");
-        let cfg = growing(dir.path(), &[&optimizer, "train.log_every=1"]);
+        let [size, accumulate] =
+            [format!("train.batch_size={}", 16 / batches), format!("train.accumulate={batches}")];
+        let cfg = growing(dir.path(), &[&optimizer, &size, &accumulate, "train.log_every=1"]);
         let data = load(&cfg);
         let path = |name: &str| dir.path().join(format!("{kind}-{name}"));
         run_in(&cfg, &data, &path("straight"), &mut |_| ());
