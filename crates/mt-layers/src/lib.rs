@@ -91,7 +91,7 @@ pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
 pub use mixture::Mixture;
-pub use mode::training;
+pub use mode::{training, training_look};
 pub use norm::Norm;
 pub use observe::{Mixed, observe};
 pub use params::{Param, Params};

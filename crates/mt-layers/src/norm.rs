@@ -5,7 +5,7 @@ use std::fmt;
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use crate::mode::is_training;
+use crate::mode::{Mode, mode};
 
 /// How the sums of a hidden layer are normalised, each unit then scaled and shifted by parameters of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -91,11 +91,13 @@ impl Normalizer {
         let sums = xs.reshape((rows, shape.0, shape.1))?;
         let normal = match &self.running {
             None => standardised(&sums, D::Minus1)?.0,
-            Some(running) if is_training() && rows > 1 => {
+            Some(running) if mode() != Mode::Evaluation && rows > 1 => {
                 let (normal, mean, variance) = standardised(&sums, 0)?;
-                let unbiased = (variance * (rows as f64 / (rows as f64 - 1.0)))?;
-                blend(&running.0, &mean)?;
-                blend(&running.1, &unbiased)?;
+                if mode() == Mode::Training {
+                    let unbiased = (variance * (rows as f64 / (rows as f64 - 1.0)))?;
+                    blend(&running.0, &mean)?;
+                    blend(&running.1, &unbiased)?;
+                }
                 normal
             }
             Some((mean, variance)) => {
@@ -135,7 +137,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
-    use crate::{Params, training};
+    use crate::{Params, training, training_look};
 
     /// A normalisation of two members with three units each, and rows for it.
     fn small(norm: Norm) -> Result<(Params, Normalizer, Tensor)> {
@@ -189,6 +191,10 @@ mod tests {
             approx::assert_relative_eq!(means[unit], 0.1 * mean, epsilon = 1e-6);
             approx::assert_relative_eq!(variances[unit], 0.9 + 0.1 * variance * 5.0 / 4.0, epsilon = 1e-5);
         }
+        // A further look at the batch uses its statistics too, and moves nothing.
+        let looked = training_look(|| norm.forward(&xs))?.t()?.to_vec2::<f32>()?;
+        assert_eq!(looked, out);
+        assert_eq!((tensor("running_mean")?, tensor("running_variance")?), (means.clone(), variances));
         // Neither an evaluation nor a single row moves them.
         norm.forward(&xs)?;
         let one = training(|| norm.forward(&xs.narrow(0, 0, 1)?))?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use candle_core::{DType, Device, Tensor, TensorId};
 use mt_data::{DataConfig, Dataset, Paths, Table, split};
-use mt_layers::{Traced, trace, training};
+use mt_layers::{Traced, trace, training_look};
 use mt_models::Features;
 
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl Probe<'_> {
                 let column = self.column(column)?;
                 return Ok(Some((NotFinite::Input(column), of(&places))));
             }
-            let (logits, layers) = training(|| trace(|| self.model.forward(&xs)))?;
+            let (logits, layers) = training_look(|| trace(|| self.model.forward(&xs)))?;
             for Traced { parameters, output } in &layers {
                 for parameter in parameters {
                     if !not_finite(parameter)?.is_empty() {

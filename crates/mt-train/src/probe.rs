@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use mt_data::{Dataset, permutation};
-use mt_layers::{Gradients, Input, Param, training};
+use mt_layers::{Gradients, Input, Param, training, training_look};
 use mt_models::{Features, InputLayer, Model};
 
 use crate::config::{Config, TrainConfig};
@@ -39,6 +39,17 @@ impl Probe<'_> {
         part: usize,
     ) -> candle_core::Result<Tensor> {
         training(|| model.forward(&self.input(xs, step, part)?))
+    }
+
+    /// The same once more, which changes nothing: neither running statistics nor what dropout leaves out.
+    pub fn logits_again(
+        &self,
+        model: &dyn Model,
+        xs: &Features,
+        step: u64,
+        part: usize,
+    ) -> candle_core::Result<Tensor> {
+        training_look(|| model.forward(&self.input(xs, step, part)?))
     }
 }
 

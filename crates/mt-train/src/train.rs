@@ -8,7 +8,6 @@ use std::time::Instant;
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_layers::{Embeddings, Param};
-use mt_models::Model;
 
 use crate::accumulate::{Labelled, collect};
 use crate::balance::Collected;
@@ -117,9 +116,9 @@ fn run_epochs<'scope, 'env: 'scope>(
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
             let xs = layer.admit(xs)?;
             let before = state.step;
-            let forward = |model: &dyn Model, part: usize| probe.logits(model, &xs[part], before, part);
+            let forward = |part: usize| probe.logits(&*model, &xs[part], before, part);
             let Collected { total, losses, logits } =
-                collect(&mut balancer, &gradients, &objective, &labelled, |part| forward(&*model, part))?;
+                collect(&mut balancer, &gradients, &objective, &labelled, forward)?;
             batches.go_on();
             let Labelled { rows: count, labels, mask } = Labelled::together(labelled);
             if objective.lacks_labels(&mask) {
@@ -157,7 +156,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let (Some(averages), Some(decay)) = (&averages, cfg.train.average) {
                 average(averages, &trainable, decay, step - 1)?;
             }
-            balancer.after_step(&objective, || forward(&*updated, 0))?;
+            balancer.after_step(&objective, || probe.logits_again(&*updated, &xs[0], before, 0))?;
             if log {
                 let (loss, mut tasks) = running.take();
                 let cosines = balancer.report(&mut tasks);

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use mt_data::{Batches, permutation};
 use mt_layers::Params;
 use mt_models::{Features, InputLayer, build};
 use mt_train::{BalanceState, Balancer, Config, Event, Metrics, Objective, RunDir, read_state};
 
-use crate::fields::{config, folder, load, rows, run_in};
+use crate::fields::{bits, config, folder, load, rows, run_in};
 use crate::training::files;
 
 const OF_LOSSES: [&str; 6] =
@@ -71,6 +71,30 @@ fn fixed_weights_leave_neither_weights_nor_state() {
         }
     });
     assert_eq!(read_state(&run.checkpoint(1)).expect("a state").balance, None);
+}
+
+#[test]
+fn no_method_moves_running_statistics_more_than_once_a_batch() {
+    let dir = folder(&rows(300));
+    let model = "model={kind: mmoe, experts: 2, expert: [4], norm: batch, embedding: {width: 4}}";
+    let train = "train={epochs: 1, batch_size: 256, dropout: 0.2}";
+    let data = load(&config(dir.path(), &[TASKS]));
+    // The first step begins with the same weights, so its batch has the same statistics.
+    let statistics = |method: &str| {
+        let cfg = config(dir.path(), &[TASKS, model, train, &balanced(method)]);
+        let (run, _) = run_in(&cfg, &data, &dir.path().join(method), &mut |_| ());
+        assert_eq!(read_state(&run.checkpoint(1)).expect("a state").step, 1);
+        let file = run.checkpoint(1).join("weights.safetensors");
+        let tensors = candle_core::safetensors::load(file, &Device::Cpu).expect("tensors");
+        let running = tensors.into_iter().filter(|(name, _)| name.contains(".running_"));
+        let bits = |tensor: Tensor| bits(&tensor.flatten_all().and_then(|t| t.to_vec1()).expect("values"));
+        running.map(|(name, tensor)| (name, bits(tensor))).collect::<BTreeMap<_, _>>()
+    };
+    let expected = statistics("fixed");
+    assert!(!expected.is_empty());
+    for method in OF_LOSSES.iter().chain(&OF_GRADIENTS) {
+        assert_eq!(statistics(method), expected, "{method}");
+    }
 }
 
 #[test]
