@@ -76,8 +76,8 @@ pub(crate) fn add_values(gradient: &Tensor, sums: &mut [f32]) -> Result<()> {
     })
 }
 
-/// A shared handle to one parameter's gradient.
-#[derive(Debug, Clone, Default)]
+/// A shared handle to one parameter's gradient. There is none without room for the parameter's values.
+#[derive(Debug, Clone)]
 pub struct Slot(Arc<Mutex<Gradient>>);
 
 impl Slot {

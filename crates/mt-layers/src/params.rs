@@ -58,14 +58,16 @@ impl Params {
         VarBuilder::from_tensors(tensors, dtype, device)
     }
 
-    /// A second store with the same names and values, which then go their own way.
+    /// A second store with the same names and values, and gradients of its own, which then go their own way: a model on
+    /// its [`builder`](Params::builder) trains as one on this store would.
     ///
     /// # Errors
     /// If a tensor cannot be copied.
     pub fn copy(&self) -> Result<Self> {
         let copy = |param: Param| {
             let var = Var::from_tensor(&param.var.as_detached_tensor().copy()?)?;
-            Ok((param.name.clone(), Param { var, gradient: Slot::default(), ..param }))
+            let gradient = Slot::zeros(var.elem_count());
+            Ok((param.name.clone(), Param { var, gradient, ..param }))
         };
         let by_name = self.all().into_iter().map(copy).collect::<Result<_>>()?;
         Ok(Self { seed: self.seed, by_name: Arc::new(Mutex::new(by_name)) })
@@ -158,7 +160,10 @@ impl SimpleBackend for Params {
 
 #[cfg(test)]
 mod tests {
+    use candle_nn::Module;
+
     use super::*;
+    use crate::{Bank, Initializer, Input, Towers};
 
     fn weight(seed: u64, names: &[&str]) -> Result<Vec<f32>> {
         let params = Params::new(seed);
@@ -173,6 +178,33 @@ mod tests {
     fn start_values_depend_on_seed_and_name_only() -> Result<()> {
         assert_eq!(weight(1, &["a", "b"])?, weight(1, &["b", "c", "a"])?);
         assert_ne!(weight(1, &["a"])?, weight(2, &["a"])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_copy_trains_with_the_gradients_of_the_original() -> Result<()> {
+        let params = Params::new(3);
+        let device = &Device::Cpu;
+        let gradients = |params: &Params| -> Result<Vec<Vec<f32>>> {
+            let vb = params.builder(DType::F32, device);
+            // Layers with kernels of their own, and one that candle differentiates.
+            let experts = Bank::experts(3, 2, &[4, 4], Initializer::Xavier, vb.pp("experts"))?;
+            let towers = Towers::new(8, &[2], [("a", 1), ("b", 1)], Initializer::Xavier, vb.pp("towers"))?;
+            let last = candle_nn::linear(2, 1, vb.pp("last"))?;
+            let xs: Vec<f32> = (0..15).map(|i| (i * 7 % 11) as f32 - 4.0).collect();
+            let xs = Input::from(Tensor::from_vec(xs, (5, 3), device)?);
+            params.backward(|| last.forward(&towers.forward(&experts.forward(&xs)?)?)?.sqr()?.sum_all())?;
+            Ok(params.all().iter().map(|param| param.gradient.lock().host.clone()).collect())
+        };
+        let expected = gradients(&params)?;
+        assert!(expected.iter().all(|gradient| gradient.iter().any(|g| *g != 0.0)));
+        let copy = params.copy()?;
+        assert_eq!(gradients(&copy)?, expected);
+        assert!(copy.all().iter().all(|param| param.gradient.lock().touched));
+        // Each has its own.
+        copy.all().iter().for_each(|param| param.gradient.lock().reset());
+        let own = |param: &Param| param.gradient.lock().host.clone();
+        assert_eq!(params.all().iter().map(own).collect::<Vec<_>>(), expected);
         Ok(())
     }
 
