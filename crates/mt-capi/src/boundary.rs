@@ -7,6 +7,8 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
+use crate::predictor::Handle;
+use crate::rows::Rows;
 use crate::status::{Failure, Status};
 
 /// What `work` gives, or the code of its error, which is also written to `failure` unless that is null. A panic is an
@@ -58,20 +60,40 @@ pub(crate) unsafe fn free<T>(pointer: *mut T) {
     let _ = freed;
 }
 
+/// What this library hands out behind a pointer, and so has initialised. Memory of the caller may hold anything: a
+/// reference to it would be undefined, and it is only [written to](put) or [lent](room).
+pub(crate) trait Made {}
+
+impl Made for Rows {}
+impl Made for Handle {}
+
 /// What a pointer leads to.
 ///
 /// # Safety
 /// It is null or leads to a `T` that nobody changes or frees during `'a`.
-pub(crate) unsafe fn shared<'a, T>(pointer: *const T, argument: &'static str) -> Result<&'a T> {
+pub(crate) unsafe fn shared<'a, T: Made>(pointer: *const T, argument: &'static str) -> Result<&'a T> {
     // SAFETY: the caller promises it.
     unsafe { pointer.as_ref() }.ok_or(Error::Null { argument })
+}
+
+/// Writes a value to memory of the caller.
+///
+/// # Safety
+/// It is null or leads to room for a `T`, initialised or not, that nobody else uses meanwhile.
+pub(crate) unsafe fn put<T>(pointer: *mut T, value: T, argument: &'static str) -> Result<()> {
+    if pointer.is_null() {
+        return Err(Error::Null { argument });
+    }
+    // SAFETY: it is not null, and the caller promises the rest.
+    unsafe { pointer.write(value) };
+    Ok(())
 }
 
 /// What a pointer leads to, to be changed.
 ///
 /// # Safety
 /// It is null or leads to a `T` that nobody else uses during `'a`.
-pub(crate) unsafe fn exclusive<'a, T>(pointer: *mut T, argument: &'static str) -> Result<&'a mut T> {
+pub(crate) unsafe fn exclusive<'a, T: Made>(pointer: *mut T, argument: &'static str) -> Result<&'a mut T> {
     // SAFETY: the caller promises it.
     unsafe { pointer.as_mut() }.ok_or(Error::Null { argument })
 }
@@ -145,6 +167,16 @@ mod tests {
         // SAFETY: an error was written to it.
         let message = unsafe { CStr::from_ptr((*failure.as_ptr()).message.as_ptr()) };
         assert_eq!(message.to_str(), Ok("a mistake in mt_predict: as a test"));
+    }
+
+    #[test]
+    fn memory_of_the_caller_is_written_to_whatever_it_holds() {
+        let mut index = MaybeUninit::<usize>::uninit();
+        // SAFETY: the memory is this test's, and read once it was written to.
+        unsafe {
+            assert_eq!(put(index.as_mut_ptr(), 7, "x").map(|()| index.assume_init()).ok(), Some(7));
+            assert!(matches!(put(std::ptr::null_mut(), 7, "x"), Err(Error::Null { argument: "x" })));
+        }
     }
 
     #[test]

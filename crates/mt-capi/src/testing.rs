@@ -2,6 +2,7 @@
 #![allow(unsafe_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
 use std::path::Path;
 
 use crate::exports::*;
@@ -64,10 +65,13 @@ impl Model {
     }
 
     pub fn column(&self, name: &str) -> Result<usize> {
-        let mut column = usize::MAX;
-        // SAFETY: text, index and room for the error live until it returns.
-        call(|error| unsafe { mt_predictor_column(self.0, c_text(name).as_ptr(), &mut column, error) })?;
-        Ok(column)
+        let mut column = MaybeUninit::uninit();
+        // SAFETY: text, room for an index and for the error live until it returns.
+        call(|error| unsafe {
+            mt_predictor_column(self.0, c_text(name).as_ptr(), column.as_mut_ptr(), error)
+        })?;
+        // SAFETY: it was written, as there was no error.
+        Ok(unsafe { column.assume_init() })
     }
 
     pub fn rows(&self) -> Batch {

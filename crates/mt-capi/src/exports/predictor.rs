@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char};
 use std::path::Path;
 use std::ptr;
 
-use crate::boundary::{answer, exclusive, free, room, shared, text};
+use crate::boundary::{answer, free, put, room, shared, text};
 use crate::error::{Error, Result};
 use crate::interface::{Input, Task};
 use crate::predictor::Handle;
@@ -84,8 +84,7 @@ pub unsafe extern "C" fn mt_predictor_column(
     let found = unsafe {
         answer(error, || {
             let index = shared(predictor, "predictor")?.0.interface.column(text(name, "name")?)?;
-            *exclusive(column, "column")? = index;
-            Ok(())
+            put(column, index, "column")
         })
     };
     found.err().unwrap_or(Status::Ok)
