@@ -125,11 +125,13 @@ fn standardised(xs: &Tensor, dim: impl candle_core::shape::Dim + Copy) -> Result
     Ok((normal, mean.detach(), variance.detach()))
 }
 
-/// Moves a running statistic towards that of a batch, in place: models that share it see it.
+/// Moves a running statistic towards that of a batch, in place: models that share it see it. That of a unit that is 0 on
+/// every row decays to zero, and does not stay a denormal number.
 fn blend(running: &Tensor, batch: &Tensor) -> Result<()> {
     let batch = batch.reshape(running.shape())?;
     let blended = ((running.detach() * (1.0 - MOMENTUM))? + (batch * MOMENTUM)?)?;
-    running.slice_set(&blended, 0, 0)
+    let normal = blended.abs()?.ge(f64::from(f32::MIN_POSITIVE))?.to_dtype(blended.dtype())?;
+    running.slice_set(&(blended * normal)?, 0, 0)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Run-time choice of the vector instruction set, and the elementary functions that vectorise.
 
+use pulp::Simd;
+
 use crate::fused::tiles::Tiles;
 
 /// Defines a function whose body is compiled once per instruction set (baseline, AVX2 + FMA, AVX-512, Neon)
@@ -81,6 +83,27 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// `x`, or a zero of its sign where it is denormal. Many processors take a hundred cycles for a product with such a number,
+/// and what only decays, as an optimizer's moments do, would stay among them for good.
+#[inline(always)]
+pub fn flushed(x: f32) -> f32 {
+    above(x, f32::MIN_POSITIVE)
+}
+
+/// `x`, or a zero of its sign where it is smaller than `least`.
+#[inline(always)]
+pub fn above(x: f32, least: f32) -> f32 {
+    if x.abs() < least { 0f32.copysign(x) } else { x }
+}
+
+/// Which values of a vector are smaller than `least`, a positive number. Their bits are compared, as whole numbers: in less
+/// time, and a denormal number is like any other.
+#[inline(always)]
+pub fn below<S: Simd>(simd: S, xs: S::f32s, least: f32) -> S::m32s {
+    let sizes = simd.transmute_i32s_f32s(simd.abs_f32s(xs));
+    simd.less_than_i32s(sizes, simd.splat_i32s(least.to_bits() as i32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +126,20 @@ mod tests {
             let error = (f64::from(ln_1p(x)) - exact).abs();
             assert!(error <= 2.0 * f64::from(f32::EPSILON) * exact, "ln_1p({x}): error {error}");
         }
+    }
+
+    #[test]
+    fn denormal_numbers_count_as_zeros_of_their_sign() {
+        let same = |a: f32, b: f32| assert_eq!(a.to_bits(), b.to_bits());
+        for x in [f32::MIN_POSITIVE, 1.0, f32::INFINITY, 0.0] {
+            same(flushed(x), x);
+            same(flushed(-x), -x);
+        }
+        for x in [f32::from_bits(1), f32::MIN_POSITIVE.next_down()] {
+            same(flushed(x), 0.0);
+            same(flushed(-x), -0.0);
+        }
+        assert!(flushed(f32::NAN).is_nan());
     }
 
     #[test]

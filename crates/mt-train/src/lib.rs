@@ -15,7 +15,6 @@ mod accumulate;
 mod balance;
 mod checkpoint;
 mod config;
-mod denormals;
 mod diagnose;
 mod eigen;
 mod error;

@@ -13,7 +13,6 @@ use crate::accumulate::{Labelled, collect};
 use crate::balance::Collected;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
-use crate::denormals;
 use crate::error::Result;
 use crate::evaluate::Evaluation;
 use crate::event::{Event, Outcome};
@@ -62,7 +61,6 @@ fn run_epochs<'scope, 'env: 'scope>(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome> {
-    let _flushed = denormals::flush();
     let tasks = &data.schema.tasks;
     let ready = Setup::new(cfg, data, device, run)?;
     let Setup { layer, params, model, averages, updated, scorer, signature, taken, resumed, .. } = ready;

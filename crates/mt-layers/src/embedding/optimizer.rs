@@ -177,6 +177,7 @@ impl RowOptimizer {
                     beta2: beta2 as f32,
                     gain1: (1.0 - beta1) as f32,
                     gain2: (1.0 - beta2) as f32,
+                    least: (f64::from(f32::MIN_POSITIVE) / (1.0 - beta2)).sqrt() as f32,
                     epsilon: epsilon as f32,
                 };
                 adam(rule, records, update);

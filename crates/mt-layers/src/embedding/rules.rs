@@ -4,6 +4,7 @@ use super::blocks::{Block, LANES, each_block, load, store, sum_of_squares};
 use super::prefetch::ahead;
 use super::table::Records;
 use crate::kernel;
+use crate::simd::{above, flushed};
 
 /// Rows to update and their gradients, `ids.len() x width`.
 #[derive(Clone, Copy)]
@@ -86,7 +87,7 @@ impl RowRule<1> for RowAdagrad {
     #[inline(always)]
     fn of_row(self, gradient: &[f32], sum: Option<&mut f32>) -> Self {
         let Some(sum) = sum else { return self };
-        *sum += sum_of_squares(gradient) / gradient.len() as f32;
+        *sum = flushed(*sum + sum_of_squares(gradient) / gradient.len() as f32);
         Self { rate: self.rate / (sum.sqrt() + self.epsilon), ..self }
     }
 
@@ -105,6 +106,8 @@ pub(super) struct Adam {
     /// `1 - β₁` and `1 - β₂`, taken in float64: `1 - 0.999f32` is off by 1.3e-5.
     pub gain1: f32,
     pub gain2: f32,
+    /// The smallest gradient whose square, times `gain2`, is no denormal number.
+    pub least: f32,
     pub epsilon: f32,
 }
 
@@ -112,8 +115,9 @@ impl RowRule<3> for Adam {
     #[inline(always)]
     fn block(self, g: Block, [mut values, mut mean, mut square]: [Block; 3]) -> [Block; 3] {
         for i in 0..LANES {
-            mean[i] = self.beta1 * mean[i] + self.gain1 * g[i];
-            square[i] = self.beta2 * square[i] + self.gain2 * g[i] * g[i];
+            let root = above(g[i], self.least);
+            mean[i] = flushed(self.beta1 * mean[i] + self.gain1 * g[i]);
+            square[i] = flushed(self.beta2 * square[i] + self.gain2 * root * root);
             values[i] -= self.step * mean[i] / (square[i].sqrt() + self.epsilon);
         }
         [values, mean, square]
@@ -145,7 +149,7 @@ impl RowRule<3> for Ftrl {
     #[inline(always)]
     fn block(self, g: Block, [mut values, mut z, mut n]: [Block; 3]) -> [Block; 3] {
         for i in 0..LANES {
-            let more = n[i] + g[i] * g[i];
+            let more = flushed(n[i] + g[i] * g[i]);
             let sigma = (more.sqrt() - n[i].sqrt()) * self.inverse;
             z[i] += g[i] - sigma * values[i];
             n[i] = more;

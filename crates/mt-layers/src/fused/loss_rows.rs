@@ -3,7 +3,7 @@
 use super::CHUNK;
 use crate::kernel;
 use crate::loss::{LossKind, PADDLEREC_EPSILON, TaskLoss};
-use crate::simd::{exp, ln_1p};
+use crate::simd::{exp, flushed, ln_1p};
 
 /// A chunk of rows of one task, column by column.
 pub(super) struct Rows {
@@ -71,7 +71,7 @@ kernel! {
         }
         for slopes in slopes.chunks_exact_mut(CHUNK) {
             for i in 0..n {
-                slopes[i] = slopes[i] * mask[i] * task.weight / total;
+                slopes[i] = flushed(slopes[i] * mask[i] * task.weight / total);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::scratch::{Scratch, scratch};
 use super::{CHUNK, PARALLEL, Pair, buffer, least, slice, with_all, written};
 use crate::kernel;
 use crate::mixture::Mixture;
-use crate::simd::exp;
+use crate::simd::{exp, flushed};
 
 /// `(logits - their maximum) · scale`, the arguments of a softmax.
 #[inline(always)]
@@ -37,7 +37,7 @@ fn normalise(weights: &mut [f32]) {
     }
     let scale = 1.0 / sum;
     for i in 0..weights.len() {
-        weights[i] *= scale;
+        weights[i] = flushed(weights[i] * scale);
     }
 }
 

@@ -2,7 +2,8 @@
 //! Approximation by Averaging*, 1992, in the form of a moving average.
 
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, bail};
-use mt_layers::{Param, Params};
+use mt_layers::simd::flushed;
+use mt_layers::{Param, Params, kernel};
 
 #[cfg(any(feature = "cuda", test))]
 use super::cuda;
@@ -67,10 +68,18 @@ impl InplaceOp2 for Towards {
         else {
             bail!("averages are taken of contiguous values")
         };
-        for (average, param) in average[to..to_end].iter_mut().zip(&param[from..from_end]) {
-            *average = self.decay * *average + (1.0 - self.decay) * *param;
-        }
+        towards(self.decay, &mut average[to..to_end], &param[from..from_end]);
         Ok(())
+    }
+}
+
+kernel! {
+    fn towards(_simd: S, decay: f32, averages: &mut [f32], values: &[f32]) {
+        let n = averages.len().min(values.len());
+        let (averages, values) = (&mut averages[..n], &values[..n]);
+        for i in 0..n {
+            averages[i] = flushed(flushed(decay * averages[i]) + flushed((1.0 - decay) * values[i]));
+        }
     }
 }
 

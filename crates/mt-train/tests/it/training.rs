@@ -36,6 +36,27 @@ pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
+/// Half of the smallest normal number, which a processor that flushes denormal ones takes for 0.
+fn half_of_the_smallest() -> f32 {
+    std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5)
+}
+
+#[test]
+fn training_changes_the_arithmetic_of_no_other_code() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut events = 0;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("a pool");
+    pool.install(|| {
+        run(&config("{kind: mmoe}", ""), &dir.path().join("run"), &mut |_| {
+            events += 1;
+            assert!(half_of_the_smallest() > 0.0, "in what is told of a run");
+        })
+        .expect("trains");
+        assert!(rayon::broadcast(|_| half_of_the_smallest()).iter().all(|x| *x > 0.0), "on a worker");
+    });
+    assert!(events > 2);
+}
+
 #[test]
 fn every_model_learns_the_generated_tastes() {
     for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "ple"] {
