@@ -67,7 +67,7 @@ impl Dataset {
                 let rows = synth::generate(config)?;
                 let (table, truth) = rows.for_tasks(tasks)?;
                 progress(Progress { rows: table.len() as u64, ..Progress::default() });
-                let numeric = synth::feature_names();
+                let numeric = synth::feature_names(config);
                 let schema = Schema { numeric, fields: Vec::new(), tasks: tasks_checked };
                 (schema, Parts::by_fractions(table, data), Some(truth), Skipped::default())
             }

@@ -46,8 +46,8 @@ fn census(args: &CensusArgs) -> Result<()> {
 }
 
 fn generate(args: &SynthArgs) -> Result<()> {
-    let SynthArgs { rows, seed, correlation, .. } = *args;
-    let cfg = synth::SynthConfig { rows, seed, correlation, ..synth::SynthConfig::default() };
+    let SynthArgs { rows, seed, correlation, contexts, .. } = *args;
+    let cfg = synth::SynthConfig { rows, seed, correlation, contexts, ..synth::SynthConfig::default() };
     synth::write_csv(&cfg, &args.out)?;
     print::line(format_args!("{} rows in {}", thousands(rows), args.out.display()))
 }

@@ -49,7 +49,8 @@ fn schema(cfg: &Config) -> Result<Schema> {
     Ok(match cfg.data.row_files() {
         Some(files) => TableReader::open_data(&files.train, &cfg.data, &cfg.tasks)?.schema(),
         None => {
-            let (numeric, tasks) = (synth::feature_names(), mt_data::tasks(&cfg.tasks)?);
+            let numeric = cfg.data.synth.as_ref().map(synth::feature_names).unwrap_or_default();
+            let tasks = mt_data::tasks(&cfg.tasks)?;
             Schema { numeric, fields: Vec::new(), tasks }
         }
     })

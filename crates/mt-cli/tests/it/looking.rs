@@ -53,3 +53,24 @@ fn generated_files_begin_alike_whatever_their_length() {
     assert!(long.starts_with(&short) && short.starts_with("completion,like,user_taste_0,"));
     assert_eq!(folder.files(""), ["long.csv", "short.csv"]);
 }
+
+#[test]
+fn generated_rows_have_a_column_for_each_tab() {
+    let folder = Folder::new();
+    folder.mt(&["data", "synth", "--rows", "20", "--contexts", "3", "--out", "tabs.csv"]).done();
+    let text = folder.read("tabs.csv");
+    let header = text.lines().next().expect("a header");
+    assert!(header.ends_with(",noise,tab_0,tab_1,tab_2"), "{header}");
+    let of_one_tab = |line: &str| [",1,0,0", ",0,1,0", ",0,0,1"].iter().any(|tabs| line.ends_with(tabs));
+    assert!(text.lines().skip(1).all(of_one_tab), "{text}");
+    folder.refuses(
+        &["data", "synth", "--contexts", "9", "--out", "x.csv"],
+        2,
+        "data.synth.contexts: expected 1 to 8, found 9",
+    );
+    let yaml =
+        "version: 1\ndata: {synth: {contexts: 3}}\ntasks: [{name: like, label: like}]\nmodel: {kind: mmoe}\n";
+    folder.write("tabs.yaml", yaml);
+    let shown = folder.mt(&["inspect", "tabs.yaml"]).done();
+    assert!(shown.starts_with("tabs: mmoe, 43 inputs, "), "{shown}");
+}

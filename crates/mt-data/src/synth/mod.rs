@@ -1,9 +1,16 @@
 //! Made-up short-video interactions: the built-in source, so that a first run needs no file.
 //!
-//! Users have tastes, videos have traits, an impression has a context. Each task has a preference vector over
-//! a basis of these, part of it linear, part of it products of a taste and a trait (which a linear model cannot
-//! see, so experts pay). `correlation` is the cosine between the two tasks' vectors. Labels are drawn from
-//! the true probability, a logistic function of the score.
+//! Users have tastes, videos have traits, an impression has a place and a time. Each task has a preference vector
+//! over a basis of these, part of it linear, part of it products of a taste and a trait (which a linear model
+//! cannot see). `correlation` is the cosine between the two tasks' vectors; with `sinusoids` the score also has a
+//! sum of sines of its linear part, the synthetic experiment of Ma et al., *Modeling Task Relationships in
+//! Multi-task Learning with Multi-gate Mixture-of-Experts*, KDD 2018, section 3.2. Labels are drawn from the true
+//! probability, a logistic function of the score.
+//!
+//! With several `contexts` an impression also has a tab, and each tab a motive of its own, at right angles to the
+//! others'. In tab `c` completion follows motive `c`, and like `correlation` parts of it and else the motive of
+//! the next tab: what the tasks want differs from tab to tab, but each motive drives completion in one tab and
+//! likes in another, so what is learned of one task helps the other, for a model that can tell where.
 //!
 //! Every term of the score is a function of the row's own features, so the true probabilities are the best
 //! possible predictions, and their AUC is the best possible AUC ([`Truth::auc`]).
@@ -25,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::reader::{Columns, Rule};
 use crate::rows::{DenseRows, Numeric};
 use crate::table::Table;
-use columns::FEATURES;
+use columns::{FEATURES, TRAITS};
 use world::World;
 
 /// The generator's tasks, in the order of its label columns.
@@ -45,11 +52,24 @@ pub struct SynthConfig {
     pub signal: f64,
     /// Share of the score's variance that is products of a taste and a trait, from 0 to 1. Default 0.5.
     pub interaction: f64,
+    /// Share of the score's variance that is a sum of sines of its linear part, from 0 to `1 - interaction`.
+    /// Default 0.
+    pub sinusoids: f64,
+    /// Tabs, from 1 to 8, in each of which the tasks follow other motives. Default 1: no columns of tabs.
+    pub contexts: usize,
 }
 
 impl Default for SynthConfig {
     fn default() -> Self {
-        SynthConfig { rows: 100_000, seed: 1, correlation: 0.5, signal: 2.0, interaction: 0.5 }
+        SynthConfig {
+            rows: 100_000,
+            seed: 1,
+            correlation: 0.5,
+            signal: 2.0,
+            interaction: 0.5,
+            sinusoids: 0.0,
+            contexts: 1,
+        }
     }
 }
 
@@ -70,7 +90,19 @@ impl SynthConfig {
         let signal = self.signal >= 0.0 && self.signal.is_finite();
         fits(signal, "data.synth.signal", "a number from 0", &self.signal)?;
         let interaction = (0.0..=1.0).contains(&self.interaction);
-        fits(interaction, "data.synth.interaction", "0 to 1", &self.interaction)
+        fits(interaction, "data.synth.interaction", "0 to 1", &self.interaction)?;
+        let sinusoids = (0.0..=1.0).contains(&self.sinusoids);
+        fits(sinusoids, "data.synth.sinusoids", "0 to 1", &self.sinusoids)?;
+        let sum = self.interaction + self.sinusoids;
+        fits(sum <= 1.0 + 1e-9, "data.synth.interaction + data.synth.sinusoids", "a sum of at most 1", &sum)?;
+        // Motives at right angles to each other: as many as there are products.
+        let contexts = (1..=TRAITS).contains(&self.contexts);
+        fits(contexts, "data.synth.contexts", "1 to 8", &self.contexts)
+    }
+
+    /// Columns that say which tab: none where there is one.
+    fn tabs(&self) -> usize {
+        if self.contexts > 1 { self.contexts } else { 0 }
     }
 }
 
@@ -81,6 +113,7 @@ pub struct Synth {
     pub table: Table,
     /// The probabilities from which the labels were drawn.
     pub truth: Truth,
+    names: Vec<String>,
 }
 
 /// Makes the rows. Row `i` depends on the settings and `i` alone, so more rows begin with the same ones.
@@ -90,26 +123,26 @@ pub struct Synth {
 pub fn generate(config: &SynthConfig) -> Result<Synth> {
     config.check()?;
     let world = World::new(config);
-    let (rows, tasks) = (config.rows, TASKS.len());
-    let mut values = vec![0f32; rows * FEATURES];
+    let (rows, tasks, width) = (config.rows, TASKS.len(), FEATURES + config.tabs());
+    let mut values = vec![0f32; rows * width];
     let mut labels = vec![0f32; rows * tasks];
     let mut probabilities = vec![0f32; rows * tasks];
     // A chunk to a worker: rows are too quick to be handed out one by one.
     const CHUNK: usize = 1024;
     values
-        .par_chunks_mut(CHUNK * FEATURES)
+        .par_chunks_mut(CHUNK * width)
         .zip(labels.par_chunks_mut(CHUNK * tasks))
         .zip(probabilities.par_chunks_mut(CHUNK * tasks))
         .enumerate()
         .for_each(|(chunk, ((values, labels), probabilities))| {
             let labels = labels.chunks_exact_mut(tasks).zip(probabilities.chunks_exact_mut(tasks));
-            for (i, (values, (labels, truth))) in values.chunks_exact_mut(FEATURES).zip(labels).enumerate() {
+            for (i, (values, (labels, truth))) in values.chunks_exact_mut(width).zip(labels).enumerate() {
                 world.row((chunk * CHUNK + i) as u64, values, labels, truth);
             }
         });
-    let numeric = Numeric::Dense(DenseRows { width: FEATURES, values });
+    let numeric = Numeric::Dense(DenseRows { width, values });
     let table = Table::new(numeric, labels, vec![1.0; rows * tasks], tasks)?;
-    Ok(Synth { table, truth: Truth { probabilities, tasks } })
+    Ok(Synth { table, truth: Truth { probabilities, tasks }, names: column_names(config) })
 }
 
 impl Synth {
@@ -119,7 +152,7 @@ impl Synth {
     /// # Errors
     /// A label that does not exist, or two tasks with the same one.
     pub fn for_tasks(self, tasks: &[TaskConfig]) -> Result<(Table, Truth)> {
-        let names = column_names();
+        let names = self.names;
         let (path, own) = ("the synthetic data".as_ref(), names.len());
         let columns = Columns { path, names: &names, named: true, own, shifted: false };
         let rules = columns.labels(tasks, false)?;

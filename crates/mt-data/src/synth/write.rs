@@ -17,7 +17,7 @@ pub fn write_csv(config: &SynthConfig, path: &Path) -> Result<usize> {
     let mut output = Output::create(path)?;
     let features = table.numeric.to_dense();
     output.write(|file| {
-        writeln!(file, "{}", column_names().join(","))?;
+        writeln!(file, "{}", column_names(config).join(","))?;
         for (row, labels) in table.labels.chunks_exact(table.tasks).enumerate() {
             for (i, value) in labels.iter().chain(features.row(row)).enumerate() {
                 let comma = if i > 0 { "," } else { "" };

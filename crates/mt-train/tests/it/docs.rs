@@ -58,7 +58,15 @@ fn full() -> Config {
         missing: vec!["?".into()],
         on_bad_record: BadRecords::Fail,
     };
-    let synth = SynthConfig { rows: 1, seed: 1, correlation: 0.0, signal: 1.0, interaction: 0.0 };
+    let synth = SynthConfig {
+        rows: 1,
+        seed: 1,
+        correlation: 0.0,
+        signal: 1.0,
+        interaction: 0.0,
+        sinusoids: 0.0,
+        contexts: 1,
+    };
     let field = FieldConfig {
         column: ColumnRef::Index(1),
         name: Some("user".into()),
