@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use mt_data::synth::SynthConfig;
+use mt_data::synth::{SynthConfig, feature_names};
 use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, Growing, JoinConfig,
-    JoinMissing, Normalize, NumericMissing, ParquetConfig, Paths, Pooling, SplitConfig, Task, TaskConfig,
-    TaskKind,
+    JoinMissing, Normalize, NumericMissing, ParquetConfig, Paths, Pooling, Schema, SplitConfig, Task,
+    TaskConfig, TaskKind,
 };
 use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
@@ -284,4 +284,43 @@ fn every_model_shown_has_the_parameters_it_claims() {
         }
     }
     assert_eq!(kinds.len(), 5, "{kinds:?}");
+}
+
+/// The configurations that the study's map and the quickstart run, single-task first.
+fn map() -> Vec<Config> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut paths: Vec<_> = ["sharing", "quickstart"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(root.join(folder)).expect("a folder"))
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort_by_key(|path| path.file_name().map(std::ffi::OsStr::to_owned));
+    paths.iter().map(|path| Config::read(path, &[]).unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+#[test]
+fn the_quickstart_compares_models_of_equal_size_on_rows_where_a_gate_has_something_to_decide() {
+    let configs = map();
+    let kinds: Vec<String> = configs.iter().map(|cfg| cfg.model.kind.to_string()).collect();
+    assert_eq!(kinds, ["single-task", "shared-bottom", "mmoe", "cgc", "ple"]);
+    let synth = configs[0].data.synth.as_ref().expect("generated rows");
+    assert!(synth.contexts > 1);
+    let tabs: Vec<String> = (0..synth.contexts).map(|tab| format!("tab_{tab}")).collect();
+    let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+    let tasks = [task("completion"), task("like")];
+    for cfg in &configs {
+        assert_eq!(
+            (&cfg.data, &cfg.tasks, &cfg.train),
+            (&configs[0].data, &configs[0].tasks, &configs[0].train)
+        );
+        for fields in cfg.model.gate_fields.values() {
+            assert_eq!(fields, &tabs, "{}: gates read the tab", cfg.name);
+        }
+        let schema = Schema { numeric: feature_names(synth), fields: Vec::new(), tasks: tasks.to_vec() };
+        let inputs = cfg.model.inputs(&schema).expect("inputs");
+        let model = cfg.sized_model(inputs.clone(), &tasks).expect("a model");
+        let parameters = count(&inventory(&model, inputs, &tasks).expect("an inventory"));
+        // An expert's width is a whole number: with eight of them the next one is 400 parameters more.
+        assert!((2600..=3000).contains(&parameters), "{}: {parameters}", cfg.name);
+    }
 }
