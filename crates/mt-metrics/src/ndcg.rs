@@ -8,12 +8,13 @@ use serde::Serialize;
 pub struct GroupNdcg {
     /// Ranks that count, from the top.
     pub k: usize,
-    /// The mean of the groups' NDCG@k, all groups alike; `None` if no group has a relevant row, a score is NaN, or a
-    /// relevance is NaN or negative.
+    /// The mean of the groups' NDCG@k, all groups alike; `None` if no group counts, a score is NaN, or a relevance is
+    /// NaN or negative.
     pub value: Option<f64>,
-    /// Groups with a relevant row: those in the mean.
+    /// Groups with rows of different relevance: those in the mean.
     pub groups: usize,
-    /// Groups without, in which no ranking is better than another.
+    /// Groups whose rows are all equally relevant, those of one row among them: no order of theirs is better than
+    /// another.
     pub skipped: usize,
 }
 
@@ -22,6 +23,10 @@ pub struct GroupNdcg {
 /// K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 20(4), 2002, with the gain of
 /// C. Burges et al., "Learning to rank using gradient descent", ICML 2005. `relevances` are grades from 0, or labels of
 /// 0 and 1, for which the gain is the label itself. `groups` holds one code a row, in any order.
+///
+/// A group whose rows are all equally relevant is left out, as [`group_auc`](crate::group_auc()) leaves it out: every
+/// model has 1 there, or without a relevant row nothing, so a mean over it tells how many such groups there are, and
+/// most users have one impression or no click.
 ///
 /// Rows of equal score share the mean gain of their tie, which is the expectation over all ways to order them, as in
 /// F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently in the presence of tied
@@ -50,12 +55,12 @@ pub fn ndcg(scores: &[f32], relevances: &[f32], groups: &[u32], k: usize) -> Gro
         best.clear();
         best.extend(group.iter().map(gain));
         best.sort_unstable_by(|a, b| b.total_cmp(a));
-        let ideal: f64 = best.iter().zip(discounts(0, k)).map(|(gain, discount)| gain * discount).sum();
-        if ideal == 0.0 {
+        if k == 0 || best.first() == best.last() {
             counted.skipped += 1;
             continue;
         }
         counted.groups += 1;
+        let ideal: f64 = best.iter().zip(discounts(0, k)).map(|(gain, discount)| gain * discount).sum();
         let mut rank = 0;
         let mut dcg = 0.0;
         for tie in group.chunk_by(|a, b| a[1] == b[1]) {

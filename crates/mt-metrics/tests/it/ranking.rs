@@ -86,9 +86,26 @@ fn groups_without_an_answer_are_skipped_and_counted() {
     let found = group_auc(&scores, &labels, &groups, GroupWeighting::default());
     assert_eq!((found.value, found.groups, found.skipped), (Some(0.0), 1, 2));
     let found = ndcg(&scores, &labels, &groups, 1);
-    assert_eq!((found.value, found.groups, found.skipped), (Some(0.5), 2, 1));
+    assert_eq!((found.value, found.groups, found.skipped), (Some(0.0), 1, 2));
     let found = ndcg(&scores, &labels, &groups, 0);
     assert_eq!((found.value, found.groups, found.skipped), (None, 0, 3));
+}
+
+#[test]
+fn groups_in_which_every_order_is_as_good_do_not_lift_ndcg() {
+    // One group is ranked wrongly; 98 users saw one row, clicked or not, and two groups are alike all through.
+    let (mut scores, mut labels, mut groups) = (vec![0.9, 0.1], vec![0.0, 1.0], vec![0, 0]);
+    for user in 1..99 {
+        (scores.push(0.5), labels.push((user % 2) as f32), groups.push(user));
+    }
+    for (user, label) in [(200, 1.0), (201, 2.0)] {
+        (scores.extend([0.3, 0.7]), labels.extend([label; 2]), groups.extend([user; 2]));
+    }
+    let found = ndcg(&scores, &labels, &groups, 10);
+    assert_relative_eq!(found.value.unwrap(), 1.0 / 3f64.log2(), max_relative = 1e-14);
+    assert_eq!((found.groups, found.skipped), (1, 100));
+    let alone = ndcg(&scores[2..], &labels[2..], &groups[2..], 10);
+    assert_eq!((alone.value, alone.groups, alone.skipped), (None, 0, 100));
 }
 
 #[test]
