@@ -324,14 +324,14 @@ impl CsvConfig {
         Ok(())
     }
 
-    /// The delimiter, which must not be able to occur in a number.
+    /// The delimiter, which must not be able to occur in a number; control characters, as Hive has them, are good ones.
     pub(crate) fn delimiter_byte(&self) -> Result<u8> {
         let of_numbers = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '"');
         match self.delimiter {
-            c if c.is_ascii() && !of_numbers(c) && (c == '\t' || !c.is_ascii_control()) => Ok(c as u8),
+            c if c.is_ascii() && !of_numbers(c) && !matches!(c, '\n' | '\r') => Ok(c as u8),
             c => Err(Error::Setting {
                 key: "data.csv.delimiter",
-                expected: "one ASCII character that no number contains",
+                expected: "one ASCII character that no number contains and that ends no line",
                 found: format!("{c:?}"),
             }),
         }

@@ -75,6 +75,14 @@ pub enum Error {
         /// As written in the configuration.
         pattern: String,
     },
+    /// What a folder or a pattern leads to is no file.
+    #[error("{}: {found}, where files are to be read; name the files, or a pattern that only they match", path.display())]
+    NoFile {
+        /// The folder in a folder, or the link.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// A pattern is no valid glob.
     #[error("\"{pattern}\" is no valid file pattern")]
     Pattern {
@@ -172,12 +180,24 @@ pub enum Error {
         path: PathBuf,
     },
     /// The header line is not UTF-8 or its quotes do not close.
-    #[error("{}:1: the header cannot be read", path.display())]
+    #[error("{}:1:{column}: the header cannot be read: {problem}", path.display())]
     Header {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        source: csv::Error,
+        /// Byte of the line at which the name begins, from 1.
+        column: u64,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// A `\r` in the middle of a line: in some files it is all that ends them.
+    #[error("{}:{line}:{column}: a line break \"\\r\" alone; let lines end in \"\\n\" or \"\\r\\n\"", path.display())]
+    LineEnds {
+        /// The file.
+        path: PathBuf,
+        /// The line, as `\n` ends them, from 1.
+        line: u64,
+        /// Byte of the line, from 1.
+        column: u64,
     },
     /// Two columns have one name.
     #[error("{}:1: the header names \"{name}\" twice (columns {first} and {second})", path.display())]
@@ -329,7 +349,7 @@ pub enum Error {
         found: String,
     },
     /// An expression cannot be read, or names a column that is not there.
-    #[error("{key}: {text:?}, character {at}: {problem}{nearest}")]
+    #[error("{key}: {}, character {at}: {problem}{nearest}", crate::message::around(text, *at))]
     Expression {
         /// The configuration key.
         key: String,
@@ -393,6 +413,16 @@ pub enum Error {
         expected: usize,
         /// Its length.
         found: usize,
+    },
+    /// A row handed to a constructor cannot be.
+    #[error("row {row}: expected {expected}, found {found}")]
+    Row {
+        /// The row, counted from 0.
+        row: usize,
+        /// What would have been right.
+        expected: &'static str,
+        /// What is there.
+        found: String,
     },
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]

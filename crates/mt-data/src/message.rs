@@ -94,3 +94,26 @@ impl fmt::Display for Nearest {
 pub(crate) fn or_without(labels: Option<usize>) -> String {
     labels.map_or(String::new(), |width| format!(", or {width} without labels"))
 }
+
+/// The text of an expression, of a long one what is about its character `at`, from 1.
+pub(crate) fn around(text: &str, at: usize) -> String {
+    /// Characters shown before and behind.
+    const SHOWN: usize = 60;
+    let (start, length) = (at.saturating_sub(SHOWN + 1), text.chars().count());
+    if length <= 4 * SHOWN {
+        return format!("{text:?}");
+    }
+    let shown: String = text.chars().skip(start).take(2 * SHOWN).collect();
+    let [before, behind] = [start > 0, start + 2 * SHOWN < length].map(|cut| if cut { "…" } else { "" });
+    format!("{before}{shown:?}{behind}")
+}
+
+/// A text, of a long one its beginning.
+pub(crate) fn short(text: &str) -> String {
+    /// Characters shown.
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
+}

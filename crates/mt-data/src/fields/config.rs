@@ -100,11 +100,11 @@ impl FieldConfig {
 }
 
 /// What a separator is.
-pub(crate) const SEPARATOR: &str = "one ASCII character that is no letter, digit or quote";
+pub(crate) const SEPARATOR: &str = "one ASCII character that is no letter, digit or quote and ends no line";
 
 /// Whether a character can stand between two values of a cell.
 pub(crate) fn separates(c: char) -> bool {
-    c.is_ascii() && !c.is_ascii_alphanumeric() && c != '"' && (!c.is_ascii_control() || c == '\t')
+    c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\n' | '\r')
 }
 
 /// A field's name where none is written: its column's, less what has a meaning in parameter names.

@@ -14,6 +14,12 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// Whether its opening quote has no closing one on the line: what it holds may go on in the next.
+    pub fn is_open(&self, text: &[u8]) -> bool {
+        let before = self.start.checked_sub(1).map(|before| text[before]);
+        self.bad_quotes && text[self.start] == b'"' && before != Some(b'"')
+    }
+
     /// The cell that starts at `at` in `text`, which has a line end somewhere behind `at`.
     pub fn at(text: &[u8], at: usize, delimiter: u8) -> Self {
         let ends = |b: u8| b == delimiter || b == b'\n';

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::cell::Cell;
+use super::cell::{Cell, Content, unescape};
 use super::number;
 use crate::error::{Error, Result};
 
@@ -14,21 +14,31 @@ pub(super) fn bom(text: &[u8]) -> usize {
     if text.starts_with(BOM) { BOM.len() } else { 0 }
 }
 
-/// The column names in the first line of `text`, and the length of that line.
+/// The column names in the first line of `text`, read as other lines are, and the length of that line.
 pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<String>, usize)> {
-    let length = text.iter().position(|&b| b == b'\n').map_or(text.len(), |n| n + 1);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .delimiter(delimiter)
-        .trim(csv::Trim::All)
-        .from_reader(&text[..length]);
-    let header = |source| Error::Header { path: path.to_owned(), source };
-    let mut record = csv::StringRecord::new();
-    if !reader.read_record(&mut record).map_err(header)? {
-        // A blank first line.
-        return Err(Error::Empty { path: path.to_owned() });
+    let length = line(text, path)?;
+    let (mut names, mut at) = (Vec::new(), 0);
+    loop {
+        let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, delimiter);
+        let fail = |problem| {
+            let column = start as u64 + 1;
+            Err(Error::Header { path: path.to_owned(), column, problem })
+        };
+        if bad_quotes {
+            return fail("expected a closing quote right before the next name, on the same line");
+        }
+        let mut name = Vec::new();
+        match &text[start..end] {
+            content if escaped => unescape(content, &mut name),
+            content => name.extend_from_slice(content),
+        }
+        let Ok(name) = String::from_utf8(name) else { return fail("expected a name in UTF-8") };
+        names.push(name);
+        if text.get(next) != Some(&delimiter) {
+            break;
+        }
+        at = next + 1;
     }
-    let names: Vec<String> = record.iter().map(str::to_owned).collect();
     // Numbers as names are data under a wrong `header` key, except `0,1,2,..`, which pandas writes for columns
     // without names. A row that counts its own columns is too unlikely to be in the way.
     let numbered = names.len() > 2 && names.iter().enumerate().all(|(i, name)| *name == i.to_string());
@@ -37,6 +47,23 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
     }
     unique(&names, path)?;
     Ok((names, length))
+}
+
+/// The length of the first line of `text`. Refuses one in which a `\r` ends no line: where that is all that ends them, the
+/// whole file would be one.
+fn line(text: &[u8], path: &Path) -> Result<usize> {
+    let length = text.iter().position(|&b| b == b'\n').map_or(text.len(), |n| n + 1);
+    match bare_return(&text[..length]) {
+        None => Ok(length),
+        Some(at) => Err(Error::LineEnds { path: path.to_owned(), line: 1, column: at as u64 + 1 }),
+    }
+}
+
+/// Where a line has a `\r` before its end.
+pub(super) fn bare_return(line: &[u8]) -> Option<usize> {
+    let content = line.strip_suffix(b"\n").unwrap_or(line);
+    let content = content.strip_suffix(b"\r").unwrap_or(content);
+    content.iter().position(|&b| b == b'\r')
 }
 
 /// Refuses a name that two columns have.
@@ -53,6 +80,7 @@ pub(super) fn unique(names: &[String], path: &Path) -> Result<()> {
 /// The names of columns without names: `column 0`, `column 1`, …, counted as the configuration counts them.
 /// Refuses a line without a single number, which can only be a header, unless columns may hold `texts`.
 pub(super) fn count(text: &[u8], delimiter: u8, texts: bool, path: &Path) -> Result<Vec<String>> {
+    line(text, path)?;
     let (mut at, mut width, mut numbers) = (0, 0, false);
     loop {
         let cell = Cell::at(text, at, delimiter);

@@ -5,6 +5,7 @@
 //! ones other than zero cost anything. Everything else goes field by field.
 
 use super::cell::{Cell, count};
+use super::header;
 use super::layout::{Layout, Slot};
 use super::number;
 use super::row::{Fault, FaultKind, Parsed, Row};
@@ -182,6 +183,8 @@ impl Text<'_> {
         let cell = Cell::at(text, at, self.row.layout.delimiter);
         let content = text[cell.start..cell.end].trim_ascii();
         match slot {
+            // Whatever it holds, the record must end with the line.
+            Slot::Skip if cell.is_open(text) => return None,
             Slot::Skip | Slot::Keep(_) => {}
             _ if cell.bad_quotes => return None,
             Slot::Label(_) if is_missing(content) => {}
@@ -202,6 +205,15 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
     let expected_width = layout.slots.len();
     let (found, place) = count(text, start, layout.delimiter, expected_width);
     if found != expected_width {
+        let line = &text[start..line_end(text, start)];
+        if let Some((offset, column)) = open_cell(text, start, layout) {
+            let (expected, found) = (CLOSED.into(), lossy(line[offset..].trim_ascii_end()));
+            return (offset, FaultKind::Cell { column, field: None, expected, found });
+        }
+        if let Some(at) = header::bare_return(line) {
+            let (field, expected) = (Some("line end".to_owned()), r#""\n" or "\r\n""#.into());
+            return (at, FaultKind::Cell { column: 0, field, expected, found: "\r".to_owned() });
+        }
         return (place - start, FaultKind::Width { found });
     }
     let mut at = start;
@@ -210,6 +222,7 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
         let content = text[cell.start..cell.end].trim_ascii();
         let value = number::whole(content);
         let expected = match (slot, value) {
+            _ if cell.is_open(text) => Some(CLOSED),
             (Slot::Skip, _) => None,
             _ if cell.bad_quotes => Some("a closing quote right before the next field"),
             (Slot::Keep(_), _) => None,
@@ -221,12 +234,38 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
         };
         if let Some(expected) = expected {
             let shown = if cell.bad_quotes { &text[cell.start..cell.next] } else { content };
-            let found = String::from_utf8_lossy(shown).into_owned();
-            let expected = expected.into();
+            let (expected, found) = (expected.into(), lossy(shown));
             return (cell.start - start, FaultKind::Cell { column, field: None, expected, found });
         }
         at = cell.next + 1;
     }
     // Not reached: a row that cannot be read has a cell that cannot be read.
     (0, FaultKind::Width { found })
+}
+
+/// What a cell with an opening quote must hold.
+const CLOSED: &str = "a closing quote on the same line, as a record is a line";
+
+/// The first cell whose quote does not close on its line: where it begins in the line, and its column.
+fn open_cell(text: &[u8], start: usize, layout: &Layout) -> Option<(usize, usize)> {
+    let mut at = start;
+    for column in 0.. {
+        let cell = Cell::at(text, at, layout.delimiter);
+        if cell.is_open(text) {
+            return Some((cell.start - start, column));
+        }
+        if text.get(cell.next) != Some(&layout.delimiter) {
+            break;
+        }
+        at = cell.next + 1;
+    }
+    None
+}
+
+fn line_end(text: &[u8], start: usize) -> usize {
+    text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n + 1)
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }

@@ -26,8 +26,8 @@ impl Store for Local {
         let mut files = Vec::new();
         for file in found {
             let file = file.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
-            if file.is_file() {
-                files.push(file);
+            if !(is_hidden(&file) && file.is_dir()) {
+                files.push(readable(file)?);
             }
         }
         // `glob` sorts within a folder, but not across them.
@@ -70,15 +70,29 @@ impl ReadAt for Parts {
     }
 }
 
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')))
+}
+
+/// The path, if rows can be read from it: nothing that was named is left out unsaid.
+fn readable(path: PathBuf) -> Result<PathBuf> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Err(Error::NoFile { path, found: "a folder" }),
+        Ok(_) => Ok(path),
+        Err(source) if path.is_symlink() && source.kind() == io::ErrorKind::NotFound => {
+            Err(Error::NoFile { path, found: "a link that leads nowhere" })
+        }
+        Err(source) => Err(Error::Read { path, source }),
+    }
+}
+
 fn folder(path: &Path) -> Result<Vec<PathBuf>> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut files = Vec::new();
     for entry in path.read_dir().map_err(read)? {
-        let entry = entry.map_err(read)?;
-        let name = entry.file_name();
-        let hidden = matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_'));
-        if !hidden && entry.path().is_file() {
-            files.push(entry.path());
+        let path = entry.map_err(read)?.path();
+        if !is_hidden(&path) {
+            files.push(readable(path)?);
         }
     }
     files.sort();

@@ -108,7 +108,7 @@ fn a_row_of_another_width_is_refused_before_its_cells_are() {
 fn quotes_must_close_before_the_next_field() {
     assert_eq!(
         headed("l,x,y\n1,\"2,3\n"),
-        "a.csv:2:3: field \"x\": expected a closing quote right before the next field, found \"\\\"2\" (record 1)"
+        "a.csv:2:3: field \"x\": expected a closing quote on the same line, as a record is a line, found \"\\\"2\" (record 1)"
     );
     assert_eq!(
         headed("l,x,y\n1,\"2\"4,3\n"),
@@ -131,7 +131,7 @@ fn a_header_in_the_wrong_place_is_noticed() {
 fn headers_name_each_column_once() {
     assert_eq!(headed("l,x,x\n1,2,3\n"), "a.csv:1: the header names \"x\" twice (columns 1 and 2)");
     let broken = message_of(b"l,\xff\n1,2\n", &CsvConfig::new(""), &[label("l", "l")]);
-    assert_eq!(broken, "a.csv:1: the header cannot be read");
+    assert_eq!(broken, "a.csv:1:3: the header cannot be read: expected a name in UTF-8");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn settings_out_of_range_are_named() {
         assert_eq!(
             check(DataConfig::files(csv)),
             format!(
-                "data.csv.delimiter: expected one ASCII character that no number contains, found {delimiter:?}"
+                "data.csv.delimiter: expected one ASCII character that no number contains and that ends no line, found {delimiter:?}"
             )
         );
     }

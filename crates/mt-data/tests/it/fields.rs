@@ -261,7 +261,7 @@ fn bad_values_are_named_with_their_place() {
     );
     assert_eq!(
         message("0,1,\"5", "{column: b}"),
-        "log.csv:3:5: field \"b\": expected a closing quote right before the next field, found \"\\\"5\" (record 2)"
+        "log.csv:3:5: field \"b\": expected a closing quote on the same line, as a record is a line, found \"\\\"5\" (record 2)"
     );
     assert_eq!(message("0,1", "{column: b}"), "log.csv:3:4: expected 3 fields, found 2 (record 2)");
     assert_eq!(message("0,1,2", "{column: c}"), "data.fields[0].column: no column \"c\" in log.csv");
@@ -290,8 +290,7 @@ fn contradictions_between_fields_are_refused() {
         check("[{column: a, name: a.b}]"),
         "data.fields[0].name: expected a name without dots, slashes and blanks, found \"a.b\""
     );
-    let text =
-        "data.fields[0].separator: expected one ASCII character that is no letter, digit or quote, found 'é'";
+    let text = "data.fields[0].separator: expected one ASCII character that is no letter, digit or quote and ends no line, found 'é'";
     assert_eq!(check("[{column: a, separator: é}]"), text);
     assert_eq!(
         check("[{column: a, last: 5}]"),

@@ -26,6 +26,7 @@ mod storage;
 mod support;
 mod synth;
 mod tasks;
+mod text;
 #[cfg(feature = "parquet")]
 mod writing;
 mod yaml;
