@@ -87,7 +87,14 @@ impl Node {
             }
             Node::Negative(node) => node.eval(cell)?.map(|number| Number::of(-number.value)),
             Node::Not(node) => node.eval(cell)?.map(|number| Number::of(f64::from(number.value == 0.0))),
-            Node::Binary(operator, a, b) => binary(*operator, a.eval(cell)?, b.eval(cell)?),
+            Node::Chain(first, rest) => {
+                let mut value = first.eval(cell)?;
+                for (operator, operand) in rest {
+                    let number = binary(*operator, value, operand.eval(cell)?);
+                    value = number.filter(|number| number.value.is_finite());
+                }
+                value
+            }
             Node::Call(function, values) => call(*function, values, cell)?,
         };
         Ok(number.filter(|number| number.value.is_finite()))

@@ -81,7 +81,7 @@ fn compares_text(node: &Node) -> bool {
         Node::Number(..) | Node::Column(_) => false,
         Node::Same { .. } => true,
         Node::Negative(node) | Node::Not(node) => compares_text(node),
-        Node::Binary(_, a, b) => compares_text(a) || compares_text(b),
+        Node::Chain(first, rest) => compares_text(first) || rest.iter().any(|(_, node)| compares_text(node)),
         Node::Call(_, values) => values.iter().any(compares_text),
     }
 }

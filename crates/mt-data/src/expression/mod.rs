@@ -60,7 +60,9 @@ enum Node {
     },
     Negative(Box<Node>),
     Not(Box<Node>),
-    Binary(Operator, Box<Node>, Box<Node>),
+    /// Operators of one level and what stands behind each, from the left: as long as it may be, it is no deeper than its
+    /// deepest operand.
+    Chain(Box<Node>, Vec<(Operator, Node)>),
     Call(Function, Vec<Node>),
 }
 

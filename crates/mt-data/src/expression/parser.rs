@@ -1,9 +1,13 @@
 //! From tokens to a tree, by recursive descent: one function a level of precedence.
 
+use std::collections::BTreeMap;
+
 use super::{Expression, Function, Mention, Node, Operator, Problem, Token, lexer};
 
 /// Deeper expressions would only fill the stack.
 const DEEPEST: usize = 100;
+/// Longer ones are computed for every row, which nobody means.
+const LONGEST: usize = 1 << 20;
 const COMPARISONS: [(&str, Operator); 6] = [
     ("==", Operator::Equal),
     ("!=", Operator::NotEqual),
@@ -16,8 +20,13 @@ const FUNCTIONS: [(&str, Function); 4] =
     [("min", Function::Min), ("max", Function::Max), ("log1p", Function::Log1p), ("clamp", Function::Clamp)];
 
 pub(super) fn parse(text: &str) -> Result<Expression, Problem> {
-    let end = text.chars().count() + 1;
-    let mut parser = Parser { tokens: lexer::tokens(text)?, next: 0, end, depth: 0, columns: Vec::new() };
+    if text.len() > LONGEST {
+        let problem = format!("expected at most {LONGEST} bytes, found {}", text.len());
+        return Err(Problem { at: 1, problem });
+    }
+    let (tokens, end) = (lexer::tokens(text)?, text.chars().count() + 1);
+    let (columns, known) = (Vec::new(), BTreeMap::new());
+    let mut parser = Parser { tokens, next: 0, end, depth: 0, columns, known };
     let root = parser.or()?;
     let root = parser.number(root)?;
     match parser.tokens.get(parser.next) {
@@ -39,6 +48,8 @@ struct Parser {
     end: usize,
     depth: usize,
     columns: Vec<Mention>,
+    /// Their numbers.
+    known: BTreeMap<String, usize>,
 }
 
 impl Parser {
@@ -97,14 +108,18 @@ impl Parser {
         operators: &[Operator],
         operand: fn(&mut Self) -> Result<Part, Problem>,
     ) -> Result<Part, Problem> {
-        let mut left = operand(self)?;
-        while let Some(which) = self.take(symbols) {
-            let a = self.number(left)?;
-            let b = operand(self)?;
-            let b = self.number(b)?;
-            left = Part::Number(Node::Binary(operators[which], Box::new(a), Box::new(b)));
+        let first = operand(self)?;
+        let Some(mut which) = self.take(symbols) else { return Ok(first) };
+        let first = self.number(first)?;
+        let mut rest = Vec::new();
+        loop {
+            let part = operand(self)?;
+            rest.push((operators[which], self.number(part)?));
+            match self.take(symbols) {
+                Some(next) => which = next,
+                None => return Ok(Part::Number(Node::Chain(Box::new(first), rest))),
+            }
         }
-        Ok(left)
     }
 
     fn comparison(&mut self) -> Result<Part, Problem> {
@@ -122,7 +137,7 @@ impl Parser {
             }
             (left, right) => {
                 let (left, right) = (self.number(left)?, self.number(right)?);
-                Node::Binary(operator, Box::new(left), Box::new(right))
+                Node::Chain(Box::new(left), vec![(operator, right)])
             }
         };
         let at = self.at();
@@ -158,7 +173,7 @@ impl Parser {
         let exponent = self.unary()?;
         self.depth -= 1;
         let (base, exponent) = (self.number(base)?, self.number(exponent)?);
-        Ok(Part::Number(Node::Binary(Operator::Power, Box::new(base), Box::new(exponent))))
+        Ok(Part::Number(Node::Chain(Box::new(base), vec![(Operator::Power, exponent)])))
     }
 
     fn descend(&mut self) -> Result<(), Problem> {
@@ -203,11 +218,12 @@ impl Parser {
     }
 
     fn column(&mut self, name: String, at: usize) -> usize {
-        let known = self.columns.iter().position(|column| column.name == name);
-        known.unwrap_or_else(|| {
+        let next = self.columns.len();
+        let column = *self.known.entry(name.clone()).or_insert(next);
+        if column == next {
             self.columns.push(Mention { name, at });
-            self.columns.len() - 1
-        })
+        }
+        column
     }
 
     /// A function's values, behind its opening parenthesis.

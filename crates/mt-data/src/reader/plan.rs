@@ -183,7 +183,7 @@ impl Plan {
             Some(behind) => Origin::behind(&prepared.sides, behind),
         };
         let mut rule = |rule: &Rule| RulePlan {
-            text: rule.text.clone(),
+            text: crate::message::short(&rule.text),
             expression: rule.expression.clone(),
             origins: rule.columns.iter().map(|column| column.map(&mut origin)).collect(),
         };
