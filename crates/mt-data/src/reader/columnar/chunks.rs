@@ -7,6 +7,7 @@ use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
+use super::quiet::aloud;
 use crate::storage::ReadAt;
 
 /// Read ahead where the length is not known: of the header of a page, of some ten to some hundred bytes.
@@ -41,7 +42,7 @@ impl ChunkReader for Chunks {
             return Err(ParquetError::EOF(format!("expected {length} bytes at {start}, found {left}")));
         }
         let mut bytes = vec![0; length];
-        self.0.read_exact_at(start, &mut bytes)?;
+        aloud(|| self.0.read_exact_at(start, &mut bytes))?;
         Ok(bytes.into())
     }
 }
@@ -56,7 +57,7 @@ impl Read for From {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.file.size().saturating_sub(self.at);
         let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.file.read_exact_at(self.at, &mut buffer[..length])?;
+        aloud(|| self.file.read_exact_at(self.at, &mut buffer[..length]))?;
         self.at += length as u64;
         Ok(length)
     }

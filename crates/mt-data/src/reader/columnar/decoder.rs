@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::dictionary::{self, Coded};
 use super::leaf::Leaf;
+use super::quiet::quietly;
 use super::rows::Needed;
 use super::values::Values;
 
@@ -79,7 +80,7 @@ fn decode_column<D: Decoder>(column: &mut D, pieces: &[Piece<'_>]) -> (IntoIter<
 /// after which nothing is read any more.
 pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
     let damaged = |_| ParquetError::General("what the file says of itself cannot be".to_owned());
-    catch_unwind(AssertUnwindSafe(read)).map_err(damaged)?
+    quietly(|| catch_unwind(AssertUnwindSafe(read))).map_err(damaged)?
 }
 
 /// A column that is read.

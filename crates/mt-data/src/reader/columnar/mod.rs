@@ -10,6 +10,7 @@ mod dictionary;
 mod file;
 mod hybrid;
 mod leaf;
+mod quiet;
 mod rows;
 mod types;
 mod value;
