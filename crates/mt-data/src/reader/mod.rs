@@ -26,6 +26,7 @@ mod side;
 mod stream;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
@@ -46,6 +47,7 @@ use crate::config::{BadRecords, DataConfig};
 use crate::dataset::Progress;
 use crate::error::{Error, Found, Place, Result};
 use crate::fields::Interner;
+use crate::leaks::Mentioned;
 use crate::normalize::Normalizer;
 use crate::rows::{Layout as Form, Numeric};
 use crate::schema::Schema;
@@ -82,6 +84,7 @@ impl Skipped {
 ///
 /// After an error it ends.
 pub struct TableReader {
+    /// Behind a lock so that threads may share this and ask how far it is; reading goes past it.
     stream: Mutex<Stream>,
     normalizer: Option<Normalizer>,
     bad: BadRecords,
@@ -138,6 +141,11 @@ impl TableReader {
         self.skipped
     }
 
+    /// Inputs that expressions for labels and weights name.
+    pub(crate) fn mentioned(&self) -> Vec<Mentioned> {
+        lock(&self.stream).mentioned().to_vec()
+    }
+
     /// What is left when reading is over.
     pub(crate) fn finish(self) -> Finished {
         let Known { interned, parts, .. } = self.known;
@@ -153,14 +161,15 @@ impl TableReader {
         let most = BLOCKS_A_THREAD * rayon::current_num_threads();
         let normalizer = self.normalizer.as_ref();
         let parse = |block| parse_block(block, allowance, normalizer);
+        // Not locked: what a store does meanwhile is not ours.
+        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         #[cfg(feature = "parquet")]
         {
-            // Nobody else is reading, so no worker waits for the lock.
-            let blocks = lock(&self.stream).next_columns(most).into_par_iter().with_max_len(1);
+            let blocks = stream.next_columns(most).into_par_iter().with_max_len(1);
             self.parsed.par_extend(blocks.map(|block| block.and_then(parse)));
         }
         if self.parsed.is_empty() {
-            self.parsed.extend(parse_text(&self.stream, &self.free, most, parse));
+            self.parsed.extend(parse_text(stream, &self.free, most, parse));
         }
     }
 
@@ -205,25 +214,45 @@ impl Iterator for TableReader {
     }
 }
 
-/// Reads and parses up to `most` blocks of text. A worker that is free takes the next block from the file under the lock,
-/// then parses it outside, so reading and parsing overlap.
+/// Reads and parses up to `most` blocks of text: this thread reads, whichever is free parses. While a store reads, no lock is
+/// held and no worker waits, so that it may use the workers itself.
 fn parse_text<T: Send>(
-    stream: &Mutex<Stream>,
+    stream: &mut Stream,
     free: &Mutex<Vec<Vec<u8>>>,
     most: usize,
     parse: impl Fn(Block) -> Result<T> + Sync,
 ) -> impl Iterator<Item = Result<T>> {
-    let next = Mutex::new(0usize);
-    let work = |_| {
-        let buffer = lock(free).pop().unwrap_or_default();
-        let mut number = lock(&next);
-        let block = lock(stream).next_text(buffer).transpose()?;
-        let here = *number;
-        *number += 1;
-        drop(number);
-        Some((here, block.and_then(&parse)))
-    };
-    let mut parsed: Vec<_> = (0..most).into_par_iter().with_max_len(1).filter_map(work).collect();
+    let threads = rayon::current_num_threads();
+    let (parsed, waiting) = (Mutex::new(Vec::with_capacity(most)), AtomicUsize::new(0));
+    let done = |number: usize, result: Result<T>| lock(&parsed).push((number, result));
+    rayon::in_place_scope(|scope| {
+        for number in 0..most {
+            let buffer = lock(free).pop().unwrap_or_default();
+            let block = match stream.next_text(buffer).transpose() {
+                None => break,
+                Some(Err(error)) => {
+                    done(number, Err(error));
+                    break;
+                }
+                Some(Ok(block)) => block,
+            };
+            if threads == 1 {
+                done(number, parse(block));
+                continue;
+            }
+            waiting.fetch_add(1, Ordering::Relaxed);
+            let (done, parse, waiting) = (&done, &parse, &waiting);
+            scope.spawn(move |_| {
+                waiting.fetch_sub(1, Ordering::Relaxed);
+                done(number, parse(block));
+            });
+            // Where there is enough to do for the others, this thread takes the last block, which is still in its cache.
+            if waiting.load(Ordering::Relaxed) >= threads {
+                rayon::yield_local();
+            }
+        }
+    });
+    let mut parsed = parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
     parsed.sort_by_key(|&(number, _)| number);
     parsed.into_iter().map(|(_, result)| result)
 }

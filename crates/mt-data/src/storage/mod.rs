@@ -47,7 +47,8 @@ use crate::config::Paths;
 use crate::error::{Error, Result};
 use local::Local;
 
-/// What gets files from where they lie. Reading asks for nothing else, from several threads at once.
+/// What gets files from where they lie. Reading asks for nothing else, from several threads at once, holds no lock meanwhile, and
+/// leaves rayon's workers free for it.
 pub trait Store: fmt::Debug + Send + Sync {
     /// The files that one entry of [`Paths`] stands for, in the order in which they are to be read; none where nothing
     /// is like a folder or a pattern. The entry for a single file is that file, even if it is not there.

@@ -165,3 +165,105 @@ fn errors_name_the_files_of_a_store() {
     let expected = "bucket/bad.csv:1:5: field \"x\": expected a number, found \"x\" (record 1)";
     assert_eq!(fails("bucket/bad.csv"), expected);
 }
+
+/// The files of another store, got with the help of rayon's workers.
+#[derive(Debug)]
+struct Parallel(Memory);
+
+struct Slow<T>(T);
+
+/// As a client does that gets the ranges of a file side by side.
+fn work() {
+    use rayon::prelude::*;
+    let sum = |n: u32| (0..n).into_par_iter().with_max_len(1).map(|i| i ^ 1).sum::<u32>();
+    let (a, b) = rayon::join(|| sum(32), || sum(64));
+    assert!(a < b);
+}
+
+impl Store for Parallel {
+    fn list(&self, entry: &str) -> mt_data::Result<Vec<PathBuf>> {
+        work();
+        self.0.list(entry)
+    }
+
+    fn size(&self, path: &Path) -> Result<Option<u64>> {
+        work();
+        self.0.size(path)
+    }
+
+    fn read(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
+        work();
+        Ok(Box::new(Slow(self.0.read(path)?)))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
+        work();
+        Ok(Box::new(Slow(self.0.open(path)?)))
+    }
+}
+
+impl Read for Slow<Box<dyn Read + Send>> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        work();
+        let length = buffer.len().min(4096);
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+impl ReadAt for Slow<Box<dyn ReadAt>> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        work();
+        self.0.read_exact_at(at, buffer)
+    }
+}
+
+#[test]
+fn a_store_may_use_the_workers_that_read() {
+    let tasks = [label("click", "click")];
+    let read = |threads: usize, data: DataConfig| {
+        let tasks = tasks.clone();
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let read = || -> mt_data::Result<mt_data::Table> {
+                let mut reader =
+                    TableReader::open_blocks(&Paths::from("bucket/log"), &data, &tasks, 1 << 12)?;
+                let mut table = reader.next().unwrap()?;
+                reader.try_for_each(|block| table.append(block?))?;
+                Ok(table)
+            };
+            let _ = send.send(pool.install(read).unwrap());
+        });
+        // Two workers that wait for each other would do so for ever.
+        receive.recv_timeout(std::time::Duration::from_secs(60)).expect("does not hang")
+    };
+    let text = format!("click,user,x\n{}", rows(0).repeat(200));
+    let contents = [text.clone().into_bytes(), {
+        #[cfg(feature = "parquet")]
+        {
+            let files = Files::new();
+            let form = crate::parquet_writer::Form { group: 5000, page: 200, ..Default::default() };
+            crate::parquet_writer::convert(text.as_bytes(), files.path("log.parquet"), form);
+            std::fs::read(files.path("log.parquet")).unwrap()
+        }
+        #[cfg(not(feature = "parquet"))]
+        text.into_bytes()
+    }];
+    let data = |store: Storage| {
+        let mut data = DataConfig::files(mt_data::CsvConfig::new("bucket/log"));
+        data.storage = store;
+        data
+    };
+    for content in contents {
+        let memory = || Memory::default().with("bucket/log", content.clone());
+        let expected = read(1, data(Storage::new(memory())));
+        assert_eq!(expected.len(), 100_000);
+        for threads in [1, 2, 4] {
+            assert!(read(threads, data(Storage::new(Parallel(memory())))) == expected, "{threads} threads");
+        }
+    }
+}
