@@ -3,6 +3,7 @@
 use crate::config::{CsvConfig, DataConfig, NumericMissing, Paths, TaskConfig};
 use crate::error::{Error, Result};
 use crate::fields::{self, Encoders};
+use crate::leaks::Mentioned;
 use crate::normalize::Normalizer;
 use crate::reader::{Finished, Labels, Skipped, TableReader, tables};
 use crate::schema::{self, Schema};
@@ -36,6 +37,8 @@ pub struct Dataset {
     pub valid: Option<Table>,
     /// Rows for the final numbers.
     pub test: Option<Table>,
+    /// Inputs that expressions for labels, sample spaces or weights name too.
+    pub mentioned: Vec<Mentioned>,
     /// Bad records that were left out, in all files together.
     pub skipped: Skipped,
     /// Per task, the best expected AUC any model can have on `test` (on all rows without one); only known for
@@ -58,10 +61,10 @@ impl Dataset {
         data.check()?;
         let tasks_checked = schema::tasks(tasks)?;
         let files = data.row_files();
-        let (schema, mut parts, truth, mut skipped) = match (&files, &data.synth) {
+        let (schema, mut parts, truth, mut skipped, mentioned) = match (&files, &data.synth) {
             (Some(csv), _) => {
-                let (schema, parts, skipped) = read_training(data, csv, tasks, progress)?;
-                (schema, parts, None, skipped)
+                let (schema, parts, skipped, mentioned) = read_training(data, csv, tasks, progress)?;
+                (schema, parts, None, skipped, mentioned)
             }
             (None, Some(config)) => {
                 let rows = synth::generate(config)?;
@@ -69,7 +72,7 @@ impl Dataset {
                 progress(Progress { rows: table.len() as u64, ..Progress::default() });
                 let numeric = synth::feature_names(config);
                 let schema = Schema { numeric, fields: Vec::new(), tasks: tasks_checked };
-                (schema, Parts::by_fractions(table, data), Some(truth), Skipped::default())
+                (schema, Parts::by_fractions(table, data), Some(truth), Skipped::default(), Vec::new())
             }
             (None, None) => return Err(Error::Source { found: "none" }),
         };
@@ -96,7 +99,35 @@ impl Dataset {
             normalizer.apply(table)?;
         }
         let bayes_auc = truth.map(|truth| truth.auc(scored.as_deref()));
-        Ok(Dataset { schema, normalizer, encoders, train, valid, test, skipped, bayes_auc })
+        Ok(Dataset { schema, normalizer, encoders, train, valid, test, mentioned, skipped, bayes_auc })
+    }
+}
+
+impl Dataset {
+    /// Checks that the parts belong together, as those of [`load`](Self::load) do: columns, fields and tasks of the tables
+    /// are those of the schema, labels are of their tasks' kinds, and there are rows to train on.
+    ///
+    /// # Errors
+    /// [`Error::NoRows`], [`Error::Shape`], [`Error::Row`] for a label that cannot be, [`Error::NoEncoder`].
+    pub fn check(&self) -> Result<()> {
+        let Dataset { schema, normalizer, encoders, train, valid, test, .. } = self;
+        if train.is_empty() {
+            return Err(Error::NoRows { what: "train" });
+        }
+        schema.check_fields()?;
+        encoders.check(schema)?;
+        let fits = |what, expected: usize, found: usize| match expected == found {
+            true => Ok(()),
+            false => Err(Error::Shape { what, expected, found }),
+        };
+        fits("columns of the normaliser", schema.numeric.len(), normalizer.columns.len())?;
+        for table in [Some(train), valid.as_ref(), test.as_ref()].into_iter().flatten() {
+            fits("columns of a table", schema.numeric.len(), table.width())?;
+            fits("fields of a table", schema.fields.len(), table.fields().len())?;
+            fits("tasks of a table", schema.tasks.len(), table.tasks())?;
+            table.check_labels(&schema.tasks)?;
+        }
+        Ok(())
     }
 }
 
@@ -136,9 +167,9 @@ fn read_training(
     csv: &CsvConfig,
     tasks: &[TaskConfig],
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(Schema, Parts, Skipped)> {
+) -> Result<(Schema, Parts, Skipped, Vec<Mentioned>)> {
     let reader = TableReader::open_data(&csv.train, data, tasks)?;
-    let schema = reader.schema();
+    let (schema, mentioned) = (reader.schema(), reader.mentioned());
     let (table, Finished { skipped, interned, parts }) = read(reader, &schema, "train", progress)?;
     let mut parts = match data.split {
         None => Parts::by_fractions(table, data),
@@ -153,7 +184,7 @@ fn read_training(
     for table in [Some(&mut parts.train), parts.valid.as_mut(), parts.test.as_mut()].into_iter().flatten() {
         recoding.apply(table);
     }
-    Ok((schema, Parts { encoders, ..parts }, skipped))
+    Ok((schema, Parts { encoders, ..parts }, skipped, mentioned))
 }
 
 /// Room beyond what the files will take: for entries that normalising adds to sparse rows, six to the 34 of the census

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::error::{Error, Result};
+
 /// Numeric features of `rows() x width()`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Numeric {
@@ -124,6 +126,46 @@ impl SparseRows {
 }
 
 impl Numeric {
+    /// Checks what the types of its parts do not say: lengths that fit, columns that exist and ascend, finite numbers.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where lengths do not fit, [`Error::Row`] for the first row whose columns or numbers cannot be,
+    /// [`Error::TooLarge`] beyond 32-bit row numbers.
+    pub fn check(&self) -> Result<()> {
+        let rows = self.rows();
+        u32::try_from(rows).map_err(|_| Error::TooLarge)?;
+        let fits = |what, expected: usize, found: usize| match expected == found {
+            true => Ok(()),
+            false => Err(Error::Shape { what, expected, found }),
+        };
+        let finite = "finite numbers";
+        match self {
+            Numeric::Dense(DenseRows { width, values }) => {
+                fits("values", rows * width, values.len())?;
+                check_values(values, *width, finite, f32::is_finite)
+            }
+            Numeric::Sparse(sparse @ SparseRows { width, offsets, columns, values }) => {
+                let ascending = offsets.first() == Some(&0) && offsets.is_sorted();
+                let end = if ascending { offsets[rows] as usize } else { usize::MAX };
+                fits("columns", end, columns.len())?;
+                fits("values", end, values.len())?;
+                let widest = columns.iter().max().map_or(0, |&c| c as usize + 1);
+                fits("width", (*width).max(widest), *width)?;
+                for row in 0..rows {
+                    let (columns, values) = sparse.row(row);
+                    if let Some(pair) = columns.windows(2).find(|pair| pair[0] >= pair[1]) {
+                        let found = format!("{} before {}", pair[0], pair[1]);
+                        return Err(Error::Row { row, expected: "columns that ascend, each once", found });
+                    }
+                    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                        return Err(Error::Row { row, expected: finite, found: value.to_string() });
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {
@@ -170,6 +212,19 @@ impl Numeric {
             Numeric::Dense(dense) => dense.clone(),
             Numeric::Sparse(sparse) => sparse.to_dense(),
         }
+    }
+}
+
+/// Checks values that lie row by row, `width` a row.
+pub(crate) fn check_values(
+    values: &[f32],
+    width: usize,
+    expected: &'static str,
+    good: impl Fn(f32) -> bool,
+) -> Result<()> {
+    match values.iter().position(|&value| !good(value)) {
+        None => Ok(()),
+        Some(at) => Err(Error::Row { row: at / width.max(1), expected, found: values[at].to_string() }),
     }
 }
 

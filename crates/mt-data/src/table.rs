@@ -6,7 +6,8 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::fields::Ids;
 use crate::gather::{append_rows, gather_dense, gather_fixed, gather_sparse, retain_fixed};
-use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
+use crate::rows::{DenseRows, Layout, Numeric, SparseRows, check_values};
+use crate::schema::Task;
 
 /// Rows with their labels. Shapes are checked once, at construction.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,27 +21,19 @@ impl Table {
     /// A table of `numeric` (`rows x width`), `labels` and `mask` (both `rows x tasks`, row-major).
     ///
     /// # Errors
-    /// [`Error::Shape`] where lengths do not fit, [`Error::TooLarge`] beyond 32-bit row numbers.
+    /// As [`Numeric::check`], [`Error::Shape`] where lengths do not fit, [`Error::Row`] for a label that is no finite number
+    /// or a mask below 0.
     pub fn new(numeric: Numeric, labels: Vec<f32>, mask: Vec<f32>, tasks: usize) -> Result<Self> {
+        numeric.check()?;
         let rows = numeric.rows();
-        u32::try_from(rows).map_err(|_| Error::TooLarge)?;
         let fits = |what, expected: usize, found: usize| match expected == found {
             true => Ok(()),
             false => Err(Error::Shape { what, expected, found }),
         };
         fits("labels", rows * tasks, labels.len())?;
         fits("mask", rows * tasks, mask.len())?;
-        match &numeric {
-            Numeric::Dense(dense) => fits("values", rows * dense.width, dense.values.len())?,
-            Numeric::Sparse(SparseRows { width, offsets, columns, values }) => {
-                let ascending = offsets.first() == Some(&0) && offsets.is_sorted();
-                let end = if ascending { offsets[rows] as usize } else { usize::MAX };
-                fits("columns", end, columns.len())?;
-                fits("values", end, values.len())?;
-                let widest = columns.iter().max().map_or(0, |&c| c as usize + 1);
-                fits("width", (*width).max(widest), *width)?;
-            }
-        }
+        check_values(&labels, tasks, "finite labels", |label| label.is_finite())?;
+        check_values(&mask, tasks, "a mask of finite numbers from 0", |x| x.is_finite() && x >= 0.0)?;
         Ok(Table::from_batch(Batch { numeric, fields: Vec::new(), labels, mask, tasks }))
     }
 
@@ -375,6 +368,23 @@ impl Table {
                 sparse.values.shrink_to_fit();
             }
         }
+    }
+
+    /// Checks that labels that are there are of their tasks' kinds.
+    pub(crate) fn check_labels(&self, tasks: &[Task]) -> Result<()> {
+        let width = self.tasks().max(1);
+        let rows = self.labels().chunks_exact(width).zip(self.mask().chunks_exact(width));
+        for (row, (labels, mask)) in rows.enumerate() {
+            let given = tasks.iter().zip(labels).zip(mask).filter(|(_, mask)| **mask > 0.0);
+            for ((task, &label), _) in given {
+                if task.kind.label(f64::from(label)).is_none() {
+                    let (expected, found) =
+                        ("a label of its task's kind", format!("{label} for {:?}", task.name));
+                    return Err(Error::Row { row, expected, found });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The features, to be changed in place; the number of rows must stay.

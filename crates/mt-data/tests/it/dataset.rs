@@ -1,7 +1,10 @@
 //! From a configuration to normalised tables.
 
 use mt_data::synth::SynthConfig;
-use mt_data::{CsvConfig, DataConfig, Dataset, Layout, Normalize, Progress, Stats};
+use mt_data::{
+    CsvConfig, DataConfig, Dataset, DenseRows, Layout, Normalize, Normalizer, Numeric, Progress, SparseRows,
+    Stats, Table,
+};
 
 use crate::support::{Files, headerless, label, label_at, values};
 
@@ -89,4 +92,65 @@ fn a_sparse_table_stays_sparse_after_normalisation_and_splits_alike() {
     let mt_data::Numeric::Sparse(rows) = batch.numeric else { panic!() };
     assert_eq!(rows.offsets, [0, 2, 4]);
     assert_eq!(rows.columns[0], 0);
+}
+
+#[test]
+fn a_table_made_in_rust_is_checked() {
+    let sparse = |columns: &[u32], values: &[f32]| {
+        let offsets = vec![0, 2, columns.len() as u32];
+        Numeric::Sparse(SparseRows { width: 4, offsets, columns: columns.to_vec(), values: values.to_vec() })
+    };
+    let table = |numeric: Numeric, labels: [f32; 2], mask: [f32; 2]| {
+        Table::new(numeric, labels.to_vec(), mask.to_vec(), 1).map_err(|error| error.to_string())
+    };
+    let good = table(sparse(&[0, 3, 0], &[1., 2., 3.]), [0., 1.], [1., 0.]).unwrap();
+    // A column with a shift, so that normalising writes entries between those that are there.
+    let mut shifted = good.clone();
+    Normalizer::fit(&shifted, Normalize::MinMax).apply(&mut shifted).unwrap();
+    let refused = |numeric, labels, mask| table(numeric, labels, mask).unwrap_err();
+    let ones = [1.0; 2];
+    assert_eq!(
+        refused(sparse(&[0, 1, 3, 2], &[1.; 4]), ones, ones),
+        "row 1: expected columns that ascend, each once, found 3 before 2"
+    );
+    assert_eq!(
+        refused(sparse(&[1, 1, 3], &[1.; 3]), ones, ones),
+        "row 0: expected columns that ascend, each once, found 1 before 1"
+    );
+    assert_eq!(
+        refused(sparse(&[0, 1, 3], &[1., 1., f32::NAN]), ones, ones),
+        "row 1: expected finite numbers, found NaN"
+    );
+    let dense = |values: [f32; 4]| Numeric::Dense(DenseRows { width: 2, values: values.to_vec() });
+    assert_eq!(
+        refused(dense([1., 2., f32::INFINITY, 0.]), ones, ones),
+        "row 1: expected finite numbers, found inf"
+    );
+    assert_eq!(refused(dense([1.; 4]), [0., f32::NAN], ones), "row 1: expected finite labels, found NaN");
+    let mask = "row 1: expected a mask of finite numbers from 0, found -1";
+    assert_eq!(refused(dense([1.; 4]), ones, [1., -1.]), mask);
+    assert!(sparse(&[0, 4, 1], &[1.; 3]).check().is_err());
+}
+
+#[test]
+fn a_data_set_made_in_rust_is_checked() {
+    let load = || {
+        let data = DataConfig::synthetic(SynthConfig { rows: 100, ..SynthConfig::default() });
+        Dataset::load(&data, &[label("like", "like")], &|_| ()).unwrap()
+    };
+    assert!(load().check().is_ok());
+    let said = |change: fn(&mut Dataset)| {
+        let mut data = load();
+        change(&mut data);
+        data.check().unwrap_err().to_string()
+    };
+    assert_eq!(said(|data| data.train = Table::empty(40, 1)), "train has no rows");
+    assert!(said(|data| drop(data.schema.numeric.pop())).starts_with("columns of "));
+    let task = |data: &mut Dataset| data.schema.tasks.push(data.schema.tasks[0].clone());
+    assert_eq!(said(task), "tasks of a table: expected 2 values, found 1");
+    let label = |data: &mut Dataset| {
+        let numeric = Numeric::Dense(DenseRows { width: 40, values: vec![0.5; 80] });
+        data.valid = Some(Table::new(numeric, vec![0.0, 7.0], vec![1.0; 2], 1).unwrap());
+    };
+    assert_eq!(said(label), "row 1: expected a label of its task's kind, found 7 for \"like\"");
 }
