@@ -23,6 +23,13 @@ pub fn load(cfg: &Config, quiet: bool) -> Result<Dataset> {
     Ok(data)
 }
 
+/// Says on standard error which inputs may give the labels away.
+pub fn report_leaks(data: &Dataset) {
+    let leaks = mt_data::leaks(&data.train, &data.schema);
+    let named = data.mentioned.iter().map(ToString::to_string);
+    named.chain(leaks.iter().map(ToString::to_string)).for_each(|leak| note(format_args!("warning: {leak}")));
+}
+
 /// Says on standard error which records were left out.
 pub fn report_skipped(skipped: &Skipped) {
     if skipped.records == 0 {

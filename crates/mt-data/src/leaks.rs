@@ -48,6 +48,24 @@ impl std::fmt::Display for Leak {
     }
 }
 
+/// An input that an expression for a label, a sample space or a weight names too. It was listed, as columns of expressions are
+/// no features otherwise, and is none of the business of those who only predict: what such a column holds is mostly known
+/// when the outcome is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mentioned {
+    /// The column.
+    pub input: String,
+    /// The configuration key of the expression, for example `tasks.like.label`.
+    pub key: String,
+}
+
+impl std::fmt::Display for Mentioned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Mentioned { input, key } = self;
+        write!(f, "input \"{input}\" stands in {key} too; list it only if it is known before the outcome is")
+    }
+}
+
 /// Looks for inputs that give a label away, on up to 5,000 evenly spaced rows of `table`.
 ///
 /// A numeric feature does if it equals the label up to shift and scale, or, for a binary task, alone gives an AUC

@@ -72,6 +72,7 @@ fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
         train: table(ROWS)?,
         valid: None,
         test: None,
+        mentioned: Vec::new(),
         skipped: Skipped::default(),
         bayes_auc: None,
     };

@@ -48,8 +48,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, args.json)?;
-    // What is wrong with the budget or the embeddings is said before a folder is made.
-    cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
+    // What is wrong with the budget, the embeddings or the memory they take is said before a folder is made.
+    cfg.fitting_model(&data)?;
     let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
     let run = match earlier {
         Some((run, _)) => run,
@@ -59,9 +59,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if !args.json {
         note(describe(&data));
     }
-    for leak in mt_data::leaks(&data.train, &data.schema) {
-        note(format_args!("warning: {leak}"));
-    }
+    source::report_leaks(&data);
     let mut board = args.tensorboard.then(|| EventFile::create(run.path())).transpose()?;
     let outcome = train(&cfg, &data, &device, &run, stop, &mut |event| {
         bar.train(event, cfg.train.epochs);

@@ -122,6 +122,11 @@ impl RowEncoder {
         })
     }
 
+    /// Whether a column is a number, not that of fields.
+    pub fn is_number(&self, column: Column) -> bool {
+        (column.0 as usize) < self.numbers
+    }
+
     /// The number of a value, NaN where it is missing; an error says what it should have been.
     #[inline]
     pub(super) fn number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {

@@ -46,7 +46,8 @@ pub struct MissingPolicy {
 impl MissingPolicy {
     /// The policy of a configuration's data.
     pub fn of(data: &DataConfig) -> Self {
-        let texts = data.csv.as_ref().map(|csv| csv.missing.clone()).unwrap_or_default();
+        // Of whatever kind the files are: a section that is forgotten here is one that serving reads otherwise.
+        let texts = data.row_files().map(|files| files.missing).unwrap_or_default();
         Self { numeric: data.numeric_missing, texts }
     }
 

@@ -238,8 +238,9 @@ impl RawRows {
         Error::Input { row: self.rows, column, expected, found }
     }
 
-    /// Keeps the first `rows`, and nothing of an unfinished one.
-    fn truncate(&mut self, rows: usize) {
+    /// Keeps the first `rows`, and nothing of an unfinished one; no more than there are.
+    pub fn truncate(&mut self, rows: usize) {
+        let rows = rows.min(self.rows);
         self.rows = rows;
         for ids in &mut self.fields {
             ids.truncate(rows);

@@ -1,12 +1,15 @@
 //! Which column of a file is which feature, field or label.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::columns::{Columns, Rule};
 use super::plan::{Plan, Prepared};
 use crate::config::{ColumnRef, CsvConfig, DataConfig, Features, NumericMissing, TaskConfig};
 use crate::error::{Error, Nearest, Result};
+use crate::expression::Expression;
 use crate::fields;
+use crate::leaks::Mentioned;
 use crate::schema::{self, Field, Keep, List, Schema};
 
 /// What a column of a file is for.
@@ -48,8 +51,11 @@ pub(super) struct Layout {
 pub enum Labels {
     /// Every task's label column must be there (its cells may be empty). For training and evaluation.
     Required,
-    /// Label columns may be absent, and are then missing in every row. For prediction.
+    /// Label columns may be absent, and are then missing in every row. For rows that may be known already.
     Optional,
+    /// No column is looked at that is there for labels, sample spaces, weights or groups alone, of whatever type it is and
+    /// whatever it holds; labels are missing in every row. For prediction.
+    Ignored,
 }
 
 /// What is asked of every file.
@@ -95,11 +101,12 @@ impl Request {
     /// Whether more is asked for than numbers and 0/1 labels in columns of their own.
     fn needs_plan(&self, schema: &Schema, labels: &[Rule]) -> bool {
         let data = &self.data;
-        let task = |task: &TaskConfig| task.within.is_some() || !task.kind.is_binary();
+        let task = |task: &TaskConfig| {
+            self.labels != Labels::Ignored && (task.within.is_some() || !task.kind.is_binary())
+        };
         !schema.fields.is_empty()
             || !data.join.is_empty()
-            || data.weight.is_some()
-            || data.group.is_some()
+            || (self.labels != Labels::Ignored && (data.weight.is_some() || data.group.is_some()))
             || (data.split.is_some() && self.training)
             || !self.csv.missing.is_empty()
             || self.tasks.iter().any(task)
@@ -108,13 +115,16 @@ impl Request {
 
     /// Finds everything but the numeric features. With a schema, a file with names has the fields it names.
     fn others(&self, columns: Columns<'_>, schema: Option<&Schema>) -> Result<Others> {
-        let absent = self.labels == Labels::Optional;
-        let optional = |written: &Option<ColumnRef>, key: &str| -> Result<Option<Rule>> {
+        let absent = self.labels != Labels::Required;
+        let rule = |written: &Option<ColumnRef>, key: &str, absent: bool| -> Result<Option<Rule>> {
             written.as_ref().map(|written| columns.rule(written, key, absent)).transpose()
         };
+        let optional = |written: &Option<ColumnRef>, key: &str| rule(written, key, absent);
         let within = |task: &TaskConfig| optional(&task.within, &format!("tasks.{}.where", task.name));
         let labels = columns.labels(&self.tasks, absent)?;
-        let split = self.data.split.clone().filter(|_| self.training).unwrap_or_default();
+        // Where it picks no rows, its columns are still no features.
+        let split = self.data.split.clone().unwrap_or_default();
+        let part = |written: &Option<ColumnRef>, key: &str| rule(written, key, absent || !self.training);
         let group = self.data.group.as_ref().map(|group| columns.find(group, "data.group"));
         let group = match group.transpose() {
             Err(_) if absent => None,
@@ -141,7 +151,7 @@ impl Request {
             within: self.tasks.iter().map(within).collect::<Result<_>>()?,
             weight: optional(&self.data.weight, "data.weight")?.filter(Rule::is_whole),
             group,
-            split: [optional(&split.valid, "data.split.valid")?, optional(&split.test, "data.split.test")?],
+            split: [part(&split.valid, "data.split.valid")?, part(&split.test, "data.split.test")?],
             keys: self.data.join.iter().enumerate().map(key).collect::<Result<_>>()?,
             labels,
             fields,
@@ -157,6 +167,13 @@ impl Others {
         let mut taken: Vec<usize> = rules.flat_map(|rule| rule.columns.iter().flatten().copied()).collect();
         taken.extend(self.group.iter().chain(&self.keys).chain(&self.fields));
         taken
+    }
+
+    /// The same where only inputs are asked for.
+    fn inputs(self) -> Self {
+        let labels = self.labels.iter().map(|_| absent()).collect();
+        let within = self.within.iter().map(|_| None).collect();
+        Others { labels, within, keys: self.keys, fields: self.fields, ..Others::none() }
     }
 }
 
@@ -191,6 +208,26 @@ pub(super) fn schema(columns: Columns<'_>, request: &Request) -> Result<Schema> 
     };
     let fields = configs.iter().enumerate().map(field).collect();
     Ok(Schema { numeric, fields, tasks: schema::tasks(&request.tasks)? })
+}
+
+/// The inputs of `schema` that expressions of labels, sample spaces or weights name too: only columns that were listed can
+/// be.
+pub(super) fn mentioned(columns: Columns<'_>, request: &Request, schema: &Schema) -> Result<Vec<Mentioned>> {
+    let others = request.others(columns, None)?;
+    let names: BTreeSet<&str> = schema.numeric.iter().map(String::as_str).collect();
+    let fields: BTreeSet<&str> = schema.fields.iter().map(|field| field.column.as_str()).collect();
+    let of = |key: String, rule: &Rule| -> Vec<Mentioned> {
+        let inputs = rule.columns.iter().flatten().map(|&column| columns.names[column].as_str());
+        let inputs = inputs.filter(|name| names.contains(name) || fields.contains(name));
+        inputs.map(|input| Mentioned { input: input.to_owned(), key: key.clone() }).collect()
+    };
+    let mut found = Vec::new();
+    for ((task, label), within) in request.tasks.iter().zip(&others.labels).zip(&others.within) {
+        found.extend(of(format!("tasks.{}.label", task.name), label));
+        found.extend(within.iter().flat_map(|rule| of(format!("tasks.{}.where", task.name), rule)));
+    }
+    found.extend(others.weight.iter().flat_map(|rule| of("data.weight".to_owned(), rule)));
+    Ok(found)
 }
 
 /// The feature columns in schema order.
@@ -246,13 +283,13 @@ pub(super) fn resolve(
         let (path, found) = (columns.path.to_owned(), columns.names.len());
         return Err(Error::FileWidth { path, expected, without_labels: None, found });
     }
-    let positions: std::collections::BTreeMap<&str, usize> =
+    let positions: BTreeMap<&str, usize> =
         columns.names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let feature =
         |name: &String| positions.get(name.as_str()).map_or_else(|| named(columns, name), |&i| Ok(i));
     let features: Vec<usize> = schema.numeric.iter().map(feature).collect::<Result<_>>()?;
     let mut others = request.others(columns, Some(schema))?;
-    let inputs: std::collections::BTreeSet<usize> = features.iter().chain(&others.fields).copied().collect();
+    let inputs: BTreeSet<usize> = features.iter().chain(&others.fields).copied().collect();
     for (label, task) in others.labels.iter_mut().zip(&request.tasks) {
         let Some(column) = label.plain().filter(|column| inputs.contains(column)) else { continue };
         if request.labels == Labels::Required {
@@ -274,13 +311,13 @@ impl Layout {
         prepared: &Prepared,
     ) -> Result<Self> {
         let (features, others) = match resolve(columns, request, schema) {
-            Err(error) if !columns.named && request.labels == Labels::Optional && !columns.shifted => {
+            Err(error) if !columns.named && request.labels != Labels::Required && !columns.shifted => {
                 return without_labels(columns, request, schema, prepared)
                     .unwrap_or(Err(widths(error, request)));
             }
             other => other?,
         };
-        Ok(Self::assemble(columns, request, schema, prepared, &features, &others))
+        Ok(Self::assemble(columns, request, schema, prepared, &features, others))
     }
 
     fn assemble(
@@ -289,8 +326,9 @@ impl Layout {
         schema: &Schema,
         prepared: &Prepared,
         features: &[usize],
-        others: &Others,
+        others: Others,
     ) -> Self {
+        let others = &if request.labels == Labels::Ignored { others.inputs() } else { others };
         let mut slots = vec![Slot::Skip; columns.own];
         let mut plan = None;
         if request.needs_plan(schema, &others.labels) {
@@ -347,18 +385,13 @@ fn without_labels(
     prepared: &Prepared,
 ) -> Option<Result<Layout>> {
     let (own, sides) = columns.names.split_at(columns.own);
-    let absent = || Rule {
-        text: String::new(),
-        expression: crate::expression::Expression::column(""),
-        columns: vec![None],
-    };
     let labels = || request.tasks.iter().map(|_| absent()).collect();
     if matches!(request.csv.features, Features::List(_)) && !request.needs_plan(schema, &[]) {
         // How many more columns the training file had is not known: exactly the features, in their order.
         let features: Vec<usize> = (0..own.len()).collect();
         let others = Others { labels: labels(), ..Others::none() };
         let fits = own.len() == schema.numeric.len();
-        return fits.then(|| Ok(Layout::assemble(columns, request, schema, prepared, &features, &others)));
+        return fits.then(|| Ok(Layout::assemble(columns, request, schema, prepared, &features, others)));
     }
     let all = 0..own.len() + request.tasks.len();
     let is_label = |i: &usize| request.tasks.iter().any(|task| task.label == ColumnRef::Index(*i));
@@ -370,7 +403,12 @@ fn without_labels(
     let shifted = Columns { names: &names, shifted: true, ..columns };
     let (features, others) = resolve(shifted, request, schema).ok()?;
     let others = Others { labels: labels(), ..others };
-    Some(Ok(Layout::assemble(shifted, request, schema, prepared, &features, &others)))
+    Some(Ok(Layout::assemble(shifted, request, schema, prepared, &features, others)))
+}
+
+/// A rule without a value.
+fn absent() -> Rule {
+    Rule { text: String::new(), expression: Expression::column(""), columns: vec![None] }
 }
 
 impl Others {

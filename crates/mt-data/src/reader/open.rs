@@ -17,7 +17,7 @@ impl TableReader {
     /// Opens files for a model that exists and has no fields: columns are those of `schema`, values are normalised.
     ///
     /// With a header, columns are found by name, in any order, and others are ignored. Without one, the width
-    /// must be that of the training files, or, with [`Labels::Optional`], that less the label columns.
+    /// must be that of the training files, or, unless labels are [`Labels::Required`], that less the label columns.
     ///
     /// # Errors
     /// Whatever is wrong with the configuration or the first file's header.

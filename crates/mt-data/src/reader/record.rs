@@ -322,9 +322,13 @@ fn evaluate(
         }
     };
     for (task, label) in plan.labels.iter().enumerate() {
-        let value = record.label(label)?;
-        let present = if value.is_some() { weight } else { 0.0 };
         let within = label.within.is_none() || record.truth(&label.within)? == Some(true);
+        // Outside of its space it may be anything, such as -1 for what never happened.
+        let value = match record.label(label) {
+            Err(_) if !within => None,
+            value => value?,
+        };
+        let present = if value.is_some() { weight } else { 0.0 };
         labels[task] = value.unwrap_or(0.0);
         mask[task] = if within { present } else { 0.0 };
         if plan.restricted {

@@ -12,7 +12,7 @@ use super::columnar;
 use super::columns::Columns;
 use super::header;
 use super::kept::{self, KeptColumns, KeptForm};
-use super::layout::{Labels, Layout, Request, schema};
+use super::layout::{Labels, Layout, Request, mentioned, schema};
 use super::plan::Prepared;
 #[cfg(feature = "parquet")]
 use super::plan::{Plan, separator_of};
@@ -21,6 +21,7 @@ use super::side::{self, Side};
 use crate::config::ColumnRef;
 use crate::error::{Error, Result};
 use crate::fields::Interner;
+use crate::leaks::Mentioned;
 use crate::schema::Schema;
 use crate::storage::Storage;
 
@@ -50,6 +51,7 @@ pub(super) struct Stream {
     names: Option<Vec<String>>,
     sides: Arc<Vec<Side>>,
     schema: Schema,
+    mentioned: Vec<Mentioned>,
     prepared: Option<Prepared>,
     keep: Option<Keep>,
     block: usize,
@@ -119,6 +121,7 @@ impl Stream {
             names,
             sides,
             schema: schema.cloned().unwrap_or_default(),
+            mentioned: Vec::new(),
             prepared: None,
             keep: None,
             block,
@@ -173,6 +176,11 @@ impl Stream {
 
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Inputs that expressions name, if this is for training.
+    pub fn mentioned(&self) -> &[Mentioned] {
+        &self.mentioned
     }
 
     /// Bytes read so far, before decompression.
@@ -235,6 +243,7 @@ impl Stream {
         let columns = Columns { path: &path, names: &names, named, own, shifted: false };
         if decide {
             self.schema = schema(columns, &self.request)?;
+            self.mentioned = mentioned(columns, &self.request, &self.schema)?;
         }
         let mut interners = Vec::new();
         let prepared = match self.prepared.take() {
@@ -318,7 +327,7 @@ impl Stream {
         };
         let inputs: Vec<String> =
             names.iter().enumerate().filter(|&column| !is_label(column)).map(|(_, n)| n.clone()).collect();
-        let optional = self.request.labels == Labels::Optional;
+        let optional = self.request.labels != Labels::Required;
         if optional && inputs.len() == width {
             return Ok(inputs);
         }
@@ -332,6 +341,12 @@ pub(super) fn read_names(storage: &Storage, path: &Path) -> Result<Vec<String>> 
     let mut text = String::new();
     let read = storage.read(path)?.read_to_string(&mut text);
     read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if let Some(line) =
+        text.split_inclusive('\n').position(|line| header::bare_return(line.as_bytes()).is_some())
+    {
+        return Err(Error::LineEnds { path: path.to_owned(), line: line as u64 + 1, column: 1 });
+    }
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     header::unique(&names, path)?;
     Ok(names)

@@ -29,6 +29,7 @@ pub use write::write_csv;
 
 use crate::config::TaskConfig;
 use crate::error::{Error, Result};
+use crate::memory::{gigabytes, physical_memory};
 use crate::reader::{Columns, Rule};
 use crate::rows::{DenseRows, Numeric};
 use crate::table::Table;
@@ -119,11 +120,18 @@ pub struct Synth {
 /// Makes the rows. Row `i` depends on the settings and `i` alone, so more rows begin with the same ones.
 ///
 /// # Errors
-/// [`Error::Setting`] for settings out of range.
+/// [`Error::Setting`] for settings out of range, [`Error::Entry`] for more rows than fit in memory.
 pub fn generate(config: &SynthConfig) -> Result<Synth> {
     config.check()?;
     let world = World::new(config);
     let (rows, tasks, width) = (config.rows, TASKS.len(), FEATURES + config.tabs());
+    // Features, and of each task label, probability and mask.
+    let bytes = 4 * rows as u128 * (width + 3 * tasks) as u128;
+    if let Some(there) = physical_memory().map(u128::from).filter(|there| bytes > *there) {
+        let found = format!("{rows}, which take {} of the {} there are", gigabytes(bytes), gigabytes(there));
+        let expected = "as many rows as memory has room for";
+        return Err(Error::Entry { key: "data.synth.rows".to_owned(), expected, found });
+    }
     let mut values = vec![0f32; rows * width];
     let mut labels = vec![0f32; rows * tasks];
     let mut probabilities = vec![0f32; rows * tasks];

@@ -55,3 +55,27 @@ fields: [{column: user_id}, {column: video_id}, {column: tab}]
         [("is_profile_enter", "enter", Evidence::Equal), ("play_time_ms", "valid", Evidence::Auc(1.0))]
     );
 }
+
+#[test]
+fn inputs_that_expressions_name_are_said() {
+    let files = Files::with("log.csv", "play,duration,tab,x,like,y\n5,10,1,3,1,7\n1,9,0,4,0,8\n");
+    let tasks: Vec<mt_data::TaskConfig> = serde_yaml::from_str(
+        "[{name: long, label: play / duration > 0.3}, {name: like, label: like, where: tab == '1' || x > 2}]",
+    )
+    .unwrap();
+    let said = |features: &str, more: &str| -> Vec<String> {
+        let text = format!("csv: {{train: DIR/log.csv, features: {features}}}\nvalid_fraction: 0\n{more}");
+        let data = load(&section(&files, &text), &tasks).unwrap();
+        data.mentioned.iter().map(|input| format!("{} {}", input.input, input.key)).collect()
+    };
+    assert_eq!(said("all", "weight: '1 + 1'"), [""; 0]);
+    let listed = ["duration tasks.long.label", "tab tasks.like.where", "x data.weight"];
+    assert_eq!(
+        said("[duration]", "weight: x + 1\nfields: [{column: tab}, {column: x, encode: {buckets: 2}}]")[..2],
+        listed[..2]
+    );
+    assert!(said("[x]", "weight: x + 1").contains(&listed[2].to_owned()));
+    let text = "input \"duration\" stands in tasks.long.label too; list it only if it is known before the outcome is";
+    let named = mt_data::Mentioned { input: "duration".into(), key: "tasks.long.label".into() };
+    assert_eq!(named.to_string(), text);
+}

@@ -186,3 +186,53 @@ proptest::proptest! {
         let _ = load(&section(&files, text), &[task]).map_err(|error| error.to_string());
     }
 }
+
+#[test]
+fn outside_of_its_sample_space_a_label_may_be_anything() {
+    let text = "seen,like,stars,x\n1,1,2,5\n0,-1,-1,6\n1,0,0,7\n0,unknown,n/a,8\n,,,9\n0,1,1,10\n";
+    let files = Files::with("log.csv", text);
+    let data = "csv: {train: DIR/log.csv, features: [x]}\nvalid_fraction: 0";
+    let tasks = "[{name: a, label: like, where: seen}, {name: b, label: stars, kind: multiclass, classes: 3, where: seen == 1}]";
+    let tasks: Vec<TaskConfig> = serde_yaml::from_str(tasks).unwrap();
+    let check = |data: &DataConfig| {
+        let table = load(data, &tasks).unwrap().train;
+        assert_eq!(table.labels(), [1., 2., 0., 0., 0., 0., 0., 0., 0., 0., 1., 1.]);
+        assert_eq!(table.mask(), [1., 1., 0., 0., 1., 1., 0., 0., 0., 0., 0., 0.]);
+        // What is a label counts among those of all rows.
+        assert_eq!(table.labelled().unwrap(), [1., 1., 0., 0., 1., 1., 0., 0., 0., 0., 1., 1.]);
+    };
+    check(&section(&files, data));
+    #[cfg(feature = "parquet")]
+    {
+        use crate::parquet_writer::{Form, convert};
+        convert(text.as_bytes(), files.path("log.parquet"), Form::default());
+        check(&section(
+            &files,
+            &data.replace("csv: {train: DIR/log.csv", "parquet: {train: DIR/log.parquet"),
+        ));
+    }
+    // Inside it must be one.
+    files.write("log.csv", text.replace("1,0,0,7", "1,-1,0,7"));
+    let error = load(&section(&files, data), &tasks).unwrap_err();
+    let expected = "log.csv:4:3: field \"like\": expected 0 or 1, found \"-1\" (record 3)";
+    assert_eq!(files.message(&error), expected);
+}
+
+#[test]
+fn a_label_of_ten_thousand_terms_is_computed() {
+    let files = Files::with("log.csv", "a,b,x\n0.5,2,1\n1,0,2\n");
+    let terms: Vec<String> = (0..10_000).map(|i| ["a", "b * a", "-b", "1"][i % 4].to_owned()).collect();
+    let mut task = label("sum", &terms.join(" + "));
+    task.kind = TaskKind::Regression;
+    let data = section(&files, "csv: {train: DIR/log.csv}\nvalid_fraction: 0");
+    // On a thread with a small stack, as a library's caller may have.
+    let read = move || {
+        let table = load(&data, std::slice::from_ref(&task)).unwrap().train;
+        assert_eq!(table.labels(), [2500. * (0.5 + 1. - 2. + 1.), 2500. * (1. + 0. - 0. + 1.)]);
+        let long = label("sum", &format!("{} + c", terms.join(" + ")));
+        load(&data, &[long]).unwrap_err().to_string()
+    };
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(read).unwrap();
+    let message = thread.join().unwrap();
+    assert!(message.len() < 500 && message.contains("no column \"c\""), "{message}");
+}

@@ -197,6 +197,7 @@ fn dataset(rows: usize) -> Result<Dataset> {
         train: Table::new(numeric, labels, mask, TASKS.len())?,
         valid: None,
         test: None,
+        mentioned: Vec::new(),
         skipped: Skipped::default(),
         bayes_auc: None,
     })

@@ -67,8 +67,9 @@ pub fn trials(
             Some((other, data)) if other.data == cfg.data => data,
             previous => {
                 let data = source::load(cfg, quiet)?;
-                cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
+                cfg.fitting_model(&data)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
+                source::report_leaks(&data);
                 data
             }
         };

@@ -80,7 +80,7 @@ impl<'a> Scorer<'a> {
         progress: &dyn Fn(Progress),
     ) -> Result<(W, u64)> {
         let signature = self.predictor.signature();
-        let reader = source::reader(self.cfg, signature, Paths(inputs.to_vec()), Labels::Optional)?;
+        let reader = source::reader(self.cfg, signature, Paths(inputs.to_vec()), Labels::Ignored)?;
         let mut reader = reader.keep(self.keep, format.keeps())?;
         let mut writer = RowWriter::new(out, path, format, &reader.kept_columns(), &self.columns)?;
         loop {
