@@ -24,9 +24,29 @@ pub fn push_json(rows: &mut RawRows, row: &Map<String, Json>) -> Result<()> {
             Json::Array(_) => Value::List(lists.next().map_or(&[], |list| list)),
             value => scalar(column, value)?,
         };
+        check_digits(rows, column, value)?;
         values.push((column.as_str(), value));
     }
     Ok(rows.push(values)?)
+}
+
+/// Refuses a number that may have been a whole one of more than 64 bits: a [`Json`] has lost its digits, by which a field
+/// tells values apart.
+fn check_digits(rows: &RawRows, column: &str, value: Value<'_>) -> Result<()> {
+    /// 2^63.
+    const WIDE: f64 = 9_223_372_036_854_775_808.0;
+    let wide = |value: &Value<'_>| matches!(value, Value::Number(x) if x.abs() >= WIDE);
+    let wide = match value {
+        Value::List(values) => values.iter().any(wide),
+        value => wide(&value),
+    };
+    let encoder = rows.encoder();
+    // An unknown column is refused with the row.
+    if wide && encoder.column(column).is_ok_and(|column| !encoder.is_number(column)) {
+        let found = "a number beyond 64 bits, to be given as a text".to_owned();
+        return Err(Error::Json { column: column.to_owned(), found });
+    }
+    Ok(())
 }
 
 fn scalar<'a>(column: &str, value: &'a Json) -> Result<Value<'a>> {

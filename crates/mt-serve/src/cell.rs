@@ -46,6 +46,19 @@ pub(crate) fn push(rows: &mut RawRows, cells: &[(Column, Cell<'_>)]) -> mt_data:
     rows.push_columns(cells.iter().zip(&lists).map(|((column, cell), list)| (*column, cell.value(list))))
 }
 
+impl Cell<'_> {
+    /// Whether it may have been written as a whole number that 64 bits do not hold, and is then another one.
+    pub fn may_be_rounded(&self) -> bool {
+        /// 2^63: from there on, and its negative on, an `i64` or a `u64` may not do.
+        const WIDE: f64 = 9_223_372_036_854_775_808.0;
+        match self {
+            Cell::Number(x) => x.abs() >= WIDE,
+            Cell::List(values) => values.iter().any(Self::may_be_rounded),
+            _ => false,
+        }
+    }
+}
+
 /// Reads a single value, or a list where one may stand.
 struct CellVisitor {
     lists: bool,

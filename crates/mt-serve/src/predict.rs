@@ -1,5 +1,6 @@
 //! `/predict`: `{"rows": [{"user_id": 17, "tags": ["a", "b"]}, ...], "score": "like ^ 0.3 * completion", "top_k": 10}`.
 
+mod digits;
 mod request;
 
 use mt_data::Formula;

@@ -5,6 +5,7 @@ mod checkpoints;
 mod comparing;
 mod configuration;
 mod data;
+mod doors;
 mod everywhere;
 mod explaining;
 mod export;

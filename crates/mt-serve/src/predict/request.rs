@@ -7,6 +7,7 @@ use mt_data::error::Nearest;
 use mt_data::{Column, RawRows};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::digits;
 use crate::cell::{Cell, push};
 use crate::fault::Fault;
 
@@ -19,13 +20,40 @@ pub(super) struct Request {
 
 /// Reads the rows of a request into `rows`.
 pub(super) fn read(body: &[u8], rows: &mut RawRows, limit: usize) -> Result<Request, Fault> {
-    let mut too_many = false;
+    let before = rows.len();
+    match pass(body, rows, limit, false) {
+        Err(Ended::Rounded) => {
+            rows.truncate(before);
+            pass(&digits::quoted(body), rows, limit, true)
+        }
+        done => done,
+    }
+    .map_err(|ended| match ended {
+        Ended::TooMany => Fault::too_large(format!("expected at most {limit} rows a request, found more")),
+        Ended::Rounded => Fault::bad("a number that cannot be read"),
+        Ended::Bad(error) => Fault::bad(error),
+    })
+}
+
+/// Why reading ended.
+enum Ended {
+    TooMany,
+    /// A number may be a whole one that 64 bits do not hold, which is told apart by its digits alone.
+    Rounded,
+    Bad(serde_json::Error),
+}
+
+/// Reads a request; `exact` says that no whole number in it is longer than 64 bits.
+fn pass(body: &[u8], rows: &mut RawRows, limit: usize, exact: bool) -> Result<Request, Ended> {
+    let mut ended = None;
     let mut json = serde_json::Deserializer::from_slice(body);
-    let seed = RequestSeed { rows: Rows { rows, limit, too_many: &mut too_many } };
+    let seed = RequestSeed { rows: Rows { rows, limit, exact, ended: &mut ended } };
     let read = seed.deserialize(&mut json).and_then(|request| json.end().map(|()| request));
-    read.map_err(|error| match too_many {
-        true => Fault::too_large(format!("expected at most {limit} rows a request, found more")),
-        false => Fault::bad(error),
+    read.map_err(|error| match ended {
+        Some(ended) => ended,
+        // Even for an `f64` there are too many digits.
+        None if !exact && error.to_string().contains("number out of range") => Ended::Rounded,
+        None => Ended::Bad(error),
     })
 }
 
@@ -37,10 +65,15 @@ struct RequestSeed<'a> {
 struct Rows<'a> {
     rows: &'a mut RawRows,
     limit: usize,
-    too_many: &'a mut bool,
+    exact: bool,
+    ended: &'a mut Option<Ended>,
 }
 
-struct Row<'a>(&'a mut RawRows);
+struct Row<'a> {
+    rows: &'a mut RawRows,
+    exact: bool,
+    ended: &'a mut Option<Ended>,
+}
 
 /// A name: nearly always without escapes, and then not copied.
 pub(crate) struct Name<'a>(pub Cow<'a, str>);
@@ -103,9 +136,10 @@ impl<'de> Visitor<'de> for &mut Rows<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while rows.next_element_seed(Row(self.rows))?.is_some() {
-            if self.rows.len() > self.limit {
-                *self.too_many = true;
+        let Rows { rows: to, limit, exact, ended } = self;
+        while rows.next_element_seed(Row { rows: to, exact: *exact, ended })?.is_some() {
+            if to.len() > *limit {
+                **ended = Some(Ended::TooMany);
                 return Err(de::Error::custom("too many rows"));
             }
         }
@@ -129,18 +163,23 @@ impl<'de> Visitor<'de> for Row<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let encoder = self.0.encoder().clone();
+        let Row { rows, exact, ended } = self;
+        let encoder = rows.encoder().clone();
         let mut cells: Vec<(Column, Cell<'de>)> = Vec::with_capacity(encoder.columns().len().min(64));
         while let Some(Name(name)) = map.next_key()? {
-            let row = self.0.len();
+            let row = rows.len();
             let column =
                 encoder.column(&name).map_err(|error| de::Error::custom(format!("row {row}: {error}")))?;
-            let cell = map
+            let cell: Cell<'de> = map
                 .next_value()
                 .map_err(|error| de::Error::custom(format!("row {row}: column \"{name}\": {error}")))?;
+            if !exact && cell.may_be_rounded() {
+                *ended = Some(Ended::Rounded);
+                return Err(de::Error::custom("a number to be read by its digits"));
+            }
             cells.push((column, cell));
         }
-        push(self.0, &cells).map_err(de::Error::custom)
+        push(rows, &cells).map_err(de::Error::custom)
     }
 }
 
