@@ -21,6 +21,7 @@ mod error;
 mod evaluate;
 mod event;
 mod health;
+mod memory;
 mod objective;
 mod optim;
 mod prefetch;

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device};
 use mt_data::{Dataset, MissingPolicy};
 use mt_layers::{Params, symmetric_weights};
-use mt_models::{InputLayer, Inputs, Model, Readout, Signature, build};
+use mt_models::{InputLayer, Model, Readout, Signature, build};
 
 use crate::balance::Balancer;
 use crate::checkpoint::{self, State, Weights};
@@ -43,11 +43,13 @@ impl Setup {
     /// # Errors
     /// [`Error::Symmetric`] if units start equal, and whatever is wrong with model or files.
     pub fn new(cfg: &Config, data: &Dataset, device: &Device, run: &RunDir) -> Result<Self> {
+        cfg.check_for_rows()?;
+        data.check()?;
+        let signature = signature(cfg, data)?;
         let tasks = &data.schema.tasks;
         let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
         let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, seed, device)?;
         let inputs = cfg.model.inputs(&data.schema)?;
-        let signature = signature(cfg, data, &inputs)?;
         let params = Params::new(seed);
         let sized = |vb| build(&signature.model, &inputs, tasks, vb);
         let model = sized(params.builder(DType::F32, device))?;
@@ -95,10 +97,10 @@ impl Setup {
 }
 
 /// What the model is, with the widths that its budget allows.
-fn signature(cfg: &Config, data: &Dataset, inputs: &Inputs) -> Result<Signature> {
+fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
     Ok(Signature {
         format: Signature::FORMAT,
-        model: cfg.sized_model(inputs, &data.schema.tasks)?,
+        model: cfg.fitting_model(data)?,
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),
         encoders: data.encoders.clone(),

@@ -20,11 +20,12 @@ pub use self::space::Dimension;
 use self::trials::Trials;
 use crate::args::{SweepArgs, Usage};
 use crate::progress::seconds;
-use crate::{device, print, source, stop};
+use crate::{device, print, source, stop, threads};
 
 pub fn run(args: &SweepArgs) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
+    threads::check("--parallel", args.parallel.get())?;
     let plan = match &args.resume {
         Some(folder) => Plan::open(folder, args.trials)?,
         None => Plan::new(args)?,
@@ -33,6 +34,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let base = plan.config(&[])?;
     let data = source::load(&base, args.json)?;
     check(&plan, &base, &data)?;
+    source::report_leaks(&data);
     plan.write()?;
     let trials = Trials::open(&plan, &data, &device)?;
     trials.run(args.parallel.get(), stop, args.json)?;
@@ -56,7 +58,7 @@ fn check(plan: &Plan, base: &Config, data: &Dataset) -> Result<()> {
         return Err(Usage(format!("{}: needs validation rows to judge trials on", base.name)).into());
     }
     plan.each(|cfg| {
-        cfg.sized_model(cfg.model.inputs(&data.schema)?, &data.schema.tasks)?;
+        cfg.fitting_model(data)?;
         Ok(())
     })
 }

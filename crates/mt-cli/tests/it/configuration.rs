@@ -176,3 +176,106 @@ fn unknown_commands_options_and_devices_are_usage_errors() {
         "data.synth.correlation: expected -1 to 1, found -3",
     );
 }
+
+#[test]
+fn sizes_beyond_the_machine_are_refused_before_memory_is_asked_for() {
+    let folder = Folder::tiny();
+    folder.write("users.csv", "watched,liked,user,a\n1,0,7,0.5\n0,1,8,0.25\n1,1,9,1\n0,0,7,2\n");
+    let text = TINY.replace("rows.csv", "users.csv").replace("fraction: 0.25", "fraction: 0");
+    folder.write(
+        "users.yaml",
+        text.replace("  valid_f", "  fields: [{column: user, encode: {hash: 4000000000}}]\n  valid_f"),
+    );
+    let train = |set: &[&str], config: &str| {
+        let args: Vec<&str> = ["train", config, "--run-dir", "run"]
+            .into_iter()
+            .chain(set.iter().flat_map(|set| ["--set", set]))
+            .collect();
+        let started = std::time::Instant::now();
+        let said = folder.mt(&args);
+        assert!(started.elapsed().as_secs() < 20 && !folder.path("run").exists(), "{args:?}");
+        assert_eq!(said.code, Some(2), "{args:?}: {}", said.err);
+        said.err
+    };
+    let wide = "model.embedding={width: 4096}";
+    let said = train(&[wide], "users.yaml");
+    assert!(said.starts_with("error: data.fields + model.embedding: training takes at least "), "{said}");
+    assert!(
+        said.contains(
+            "most of it for table \"user\", 4000000002 rows of 4096 values and their state, and there are "
+        ),
+        "{said}"
+    );
+    let said = train(&["model.experts=1024", "model.expert=[65536, 65536]"], "tiny.yaml");
+    assert!(said.starts_with("error: model: training takes at least "), "{said}");
+    let said = train(&["data={synth: {rows: 4000000000}}", "tasks=[{name: like, label: like}]"], "tiny.yaml");
+    assert!(said.starts_with("error: data.synth.rows: expected as many rows as memory has room for, found 4000000000, which take "), "{said}");
+    for (set, at) in [
+        ("model.experts=1000000000000", "model.experts: expected 1 to 1024"),
+        ("model.embedding={width: 1000000000000}", "model.embedding.width: expected 1 to 65536"),
+        ("train.batch_size=1000000000000", "train.batch_size: expected 1 to 1048576"),
+        ("train.accumulate=1000000000000", "train.accumulate: expected at least 1, and at most 1048576 rows"),
+        (
+            "data.fields=[{column: user, encode: {hash: 4294967295}}]",
+            "data.fields[0].encode.hash: expected 1 to 4294967293",
+        ),
+        (
+            "data.fields=[{column: user, encode: {growing: {capacity: 4294967295}}}]",
+            "data.fields[0].encode.growing.capacity: expected ",
+        ),
+    ] {
+        let said = train(&[set], "users.yaml");
+        assert!(said.contains(at), "{set}: {said}");
+    }
+}
+
+#[test]
+fn brackets_nested_without_end_are_refused_at_once() {
+    let folder = Folder::tiny();
+    for (text, place) in [
+        ("[".repeat(100_000), "1:65"),
+        (format!("version: 1\ndata: {}", "{a: ".repeat(25_000)), "2:263"),
+        (format!("{}{}", "[".repeat(50_000), "]".repeat(50_000)), "1:65"),
+    ] {
+        folder.write("deep.yaml", text);
+        let started = std::time::Instant::now();
+        folder.refuses(
+            &["inspect", "deep.yaml"],
+            2,
+            &format!("deep.yaml:{place}: nested deeper than any configuration"),
+        );
+        assert!(started.elapsed().as_secs() < 5);
+    }
+    let (value, path) = (format!("name={}", "[".repeat(50_000)), format!("a{}=1", ".a".repeat(30_000)));
+    for set in [value, path] {
+        folder.refuses(
+            &["inspect", "tiny.yaml", "--set", &set],
+            2,
+            "--set: nested deeper than any configuration",
+        );
+    }
+}
+
+#[test]
+fn more_threads_than_can_be_of_use_are_refused() {
+    let folder = Folder::tiny();
+    for threads in ["100000", "4294967296"] {
+        let said = folder.mt(&["--threads", threads, "inspect", "tiny.yaml"]);
+        assert_eq!(said.code, Some(2));
+        assert!(said.err.starts_with("error: --threads: expected 1 to "), "{}", said.err);
+    }
+    folder.mt(&["--threads", "8", "inspect", "tiny.yaml"]).done();
+}
+
+#[test]
+fn a_byte_order_mark_in_front_of_a_configuration_is_no_part_of_it() {
+    let folder = Folder::tiny();
+    folder.write("tiny.yaml", format!("\u{feff}{TINY}"));
+    folder.mt(&["inspect", "tiny.yaml"]).done();
+    folder.write("tiny.yaml", format!("\u{feff}{}", TINY.replace("epochs: 2", "epochs: 0")));
+    folder.refuses(
+        &["inspect", "tiny.yaml"],
+        2,
+        "tiny.yaml:14:11: train.epochs: expected at least 1, found 0",
+    );
+}

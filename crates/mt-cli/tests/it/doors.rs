@@ -32,7 +32,7 @@ fn rows() -> String {
         let city = ["Rome", "n/a", "Oslo", "-1"][(i * 13 % 4) as usize];
         let price = if i.is_multiple_of(3) { "-1".to_owned() } else { (i * 7 % 11).to_string() };
         let count = if i.is_multiple_of(4) { String::new() } else { format!("{}.25", i * 5 % 9) };
-        let click = u64::from((i * 97 % 40 + i * 7 % 11) % 3 == 0);
+        let click = u64::from((i * 97 % 40 + i * 7 % 11).is_multiple_of(3));
         format!("{click},{user},{age},{tags},{city},{price},{count}\n")
     };
     format!("click,user,age,tags,city,price,count\n{}", (0..300).map(row).collect::<String>())
@@ -84,7 +84,8 @@ fn missing_values_lists_and_buckets_are_served_as_files_of_either_kind_are_predi
         for typed in [false, true] {
             assert_eq!(asked(&mut stream, &json(&rows(), typed)), numbers(&expected), "{files}, {typed}");
         }
-        (child.kill().expect("was there"), child.wait().expect("ended"));
+        child.kill().expect("was there");
+        child.wait().expect("ended");
     }
 }
 
@@ -117,7 +118,8 @@ fn a_whole_number_of_any_length_is_one_value_in_json_and_in_a_file() {
     assert_eq!(asked(&mut stream, &json(&text, false)), expected);
     let (head, answer) = post(&mut stream, r#"{"rows":[{"user":1e999}]}"#);
     assert!(head.starts_with("http/1.1 400"), "{answer}");
-    (child.kill().expect("was there"), child.wait().expect("ended"));
+    child.kill().expect("was there");
+    child.wait().expect("ended");
 }
 
 #[test]

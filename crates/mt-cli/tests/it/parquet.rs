@@ -64,3 +64,37 @@ fn a_wrong_file_or_key_is_named() {
         "error: tasks.watched.label: no column \"watchd\" in rows.parquet; did you mean \"watched\"?";
     assert!(said.err.starts_with(expected), "{}", said.err);
 }
+
+#[test]
+fn a_damaged_file_is_an_error_and_nothing_else() {
+    use crate::parquet_writer::{Column, write};
+
+    let folder = Folder::new();
+    let lists = (0..40).map(|i| Some((0..i % 3).map(|j| Some(i * j)).collect())).collect();
+    let labels = (0..40).map(|i| i % 2).collect();
+    let columns = [("tags", Column::LongLists(lists)), ("like", Column::Whole(labels))];
+    let form =
+        Form { dictionary: false, compression: parquet::basic::Compression::UNCOMPRESSED, ..Form::default() };
+    write(folder.path("whole.parquet"), &columns, form);
+    let whole = folder.bytes("whole.parquet");
+    let config = "{version: 1, data: {parquet: {train: bad.parquet, features: none}, fields: [{column: tags, separator: '|'}]}, \
+                  tasks: [{name: like, label: like}], model: {kind: mmoe}}";
+    folder.write("bad.yaml", config);
+    // The levels say that there are more values than the page has, at which the decoder panics.
+    let mut panicked = 0;
+    for at in (4..whole.len().min(100)).filter(|at| whole[*at] != 0xFF) {
+        let mut bad = whole.clone();
+        bad[at] = 0xFF;
+        folder.write("bad.parquet", bad);
+        let said = folder.mt(&["data", "stats", "bad.yaml"]);
+        if said.code != Some(0) {
+            assert!(
+                said.err.starts_with("error: bad.parquet") && said.err.lines().count() == 1,
+                "{at}: {}",
+                said.err
+            );
+            panicked += u32::from(said.err.contains("what the file says of itself cannot be"));
+        }
+    }
+    assert!(panicked > 0);
+}

@@ -62,6 +62,13 @@ impl Storage {
 }
 
 impl TableConfig {
+    /// Bytes of all its rows with the optimizer's state, trained or not.
+    pub fn bytes(&self) -> u128 {
+        let values = self.storage.words(self.width) as u128;
+        let state = self.width as u128 * self.optimizer.per_value().len() as u128;
+        4 * self.rows as u128 * (values + state + self.optimizer.per_row().len() as u128)
+    }
+
     /// So many rows and values each, everything else at its default.
     pub fn new(rows: usize, width: usize) -> Self {
         Self { rows, width, optimizer: RowOptimizer::default(), growth: None, storage: Storage::F32 }

@@ -1,5 +1,6 @@
 //! Configurations: as written in YAML (or JSON), with overrides, and checked.
 
+mod depth;
 mod locate;
 mod select;
 mod text;
@@ -7,7 +8,7 @@ mod train;
 
 use std::path::Path;
 
-use mt_data::{DataConfig, Task, TaskConfig};
+use mt_data::{DataConfig, Dataset, Task, TaskConfig};
 use mt_layers::Norm;
 use mt_models::{Inputs, ModelConfig, ModelKind, fit_budget};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use self::locate::Origin;
 pub use self::select::{Select, SelectMetric};
 pub use self::train::{CheckpointConfig, TrainConfig};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// A whole run: what to read, what to predict, which network, how to train it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,7 +62,30 @@ impl Config {
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
         let cfg: Self = text::parse(text, origin, overrides)?;
         let origin = Origin { text, name: origin, overrides };
-        let refuse = |key: &str, problem: String| Error::Config { at: origin.place(key), problem };
+        cfg.check_at(&|key| origin.place(key), true)?;
+        Ok(cfg)
+    }
+
+    /// Checks what [`Config::read`] checks: ranges, and that the sections fit each other. Whoever takes a configuration
+    /// does so, as it may have been made in Rust.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the key.
+    pub fn check(&self) -> Result<()> {
+        self.check_at(&|_| "configuration".to_owned(), true)
+    }
+
+    /// The same for rows that are there already: where they come from need not be said.
+    pub(crate) fn check_for_rows(&self) -> Result<()> {
+        let DataConfig { csv, parquet, synth, .. } = &self.data;
+        let sourced = csv.is_some() || parquet.is_some() || synth.is_some();
+        self.check_at(&|_| "configuration".to_owned(), sourced)
+    }
+
+    /// The same, where `place` says where a key was set, and `sourced` whether rows are to be read.
+    fn check_at(&self, place: &dyn Fn(&str) -> String, sourced: bool) -> Result<()> {
+        let cfg = self;
+        let refuse = |key: &str, problem: String| Error::Config { at: place(key), problem };
         let check = |key: &str, good: bool, problem: String| match good {
             true => Ok(()),
             false => Err(refuse(key, format!("{key}: {problem}"))),
@@ -92,16 +117,18 @@ impl Config {
         let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
         let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
         check("train.batch_size", !alone, problem)?;
-        check_balance(&cfg, &check)?;
+        check_balance(cfg, &check)?;
         let data = |error: mt_data::Error| match cfg.key(&error) {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
         };
+        mt_data::tasks(&cfg.tasks).map_err(data)?;
+        if !sourced {
+            return Ok(());
+        }
         let embedded = cfg.model.embedding.is_none() || !cfg.data.fields.is_empty();
         check("model.embedding", embedded, "the data has no fields (data.fields)".into())?;
-        cfg.data.check().map_err(data)?;
-        mt_data::tasks(&cfg.tasks).map_err(data)?;
-        Ok(cfg)
+        cfg.data.check().map_err(data)
     }
 
     /// The key that an error of the data's or the tasks' checks is about; several joined by ` + `.
@@ -120,6 +147,18 @@ impl Config {
             Data::DuplicateTask { name } | Data::TaskName { name, .. } => task(name),
             _ => None,
         }
+    }
+
+    /// The model section with the widths that its budget allows for `data`, where that and the rest of a step fit into
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`Config::sized_model`], and [`Error::Config`] for what does not fit into the memory there is.
+    pub fn fitting_model(&self, data: &Dataset) -> Result<ModelConfig> {
+        let inputs = self.model.inputs(&data.schema)?;
+        let model = self.sized_model(&inputs, &data.schema.tasks)?;
+        memory::check(self, &model, &inputs, data)?;
+        Ok(model)
     }
 
     /// The model section with the widths that its budget allows for this data.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use self::format::{Map, Value};
+use super::depth::too_deep;
 use crate::error::{Error, Result};
 
 #[cfg(feature = "yaml")]
@@ -69,8 +70,16 @@ pub(super) fn walk<'de>(text: &'de str, seed: impl DeserializeSeed<'de>) -> Opti
     Some((error.to_string(), line, column))
 }
 
+/// What is wrong with brackets in brackets in brackets.
+const DEEP: &str = "nested deeper than any configuration";
+/// More than any key has.
+const STEPS: usize = 64;
+
 /// Reads `text`, then applies `key.path=value` overrides one by one, each type-checked like the file.
 pub(super) fn parse<T: DeserializeOwned>(text: &str, origin: &str, overrides: &[String]) -> Result<T> {
+    if let Some((line, column)) = too_deep(text) {
+        return Err(Error::Config { at: format!("{origin}:{line}:{column}"), problem: DEEP.to_owned() });
+    }
     let parsed = format::from_str(text).map_err(|error| {
         let at = match format::position(&error) {
             Some((line, column)) => format!("{origin}:{line}:{column}"),
@@ -86,6 +95,9 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str, origin: &str, overrides: &[
     for text in overrides {
         let fail = |problem| Error::Config { at: format!("--set {text}"), problem };
         let (path, new) = text.split_once('=').ok_or_else(|| fail("expected key=value".into()))?;
+        if too_deep(new).is_some() || path.split(['.', '[']).count() > STEPS {
+            return Err(Error::Config { at: "--set".to_owned(), problem: DEEP.to_owned() });
+        }
         let new = format::from_str(new).map_err(|error| fail(explain(&error)))?;
         assign(&mut value, path, new).map_err(fail)?;
         parsed = Some(format::from_value(value.clone()).map_err(|error| fail(explain(&error)))?);

@@ -78,7 +78,7 @@ pub enum OptimizerKind {
 
 impl OptimizerKind {
     /// Names of the values kept for each parameter value.
-    fn state(self) -> &'static [&'static str] {
+    pub(crate) fn state(self) -> &'static [&'static str] {
         match self {
             Self::Adam | Self::AdamW => &["mean", "square"],
             Self::Sgd => &["momentum"],

@@ -224,3 +224,53 @@ fn every_shipped_configuration_is_valid() {
     }
     assert!(found >= 8, "{found} configurations");
 }
+
+#[test]
+fn a_configuration_made_in_rust_is_checked_before_training() {
+    use std::sync::atomic::AtomicBool;
+
+    use mt_data::Dataset;
+    use mt_models::Levels;
+    use mt_train::{RunDir, train};
+
+    let good = Config::parse(GOOD, "run.yaml", &[]).expect("valid");
+    assert!(good.check().is_ok());
+    let data = Dataset::load(&good.data, &good.tasks, &|_| ()).expect("rows");
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = |change: fn(&mut Config)| {
+        let mut cfg = good.clone();
+        change(&mut cfg);
+        let run = RunDir::create(&folder.path().join("run"), &good).expect("a folder");
+        let done = train(&cfg, &data, &candle_core::Device::Cpu, &run, &AtomicBool::new(false), &mut |_| ());
+        assert!(!run.path().join("checkpoints").join("epoch-001").exists());
+        std::fs::remove_dir_all(run.path()).expect("removed");
+        done.map(|_| ()).expect_err("must be refused").to_string()
+    };
+    type Change = fn(&mut Config);
+    let cases: [(Change, &str); 9] = [
+        (|cfg| cfg.train.batch_size = 0, "configuration: train.batch_size: expected 1 to 1048576, found 0"),
+        (|cfg| cfg.train.accumulate = 0, "configuration: train.accumulate: expected at least 1"),
+        (|cfg| cfg.train.log_every = 0, "configuration: train.log_every: expected at least 1, found 0"),
+        (|cfg| cfg.train.epochs = 0, "configuration: train.epochs: expected at least 1, found 0"),
+        (|cfg| cfg.train.dropout = 1.0, "configuration: train.dropout: expected 0 to below 1, found 1"),
+        (|cfg| cfg.model.experts = Some(0), "configuration: model.experts: expected 1 to 1024, found 0"),
+        (
+            |cfg| cfg.model.levels = Some(Levels::Equal(2)),
+            "configuration: model.levels: mmoe has no such key",
+        ),
+        (|cfg| cfg.model.tower = vec![0], "configuration: model.tower: expected 1 to 65536 units, found 0"),
+        (
+            |cfg| cfg.data.valid_fraction = 2.0,
+            "configuration: data.valid_fraction: expected a share from 0 to below 1",
+        ),
+    ];
+    for (change, message) in cases {
+        let said = refused(change);
+        assert!(said.starts_with(message), "{said}");
+    }
+    // Rows that are at hand need no source.
+    let cfg = Config { data: mt_data::DataConfig::default(), ..good.clone() };
+    let run = RunDir::create(&folder.path().join("run"), &good).expect("a folder");
+    let done = train(&cfg, &data, &candle_core::Device::Cpu, &run, &AtomicBool::new(false), &mut |_| ());
+    assert_eq!(done.expect("trains").epochs, 2);
+}
