@@ -1,4 +1,7 @@
-//! Ctrl-C and SIGTERM ask for a clean stop; a second one ends the program at once.
+//! Ctrl-C, SIGTERM and SIGHUP ask for a clean stop; a second one ends the program at once.
+
+#[cfg(unix)]
+mod unix;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,13 +25,21 @@ impl std::error::Error for Interrupted {}
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// The flag that a signal raises, from now on.
+/// The flag that a signal raises, from now on. A SIGHUP that was ignored at the start, as under `nohup`, stays so.
 pub fn on_signal() -> Result<&'static AtomicBool> {
-    let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
+    #[cfg(unix)]
+    unix::listen().context("cannot listen for signals")?;
+    #[cfg(not(unix))]
+    ctrlc::set_handler(|| {
+        if !asked() {
             std::process::exit(EXIT_CODE.into());
         }
-    };
-    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+    })
+    .context("cannot listen for Ctrl-C")?;
     Ok(&STOP)
+}
+
+/// Raises the flag, and says whether it was down.
+fn asked() -> bool {
+    !STOP.swap(true, Ordering::Relaxed)
 }

@@ -175,3 +175,41 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
         }
     }
 }
+
+#[test]
+fn a_hangup_that_is_ignored_at_the_start_stays_ignored_in_every_command() {
+    let folder = Folder::tiny();
+    // What `nohup` does.
+    let nohup = |args: &[&str]| {
+        let mut command = Command::new("sh");
+        let program = folder.command(args);
+        command.current_dir(folder.path("")).args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+        command.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell")
+    };
+    let hang_up = |child: &std::process::Child| {
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success());
+    };
+    let mut child = nohup(&["train", "tiny.yaml", "--run-dir", "run", "--json", "--set", "train.epochs=200"]);
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut out = String::new();
+    while !out.contains("{\"event\":\"epoch\"") {
+        assert_ne!(lines.read_line(&mut out).expect("a line"), 0, "it ended too early: {out}");
+    }
+    hang_up(&child);
+    lines.read_to_string(&mut out).expect("text");
+    let said = Said::of(child.wait_with_output().expect("it ends"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(out.matches("{\"event\":\"epoch\"").count(), 200);
+
+    folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();
+    let mut child = nohup(&["serve", "--bundle", "bundle", "--listen", "127.0.0.1:0"]);
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+    lines.read_line(&mut out).expect("its address");
+    hang_up(&child);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(child.try_wait().expect("a process").is_none());
+    child.kill().expect("killed");
+    child.wait().expect("it ends");
+}
