@@ -11,7 +11,7 @@
 //! | [`Norm`], [`training`] | layer and batch normalisation of hidden layers, and when batches are looked at |
 //! | [`with_importance`] | how evenly gates use their experts, as a loss |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
-//! | [`FrozenEmbeddings`] | the same for prediction, read from a mapped file |
+//! | [`FrozenEmbeddings`] | the same for prediction, read from the bytes of a file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
 //! | [`observe`], [`trace`] | what passes through the mixtures of a model, and through all of its layers |

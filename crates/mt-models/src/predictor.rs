@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mt_data::{Ids, Numeric, RawRows, RowEncoder};
 
-use crate::bundle::{Check, Manifest, Recorded, map};
+use crate::bundle::{Check, Manifest, Recorded, hold};
 use crate::error::{Error, Result};
 use crate::input::{Features, InputLayer};
 use crate::inventory::{Inventory, inventory};
@@ -44,7 +44,8 @@ pub struct Predictor {
 impl Predictor {
     /// Loads the model in `dir`: a bundle, or a checkpoint of a run.
     ///
-    /// Embedding tables stay in the file, which is mapped: it must not be changed while the predictor lives. Of a bundle,
+    /// Its files may be changed and removed afterwards: embedding tables are read into memory, those of more than 1 GiB
+    /// (`MT_TABLE_MEMORY` in the environment) copied to a temporary file without a name, which is mapped. Of a bundle,
     /// sizes of all files, hashes of all but the tables and the predictions of the rows recorded with it are checked.
     ///
     /// # Errors
@@ -89,7 +90,7 @@ impl Predictor {
             InputLayer::numeric(cfg, schema, device)?
         } else {
             let path = dir.join(Signature::TABLES);
-            let bytes = map::map(&path)
+            let bytes = hold::hold(&path)
                 .map_err(|error| Error::File { path: path.clone(), problem: error.to_string() })?;
             let layer = InputLayer::frozen(cfg, schema, encoders, *seed, bytes, device);
             layer.map_err(|error| Error::File { path, problem: error.to_string() })?

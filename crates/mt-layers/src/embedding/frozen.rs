@@ -1,4 +1,4 @@
-//! Tables that are only read, where they lie: in the memory map of a file.
+//! Tables that are only read, where they lie: in the bytes of a file.
 
 use std::collections::BTreeMap;
 use std::fmt;

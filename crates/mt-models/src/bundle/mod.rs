@@ -13,7 +13,7 @@
 mod check;
 mod export;
 mod manifest;
-pub(crate) mod map;
+pub(crate) mod hold;
 mod tables;
 
 pub use check::Check;
