@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::log::LogQueue;
 use crate::models::Source;
 
 /// A service.
@@ -17,15 +18,26 @@ pub struct Config {
     /// The final score of requests that give none, a [`mt_data::Formula`] over the tasks.
     pub score: Option<String>,
     /// What requests must send as `Authorization: Bearer TOKEN`; the page and the health of the server are open.
-    pub token: Option<String>,
-    /// Certificate and key; without, connections are not encrypted.
+    pub token: Option<Token>,
+    /// Certificate and key, which are read again when they change; without, connections are not encrypted.
     pub tls: Option<Tls>,
     /// Threads that answer requests. Default: all cores.
     pub threads: NonZeroUsize,
     /// How often sources are looked at for new versions. Default 1 s.
     pub poll: Duration,
+    /// Where the program's log goes, for the metric of lines that were lost.
+    pub log: Option<LogQueue>,
     /// What is refused.
     pub limits: Limits,
+}
+
+/// A token: visible ASCII characters.
+#[derive(Clone)]
+pub enum Token {
+    /// This one.
+    Text(String),
+    /// That in a file, which is read again when it changes. Blanks and line ends around it do not count.
+    File(PathBuf),
 }
 
 /// Files of a certificate.
@@ -42,17 +54,22 @@ pub struct Tls {
 pub struct Limits {
     /// Bytes of a request's body; more is 413. Default 8 MiB.
     pub body: usize,
+    /// Bytes of all bodies that are held at once, at least twice `body`; beyond, the oldest unfinished ones of the client
+    /// that holds most are given up with 503. Default 256 MiB.
+    pub bodies: usize,
     /// Rows of a request; more is 413. Default 10,000.
     pub rows: usize,
-    /// Requests under way at once, over all connections; more is 503 with `Retry-After`. Default 512.
+    /// Requests with a whole body that are computed or wait for it at once, over all connections; more is 503 with
+    /// `Retry-After`. Default 512.
     pub requests: usize,
-    /// Connections at once; more wait to be accepted. Default 1,024.
+    /// Connections at once; for one more, the client that has most of them loses the one that was longest without a
+    /// request. Default 1,024.
     pub connections: usize,
     /// The time for a request's headers; then its connection is closed. Default 10 s.
     pub headers: Duration,
     /// The time for a request's body; more is 408. Default 10 s.
     pub receive: Duration,
-    /// How long a connection may neither send nor take a byte. Default 60 s.
+    /// How long a connection may be without a request, or neither send nor take a byte. Default 60 s.
     pub idle: Duration,
     /// Asked to stop, how long to go on while clients are told to leave. Default 1 s.
     pub drain: Duration,
@@ -71,6 +88,7 @@ impl Config {
             tls: None,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             poll: Duration::from_secs(1),
+            log: None,
             limits: Limits::default(),
         }
     }
@@ -80,6 +98,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 8 << 20,
+            bodies: 256 << 20,
             rows: 10_000,
             requests: 512,
             connections: 1024,

@@ -51,12 +51,18 @@ pub enum Error {
         /// What is wrong with the formula.
         source: mt_data::FormulaError,
     },
-    /// A certificate or key that cannot be used.
+    /// A certificate, key or token that cannot be used.
     #[error("{path}: {problem}")]
-    Tls {
+    Secret {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// A token that cannot be one.
+    #[error("{problem}")]
+    Token {
+        /// Why.
         problem: String,
     },
     /// An address that cannot be listened at.

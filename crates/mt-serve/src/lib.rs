@@ -4,12 +4,15 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `server` | listens, keeps connections within the [`Limits`], stops without losing a request |
+//! | `server` | listens, stops without losing a request |
+//! | `connections`, `linger`, `shares` | connections within the [`Limits`], and who gives way beyond |
+//! | `tls`, `token`, `fresh` | certificates and tokens, which are read again when they change |
 //! | `http` | request ids, token, routes, bodies, the log |
 //! | `predict`, `v2` | the two forms of a request and their answers |
 //! | `cell` | JSON values, read straight into the rows of a predictor |
 //! | `models` | the [`Source`]s of bundles and what is served of them, replaced as a whole |
 //! | `metrics` | what is counted |
+//! | `log` | a [`LogQueue`] for the subscriber of the program, so that no request waits for its log |
 //!
 //! Nothing here prints: what happens is told through [`tracing`], and [`Server::run`] returns when asked to stop.
 //!
@@ -26,18 +29,25 @@
 
 mod cell;
 mod config;
+mod connections;
 mod error;
 mod fault;
+mod fresh;
 mod http;
+mod linger;
+mod log;
 mod metrics;
 mod models;
 mod predict;
 mod server;
+mod shares;
 mod tls;
+mod token;
 mod v2;
 
-pub use config::{Config, Limits, Tls};
+pub use config::{Config, Limits, Tls, Token};
 pub use error::{Error, Result};
+pub use log::LogQueue;
 pub use models::Source;
 pub use server::Server;
 

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::log::LogQueue;
 use crate::models::Model;
 
 /// All metrics.
@@ -25,6 +26,8 @@ pub(crate) struct Metrics {
     pub in_flight: Gauge,
     /// Open connections.
     pub connections: Gauge,
+    /// Connections closed for another one.
+    pub displaced: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,7 +79,7 @@ impl Drop for Counted<'_> {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub fn new(log: Option<&LogQueue>) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -87,6 +90,7 @@ impl Metrics {
             versions: Family::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
+            displaced: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("mt_requests", "Requests answered", metrics.requests.clone());
@@ -97,6 +101,15 @@ impl Metrics {
         registry.register("mt_model_version", "1 for the version in service", metrics.versions.clone());
         registry.register("mt_requests_in_flight", "Requests under way", metrics.in_flight.clone());
         registry.register("mt_connections", "Open connections", metrics.connections.clone());
+        let help = "Connections closed because their place was needed";
+        registry.register("mt_connections_displaced", help, metrics.displaced.clone());
+        if let Some(log) = log {
+            registry.register(
+                "mt_log_lines_lost",
+                "Lines of the log that could not be written",
+                log.counter(),
+            );
+        }
         metrics
     }
 

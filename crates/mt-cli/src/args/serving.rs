@@ -116,10 +116,10 @@ pub struct ServeArgs {
     /// The final score of a row where a request gives none, a formula over the tasks
     #[arg(long, value_name = "FORMULA")]
     pub score: Option<String>,
-    /// File with the token that requests must send as Authorization: Bearer TOKEN
+    /// File with the token that requests must send as Authorization: Bearer TOKEN; read again when it changes
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Certificate chain, for TLS
+    /// Certificate chain, for TLS; read again when it changes, as is its key
     #[arg(long, value_name = "PEM", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its key
@@ -128,13 +128,16 @@ pub struct ServeArgs {
     /// Largest body of a request, in bytes
     #[arg(long, default_value_t = 8 << 20, value_name = "N")]
     pub max_body: usize,
+    /// Most bytes of all bodies under way, at least twice --max-body; beyond, the oldest unfinished ones are told to try again
+    #[arg(long, default_value_t = 256 << 20, value_name = "N")]
+    pub max_bodies: usize,
     /// Most rows of a request
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub max_rows: usize,
-    /// Most requests under way at once; more are told to try again
+    /// Most requests that are computed or wait for it at once; more are told to try again
     #[arg(long, default_value_t = 512, value_name = "N")]
     pub max_requests: usize,
-    /// Most connections at once; more wait
+    /// Most connections at once; for one more, the one that is longest without a request is closed
     #[arg(long, default_value_t = 1024, value_name = "N")]
     pub max_connections: usize,
     /// How long to go on, asked to stop, while clients are told to leave

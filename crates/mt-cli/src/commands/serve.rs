@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mt_serve::{Config, Limits, Server, Source, Tls};
+use mt_serve::{Config, Limits, LogQueue, Server, Source, Tls, Token};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::{LogArg, ServeArgs, Usage};
@@ -13,20 +13,34 @@ use crate::{print, stop};
 /// Where the token is looked for without `--token-file`.
 const TOKEN: &str = "MT_SERVE_TOKEN";
 
+/// How long the last lines of the log may take.
+const FLUSH: Duration = Duration::from_secs(1);
+
 pub fn run(args: &ServeArgs) -> Result<()> {
     let level = match args.log {
         LogArg::Debug => LevelFilter::DEBUG,
         LogArg::Info => LevelFilter::INFO,
         LogArg::Warn => LevelFilter::WARN,
     };
+    let log = LogQueue::new(std::io::stderr()).context("cannot start a thread for the log")?;
+    let lines = log.clone();
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(move || lines.clone())
+        .log_internal_errors(false)
         .init();
+    let served = serve(args, log.clone());
+    log.wait(FLUSH);
+    served
+}
+
+fn serve(args: &ServeArgs, log: LogQueue) -> Result<()> {
     let stop = stop::on_signal()?;
-    let server = Server::bind(config(args)?)?;
+    let mut config = config(args)?;
+    config.log = Some(log);
+    let server = Server::bind(config)?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     print::line(format_args!("{scheme}://{}", server.address()))?;
     Ok(server.run(stop)?)
@@ -38,6 +52,7 @@ fn config(args: &ServeArgs) -> Result<Config> {
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let limits = Limits {
         body: args.max_body,
+        bodies: args.max_bodies,
         rows: args.max_rows,
         requests: args.max_requests,
         connections: args.max_connections,
@@ -47,7 +62,8 @@ fn config(args: &ServeArgs) -> Result<Config> {
     let mut config = Config::new(sources);
     config.listen = args.listen;
     config.score.clone_from(&args.score);
-    config.token = token(args.token_file.as_deref())?;
+    let text = std::env::var_os(TOKEN).map(|token| Token::Text(token.to_string_lossy().into_owned()));
+    config.token = args.token_file.clone().map(Token::File).or(text);
     config.tls = tls.map(|(certificate, key)| Tls { certificate, key });
     config.limits = limits;
     if let Some(threads) = std::num::NonZeroUsize::new(rayon::current_num_threads()) {
@@ -65,21 +81,4 @@ fn source(text: &str) -> Result<Source> {
     let name = name.ok_or_else(|| Usage(format!("say how to name bundle {text}: --bundle NAME={text}")))?;
     // Not the canonical path: a link may later lead to another bundle.
     Ok(Source::named(name, text))
-}
-
-fn token(file: Option<&Path>) -> Result<Option<String>> {
-    let token = match file {
-        Some(file) => {
-            Some(std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?)
-        }
-        None => std::env::var(TOKEN).ok(),
-    };
-    let token = token.map(|token| token.trim().to_owned());
-    // An empty token would let anyone in.
-    match token {
-        Some(token) if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err(Usage("the token must be of visible ASCII characters, and not empty".to_owned()).into())
-        }
-        token => Ok(token),
-    }
 }

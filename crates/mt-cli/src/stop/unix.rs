@@ -8,7 +8,10 @@ use libc::{SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int};
 
 /// Handles SIGINT and SIGTERM, and SIGHUP unless it is ignored: then someone wants the program to outlive its terminal.
 pub(super) fn listen() -> io::Result<()> {
-    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP)).try_for_each(handle)
+    [SIGINT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP))
+        .try_for_each(handle)
 }
 
 fn is_ignored(signal: c_int) -> bool {

@@ -19,6 +19,7 @@ mod predicting;
 mod reporting;
 mod scoring;
 mod serving;
+mod serving_log;
 mod support;
 mod sweeping;
 mod training;

@@ -9,10 +9,13 @@ use crate::support::{Folder, numbers};
 
 /// Starts the service, and returns where it listens.
 pub fn serve(folder: &Folder) -> (Child, String) {
-    let args = ["serve", "--bundle", "tiny=bundle", "--listen", "127.0.0.1:0"];
-    let mut command = folder.command(&args);
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    serve_with(folder, &["--bundle", "tiny=bundle"], Stdio::piped())
+}
+
+/// As [`serve`], with these arguments and this standard error.
+pub fn serve_with(folder: &Folder, args: &[&str], errors: Stdio) -> (Child, String) {
+    let mut command = folder.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().expect("the program starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
     let address = line.trim().strip_prefix("http://").expect("an address").to_owned();
@@ -21,8 +24,13 @@ pub fn serve(folder: &Folder) -> (Child, String) {
 
 /// Sends a body; returns the head and the JSON of the answer.
 pub fn post(stream: &mut BufReader<TcpStream>, body: &str) -> (String, serde_json::Value) {
+    post_to(stream, "/predict", body)
+}
+
+/// As [`post`], to another path.
+pub fn post_to(stream: &mut BufReader<TcpStream>, path: &str, body: &str) -> (String, serde_json::Value) {
     let length = body.len();
-    let request = format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
+    let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
     stream.get_mut().write_all(request.as_bytes()).expect("sent");
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -102,4 +110,26 @@ fn what_cannot_be_served_is_refused_at_the_start() {
     refused(&["--bundle", "m=bundle", "--bundle", "m=bundle"], "two bundles are named \"m\"");
     refused(&["--bundle", "../m=bundle"], "\"../m\" is no name of a model");
     refused(&["--models", "run"], "no bundle to serve");
+}
+
+#[test]
+fn newcomers_are_answered_where_one_client_holds_all_file_handles() {
+    let folder = Folder::trained();
+    folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();
+    let program = folder.command(&["serve", "--bundle", "tiny=bundle", "--listen", "127.0.0.1:0"]);
+    let mut command = Command::new("sh");
+    command.current_dir(folder.path("")).args(["-c", "ulimit -n 40; exec \"$@\"", "sh"]);
+    command.arg(program.get_program()).args(program.get_args());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a shell");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    let address = line.trim().strip_prefix("http://").expect("an address");
+    let held: Vec<_> = (0..100).map(|_| TcpStream::connect(address).expect("a connection")).collect();
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
+    let (head, _) = post(&mut BufReader::new(stream), r#"{"rows":[{"a":0.4,"b":0.1,"c":0}]}"#);
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    drop(held);
+    child.kill().expect("killed");
+    child.wait().expect("it ends");
 }

@@ -12,8 +12,8 @@
 
 mod check;
 mod export;
-mod manifest;
 pub(crate) mod hold;
+mod manifest;
 mod tables;
 
 pub use check::Check;

@@ -12,20 +12,24 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
 use mt_data::error::Nearest;
-use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
+use self::body::{Body, Sender};
 use self::reply::{bytes, fault, json, page, text};
 use self::route::{Named, Route};
 use crate::config::{Config, Limits};
+use crate::connections::Peer;
 use crate::fault::Fault;
 use crate::metrics::{Counted, Metrics};
 use crate::models::{Model, Models};
 use crate::predict::{self, Answered};
+use crate::shares::Shares;
+use crate::token::Secret;
 use crate::v2;
 
 type Answer = Response<Full<Bytes>>;
@@ -41,11 +45,16 @@ const INLINE: usize = 64 << 10;
 pub(crate) struct Service {
     pub models: Models,
     pub metrics: Metrics,
-    token: Option<String>,
+    pub token: Option<Secret>,
     limits: Limits,
+    /// Requests that are computed, or wait for it.
     slots: Semaphore,
+    /// Of these, those that may wait: others are computed by the thread that read them, and always find a slot.
+    queue: Semaphore,
     /// Large requests computed at once, one a core.
     large: Semaphore,
+    /// The memory for bodies.
+    bodies: Arc<Shares>,
     draining: AtomicBool,
     /// Tells ids of this process from those of the one before.
     born: u32,
@@ -53,19 +62,25 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub fn new(models: Models, metrics: Metrics, config: &Config) -> Self {
+    /// # Errors
+    /// For a token that is none.
+    pub fn new(models: Models, metrics: Metrics, config: &Config) -> crate::error::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
+        let (limits, threads) = (config.limits.clone(), config.threads.get());
+        Ok(Self {
             models,
             metrics,
-            token: config.token.clone(),
-            limits: config.limits.clone(),
-            slots: Semaphore::new(config.limits.requests),
-            large: Semaphore::new(config.threads.get()),
+            token: config.token.as_ref().map(Secret::new).transpose()?,
+            slots: Semaphore::new(limits.requests),
+            queue: Semaphore::new(limits.requests.saturating_sub(threads).max(1)),
+            large: Semaphore::new(threads),
+            // As it grows, a body takes up to twice its size.
+            bodies: Shares::new(limits.bodies.max(limits.body.saturating_mul(2))),
+            limits,
             draining: AtomicBool::new(false),
             born: now.as_millis() as u32,
             requests: AtomicU64::new(0),
-        }
+        })
     }
 
     /// From now on, clients are sent away.
@@ -77,14 +92,22 @@ impl Service {
         self.draining.load(Ordering::Relaxed)
     }
 
-    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    pub async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Arc<Peer>,
+    ) -> Result<Answer, Infallible> {
         let start = Instant::now();
+        peer.touch();
         let _under_way = Counted::new(&self.metrics.in_flight);
-        let (id, http1) = (self.id(request.headers()), request.version() < Version::HTTP_2);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (head, body) = request.into_parts();
+        let mut body = Body::new(body);
+        let (id, http1) = (self.id(&head.headers), head.version < Version::HTTP_2);
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let waits = head.headers.contains_key(EXPECT);
         let route = Route::of(&path);
         let answered = match &route {
-            Ok(route) => self.route(route, request).await,
+            Ok(route) => self.route(route, head, &mut body, &peer).await,
             Err(fault) => Err(Fault::not_found(fault.clone())),
         };
         let label = route.as_ref().map_or("unknown", Route::label);
@@ -102,11 +125,25 @@ impl Service {
             }
         };
         answer.headers_mut().insert(REQUEST_ID, id);
-        if http1 && self.draining() {
+        let stays = body.is_read() || self.take_rest(body, waits, answer.status(), &peer);
+        if http1 && (self.draining() || !stays) {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        peer.touch();
         self.metrics.answered(label, answer.status().as_u16(), start.elapsed());
         Ok(answer)
+    }
+
+    /// Takes the rest of a body that was not read, if it is as short as one may be, so that the next request can follow.
+    /// Else the connection is closed, and so it is where the client was too slow, or waits to be told to send the body.
+    fn take_rest(&self, body: Body, waits: bool, status: StatusCode, peer: &Peer) -> bool {
+        let stays = body.is_short(&self.limits) && !waits && status != StatusCode::REQUEST_TIMEOUT;
+        if stays {
+            tokio::spawn(body.discard(self.limits.receive));
+        } else {
+            peer.leave_unread();
+        }
+        stays
     }
 
     /// The client's id of the request, or a new one.
@@ -121,14 +158,20 @@ impl Service {
         })
     }
 
-    async fn route(&self, route: &Route<'_>, request: Request<Incoming>) -> Result<Answer, Fault> {
-        let method = request.method().as_str();
+    async fn route(
+        &self,
+        route: &Route<'_>,
+        head: Parts,
+        body: &mut Body,
+        peer: &Peer,
+    ) -> Result<Answer, Fault> {
+        let method = head.method.as_str();
         if method != route.method() && !(method == "HEAD" && route.method() == "GET") {
             let message = format!("expected {}, found {method}", route.method());
             return Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, message));
         }
         if !route.is_open() {
-            self.check_token(request.headers())?;
+            self.check_token(&head.headers)?;
         }
         match route {
             Route::Page => Ok(page()),
@@ -145,10 +188,10 @@ impl Service {
             }
             Route::Predict(name) => {
                 let named = name.map(|name| Named { name, version: None });
-                self.predict(named, request, |model, body, _, limit| predict::answer(model, body, limit))
-                    .await
+                let compute = |model: &_, body: &_, _, limit| predict::answer(model, body, limit);
+                self.predict(named, head, body, peer, compute).await
             }
-            Route::Infer(named) => self.predict(Some(*named), request, v2::answer).await,
+            Route::Infer(named) => self.predict(Some(*named), head, body, peer, v2::answer).await,
         }
     }
 
@@ -156,23 +199,32 @@ impl Service {
     async fn predict(
         &self,
         named: Option<Named<'_>>,
-        request: Request<Incoming>,
+        head: Parts,
+        body: &mut Body,
+        peer: &Peer,
         compute: impl Fn(&Model, &[u8], Option<usize>, usize) -> Result<Answered, Fault>,
     ) -> Result<Answer, Fault> {
-        let full = |_| Fault::unavailable("too many requests are under way; try again");
-        let _slot = self.slots.try_acquire().map_err(full)?;
         let model = match named {
             Some(named) => self.model(&named)?,
             None => self.models.only().ok_or_else(|| {
                 Fault::not_found(format!("several models are served; say which: /predict/{}", self.names()))
             })?,
         };
-        let json = body::json_bytes(request.headers())?;
-        let body = body::read(request, &self.limits).await?;
-        let work = || compute(&model, &body, json, self.limits.rows);
-        let answered = if body.len() <= INLINE {
+        let json = body::json_bytes(&head.headers)?;
+        body::check_type(&head.headers)?;
+        let http2 = head.version == Version::HTTP_2;
+        // While a client sends its body, nothing is kept that is not counted.
+        drop(head);
+        let sender = Sender { bodies: &self.bodies, client: peer.client, http2 };
+        let body = body.read(&self.limits, &sender).await?;
+        let _kept = (peer.keep(), body.keep());
+        let full = |_| Fault::unavailable("too many requests are under way; try again");
+        let _slot = self.slots.try_acquire().map_err(full)?;
+        let work = || compute(&model, &body.bytes, json, self.limits.rows);
+        let answered = if body.bytes.len() <= INLINE {
             work()
         } else {
+            let _place = self.queue.try_acquire().map_err(full)?;
             let _core = self.large.acquire().await;
             tokio::task::block_in_place(work)
         }?;
@@ -203,7 +255,7 @@ impl Service {
         let Some(token) = &self.token else { return Ok(()) };
         let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
-        match given.is_some_and(|given| bool::from(given.ct_eq(token.as_bytes()))) {
+        match given.is_some_and(|given| token.is(given)) {
             true => Ok(()),
             false => {
                 Err(Fault::new(StatusCode::UNAUTHORIZED, "expected the header Authorization: Bearer TOKEN"))

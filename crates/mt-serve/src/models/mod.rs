@@ -5,6 +5,7 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tracing::{info, warn};
@@ -25,8 +26,11 @@ pub(crate) struct Models {
     current: ArcSwap<BTreeMap<String, Arc<Model>>>,
 }
 
-/// Folders that could not be loaded, as they were: tried again only once they have changed.
-pub(crate) type Refused = BTreeMap<std::path::PathBuf, State>;
+/// Folders that could not be loaded, as they were, and when: tried again once they have changed, or after [`AGAIN`].
+pub(crate) type Refused = BTreeMap<std::path::PathBuf, (State, Instant)>;
+
+/// What kept a bundle from being loaded may be elsewhere: no memory, no file handles, a full disk for temporary files.
+const AGAIN: Duration = Duration::from_secs(60);
 
 impl Models {
     /// Loads what the sources hold.
@@ -85,10 +89,17 @@ impl Models {
             if current.as_ref().is_some_and(|model| model.found == *found) {
                 return problem;
             }
-            if refused.get(&found.dir) == Some(&found.state) {
-                continue;
+            // What is served of a folder that was damaged since is better than an older version.
+            let ours = current.as_ref().is_some_and(|model| model.found.dir == found.dir);
+            let as_before =
+                |(state, when): &(State, Instant)| *state == found.state && when.elapsed() < AGAIN;
+            if refused.get(&found.dir).is_some_and(as_before) {
+                match ours {
+                    true => return problem,
+                    false => continue,
+                }
             }
-            match Model::load(found.clone(), self.score.as_deref()) {
+            match load(found, self.score.as_deref()) {
                 Ok(model) => {
                     let check = model.predictor.check().map(ToString::to_string);
                     info!(model = %model.name(), version = %model.version, check, "serves");
@@ -103,8 +114,11 @@ impl Models {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     warn!(model = %found.name, dir = %found.dir.display(), cause, "refuses a bundle: {error}");
                     metrics.refused(&found.name);
-                    refused.insert(found.dir.clone(), found.state.clone());
+                    refused.insert(found.dir.clone(), (found.state.clone(), Instant::now()));
                     problem.get_or_insert(error);
+                    if ours {
+                        return problem;
+                    }
                 }
             }
         }
@@ -127,4 +141,14 @@ impl Models {
         let first = models.values().next().filter(|_| models.len() == 1);
         first.cloned()
     }
+}
+
+/// Loads a bundle. A panic is its fault, too, and must not end the thread that looks for the next one.
+fn load(found: &Found, score: Option<&str>) -> Result<Model> {
+    let load = || Model::load(found.clone(), score);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).unwrap_or_else(|_| {
+        let problem = "is damaged: loading it panicked".to_owned();
+        let source = Box::new(mt_models::Error::File { path: found.dir.clone(), problem });
+        Err(Error::Model { name: found.name.clone(), source })
+    })
 }

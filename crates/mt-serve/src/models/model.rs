@@ -40,9 +40,11 @@ impl Model {
             fail(mt_models::Error::File { path: found.dir.clone(), problem: problem.to_owned() })
         };
         let manifest = found.dir.join(Manifest::FILE);
-        if !manifest.exists() {
+        let Some(files) = Manifest::find(&found.dir).map_err(fail)? else {
             return Err(damaged("is no bundle; `mt export` makes one of a run"));
-        }
+        };
+        // The tables, too: of a file that was changed in place, size and recorded rows may be the same.
+        files.verify(&found.dir).map_err(fail)?;
         let version = match found.version {
             Some(version) => version.to_string(),
             // Every other file's hash is in the manifest, so it names the content. 48 bits tell versions apart.

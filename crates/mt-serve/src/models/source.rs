@@ -9,7 +9,8 @@ use mt_models::Manifest;
 
 use crate::error::{Error, Result};
 
-/// Bundles on disk. Replace a folder, never a file in it: what is served is mapped into memory.
+/// Bundles on disk. What is served does not change with their files, but a bundle that is changed file by file is refused
+/// until it is whole: replace its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A single bundle. Its version is the start of the SHA-256 of its manifest.

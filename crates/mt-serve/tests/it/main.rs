@@ -2,8 +2,11 @@
 #![allow(missing_docs)]
 
 mod client;
+mod crowded;
 mod hostile;
 mod predict;
+mod refusals;
+mod secrets;
 mod swapping;
 mod tls;
 mod v2;

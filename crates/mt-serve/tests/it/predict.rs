@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use mt_models::{Predictor, push_json};
+use mt_serve::Token;
 use serde_json::json;
 
 use crate::client::Served;
@@ -73,7 +74,7 @@ fn rows_are_ranked_by_a_formula_over_the_tasks() {
 
 #[test]
 fn a_token_is_asked_for_everywhere_but_at_the_page_and_the_health() {
-    let served = Served::new(|config| config.token = Some("secret".to_owned()));
+    let served = Served::new(|config| config.token = Some(Token::Text("secret".to_owned())));
     let status = |path: &str, header: &str| {
         let method = if path == "/predict" { "POST" } else { "GET" };
         let answer = served.client().send(method, path, header, br#"{"rows": [{}]}"#).expect("an answer");

@@ -103,3 +103,40 @@ fn asked_to_stop_the_server_finishes_what_it_accepted() {
     });
     assert!(answers > 100, "{answers}");
 }
+
+#[test]
+fn tables_that_are_damaged_in_place_change_nothing_that_is_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let models = folder.path().join("models");
+    for seed in [1, 2] {
+        bundles::write(&models.join(format!("m/{seed}")), seed);
+    }
+    let tables = models.join("m/2/tables.safetensors");
+    let good = std::fs::read(&tables).expect("a file");
+    let served = Served::of(folder, Source::Folder(models), |_| {});
+    let answer = served.post("/predict/m", ROW).body;
+    let count = |what: &str| {
+        let text = String::from_utf8(served.get("/metrics").body).expect("text");
+        let name = format!("mt_model_{what}_total{{model=\"m\"}} ");
+        let number = text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok());
+        number.unwrap_or(0)
+    };
+    let write = |bytes: &[u8], counted: &str| {
+        // In another tick of the file system's clock than what was written before.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let before = count(counted);
+        std::fs::write(&tables, bytes).expect("written in place");
+        while count(counted) == before {
+            assert_eq!(served.post("/predict/m", ROW).body, answer);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        // Not the older version either.
+        assert_eq!(served.post("/predict/m", ROW).body, answer);
+    };
+    let mut flipped = good.clone();
+    *flipped.last_mut().expect("a byte") ^= 1;
+    for damage in [&[][..], &good[..good.len() / 2], &vec![0; good.len()], &flipped] {
+        write(damage, "refusals");
+        write(&good, "loads");
+    }
+}

@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use mt_serve::{Error, Tls};
+use mt_serve::{Error, Tls, Token};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,14 +26,15 @@ use crate::client::Served;
 
 const ROW: &str = r#"{"rows": [{"age": 3, "user": "bob", "seen": [1]}]}"#;
 
-/// Files of a certificate for `localhost`, which is its own root, and of keys, of which `other.pem` is not its:
+/// Files of a certificate for `localhost`, which is its own root, and its key, and of another pair:
 ///
 /// ```console
 /// $ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem \
 ///     -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE
 /// $ openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out other.pem
+/// $ openssl req -x509 -new -key other.pem -out other-cert.pem ... as above
 /// ```
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name)
 }
 
@@ -41,7 +42,7 @@ fn tls() -> Tls {
     Tls { certificate: file("cert.pem"), key: file("key.pem") }
 }
 
-fn root() -> CertificateDer<'static> {
+pub fn root() -> CertificateDer<'static> {
     CertificateDer::from_pem_file(file("cert.pem")).expect("a certificate")
 }
 
@@ -49,18 +50,18 @@ fn root() -> CertificateDer<'static> {
 fn served() -> Served {
     Served::new(|config| {
         config.tls = Some(tls());
-        config.token = Some("secret".to_owned());
+        config.token = Some(Token::Text("secret".to_owned()));
     })
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> T {
+pub fn wait<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().expect("a runtime");
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), work).await.expect("in time") })
 }
 
 /// Connects, trusting `root` and offering these protocols.
-async fn connect(
+pub async fn connect(
     address: SocketAddr,
     root: Option<CertificateDer<'static>>,
     protocols: &[&str],
@@ -90,7 +91,7 @@ async fn body(response: Response<hyper::body::Incoming>) -> Bytes {
 }
 
 /// The answers to requests that are all under way on one HTTP/2 connection.
-async fn http2(
+pub async fn http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     requests: Vec<Request<Full<Bytes>>>,
 ) -> Vec<(StatusCode, Version, Bytes)> {
@@ -183,7 +184,7 @@ fn certificates_and_keys_that_cannot_be_used_are_named() {
         let mut config = mt_serve::Config::new(vec![]);
         config.tls = Some(tls);
         match mt_serve::Server::bind(config) {
-            Err(Error::Tls { path, .. }) => path,
+            Err(Error::Secret { path, .. }) => path,
             other => panic!("{other:?}"),
         }
     };
