@@ -14,6 +14,8 @@ mod interruption;
 mod looking;
 mod output;
 mod parquet;
+// Puts another libm in the place of the dynamic one.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod platform;
 mod predicting;
 mod reporting;
