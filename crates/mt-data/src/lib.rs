@@ -71,6 +71,7 @@ pub use split::split;
 pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use storage::{ReadAt, Storage, Store, expand, is_parquet};
 pub use table::Table;
+pub use task::LabelRange;
 pub use writer::{EncodedRows, FileFormat, Output, RowWriter};
 
 /// The example of this crate's page, compiled as a doctest.

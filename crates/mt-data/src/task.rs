@@ -18,12 +18,40 @@ pub struct TaskConfig {
     pub kind: TaskKind,
     /// Sample space: the label counts only where this column or expression is true. Default everywhere.
     pub within: Option<ColumnRef>,
+    /// What the loss that is chosen for the task takes as a label, where that is not every number. Not written in a file:
+    /// whoever knows the loss sets it.
+    pub range: Option<LabelRange>,
+}
+
+/// Labels that a loss takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelRange {
+    /// The least label.
+    pub from: f32,
+    /// Whether it is one itself.
+    pub inclusive: bool,
+    /// The loss, as it is written in a configuration.
+    pub loss: String,
+}
+
+impl LabelRange {
+    /// Whether a label is within.
+    pub(crate) fn contains(&self, label: f32) -> bool {
+        label > self.from || (self.inclusive && label == self.from)
+    }
+
+    /// What a label of the task called `name` has to be, and why.
+    pub(crate) fn expected(&self, name: &str) -> String {
+        let Self { from, inclusive, loss } = self;
+        let bound = if *inclusive { "from" } else { "above" };
+        format!("a number {bound} {from}, as the loss {loss} of task \"{name}\" needs (train.task_losses)")
+    }
 }
 
 impl TaskConfig {
     /// A binary task with its label in `label`.
     pub fn new(name: impl Into<String>, label: ColumnRef) -> Self {
-        TaskConfig { name: name.into(), label, kind: TaskKind::Binary, within: None }
+        TaskConfig { name: name.into(), label, kind: TaskKind::Binary, within: None, range: None }
     }
 }
 
@@ -64,7 +92,7 @@ impl TryFrom<Written> for TaskConfig {
             (Kind::BinarySoftmax, None) => TaskKind::BinarySoftmax,
             (Kind::Regression, None) => TaskKind::Regression,
         };
-        Ok(TaskConfig { name, label, kind, within })
+        Ok(TaskConfig { name, label, kind, within, range: None })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::expression::Expression;
 use crate::fields::FieldConfig;
 use crate::fields::{Coder, Ids};
 use crate::schema::{List, Schema, TaskKind};
+use crate::task::LabelRange;
 
 /// What the layouts of all files have in common.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub(super) struct LabelPlan {
     pub rule: RulePlan,
     pub within: Option<RulePlan>,
     pub kind: TaskKind,
+    /// What the task's loss takes, and what to say of another label.
+    pub range: Option<(LabelRange, String)>,
 }
 
 #[derive(Debug)]
@@ -193,6 +196,10 @@ impl Plan {
                 rule: rule(label),
                 within: within.as_ref().map(&mut rule),
                 kind: task.kind,
+                range: task.range.clone().map(|range| {
+                    let expected = range.expected(&task.name);
+                    (range, expected)
+                }),
             })
             .collect();
         let weight = others.weight.as_ref().map(&mut rule);

@@ -236,8 +236,12 @@ impl<'b> Record<'b> {
             Ok(value) => value,
         };
         let Some(value) = value else { return Ok(None) };
-        let refuse = || self.refuse(&plan.rule, plan.kind.expected(), Some(value));
-        plan.kind.label(value).map(Some).ok_or_else(refuse)
+        let refuse = |expected| self.refuse(&plan.rule, expected, Some(value));
+        let label = plan.kind.label(value).ok_or_else(|| refuse(plan.kind.expected()))?;
+        match &plan.range {
+            Some((range, expected)) if !range.contains(label) => Err(refuse(expected.clone().into())),
+            _ => Ok(Some(label)),
+        }
     }
 }
 

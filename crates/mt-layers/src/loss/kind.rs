@@ -70,8 +70,18 @@ impl LossKind {
         }
     }
 
-    /// The first of a task's labels, given with their masks, that is present and can't be, and what it should be.
-    pub(crate) fn first_refused(
+    /// The least label of a regression's loss and whether it is one itself, where that is not every number.
+    pub fn least_label(self) -> Option<(f32, bool)> {
+        match self {
+            Self::LogMse => Some((-1.0, false)),
+            Self::WeightedLogistic => Some((0.0, true)),
+            _ => None,
+        }
+    }
+
+    /// The first of the labels of a task with so many `logits`, given with their masks, that is present and can't be, and
+    /// what it should be.
+    pub fn first_refused(
         self,
         logits: usize,
         mut labels: impl Iterator<Item = (f32, f32)>,
