@@ -115,6 +115,7 @@ fn predictor(folder: &Path, model: &ModelConfig, schema: Schema, encoders: Encod
         model: model.clone(),
         normalizer,
         links: Default::default(),
+        targets: Default::default(),
         missing: MissingPolicy::default(),
         schema,
         encoders,

@@ -8,7 +8,7 @@
 //! | [`Inputs`], [`TaskColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
-//! | [`Readout`] | from logits to probabilities and numbers |
+//! | [`Readout`], [`Target`] | from logits to probabilities and numbers; the scale that a regression was learned on |
 //! | [`Predictor`], [`Predictions`] | a trained model: raw or encoded rows in, predictions out |
 //! | [`Export`], [`Manifest`] | a bundle: everything needed to predict, and nothing else |
 //!
@@ -47,6 +47,7 @@ mod readout;
 mod shared_bottom;
 mod signature;
 mod single_task;
+mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trunk;
@@ -69,6 +70,7 @@ pub use readout::{Link, Readout, predictions};
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
 pub use signature::Signature;
 pub use single_task::{SingleTask, SingleTaskConfig};
+pub use target::Target;
 pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.

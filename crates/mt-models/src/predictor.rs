@@ -73,13 +73,13 @@ impl Predictor {
         let bytes = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
         let weights =
             candle_core::safetensors::load_buffer(&bytes, device).map_err(|error| fail(error.to_string()))?;
-        let Signature { model: cfg, schema, encoders, links, seed, normalizer, missing, .. } = &signature;
+        let Signature { model: cfg, schema, encoders, seed, normalizer, missing, .. } = &signature;
         let damaged = |error: mt_data::Error| Error::File {
             path: dir.join(Signature::FILE),
             problem: error.to_string(),
         };
         let encoder = RowEncoder::new(schema, encoders, normalizer, missing).map_err(damaged)?;
-        let (readout, outputs) = (Readout::new(&schema.tasks, links), outputs(&schema.tasks));
+        let (readout, outputs) = (signature.readout(), outputs(&schema.tasks));
         for (missing, what) in [(readout.width() == 0, "task"), (encoder.columns().is_empty(), "input")] {
             if missing {
                 let problem = format!("the model has no {what}");

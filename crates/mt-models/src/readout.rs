@@ -8,6 +8,7 @@ use mt_layers::{LossKind, simd};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::target::Target;
 
 /// From the output of a regression to its prediction, the inverse of what its loss compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,19 +37,41 @@ impl Link {
 /// What each task predicts from its logits: the only place with a sigmoid or a softmax over classes.
 #[derive(Debug, Clone)]
 pub struct Readout {
-    heads: Vec<(TaskKind, Link)>,
+    heads: Vec<Head>,
+}
+
+/// What is made of a task's logits.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    kind: TaskKind,
+    link: Link,
+    /// Factor and summand of a regression's output before its link, if its labels were scaled.
+    scale: Option<(f32, f32)>,
 }
 
 impl Readout {
     /// For these tasks; `links` of the regressions by name, [`Link::Identity`] where it has none.
     pub fn new(tasks: &[Task], links: &BTreeMap<String, Link>) -> Self {
-        let head = |task: &Task| (task.kind, links.get(&task.name).copied().unwrap_or_default());
+        Self::scaled(tasks, links, &BTreeMap::new())
+    }
+
+    /// The same where the labels of the regressions named in `targets` were scaled.
+    pub fn scaled(
+        tasks: &[Task],
+        links: &BTreeMap<String, Link>,
+        targets: &BTreeMap<String, Target>,
+    ) -> Self {
+        let head = |task: &Task| {
+            let link = links.get(&task.name).copied().unwrap_or_default();
+            let scale = targets.get(&task.name).map(|target| target.undo(link));
+            Head { kind: task.kind, link, scale }
+        };
         Self { heads: tasks.iter().map(head).collect() }
     }
 
     /// Predictions `P` a row: one a task, `classes` of a multiclass one.
     pub fn width(&self) -> usize {
-        self.heads.iter().map(|(kind, _)| predictions(*kind)).sum()
+        self.heads.iter().map(|head| predictions(head.kind)).sum()
     }
 
     /// Logits `(B, L)` to predictions `(B, P)`, row-major, task after task: the probability of the positive class,
@@ -68,7 +91,7 @@ impl Readout {
     /// As [`Readout::predictions`].
     pub fn predictions_into(&self, logits: &Tensor, out: &mut Vec<f32>) -> Result<()> {
         let (rows, columns) = logits.dims2()?;
-        let expected: usize = self.heads.iter().map(|(kind, _)| kind.outputs()).sum();
+        let expected: usize = self.heads.iter().map(|head| head.kind.outputs()).sum();
         if columns != expected {
             return Err(Error::Logits { found: columns, expected });
         }
@@ -76,17 +99,20 @@ impl Readout {
         out.reserve(rows * self.width());
         for row in logits.chunks_exact(columns.max(1)) {
             let mut at = 0;
-            for &(kind, link) in &self.heads {
+            for &Head { kind, link, scale } in &self.heads {
                 let own = &row[at..at + kind.outputs()];
                 match kind {
                     TaskKind::Binary => out.push(simd::sigmoid(own[0])),
                     TaskKind::BinarySoftmax => out.push(simd::sigmoid(own[1] - own[0])),
                     TaskKind::Multiclass { .. } => softmax(own, out),
-                    TaskKind::Regression => out.push(match link {
-                        Link::Identity => own[0],
-                        Link::ExpM1 => libm::expm1(own[0].into()) as f32,
-                        Link::Exp => libm::exp(own[0].into()) as f32,
-                    }),
+                    TaskKind::Regression => {
+                        let z = scale.map_or(own[0], |(factor, summand)| own[0] * factor + summand);
+                        out.push(match link {
+                            Link::Identity => z,
+                            Link::ExpM1 => libm::expm1(z.into()) as f32,
+                            Link::Exp => libm::exp(z.into()) as f32,
+                        });
+                    }
                 }
                 at += own.len();
             }

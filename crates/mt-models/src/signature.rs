@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::readout::Link;
+use crate::readout::{Link, Readout};
+use crate::target::Target;
 
 /// Everything about a trained model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub struct Signature {
     /// How outputs of regressions become predictions, by task; the identity where nothing is said.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<String, Link>,
+    /// How labels of regressions were scaled, by task; as they are where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, Target>,
     /// Which raw values are missing, and what a missing number is.
     #[serde(default, skip_serializing_if = "MissingPolicy::is_default")]
     pub missing: MissingPolicy,
@@ -59,6 +63,16 @@ impl Signature {
             let (found, known) = (signature.format, Self::FORMAT);
             return Err(fail(format!("format {found} is newer than this version reads, {known}")));
         }
+        if let Some((task, target)) = signature.targets.iter().find(|(_, target)| !target.is_sound()) {
+            return Err(fail(format!(
+                "targets.{task}: expected a finite mean, and sd and smearing above 0, found {target:?}"
+            )));
+        }
         Ok(signature)
+    }
+
+    /// From the model's logits to what its tasks predict.
+    pub fn readout(&self) -> Readout {
+        Readout::scaled(&self.schema.tasks, &self.links, &self.targets)
     }
 }

@@ -41,6 +41,8 @@ fn signature(seed: u64) -> Signature {
         normalizer: Normalizer::identity(2, Layout::Dense),
         encoders: Encoders { tables: vec![table("user", users), table("item", Encoder::Hash(100))] },
         links: Default::default(),
+        targets: Default::default(),
+        targets: Default::default(),
         missing: MissingPolicy { numeric: NumericMissing::Zero, texts: vec![] },
         seed,
     }

@@ -10,10 +10,15 @@ use crate::proto::Attribute;
 
 /// Adds the outputs; `streams` are what the towers read.
 pub fn outputs(graph: &mut Graph, signature: &Signature, streams: &[String]) -> Result<()> {
-    let Signature { model, schema, links, .. } = signature;
+    let Signature { model, schema, links, targets, .. } = signature;
     for (task, stream) in schema.tasks.iter().zip(streams) {
         let logits = tower(graph, &task.name, model.tower.len() + 1, stream)?;
-        readout(graph, task, links.get(&task.name).copied().unwrap_or_default(), &logits);
+        let link = links.get(&task.name).copied().unwrap_or_default();
+        let logits = match targets.get(&task.name) {
+            Some(target) => unscaled(graph, target.undo(link), &logits),
+            None => logits,
+        };
+        readout(graph, task, link, &logits);
     }
     Ok(())
 }
@@ -34,6 +39,13 @@ fn tower(graph: &mut Graph, task: &str, depth: usize, stream: &str) -> Result<St
         xs = norm::over_units(graph, &layer, &xs, |scale| Ok(scale.clone()))?;
     }
     Ok(xs)
+}
+
+/// A regression's output before its link, whose labels were scaled.
+fn unscaled(graph: &mut Graph, (factor, summand): (f32, f32), logits: &str) -> String {
+    let [factor, summand] = [graph.float(factor), graph.float(summand)];
+    let product = graph.node("Mul", &[logits, &factor], &[]);
+    graph.node("Add", &[&product, &summand], &[])
 }
 
 /// As [`mt_models::Readout`] does it.

@@ -51,6 +51,7 @@ pub fn signature() -> Signature {
         },
         encoders: Encoders { tables: vec![table("user", users), table("item", Encoder::Hash(100))] },
         links: Default::default(),
+        targets: Default::default(),
         missing: MissingPolicy { numeric: NumericMissing::Mean, texts: vec!["?".into()] },
         seed: 7,
     }

@@ -10,8 +10,8 @@ use mt_data::{
 };
 use mt_layers::{Ids, Params, RowOptimizer};
 use mt_models::{
-    InputLayer, LevelConfig, Levels, Link, ModelConfig, ModelKind, Norm, Signature, Task, TaskKind, build,
-    write_json,
+    InputLayer, LevelConfig, Levels, Link, ModelConfig, ModelKind, Norm, Signature, Target, Task, TaskKind,
+    build, write_json,
 };
 
 /// Every trunk, with one layer and with several, and a gate of its own temperature.
@@ -138,6 +138,12 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         normalizer: Normalizer { columns, layout },
         encoders,
         links: [("seconds".into(), Link::ExpM1), ("odds".into(), Link::Exp)].into(),
+        targets: [
+            ("ratio".into(), Target { mean: -0.5, sd: 3.0, smearing: 1.0 }),
+            ("seconds".into(), Target { mean: 0.7, sd: 0.4, smearing: 1.8 }),
+            ("odds".into(), Target { mean: 0.0, sd: 2.5, smearing: 1.0 }),
+        ]
+        .into(),
         missing: MissingPolicy { numeric: missing, texts: vec![] },
         seed: 7,
     }

@@ -1,0 +1,94 @@
+//! The scale on which a regression is learned, and the way back to the label's unit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::readout::Link;
+
+/// How the labels of a regression were scaled for training, so that its loss is of the size of the other tasks'.
+///
+/// The network learns `(g(y) - mean) / sd`, where `g(y)` is what the loss compares: the label, or `ln(1 + y)` under
+/// [`Link::ExpM1`]; under [`Link::Exp`], whose labels have a zero that must stay, `y / sd`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Taken off, in the unit of `g(y)`.
+    pub mean: f64,
+    /// Divided by, in the unit of `g(y)`; above 0.
+    pub sd: f64,
+    /// Of [`Link::ExpM1`], the mean of `e^(g(y) - u)` over training rows, `u` what the network says of `g(y)`: `e^u` is
+    /// nearer to the median of `1 + y`, and `smearing` times `e^u` to its mean. N. Duan, *Smearing Estimate: A
+    /// Nonparametric Retransformation Method*, J. Amer. Statist. Assoc. 78(383), 1983, eq. 3.4.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub smearing: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
+}
+
+impl Target {
+    /// Labels as they are.
+    pub const PLAIN: Self = Self { mean: 0.0, sd: 1.0, smearing: 1.0 };
+
+    /// What the loss compares of a label, before it is scaled.
+    pub fn compared(link: Link, label: f32) -> f64 {
+        match link {
+            Link::ExpM1 => f64::from(label).ln_1p(),
+            Link::Identity | Link::Exp => f64::from(label),
+        }
+    }
+
+    /// What the network is to say of a label; subtracted before it is rounded.
+    pub fn scaled(&self, link: Link, label: f32) -> f32 {
+        ((Self::compared(link, label) - self.mean) / self.sd) as f32
+    }
+
+    /// Factor and summand that take the network's output to what `link` undoes.
+    pub fn undo(&self, link: Link) -> (f32, f32) {
+        match link {
+            Link::Identity => (self.sd as f32, self.mean as f32),
+            Link::ExpM1 => (self.sd as f32, (self.mean + self.smearing.ln()) as f32),
+            Link::Exp => (1.0, self.sd.ln() as f32),
+        }
+    }
+
+    /// Whether every part is a number that a scale can have.
+    pub(crate) fn is_sound(&self) -> bool {
+        let above_zero = |x: f64| x > 0.0 && x.is_finite();
+        self.mean.is_finite() && above_zero(self.sd) && above_zero(self.smearing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_comes_back_from_each_scale() {
+        let target = Target { mean: 250.0, sd: 40.0, smearing: 1.0 };
+        let log = Target { mean: 5.0, sd: 2.0, smearing: 1.0 };
+        let shares = Target { mean: 0.0, sd: 30.0, smearing: 1.0 };
+        for label in [0.0, 3.0, 777.0] {
+            let (factor, summand) = target.undo(Link::Identity);
+            approx::assert_relative_eq!(
+                target.scaled(Link::Identity, label) * factor + summand,
+                label,
+                epsilon = 1e-3
+            );
+            let (factor, summand) = log.undo(Link::ExpM1);
+            let undone = (log.scaled(Link::ExpM1, label) * factor + summand).exp_m1();
+            approx::assert_relative_eq!(undone, label, max_relative = 1e-5, epsilon = 1e-5);
+            // The odds are the scaled label.
+            let (factor, summand) = shares.undo(Link::Exp);
+            let undone = (shares.scaled(Link::Exp, label).ln() * factor + summand).exp();
+            approx::assert_relative_eq!(undone, label, max_relative = 1e-5);
+        }
+        let smeared = Target { smearing: 4.0, ..log };
+        let (_, summand) = smeared.undo(Link::ExpM1);
+        approx::assert_relative_eq!(summand.exp(), 4.0 * 5f32.exp(), max_relative = 1e-6);
+    }
+}
