@@ -7,6 +7,7 @@ use mt_train::RunDir;
 use serde::Deserialize;
 
 use crate::html::Points;
+use crate::progress::rate;
 
 /// Points of a curve at most: more than a chart has room for are averaged.
 const POINTS: u64 = 120;
@@ -27,6 +28,11 @@ enum Line {
         levels: Vec<Level>,
         #[serde(default)]
         gradients: Gradients,
+        #[serde(default)]
+        warnings: Vec<String>,
+    },
+    Warning {
+        text: String,
     },
     Epoch(Epoch),
     #[serde(other)]
@@ -103,6 +109,10 @@ pub struct History {
     epochs: BTreeMap<usize, Epoch>,
     levels: BTreeMap<usize, Vec<Level>>,
     gradients: BTreeMap<usize, Gradients>,
+    /// In the order in which they came up, a run that went on says some again.
+    warnings: Vec<String>,
+    /// On the health of gates and experts, by epoch.
+    ills: BTreeMap<usize, Vec<String>>,
 }
 
 impl History {
@@ -123,10 +133,13 @@ impl History {
                 Line::Progress { step, tasks } => {
                     history.progress.insert(step, tasks);
                 }
-                Line::Health { epoch, levels, gradients } => {
+                Line::Health { epoch, levels, gradients, warnings } => {
                     history.levels.insert(epoch, levels);
                     history.gradients.insert(epoch, gradients);
+                    history.ills.insert(epoch, warnings);
                 }
+                Line::Warning { text } if history.warnings.contains(&text) => {}
+                Line::Warning { text } => history.warnings.push(text),
                 Line::Epoch(epoch) => {
                     history.epochs.insert(epoch.epoch, epoch);
                 }
@@ -134,6 +147,11 @@ impl History {
             }
         }
         history
+    }
+
+    /// What was not as it should be: in the run, and at the end of its last epoch.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(self.ills.values().next_back().into_iter().flatten())
     }
 
     /// The gates of the last epoch with their weights in all, of the experts that each chooses from.
@@ -176,6 +194,12 @@ impl History {
     /// The epochs, in order.
     pub fn epochs(&self) -> impl Iterator<Item = &Epoch> {
         self.epochs.values()
+    }
+
+    /// Seconds of training in all epochs, and rows a second in them.
+    pub fn speed(&self) -> (f64, Option<f64>) {
+        let seconds = self.epochs().map(|epoch| epoch.seconds).sum();
+        (seconds, rate(self.epochs().map(|epoch| epoch.seconds * epoch.rows_per_second).sum(), seconds))
     }
 
     /// A curve of a task over the epochs in training: means over equally many steps, each in the middle of them.

@@ -88,6 +88,7 @@ impl Bar {
             }
             Event::Resumed { .. }
             | Event::WarmStarted(_)
+            | Event::Warning { .. }
             | Event::Health { .. }
             | Event::Tables { .. }
             | Event::Epoch { .. } => {}
@@ -103,6 +104,11 @@ impl Bar {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// So many a second, if that is a number.
+pub fn rate(n: f64, seconds: f64) -> Option<f64> {
+    Some(n / seconds).filter(|rate| rate.is_finite())
 }
 
 /// A count in short form: `812`, `81.2k`, `1.23M`.

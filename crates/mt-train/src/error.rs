@@ -104,6 +104,21 @@ pub enum Error {
         /// Epoch, counted from 1.
         epoch: usize,
     },
+    /// A training row with a label that the loss of its task does not take.
+    #[error(
+        "task {task:?}: the label of training row {row}, counted from 0, is {found}; its loss (train.task_losses, \
+         train.loss) takes {expected}"
+    )]
+    Label {
+        /// The task.
+        task: String,
+        /// The row.
+        row: usize,
+        /// What its loss takes.
+        expected: &'static str,
+        /// The label.
+        found: f32,
+    },
     /// A run that is continued on data whose values have other table rows.
     #[error(
         "{path}: its fields were encoded with vocabulary {checkpoint:016x}, the data gives {data:016x}: rows of embedding \
@@ -143,6 +158,19 @@ pub enum Error {
         /// The checkpoint.
         path: PathBuf,
     },
+    /// What epochs are chosen by has no value on any validation rows.
+    #[error(
+        "train.select: {metric} is undefined on the validation rows for {undefined}, so no epoch would be better than \
+         another. Give validation rows that have it (data.valid_fraction, data.split, or validation files), choose by \
+         what they have (train.select.metric: log-loss, train.select.task), or write train.select.metric: none to keep \
+         the last epoch"
+    )]
+    Unselectable {
+        /// The metric.
+        metric: &'static str,
+        /// The tasks, each with the reason.
+        undefined: String,
+    },
     /// Weights in which units of a layer start equal.
     #[error(
         "units of {0} start equal and would stay so: the layer can never learn more than one feature. Set \
@@ -162,6 +190,7 @@ impl Error {
             | Self::NoParameter { .. }
             | Self::FrozenTable { .. }
             | Self::WarmStart { .. }
+            | Self::Unselectable { .. }
             | Self::Symmetric(_) => true,
             Self::Model(error) => error.is_usage(),
             Self::Data(error) => error.is_usage(),

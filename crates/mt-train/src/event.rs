@@ -43,6 +43,13 @@ pub enum Event {
     },
     /// Weights were taken over from another model.
     WarmStarted(WarmStarted),
+    /// Something is not as it should be, and training goes on.
+    Warning {
+        /// Steps since the start.
+        step: u64,
+        /// What, and what to write instead.
+        text: String,
+    },
     /// Some steps were taken.
     Progress {
         /// Epoch, from 1.
@@ -93,6 +100,8 @@ pub enum Event {
         rows_per_second: f64,
         /// Metrics on the validation rows, if there are any.
         valid: Option<Evaluation>,
+        /// What `train.select` says of them.
+        selected: Option<f64>,
         /// Whether this is the best epoch so far.
         best: bool,
     },

@@ -1,16 +1,22 @@
 //! What is minimised: the tasks' losses, weighted.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use candle_core::Tensor;
-use mt_data::Task;
+use mt_data::{Table, Task};
 use mt_layers::{Loss, LossKind, MultiTaskLoss, TaskLoss, with_importance};
+use mt_models::{Link, Target};
 
 use crate::config::TrainConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The weighted sum of the tasks' masked mean losses.
 #[derive(Debug, Clone)]
 pub struct Objective {
     tasks: Vec<TaskLoss>,
+    /// How the label of each task is scaled, if it is.
+    scales: Vec<Option<(Target, Link)>>,
     /// Of binary tasks' labels.
     smoothing: f32,
     /// Weight of the gates' importance loss.
@@ -18,18 +24,48 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// The objective that a configuration describes.
+    /// The objective that a configuration describes, on labels as they are.
     pub fn new(cfg: &TrainConfig, tasks: &[Task]) -> Self {
+        Self::scaled(cfg, tasks, &BTreeMap::new())
+    }
+
+    /// The same on the scales of the regressions named in `targets`.
+    pub fn scaled(cfg: &TrainConfig, tasks: &[Task], targets: &BTreeMap<String, Target>) -> Self {
+        let scale = |task: &Task| Some((*targets.get(&task.name)?, Link::of(cfg.loss_of(task))));
         let loss = |task: &Task| TaskLoss {
             logits: task.kind.outputs(),
             weight: cfg.task_weights.get(&task.name).copied().unwrap_or(1.0),
-            kind: cfg.loss_of(task),
+            kind: match (cfg.loss_of(task), scale(task)) {
+                // Its labels are logarithms already.
+                (LossKind::LogMse, Some(_)) => LossKind::Mse,
+                (LossKind::Huber { delta }, Some((target, _))) => {
+                    LossKind::Huber { delta: (f64::from(delta) / target.sd) as f32 }
+                }
+                (kind, _) => kind,
+            },
         };
         Self {
             tasks: tasks.iter().map(loss).collect(),
+            scales: tasks.iter().map(scale).collect(),
             smoothing: cfg.label_smoothing as f32,
             load_balance: cfg.load_balance,
         }
+    }
+
+    /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
+    ///
+    /// # Errors
+    /// [`Error::Label`] for the first that it does not.
+    pub(crate) fn check_labels(cfg: &TrainConfig, tasks: &[Task], table: &Table) -> Result<()> {
+        for (t, task) in tasks.iter().enumerate() {
+            let column = |values| <[f32]>::iter(values).skip(t).step_by(tasks.len()).copied();
+            let labels = column(table.labels()).zip(column(table.mask()));
+            if let (Some(row), expected) = cfg.loss_of(task).first_refused(task.kind.outputs(), labels) {
+                let found = table.labels()[row * tasks.len() + t];
+                return Err(Error::Label { task: task.name.clone(), row, expected, found });
+            }
+        }
+        Ok(())
     }
 
     /// Runs `forward` to logits and their loss, and returns the scalar to differentiate: with the gates' importance loss,
@@ -58,25 +94,24 @@ impl Objective {
     }
 
     fn of(&self, tasks: &[TaskLoss], logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
-        let smoothed: Vec<f32>;
-        let labels = if self.smoothing > 0.0 {
-            smoothed = self.smoothed(labels);
-            &smoothed
-        } else {
-            labels
-        };
+        let labels = &self.compared(labels);
         Ok(MultiTaskLoss { tasks, labels, mask }.forward(logits)?)
     }
 
-    /// Labels of binary tasks moved towards ½ by the share ε: `(1 - ε) · y + ε / 2`. C. Szegedy et al., *Rethinking the
-    /// Inception Architecture for Computer Vision*, 2016, section 7, for two classes.
-    fn smoothed(&self, labels: &[f32]) -> Vec<f32> {
+    /// Labels `(B, T)` as the losses get them: of binary tasks moved towards ½ by the share ε, `(1 - ε) · y + ε / 2`
+    /// (C. Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*, 2016, section 7, for two classes), of
+    /// regressions on their scales.
+    fn compared<'a>(&self, labels: &'a [f32]) -> Cow<'a, [f32]> {
+        if self.smoothing == 0.0 && self.scales.iter().all(Option::is_none) {
+            return Cow::Borrowed(labels);
+        }
         let binary = |task: &TaskLoss| matches!(task.kind, LossKind::CrossEntropy | LossKind::PaddlerecLog);
-        let smooth = |(task, label): (&TaskLoss, &f32)| match binary(task) {
-            true => (1.0 - self.smoothing) * label + self.smoothing / 2.0,
-            false => *label,
+        let compared = |((task, scale), &label): ((&TaskLoss, &Option<(Target, Link)>), &f32)| match scale {
+            Some((target, link)) => target.scaled(*link, label),
+            None if binary(task) => (1.0 - self.smoothing) * label + self.smoothing / 2.0,
+            None => label,
         };
-        self.tasks.iter().cycle().zip(labels).map(smooth).collect()
+        self.tasks.iter().zip(&self.scales).cycle().zip(labels).map(compared).collect()
     }
 
     /// The same with the tasks' weights multiplied by `factors`.

@@ -55,7 +55,7 @@ pub struct TaskProgress {
 #[derive(Debug)]
 pub(crate) struct Running<'a> {
     tasks: &'a [Task],
-    readout: &'a Readout,
+    readout: Readout,
     auc: Vec<StreamingAuc>,
     loss: Vec<f64>,
     total: f64,
@@ -63,9 +63,14 @@ pub(crate) struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    pub fn new(tasks: &'a [Task], readout: &'a Readout) -> Self {
+    pub fn new(tasks: &'a [Task], readout: Readout) -> Self {
         let auc = vec![StreamingAuc::new(); tasks.len()];
         Self { tasks, readout, auc, loss: vec![0.0; tasks.len()], total: 0.0, steps: 0 }
+    }
+
+    /// Steps since the last [`take`](Self::take).
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// Adds a step's results.

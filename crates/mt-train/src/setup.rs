@@ -3,7 +3,7 @@
 use candle_core::{DType, Device};
 use mt_data::{Dataset, MissingPolicy};
 use mt_layers::{Params, symmetric_weights};
-use mt_models::{InputLayer, Model, Readout, Signature, build};
+use mt_models::{InputLayer, Model, Signature, build};
 
 use crate::balance::Balancer;
 use crate::checkpoint::{self, State, Weights};
@@ -13,6 +13,7 @@ use crate::evaluate::Scorer;
 use crate::optim::Optimizer;
 use crate::resume::{Newest, newest};
 use crate::run::RunDir;
+use crate::target;
 use crate::warm_start::{WarmStarted, warm_start};
 
 /// A model with its weights, and where its training stands.
@@ -45,13 +46,14 @@ impl Setup {
     pub fn new(cfg: &Config, data: &Dataset, device: &Device, run: &RunDir) -> Result<Self> {
         cfg.check_for_rows()?;
         data.check()?;
-        let signature = signature(cfg, data)?;
+        let mut signature = signature(cfg, data)?;
         let tasks = &data.schema.tasks;
         let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
         let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, seed, device)?;
         let inputs = cfg.model.inputs(&data.schema)?;
         let params = Params::new(seed);
-        let sized = |vb| build(&signature.model, &inputs, tasks, vb);
+        let network = signature.model.clone();
+        let sized = |vb| build(&network, &inputs, tasks, vb);
         let model = sized(params.builder(DType::F32, device))?;
         let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
         let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
@@ -61,13 +63,12 @@ impl Setup {
         if let (Some(start), None) = (&cfg.train.warm_start, newest) {
             let (embeddings, rule) = (layer.embeddings(), cfg.train.optimizer);
             let (from_there, report) = warm_start(start, &params.all(), embeddings, &data.encoders, rule)?;
+            target::take_over(&cfg.train, start, &report, &mut signature)?;
             (optimizer, taken) = (from_there, Some(report));
         }
         let averages = cfg.train.average.map(|_| params.copy()).transpose()?;
         let updated = sized(params.frozen(DType::F32, device))?;
         let predicting = sized(averages.as_ref().unwrap_or(&params).frozen(DType::F32, device))?;
-        let readout = Readout::new(tasks, &signature.links);
-        let scorer = Scorer { layer: layer.clone(), model: predicting, readout };
         if let (Some(name), false) = (symmetric_weights(&params.all())?.first(), cfg.train.allow_symmetry) {
             return Err(Error::Symmetric(name.clone()));
         }
@@ -78,7 +79,10 @@ impl Setup {
             if !balancer.restore(state.balance.take()) {
                 return Err(Error::Balance { path: path.to_owned() });
             }
+            // On the scales it has been trained on, none if it is older than they are.
+            signature.targets = Signature::read(path)?.targets;
         }
+        let scorer = Scorer { layer: layer.clone(), model: predicting, readout: signature.readout() };
         Ok(Self {
             layer,
             params,
@@ -105,6 +109,7 @@ fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
         normalizer: data.normalizer.clone(),
         encoders: data.encoders.clone(),
         links: cfg.train.links(&data.schema.tasks),
+        targets: target::fit(&cfg.train, &data.schema.tasks, &data.train),
         missing: MissingPolicy::of(&cfg.data),
         seed: cfg.train.seed,
     })

@@ -3,20 +3,22 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_layers::{Embeddings, Param};
+use mt_models::{Model, Signature};
 
 use crate::accumulate::{Labelled, collect};
 use crate::balance::Collected;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
+use crate::dominance::Dominance;
 use crate::error::Result;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, Scorer};
 use crate::event::{Event, Outcome};
-use crate::health::Health;
+use crate::health::Look;
 use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip};
 use crate::prefetch;
@@ -27,6 +29,7 @@ use crate::run::RunDir;
 use crate::running::{Running, Step};
 use crate::schedule::Position;
 use crate::setup::Setup;
+use crate::target;
 
 /// Trains the configured model on `data` and leaves its checkpoints in `run`: a new run from the start, an earlier one
 /// from its newest whole checkpoint. A run that was stopped at any moment and continued ends with the same bytes as one
@@ -37,6 +40,7 @@ use crate::setup::Setup;
 /// evaluation too, if it was the epoch's last), a checkpoint is written, and the outcome says so.
 ///
 /// # Errors
+/// [`Error::Unselectable`](crate::Error::Unselectable), [`Error::Label`](crate::Error::Label) and
 /// [`Error::Symmetric`](crate::Error::Symmetric) before the first step, [`Error::Diverged`](crate::Error::Diverged) at the
 /// first loss that is not finite, [`Error::NotFinite`](crate::Error::NotFinite) before a checkpoint with such a parameter, and
 /// whatever goes wrong with model or files. Checkpoints already written stay valid.
@@ -63,17 +67,22 @@ fn run_epochs<'scope, 'env: 'scope>(
 ) -> Result<Outcome> {
     let tasks = &data.schema.tasks;
     let ready = Setup::new(cfg, data, device, run)?;
-    let Setup { layer, params, model, averages, updated, scorer, signature, taken, resumed, .. } = ready;
-    let Setup { mut optimizer, mut state, mut balancer, .. } = ready;
+    let selection = cfg.train.selection(data)?;
+    Objective::check_labels(&cfg.train, tasks, &data.train)?;
+    let Setup { layer, params, model, averages, updated, taken, resumed, .. } = ready;
+    let Setup { mut scorer, mut signature, mut optimizer, mut state, mut balancer, .. } = ready;
     let (trainable, gradients) = (params.all(), params.gradients());
-    let objective = Objective::new(&cfg.train, tasks);
+    let objective = Objective::scaled(&cfg.train, tasks, &signature.targets);
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
     rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref() };
     run.remove_partial()?;
-    let save = |dir: &Path, optimizer: &Optimizer, state: &State| {
-        checkpoint::write(dir, &signature, weights, layer.embeddings(), optimizer, state)
+    let save = |dir: &Path, signature: &Signature, optimizer: &Optimizer, state: &State| {
+        checkpoint::write(dir, signature, weights, layer.embeddings(), optimizer, state)
+    };
+    let smear = |scorer: &mut Scorer, signature: &mut Signature| {
+        target::smear(&cfg.train, scorer, signature, &data.train, device)
     };
     let mut log = run.log(state.step)?;
     let mut tell = |event: Event| {
@@ -91,6 +100,9 @@ fn run_epochs<'scope, 'env: 'scope>(
         let checkpoint = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         tell(Event::Resumed { checkpoint, epoch: state.epoch, rows: state.rows, step: state.step, damaged })?;
     }
+    for text in &selection.warnings {
+        tell(Event::Warning { step: state.step, text: text.clone() })?;
+    }
 
     let probe = Probe {
         cfg,
@@ -103,10 +115,12 @@ fn run_epochs<'scope, 'env: 'scope>(
         device,
     };
     let due = |step, since| cfg.train.checkpoint.is_due(step, cfg.train.log_every, since);
-    let (mut running, mut unread) = (Running::new(tasks, &scorer.readout), Vec::new());
+    let targets = signature.targets.clone();
+    let mut dominance = Dominance::new(&cfg.train, tasks, &targets);
+    let (mut running, mut unread) = (Running::new(tasks, scorer.readout.clone()), Vec::new());
     let (epochs, mut seconds, mut seen, mut stopped) = (cfg.train.epochs, 0.0, 0, false);
     let mut saved = Instant::now();
-    while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&state.selected) {
+    while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&selection, &state.selected) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
         let rest = move || order(&cfg.train, rows, epoch).split_off(skipped);
         let started = Instant::now();
@@ -136,7 +150,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let Some(max) = cfg.train.clip_norm {
                 clip(&trainable, max)?;
             }
-            let factor = cfg.train.schedule.at(position, &cfg.train.select);
+            let factor = cfg.train.schedule.at(position, &selection.select);
             let mut update = || optimizer.step(&trainable, |i| factor * rates.params[i]);
             let mut add = || read.iter().try_for_each(|step| running.add(step));
             let update_tables = || {
@@ -156,14 +170,17 @@ fn run_epochs<'scope, 'env: 'scope>(
             }
             balancer.after_step(&objective, || probe.logits_again(&*updated, &xs[0], before, 0))?;
             if log {
+                let taken = running.steps();
                 let (loss, mut tasks) = running.take();
                 let cosines = balancer.report(&mut tasks);
+                dominance.add(&tasks, taken);
                 tell(Event::Progress { epoch, step, rows: state.rows, loss, tasks, cosines })?;
                 // Nothing is kept of the running metrics here, so a checkpoint need not hold them.
                 if state.rows < rows && (stopped || due(step, saved.elapsed())) {
                     probe.check_parameters(epoch, step)?;
                     state.balance = balancer.state();
-                    save(&run.step(step), &optimizer, &state)?;
+                    smear(&mut scorer, &mut signature)?;
+                    save(&run.step(step), &signature, &optimizer, &state)?;
                     run.prune(usize::MAX, None, KEEP_STEPS)?;
                     saved = Instant::now();
                 }
@@ -180,39 +197,66 @@ fn run_epochs<'scope, 'env: 'scope>(
         }
         probe.check_parameters(epoch, state.step)?;
         let tables = layer.embeddings().map(Embeddings::end_epoch).unwrap_or_default();
+        smear(&mut scorer, &mut signature)?;
         let valid = match &data.valid {
             Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
             None => None,
         };
-        state.selected.push(valid.as_ref().and_then(|valid| cfg.train.select.value(valid)));
+        let selected = valid.as_ref().and_then(|valid| selection.select.value(valid));
+        state.selected.push(selected);
         balancer.end_epoch();
         (state.epoch, state.rows, state.balance) = (epoch, 0, balancer.state());
-        let best = cfg.train.select.best(&state.selected);
+        let best = selection.select.best(&state.selected);
         let is_best = best.is_some_and(|best| best.epoch == epoch);
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
         let looked_at = data.valid.as_ref().unwrap_or(&data.train);
         if !tables.is_empty() {
             tell(Event::Tables { epoch, step: state.step, tables })?;
         }
-        let probed = probe.gradient()?;
-        let health = Health::of(&scorer, &signature.model, looked_at, tasks, device, probed)?;
-        tell(Event::Health { epoch, step: state.step, health })?;
+        let look = Look {
+            scorer: &scorer,
+            cfg: &signature.model,
+            table: looked_at,
+            tasks,
+            device,
+            trained: rows,
+            epoch: Duration::from_secs_f64(elapsed),
+            stop,
+        };
+        let gradients = probe.gradient()?;
+        for text in dominance.end_epoch(&gradients) {
+            tell(Event::Warning { step: state.step, text })?;
+        }
+        if let Some(health) = look.health(gradients)? {
+            tell(Event::Health { epoch, step: state.step, health })?;
+        }
         // Before the checkpoint: a line without one is left out when the run goes on, not the other way round.
         let step = state.step;
-        tell(Event::Epoch { epoch, step, seconds: elapsed, waited, rows_per_second, valid, best: is_best })?;
-        save(&run.checkpoint(epoch), &optimizer, &state)?;
+        tell(Event::Epoch {
+            epoch,
+            step,
+            seconds: elapsed,
+            waited,
+            rows_per_second,
+            valid,
+            selected,
+            best: is_best,
+        })?;
+        save(&run.checkpoint(epoch), &signature, &optimizer, &state)?;
         saved = Instant::now();
         run.set_best(best)?;
         run.prune(cfg.train.keep, best, 0)?;
     }
-    let best = cfg.train.select.best(&state.selected);
+    let best = selection.select.best(&state.selected);
     // Once more, for a run that was killed between its last checkpoint and these.
     run.set_best(best)?;
     if state.rows == 0 {
         run.prune(cfg.train.keep, best, 0)?;
     }
     if let Some(best) = best {
-        checkpoint::read(&run.checkpoint(best.epoch), weights, layer.embeddings(), cfg.train.optimizer)?;
+        let path = run.checkpoint(best.epoch);
+        checkpoint::read(&path, weights, layer.embeddings(), cfg.train.optimizer)?;
+        scorer.readout = Signature::read(&path)?.readout();
     }
     let (epochs, parameters) = (state.epoch, params.count());
     let interrupted = stopped && epochs < cfg.train.epochs;

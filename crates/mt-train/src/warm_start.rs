@@ -36,6 +36,22 @@ pub struct WarmStart {
     pub strict: bool,
 }
 
+impl WarmStart {
+    /// What `name` is called there.
+    pub(crate) fn there(&self, name: &str) -> String {
+        let renamed = self.rename.iter().filter(|(here, _)| name.starts_with(here.as_str()));
+        match renamed.max_by_key(|(here, _)| here.len()) {
+            Some((here, there)) => format!("{there}{}", &name[here.len()..]),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The model that weights are taken from, those aside.
+    pub(crate) fn signature(&self) -> Result<Signature> {
+        Ok(Signature::read(&folder(&self.from)?)?)
+    }
+}
+
 fn all() -> Vec<String> {
     vec!["*".to_owned()]
 }
@@ -187,11 +203,7 @@ impl Took<'_> {
         if !self.cfg.take.iter().any(|pattern| fits(pattern, name)) {
             return None;
         }
-        let renamed = self.cfg.rename.iter().filter(|(here, _)| name.starts_with(here.as_str()));
-        let there = match renamed.max_by_key(|(here, _)| here.len()) {
-            Some((here, there)) => format!("{there}{}", &name[here.len()..]),
-            None => name.to_owned(),
-        };
+        let there = self.cfg.there(name);
         if !is_there(&there) {
             self.report.missing.push(name.to_owned());
             return None;

@@ -12,13 +12,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::Dataset;
-use mt_train::Config;
+use mt_train::{Config, Selection};
 
 use self::findings::Findings;
 use self::plan::Plan;
 pub use self::space::Dimension;
 use self::trials::Trials;
 use crate::args::{SweepArgs, Usage};
+use crate::print::note;
 use crate::progress::seconds;
 use crate::{device, print, source, stop, threads};
 
@@ -33,12 +34,13 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let stop = stop::on_signal()?;
     let base = plan.config(&[])?;
     let data = source::load(&base, args.json)?;
-    check(&plan, &base, &data)?;
+    let Selection { select, warnings, .. } = check(&plan, &base, &data)?;
+    warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
     source::report_leaks(&data);
     plan.write()?;
     let trials = Trials::open(&plan, &data, &device)?;
     trials.run(args.parallel.get(), stop, args.json)?;
-    let findings = Findings::new(&plan, &base, &data, &device, trials.records())?;
+    let findings = Findings::new(&plan, &base, &data, (&device, &select), trials.records())?;
     findings.write(&device)?;
     if args.json {
         return print::line(serde_json::to_string(&findings.report)?);
@@ -52,13 +54,22 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     ))
 }
 
-/// What only the data tells: rows to judge on, and room for a model within a budget.
-fn check(plan: &Plan, base: &Config, data: &Dataset) -> Result<()> {
+/// What only the data tells: rows to judge on, by what, and room for a model within a budget.
+fn check(plan: &Plan, base: &Config, data: &Dataset) -> Result<Selection> {
     if data.valid.is_none() {
         return Err(Usage(format!("{}: needs validation rows to judge trials on", base.name)).into());
+    }
+    let selection = base.train.selection(data)?;
+    if !selection.compares {
+        return Err(Usage(format!(
+            "{}: a sweep compares epochs, and train.select.metric is none",
+            base.name
+        ))
+        .into());
     }
     plan.each(|cfg| {
         cfg.fitting_model(data)?;
         Ok(())
-    })
+    })?;
+    Ok(selection)
 }

@@ -12,7 +12,7 @@ use crate::args::{TrainArgs, Usage};
 use crate::history::History;
 use crate::pages::{RunPage, Shape, shapes};
 use crate::print::{line, note};
-use crate::progress::{Bar, count, seconds};
+use crate::progress::{Bar, count, rate, seconds};
 use crate::report::{metrics, number, thousands};
 use crate::stop::Interrupted;
 use crate::tensorboard::EventFile;
@@ -28,7 +28,8 @@ pub struct Summary {
     pub epochs: usize,
     pub interrupted: bool,
     pub best: Option<Best>,
-    pub rows_per_second: f64,
+    /// `None` if nothing has been trained.
+    pub rows_per_second: Option<f64>,
     /// Seconds of training steps, and of everything.
     pub train_seconds: f64,
     pub total_seconds: f64,
@@ -48,8 +49,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, args.json)?;
-    // What is wrong with the budget, the embeddings or the memory they take is said before a folder is made.
+    // What is wrong with the budget, the embeddings, the memory they take or the choice of epochs is said before a folder is made.
     cfg.fitting_model(&data)?;
+    cfg.train.selection(&data)?;
     let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
     let run = match earlier {
         Some((run, _)) => run,
@@ -93,6 +95,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
                 });
             }
             (false, Event::WarmStarted(taken)) => taken_lines(taken).iter().for_each(|line| bar.line(line)),
+            (false, Event::Warning { text, .. }) => bar.line(&format!("warning: {text}")),
             (false, Event::Health { health, .. }) => {
                 health.warnings.iter().for_each(|warning| bar.line(&format!("warning: {warning}")));
             }
@@ -113,6 +116,13 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     let (valid, valid_shapes) = score(&data.valid)?.unzip();
     let (test, test_shapes) = score(&data.test)?.unzip();
+    let history = History::read(&run)?;
+    // A run that was finished before has trained nothing now: its log says how fast it was.
+    let resting = outcome.rows == 0 && !outcome.interrupted;
+    let (train_seconds, rows_per_second) = match resting {
+        true => history.speed(),
+        false => (outcome.seconds, rate(outcome.rows as f64, outcome.seconds)),
+    };
     let summary = Summary {
         name: cfg.name.clone(),
         run: run.path().display().to_string(),
@@ -121,8 +131,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         epochs: outcome.epochs,
         interrupted: outcome.interrupted,
         best: outcome.best,
-        rows_per_second: outcome.rows as f64 / outcome.seconds,
-        train_seconds: outcome.seconds,
+        rows_per_second,
+        train_seconds,
         total_seconds: started.elapsed().as_secs_f64(),
         valid,
         test,
@@ -133,7 +143,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         named.into_iter().filter_map(|(name, evaluation)| Some((name, evaluation.as_ref()?))).collect();
     let page = RunPage {
         cfg: &cfg,
-        history: &History::read(&run)?,
+        history: &history,
         parameters: summary.parameters,
         best: summary.best,
         interrupted: summary.interrupted,
@@ -145,6 +155,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         judged: evaluations.first().map_or("no", |(name, _)| name),
     };
     page.write(run.path())?;
+    if resting {
+        note(finished(&summary, cfg.train.epochs));
+    }
     if args.json {
         print_json(&serde_json::json!({ "event": "summary", "summary": summary }))?;
     } else {
@@ -154,6 +167,20 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         return Err(Interrupted(format!("go on with: mt train --resume {}", summary.run)).into());
     }
     Ok(())
+}
+
+/// Says that there was nothing left to train, and how there would be.
+fn finished(Summary { run, epochs, .. }: &Summary, all: usize) -> String {
+    let why = if *epochs < all {
+        format!("train.patience ended it after {epochs} of {all} epochs")
+    } else {
+        format!("its {all} epochs are trained")
+    };
+    let more = 2 * all.max(1);
+    format!(
+        "{run} is finished: {why}, and nothing was trained now. To train on: mt train --resume {run} --extend --set \
+         train.epochs={more}"
+    )
 }
 
 fn print_json(value: &impl Serialize) -> Result<()> {
@@ -233,7 +260,7 @@ pub fn epoch_line(event: &Event) -> String {
 }
 
 fn print_summary(summary: &Summary, data: &Dataset) -> Result<()> {
-    let rate = count(summary.rows_per_second);
+    let rate = summary.rows_per_second.map_or_else(|| "-".into(), count);
     if let Some(best) = summary.best {
         let value = best.value.map(|v| format!(" ({v:.5} on the validation rows)")).unwrap_or_default();
         let all = seconds(summary.total_seconds);

@@ -50,6 +50,12 @@ pub fn details(summary: &str, text: &str) -> String {
     format!("<details>\n<summary>{}</summary>\n<pre>{}</pre>\n</details>\n", escape(summary), escape(text))
 }
 
+/// Lines of text, one below the other.
+pub fn list(lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("<li>{}</li>\n", escape(line))).collect();
+    format!("<ul>\n{lines}</ul>\n")
+}
+
 /// Text as it may stand between tags and in quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

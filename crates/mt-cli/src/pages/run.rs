@@ -20,7 +20,7 @@ pub struct RunPage<'a> {
     pub parameters: usize,
     pub best: Option<Best>,
     pub interrupted: bool,
-    pub rows_per_second: f64,
+    pub rows_per_second: Option<f64>,
     pub train_seconds: f64,
     pub device: &'a Device,
     /// Metrics with the weights of the best epoch, and which rows they are of.
@@ -47,6 +47,10 @@ impl RunPage<'_> {
             self.cfg.train.seed,
             self.facts(),
         );
+        let warnings: Vec<&str> = self.history.warnings().map(String::as_str).collect();
+        if !warnings.is_empty() {
+            body += &html::section("Warnings", &html::list(&warnings));
+        }
         let tables = |(rows, evaluation): &(&str, &Evaluation)| -> String {
             metric_grids(evaluation).iter().map(|grid| html::table(grid, &format!("{rows} rows"))).collect()
         };
@@ -75,11 +79,9 @@ impl RunPage<'_> {
     }
 
     fn facts(&self) -> String {
-        let mut facts = vec![
-            ("parameters", thousands(self.parameters)),
-            ("speed", format!("{} rows/s", count(self.rows_per_second))),
-            ("training", seconds(self.train_seconds)),
-        ];
+        let mut facts =
+            vec![("parameters", thousands(self.parameters)), ("training", seconds(self.train_seconds))];
+        facts.extend(self.rows_per_second.map(|rate| ("speed", format!("{} rows/s", count(rate)))));
         facts.extend(self.best.map(|best| ("best epoch", best.epoch.to_string())));
         html::facts(&facts)
     }

@@ -91,9 +91,10 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
                 };
                 numbers.extend(level.gates.iter().map(entropy));
             }
-            let GradientHealth { norms, cosines } = &health.gradients;
+            let GradientHealth { norms, cosines, shared } = &health.gradients;
             numbers.extend(norms.iter().map(|(part, norm)| (format!("gradient_norm/{part}"), *norm)));
             numbers.extend(cosines.iter().map(|(pair, cosine)| (format!("gradient_cosine/{pair}"), *cosine)));
+            numbers.extend(shared.iter().map(|(task, norm)| (format!("{task}/gradient_norm"), *norm)));
             Some((*step, numbers))
         }
         Event::Tables { step, tables, .. } => {
@@ -104,6 +105,6 @@ fn numbers(event: &Event) -> Option<(u64, Vec<(String, f64)>)> {
             };
             Some((*step, tables.iter().flat_map(of).collect()))
         }
-        Event::Started { .. } | Event::Resumed { .. } | Event::WarmStarted(_) => None,
+        Event::Started { .. } | Event::Resumed { .. } | Event::WarmStarted(_) | Event::Warning { .. } => None,
     }
 }

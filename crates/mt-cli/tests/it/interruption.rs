@@ -213,3 +213,28 @@ fn a_hangup_that_is_ignored_at_the_start_stays_ignored_in_every_command() {
     child.kill().expect("killed");
     child.wait().expect("it ends");
 }
+
+#[test]
+fn resuming_a_finished_run_says_so_and_keeps_its_figures() {
+    let folder = Folder::trained();
+    let summary = |folder: &Folder| -> serde_json::Value {
+        serde_json::from_str(&folder.read("run/summary.json")).expect("JSON")
+    };
+    let before = summary(&folder);
+    let said = folder.mt(&["train", "--resume", "run"]);
+    let words = "run is finished: its 2 epochs are trained, and nothing was trained now. To train on: mt train --resume run \
+                 --extend --set train.epochs=4\n";
+    assert!(said.err.ends_with(words), "{}", said.err);
+    assert!(!said.done().contains("NaN"));
+    let after = summary(&folder);
+    for key in ["rows_per_second", "train_seconds"] {
+        let [before, after] = [&before, &after].map(|summary| summary[key].as_f64().expect("a number"));
+        assert!(after > 0.0 && (after / before - 1.0).abs() < 0.01, "{key}: {after}, before {before}");
+    }
+    assert_eq!(after["valid"], before["valid"]);
+    assert!(!folder.read("run/report.html").contains("NaN"));
+    let patient = ["--set", "train.patience=1", "--set", "train.rates={'*': 0}", "--set", "train.epochs=9"];
+    folder.mt(&[&["train", "tiny.yaml", "--run-dir", "patient"], &patient[..]].concat()).done();
+    let said = folder.mt(&["train", "--resume", "patient"]);
+    assert!(said.err.contains("train.patience ended it after 2 of 9 epochs"), "{}", said.err);
+}

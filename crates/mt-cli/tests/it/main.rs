@@ -20,6 +20,7 @@ mod platform;
 mod predicting;
 mod reporting;
 mod scoring;
+mod selecting;
 mod serving;
 mod serving_log;
 mod support;

@@ -89,18 +89,6 @@ fn a_test_set_of_one_class_has_no_auc() {
 }
 
 #[test]
-fn a_validation_set_of_one_class_leaves_the_last_epoch_as_the_best() {
-    let folder = Folder::tiny();
-    let text = rows(100, 2);
-    let unliked = text.lines().filter(|line| line.get(2..3) != Some("1")).map(|line| line.to_owned() + "\n");
-    folder.write("unliked.csv", unliked.collect::<String>());
-    folder.write("tiny.yaml", TINY.replace("rows.csv}", "rows.csv, valid: unliked.csv}"));
-    folder.mt(&["train", "tiny.yaml", "--run-dir", "run", "--set", "train.select.task=liked"]).done();
-    let best: serde_json::Value = serde_json::from_str(&folder.read("run/best.json")).expect("JSON");
-    assert_eq!(best, serde_json::json!({ "epoch": 2, "value": null }));
-}
-
-#[test]
 fn the_json_form_is_one_object_a_line_and_nothing_else() {
     let folder = Folder::tiny();
     let said = folder.mt(&["train", "tiny.yaml", "--run-dir", "run", "--json", "--set", "train.log_every=1"]);

@@ -3,6 +3,7 @@
 mod depth;
 mod locate;
 mod select;
+mod selection;
 mod text;
 mod train;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
 pub use self::select::{Select, SelectMetric};
+pub use self::selection::Selection;
 pub use self::train::{CheckpointConfig, TrainConfig};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -60,9 +62,12 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
-        let cfg: Self = text::parse(text, origin, overrides)?;
+        let mut cfg: Self = text::parse(text, origin, overrides)?;
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
+        // Whoever reads the labels can say where one is that the loss does not take.
+        let ranges: Vec<_> = cfg.tasks.iter().map(|task| cfg.train.label_range(task)).collect();
+        cfg.tasks.iter_mut().zip(ranges).for_each(|(task, range)| task.range = range);
         Ok(cfg)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mt_data::{Task, TaskConfig, TaskKind};
+use mt_data::{LabelRange, Task, TaskConfig, TaskKind};
 use mt_layers::{LossKind, RowOptimizer};
 use mt_models::Link;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::select::{Select, SelectMetric};
 use crate::balance::{BalanceConfig, BalanceKind};
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleKind};
 use crate::warm_start::WarmStart;
 
 /// How a model is trained.
@@ -64,6 +64,13 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "yaml", serde(with = "serde_yaml::with::singleton_map_recursive"))]
     pub task_losses: BTreeMap<String, LossKind>,
+    /// Learn regressions on the scale of their training labels, mean 0 and standard deviation 1, and undo it in
+    /// predictions. Default true.
+    #[serde(skip_serializing_if = "is_true")]
+    pub standardize: bool,
+    /// Predict the mean under `log-mse`, by a factor taken on the training rows. Default true.
+    #[serde(skip_serializing_if = "is_true")]
+    pub smearing: bool,
     /// Weight of a task's loss in the sum, by task. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_weights: BTreeMap<String, f32>,
@@ -107,6 +114,8 @@ impl Default for TrainConfig {
             label_smoothing: 0.0,
             loss: LossKind::default(),
             task_losses: BTreeMap::new(),
+            standardize: true,
+            smearing: true,
             task_weights: BTreeMap::new(),
             balance: BalanceConfig::default(),
             load_balance: 0.0,
@@ -156,6 +165,14 @@ impl TrainConfig {
         }
     }
 
+    /// What the loss of a task takes as a label, where that is not every label of its kind.
+    pub(super) fn label_range(&self, task: &TaskConfig) -> Option<LabelRange> {
+        let loss = *self.task_losses.get(&task.name)?;
+        let (from, inclusive) = loss.least_label()?;
+        let name = serde_json::to_value(loss).ok()?;
+        Some(LabelRange { from, inclusive, loss: name.as_str()?.to_owned() })
+    }
+
     /// How outputs of the regressions become predictions, where that is not the identity.
     pub fn links(&self, tasks: &[Task]) -> BTreeMap<String, Link> {
         let link = |task: &Task| (task.name.clone(), Link::of(self.loss_of(task)));
@@ -165,12 +182,6 @@ impl TrainConfig {
     /// Learning rate of embedding tables.
     pub fn table_rate(&self) -> f64 {
         self.table_lr.unwrap_or(self.optimizer.lr)
-    }
-
-    /// Whether the best epoch of these is so long ago that training ends.
-    pub(crate) fn is_patience_over(&self, selected: &[Option<f64>]) -> bool {
-        let best = self.select.best(selected).map_or(0, |best| best.epoch);
-        self.patience.is_some_and(|patience| selected.len() - best >= patience)
     }
 
     fn table_problems(&self) -> Vec<(String, bool, String)> {
@@ -203,6 +214,21 @@ impl TrainConfig {
         if let Some(decay) = self.average {
             let good = decay > 0.0 && decay < 1.0;
             check("train.average", good, format!("expected a number between 0 and 1, found {decay}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing asks which epoch is better where none is compared with another.
+    fn check_unselected(&self, check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
+        let set = [
+            ("select.task", self.select.task.is_some()),
+            ("select.weights", !self.select.weights.is_empty()),
+            ("patience", self.patience.is_some()),
+            ("schedule.kind", self.schedule.kind == ScheduleKind::Plateau),
+        ];
+        for (key, set) in set {
+            let good = !set || self.select.metric != SelectMetric::None;
+            check(&format!("train.{key}"), good, "compares epochs, and train.select.metric is none".into())?;
         }
         Ok(())
     }
@@ -296,6 +322,7 @@ impl TrainConfig {
         check("train.select.weights", weighs, problem.into())?;
         let one = self.select.weights.is_empty() || self.select.task.is_none();
         check("train.select.weights", one, "train.select.task names a single one already".into())?;
+        self.check_unselected(check)?;
         let chosen = |task: &&TaskConfig| self.select.looks_at(&task.name);
         if let Some(task) = tasks.iter().filter(chosen).find(|task| task.kind == TaskKind::Regression) {
             let good = self.select.metric != SelectMetric::LogLoss;
@@ -312,6 +339,10 @@ const MAX_BATCH: usize = 1 << 20;
 
 fn is_one(n: &usize) -> bool {
     *n == 1
+}
+
+fn is_true(x: &bool) -> bool {
+    *x
 }
 
 fn is_zero(x: &f64) -> bool {

@@ -22,6 +22,9 @@ pub struct GradientHealth {
     pub norms: BTreeMap<String, f64>,
     /// Cosine of the angle between two tasks' gradients of what they share, under `a/b`; none without anything shared.
     pub cosines: BTreeMap<String, f64>,
+    /// Norm of each task's gradient of what the tasks share; none without anything shared.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared: BTreeMap<String, f64>,
 }
 
 impl GradientHealth {
@@ -65,7 +68,11 @@ impl Probe<'_> {
         )?;
         let norms = self.norms()?;
         self.reset();
-        Ok(GradientHealth { norms, cosines: self.cosines(&Gram::new(count, products)) })
+        let gram = Gram::new(count, products);
+        let named =
+            self.data.schema.tasks.iter().enumerate().map(|(t, task)| (task.name.clone(), gram.norm(t)));
+        let shared = named.filter(|(_, norm)| *norm > 0.0 && norm.is_finite()).collect();
+        Ok(GradientHealth { norms, cosines: self.cosines(&gram), shared })
     }
 
     fn norms(&self) -> Result<BTreeMap<String, f64>> {
@@ -149,7 +156,7 @@ mod tests {
         let named = |values: &[(&str, f64)]| values.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
         let norms = named(&[("gates", 0.0), ("shared", 0.0), ("towers", 1.0)]);
         let cosines = named(&[("a/b", -0.5), ("a/c", -0.1), ("b/c", 0.9)]);
-        let words = GradientHealth { norms, cosines }.warnings();
+        let words = GradientHealth { norms, cosines, ..Default::default() }.warnings();
         assert_eq!(
             words,
             [

@@ -111,6 +111,7 @@ fn full() -> Config {
             label: ColumnRef::Index(0),
             kind: TaskKind::Multiclass { classes: 3 },
             within: Some(ColumnRef::Index(1)),
+            range: None,
         }],
         model: ModelConfig {
             kind: ModelKind::Ple,
@@ -175,6 +176,8 @@ fn full() -> Config {
             patience: Some(1),
             loss: LossKind::CrossEntropy,
             task_losses: [("like".into(), LossKind::Mse)].into(),
+            standardize: false,
+            smearing: false,
             task_weights: [("like".into(), 1.0)].into(),
             balance: BalanceConfig {
                 kind: BalanceKind::Dwa,

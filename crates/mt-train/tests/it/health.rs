@@ -141,3 +141,60 @@ fn plain_training_reports_the_angles_that_gradient_balancing_sees() {
     let (alone, _) = gradients(&alone, dir.path(), "alone");
     assert!(alone.cosines.is_empty() && alone.norms.contains_key("own"), "{alone:?}");
 }
+
+/// A network of so many experts on two columns.
+fn wide(dir: &std::path::Path, experts: usize) -> Config {
+    let draw = |salt| mt_data::permutation(2000, 5, salt);
+    let (a, b, c) = (draw(1), draw(2), draw(3));
+    let row = |i: usize| format!("{},{},{},{}\n", a[i], b[i], (a[i] + c[i]) / 2000, (b[i] + c[i]) / 2000);
+    let text = "a,b,click,buy\n".to_owned() + &(0..2000).map(row).collect::<String>();
+    std::fs::write(dir.join("wide.csv"), text).expect("a file");
+    let text = format!(
+        "version: 1\nname: wide\ndata: {{csv: {{train: '{}'}}, valid_fraction: 0}}\ntasks: [{{name: click, label: click}}, \
+         {{name: buy, label: buy}}]\nmodel: {{kind: mmoe, experts: {experts}, expert: [8], tower: [4]}}\ntrain: {{epochs: \
+         1, batch_size: 128}}\n",
+        dir.join("wide.csv").display()
+    );
+    Config::parse(&text, "test.yaml", &[]).expect("valid")
+}
+
+#[test]
+fn a_thousand_experts_are_looked_at_in_less_time_than_their_epoch() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cfg = wide(dir.path(), 1024);
+    let (mut last, mut took, mut level) = (std::time::Instant::now(), None, None);
+    let mut seconds = 0.0;
+    run_in(&cfg, &load(&cfg), &dir.path().join("run"), &mut |event| match event {
+        Event::Progress { .. } => last = std::time::Instant::now(),
+        Event::Health { health, .. } => {
+            (took, level) = (Some(last.elapsed().as_secs_f64()), Some(health.levels[0].clone()));
+        }
+        Event::Epoch { seconds: s, .. } => seconds = *s,
+        _ => {}
+    });
+    let (took, level) = (took.expect("a look"), level.expect("a level"));
+    // With the gradient of a batch, which is one of 16 steps; a tenth on a quiet machine.
+    assert!(took < 0.5 * seconds + 0.2, "{took} s after an epoch of {seconds} s");
+    assert_eq!((level.experts.len(), level.ranked), (1024, Some(32)));
+    assert!(level.effective_rank > 1.5 && level.effective_rank < 32.0, "{}", level.effective_rank);
+    assert_eq!(level.gates["click"].weights.len(), 1024);
+    assert!((level.gates["click"].weights.iter().sum::<f64>() - 1.0).abs() < 1e-4);
+}
+
+#[test]
+fn a_run_that_is_stopped_at_the_end_of_an_epoch_looks_at_nothing_and_keeps_the_epoch() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cfg = wide(dir.path(), 8);
+    let (data, stop) = (load(&cfg), AtomicBool::new(false));
+    let run = RunDir::create(&dir.path().join("run"), &cfg).expect("a run");
+    let (mut looks, mut epochs) = (0, 0);
+    train(&cfg, &data, &Device::Cpu, &run, &stop, &mut |event| match event {
+        Event::Progress { rows: 2000, .. } => stop.store(true, std::sync::atomic::Ordering::Relaxed),
+        Event::Health { .. } => looks += 1,
+        Event::Epoch { .. } => epochs += 1,
+        _ => {}
+    })
+    .expect("stops");
+    assert_eq!((looks, epochs), (0, 1));
+    assert_eq!(run.epochs().expect("checkpoints"), [1]);
+}

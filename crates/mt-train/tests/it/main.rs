@@ -17,5 +17,6 @@ mod health;
 mod labels;
 mod norm;
 mod select;
+mod targets;
 mod training;
 mod warm_start;

@@ -41,3 +41,19 @@ fn a_choice_says_what_it_is_made_by() {
     assert_eq!(select("{metric: log-loss, task: like}"), "log loss, like");
     assert_eq!(select("{weights: {completion: 0.3, like: 0.7}}"), "AUC, mean of 0.3 completion + 0.7 like");
 }
+
+#[test]
+fn an_undefined_value_is_better_than_none() {
+    let select = |metric| Select { metric, ..Select::default() };
+    for (metric, larger) in [(SelectMetric::Auc, true), (SelectMetric::LogLoss, false)] {
+        let select = select(metric);
+        assert!(!select.is_better(None, None) && !select.is_better(None, Some(0.1)));
+        assert!(select.is_better(Some(0.1), None));
+        assert_eq!(select.is_better(Some(0.2), Some(0.1)), larger);
+        let best = select.best(&[None, Some(0.3), None, None]).expect("a best epoch");
+        assert_eq!((best.epoch, best.value), (2, Some(0.3)));
+    }
+    // Without validation rows.
+    assert_eq!(select(SelectMetric::Auc).best(&[None; 3]).map(|best| best.epoch), Some(3));
+    assert_eq!(select(SelectMetric::Auc).best(&[]), None);
+}

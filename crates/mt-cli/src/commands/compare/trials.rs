@@ -68,6 +68,7 @@ pub fn trials(
             previous => {
                 let data = source::load(cfg, quiet)?;
                 cfg.fitting_model(&data)?;
+                cfg.train.selection(&data)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
                 source::report_leaks(&data);
                 data
@@ -145,8 +146,11 @@ fn trial(
     }
     let outcome = train(cfg, data, device, &run, stop, &mut |event| {
         bar.train(event, cfg.train.epochs);
-        if !quiet && matches!(event, Event::Epoch { best: true, .. }) {
-            bar.line(&epoch_line(event));
+        match event {
+            _ if quiet => {}
+            Event::Epoch { best: true, .. } => bar.line(&epoch_line(event)),
+            Event::Warning { text, .. } => bar.line(&format!("warning: {text}")),
+            _ => {}
         }
     })?;
     bar.finish();
@@ -180,7 +184,7 @@ fn judge(cfg: &Config, run: &RunDir, outcome: &Outcome, data: &Dataset, device: 
         parameters: trial.parameters,
         best: outcome.best,
         interrupted: false,
-        rows_per_second: trial.rows_per_second,
+        rows_per_second: Some(trial.rows_per_second),
         train_seconds: trial.train_seconds,
         device,
         evaluations: &[(judged_rows(data), &trial.test), ("training", &trial.train)],

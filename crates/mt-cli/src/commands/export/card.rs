@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use mt_models::{Predictor, TableFormat, count, inventory};
+use mt_models::{Link, Predictor, Signature, TableFormat, TaskKind, count, inventory};
 use mt_train::Config;
 
 use super::Quality;
@@ -40,6 +40,9 @@ pub fn text(
     }
     fact("epoch", epoch.map_or_else(|| "not a whole one".into(), |epoch| epoch.to_string()));
     fact("seed", signature.seed.to_string());
+    for task in schema.tasks.iter().filter(|task| task.kind == TaskKind::Regression) {
+        fact(&format!("prediction of {}", task.name), regression(signature, &task.name));
+    }
     match (cfg.data.row_files(), &cfg.data.synth) {
         (Some(files), _) => {
             let files = [("training", Some(files.train)), ("validation", files.valid), ("test", files.test)];
@@ -78,6 +81,24 @@ pub fn text(
     line("To predict raw values in a program, add the crate `mt-models`:\n".to_owned());
     line(RUST.to_owned());
     text
+}
+
+/// What the prediction of a regression is, and the scale it was learned on.
+fn regression(signature: &Signature, task: &str) -> String {
+    let target = signature.targets.get(task);
+    let smearing = target.map_or(1.0, |target| target.smearing);
+    let what = match signature.links.get(task).copied().unwrap_or_default() {
+        Link::Identity => "the label".to_owned(),
+        Link::Exp => "the mean label, as odds".to_owned(),
+        Link::ExpM1 if smearing == 1.0 => {
+            "`e^u - 1`, nearer to the label's median than to its mean".to_owned()
+        }
+        Link::ExpM1 => format!("the mean label, `{smearing:.4} e^u - 1`"),
+    };
+    match target {
+        Some(target) => format!("{what}; learned as (· - {:.6}) / {:.6}", target.mean, target.sd),
+        None => what,
+    }
 }
 
 const RUST: &str = "\

@@ -5,7 +5,7 @@ use candle_core::Device;
 use mt_data::{Dataset, Table};
 use mt_metrics::{OverRows, Seeds};
 use mt_models::Predictor;
-use mt_train::{Config, RunDir, Scored, write_file, write_json};
+use mt_train::{Config, RunDir, Scored, Select, write_file, write_json};
 use serde::Serialize;
 
 use super::plan::Plan;
@@ -60,7 +60,7 @@ impl<'a> Findings<'a> {
         plan: &'a Plan,
         base: &Config,
         data: &Dataset,
-        device: &Device,
+        (device, select): (&Device, &Select),
         trials: Vec<Record>,
     ) -> Result<Self> {
         let (best, set) = trials.first().map(|best| (best.trial, best.set.clone())).unwrap_or_default();
@@ -68,7 +68,7 @@ impl<'a> Findings<'a> {
             Some(table) if best != 0 => differences(plan, base, table, best, device)?,
             _ => Vec::new(),
         };
-        let (name, metric) = (base.name.clone(), base.train.select.to_string());
+        let (name, metric) = (base.name.clone(), select.to_string());
         let compare = (best != 0).then(|| {
             // Seeds that nothing was chosen by.
             let (folder, seed) = (plan.folder.display(), base.train.seed.wrapping_add(1));

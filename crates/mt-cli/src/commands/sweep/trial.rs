@@ -10,6 +10,7 @@ use mt_train::{Config, Error, Event, RunDir, Select, read_state, train};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use crate::progress::rate;
 
 /// Trials that a median is taken of at least.
 const PEERS: usize = 5;
@@ -100,9 +101,9 @@ pub fn trial(
     } else {
         let enough = AtomicBool::new(false);
         let outcome = train(&cfg, data, device, &run, &enough, &mut |event| {
-            if let Event::Epoch { epoch, valid, .. } = event {
+            if let Event::Epoch { epoch, selected, .. } = event {
                 epochs.truncate(epoch - 1);
-                epochs.push(valid.as_ref().and_then(|valid| select.value(valid)));
+                epochs.push(*selected);
                 if *epoch < cfg.train.epochs && is_hopeless(&epochs) {
                     ended = Ended::Hopeless;
                 }
@@ -115,7 +116,7 @@ pub fn trial(
             Ok(outcome) if outcome.interrupted && ended != Ended::Hopeless => return Ok(None),
             Ok(outcome) => {
                 seconds = outcome.seconds;
-                rows_per_second = Some(outcome.rows as f64 / seconds).filter(|rate| rate.is_finite());
+                rows_per_second = rate(outcome.rows as f64, seconds);
             }
             // Too large a learning rate, say: others go on.
             Err(error @ (Error::Diverged { .. } | Error::NotFinite { .. })) => {
