@@ -199,3 +199,27 @@ fn a_configuration_is_compared_with_itself_under_other_values() {
         "--set model.experts=0: model.experts: expected 1 to 1024, found 0",
     );
 }
+
+#[test]
+fn a_gate_gains_where_tabs_want_different_things_and_not_where_there_are_none() {
+    let folder = Folder::new();
+    let tabs: Vec<String> = (0..8).map(|tab| format!("tab_{tab}")).collect();
+    let tabs = tabs.join(", ");
+    let compare = |contexts: usize, out: &str| {
+        let gates = match contexts {
+            1 => String::new(),
+            _ => format!(", gate_fields: {{completion: [{tabs}], like: [{tabs}]}}"),
+        };
+        let kinds = ["shared-bottom, bottom: [117]".to_owned(), format!("mmoe, experts: 8{gates}")];
+        for (name, kind) in ["a.yaml", "b.yaml"].into_iter().zip(kinds) {
+            let rows = format!("{{rows: 40000, interaction: 0, correlation: 0, contexts: {contexts}}}");
+            let yaml = SYNTH.replace("{rows: 2000}", &rows).replace("KIND", &format!("{kind}, budget: 3000"));
+            folder.write(name, yaml.replace("epochs: 1", "epochs: 3, optimizer: {kind: adam, lr: 0.005}"));
+        }
+        let table = folder.mt(&["compare", "a.yaml", "b.yaml", "--out", out, "--json"]).json();
+        assert_eq!((&table[0][2]["model"], &table[0][2]["task"]), (&"b".into(), &"completion".into()));
+        table[0][2]["difference"].as_f64().expect("a number")
+    };
+    let (without, with) = (compare(1, "one"), compare(8, "eight"));
+    assert!(without < 0.003 && with > 0.01, "{without} without tabs, {with} with eight");
+}
