@@ -143,9 +143,10 @@ impl OverRows for Influence {
         Some(variance_of_mean(self.rows.iter().copied()))
     }
 
-    fn variance_of_difference(&self, other: &Self) -> Option<f64> {
-        let between = self.rows.iter().zip(&other.rows).map(|(own, other)| own - other);
-        (self.rows.len() == other.rows.len()).then(|| variance_of_mean(between))
+    fn difference(&self, other: &Self) -> Option<Self> {
+        let rows = self.rows.iter().zip(&other.rows).map(|(own, other)| own - other);
+        (self.rows.len() == other.rows.len())
+            .then(|| Self { value: self.value - other.value, rows: rows.collect() })
     }
 }
 

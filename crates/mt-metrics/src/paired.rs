@@ -32,7 +32,7 @@ impl PairedTest {
     }
 
     fn over_rows<M: OverRows>(own: &M, other: &M) -> Option<Self> {
-        Some(Self::new(own.value() - other.value(), own.variance_of_difference(other)?, None))
+        Some(Self::new(own.value() - other.value(), own.difference(other)?.variance()?, None))
     }
 
     /// The confidence interval of `difference` at `level` (0.95, say).
@@ -78,20 +78,14 @@ impl OverRows for DeLong {
         self.covariance(self)
     }
 
-    fn variance_of_difference(&self, other: &Self) -> Option<f64> {
-        if !self.same_classes(other) {
-            return None;
-        }
-        let difference = self.auc - other.auc;
-        // From the differences row by row, not Var + Var - 2 Cov: nothing cancels, and equal models give exactly 0.
-        let positives = variance_of_mean(&self.positives, &other.positives, difference)?;
-        Some(positives + variance_of_mean(&self.negatives, &other.negatives, difference)?)
+    fn difference(&self, other: &Self) -> Option<Self> {
+        // Row by row, not Var + Var - 2 Cov: nothing cancels, and equal models give exactly 0.
+        let less =
+            |own: &[f64], other: &[f64]| own.iter().zip(other).map(|(own, other)| own - other).collect();
+        self.same_classes(other).then(|| Self {
+            auc: self.auc - other.auc,
+            positives: less(&self.positives, &other.positives),
+            negatives: less(&self.negatives, &other.negatives),
+        })
     }
-}
-
-/// The variance of the mean of `xs - ys`, which is `mean`; `None` for fewer than two values.
-fn variance_of_mean(xs: &[f64], ys: &[f64], mean: f64) -> Option<f64> {
-    let sum: f64 = xs.iter().zip(ys).map(|(x, y)| (x - y - mean).powi(2)).sum();
-    let count = xs.len() as f64;
-    (xs.len() > 1).then(|| sum / (count - 1.0) / count)
 }

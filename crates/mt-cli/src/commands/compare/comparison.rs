@@ -77,8 +77,8 @@ const LEVEL: f64 = 0.95;
 
 /// What the runs of one model say about one task; `None` where one of them is undefined.
 fn judge(runs: &[Trial], task: usize) -> Option<Seeds<Ranked>> {
-    let all: Option<Vec<Ranked>> = runs.iter().map(|run| run.ranked[task].clone()).collect();
-    Seeds::new(&all?)
+    let all: Option<Vec<_>> = runs.iter().map(|run| Some((run.seed, run.ranked[task].clone()?))).collect();
+    Seeds::new(all?)
 }
 
 /// Of what is never outside 0 to 1.

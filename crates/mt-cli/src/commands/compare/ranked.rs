@@ -53,10 +53,10 @@ impl OverRows for Ranked {
         }
     }
 
-    fn variance_of_difference(&self, other: &Self) -> Option<f64> {
+    fn difference(&self, other: &Self) -> Option<Self> {
         match (self, other) {
-            (Self::Auc(own), Self::Auc(other)) => own.variance_of_difference(other),
-            (Self::Other(own), Self::Other(other)) => own.variance_of_difference(other),
+            (Self::Auc(own), Self::Auc(other)) => own.difference(other).map(Self::Auc),
+            (Self::Other(own), Self::Other(other)) => own.difference(other).map(Self::Other),
             _ => None,
         }
     }

@@ -39,7 +39,7 @@ pub fn caveat(seeds: usize) -> Option<&'static str> {
              difference round (--seeds 3 takes that into account)",
         ),
         2 => Some(
-            "two seeds each leave 1 to 2 degrees of freedom, so that only a difference of 4 to 13 standard errors has \
+            "two seeds each may leave a single degree of freedom, so that only a difference of 13 standard errors has \
              p < 0.05; take --seeds 3 or more",
         ),
         _ => None,

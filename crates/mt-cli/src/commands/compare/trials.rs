@@ -20,6 +20,7 @@ use crate::stop::Interrupted;
 
 /// One run.
 pub struct Trial {
+    pub seed: u64,
     /// Its folder within that of the model.
     pub folder: String,
     pub history: History,
@@ -168,6 +169,7 @@ fn judge(cfg: &Config, run: &RunDir, outcome: &Outcome, data: &Dataset, device: 
         Ranked::new(task, &Scored::new(&predictions, table, tasks, t, table.mask()))
     };
     let trial = Trial {
+        seed: cfg.train.seed,
         folder: folder(cfg),
         history: History::read(run)?,
         shapes: shapes(&predictions, table, tasks),

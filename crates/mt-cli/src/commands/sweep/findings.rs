@@ -225,7 +225,7 @@ fn differences(
     device: &Device,
 ) -> Result<Vec<Difference>> {
     let [before, after] = [0, best].map(|trial| ranked(plan, cfg, table, trial, device));
-    let one = |run: &Option<Ranked>| run.as_ref().and_then(|run| Seeds::new(std::slice::from_ref(run)));
+    let one = |run: &Option<Ranked>| Seeds::new(vec![(cfg.train.seed, run.clone()?)]);
     let compared = |(task, (before, after)): (&mt_data::TaskConfig, (Option<Ranked>, Option<Ranked>))| {
         let test = one(&before).zip(one(&after)).and_then(|(before, after)| after.paired(&before));
         let (before, after) = (before.map(|ranked| ranked.value()), after.map(|ranked| ranked.value()));
