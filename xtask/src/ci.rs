@@ -1,39 +1,54 @@
 //! Everything that must pass before a change is merged, on a machine with nothing but a Rust toolchain.
 
-use crate::command::{self, command, succeeds};
-use crate::tidy;
-use anyhow::{Context, Result};
-use std::path::Path;
+use crate::command::{self, command, output, succeeds};
+use crate::{packages, tidy};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// A crate outside the workspace that uses ours as anyone would, and fails unless its model learns; run if it is there.
 const EXTERNAL: &str = "docs/examples/external/Cargo.toml";
 
+/// Where Python keeps the runtime that ONNX files are checked with, and what it is made of.
+const ONNX: &str = "target/onnx";
+const RUNTIME: &str = "numpy==2.2.6 onnx==1.19.1 onnxruntime==1.23.2";
+
 type Step = (&'static str, fn() -> Result<()>);
 
-/// In this order: what is quick or fails often comes first.
-const STEPS: [Step; 9] = [
+/// In this order: what is quick or fails often comes first. Each step uses what the ones before it have built: the
+/// dependencies are compiled once to be run and once to be checked.
+const STEPS: [Step; 11] = [
     ("tools", install_tools),
     ("format", || run("cargo fmt --all --check")),
     ("tidy", tidy::run),
     ("clippy", || run("cargo clippy --workspace --all-targets --locked -- -D warnings")),
-    ("test", || run("cargo test --workspace --locked")),
+    ("features", features),
+    ("test", test),
     ("doc", doc),
     ("deny", deny),
-    ("bench", || run("cargo bench --workspace --no-run --locked")),
+    ("packages", packages::check),
     ("external", external),
+    ("rust-version", rust_version),
 ];
 
-/// Runs every step, with its time, and stops at the first that fails.
-pub fn run_all() -> Result<()> {
+/// Runs the steps of these names, or all where none is given, with their times, and stops at the first that fails.
+pub fn run_steps(names: &[&str]) -> Result<()> {
     let start = Instant::now();
-    for (name, step) in STEPS {
+    let known = STEPS.map(|(name, _)| name);
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        bail!("there is no step {name:?}; the steps are {}", known.join(", "));
+    }
+    for (name, step) in STEPS.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)) {
         println!("==> {name}");
         let start = Instant::now();
         step().with_context(|| format!("{name} failed"))?;
         println!("==> {name}: passed in {:.1} s", start.elapsed().as_secs_f64());
     }
-    println!("==> all passed in {:.1} s", start.elapsed().as_secs_f64());
+    println!(
+        "==> {} passed in {:.1} s",
+        if names.is_empty() { "all".into() } else { names.join(", ") },
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -50,11 +65,47 @@ fn install_tools() -> Result<()> {
         }
     }
     if !succeeds(&mut command("cargo deny --version")) {
-        // Pinned, so that a new release can't fail a change that didn't cause it.
-        run("cargo install --locked cargo-deny --version 0.20.2")
+        // Pinned, so that a new release can't fail a change that didn't cause it; not optimised, as it runs for a second.
+        run("cargo install --locked --debug cargo-deny --version 0.20.2")
             .context("cargo-deny is needed for deny.toml")?;
     }
     Ok(())
+}
+
+/// What can be switched off: alone and together, in every crate through which it goes.
+fn features() -> Result<()> {
+    let crates = ["mt-data", "mt-models", "mt-train", "mt-onnx", "mt-serve", "mt-capi", "mt-cli"];
+    for name in crates {
+        run(&format!("cargo clippy --locked --no-default-features -p {name} -- -D warnings"))?;
+    }
+    run("cargo clippy --locked --no-default-features --features parquet -p mt-data -- -D warnings")?;
+    run("cargo clippy --locked --no-default-features --features zstd -p mt-data -- -D warnings")?;
+    run("cargo clippy --locked --no-default-features --features yaml -p mt-train -- -D warnings")
+}
+
+/// All tests, ONNX files against ONNX Runtime among them, and each benchmark once, for a look at whether it runs.
+fn test() -> Result<()> {
+    let python = onnx_runtime()?;
+    let line = "cargo test --workspace --locked";
+    println!("$ MT_ONNX_PYTHON={} {line}", python.display());
+    command::run(command(line).env("MT_ONNX_PYTHON", &python))
+}
+
+/// A Python with ONNX Runtime: the one that `MT_ONNX_PYTHON` names, or one of our own.
+fn onnx_runtime() -> Result<PathBuf> {
+    if let Some(python) = std::env::var_os("MT_ONNX_PYTHON") {
+        return Ok(python.into());
+    }
+    let python = std::env::current_dir()?.join(ONNX).join("bin/python");
+    let check = ["-c", "import onnx, onnxruntime"];
+    if !succeeds(command(&python.display().to_string()).args(check)) {
+        run(&format!("python3 -m venv {ONNX}"))?;
+        run(&format!("{} -m pip install --quiet --disable-pip-version-check {RUNTIME}", python.display()))
+            .context(
+                "ONNX files are checked with ONNX Runtime; MT_ONNX_PYTHON may name a Python that has it",
+            )?;
+    }
+    Ok(python)
 }
 
 fn doc() -> Result<()> {
@@ -77,4 +128,19 @@ fn external() -> Result<()> {
     // Its own target folder: its dependencies are resolved apart from the workspace's. They are not optimised: that
     // would take minutes to save seconds.
     run(&format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external"))
+}
+
+/// Whether what has just passed is what `rust-version` promises: the oldest compiler is the one that must be tried.
+fn rust_version() -> Result<()> {
+    let manifest = std::fs::read_to_string("Cargo.toml")?;
+    let promised = manifest.split("rust-version = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let promised = promised.context("Cargo.toml has no rust-version")?;
+    let used = output(&mut command("rustc --version"))?;
+    match used.split_whitespace().nth(1).is_some_and(|version| version.starts_with(&format!("{promised}."))) {
+        true => println!("passed with Rust {promised}, as rust-version says"),
+        false => {
+            println!("passed with {}; Rust {promised}, which rust-version names, was not tried", used.trim())
+        }
+    }
+    Ok(())
 }

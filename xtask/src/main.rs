@@ -1,10 +1,13 @@
-//! Chores of the workspace: `cargo xtask ci | tidy | dataset | ptx`.
+//! Chores of the workspace: `cargo xtask ci | tidy | cuda | dataset | ptx | release`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod ci;
 mod command;
+mod cuda;
 mod dataset;
+mod packages;
 mod ptx;
+mod release;
 mod tidy;
 
 use anyhow::{Context, Result};
@@ -14,8 +17,10 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  ci                          everything that must pass before a change is merged
+  ci [STEP ...]               everything that must pass before a change is merged, or single steps of it
   tidy                        crate edges, file length, module docs, stray paths (part of ci)
+  cuda                        type-checks what the CUDA feature adds, where a CUDA toolkit is
+  release VERSION             the checks before a release, then what is to be typed for it; changes nothing
   dataset census [--raw DIR]  downloads the census-income data, or takes them from DIR, and prepares the study
   ptx                         compiles the CUDA kernels of the optimizers; needs the CUDA toolkit's nvcc on the path";
 
@@ -23,7 +28,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
-        ["ci"] => at_root().and_then(|()| ci::run_all()),
+        ["ci", ref steps @ ..] => at_root().and_then(|()| ci::run_steps(steps)),
+        ["cuda"] => at_root().and_then(|()| cuda::check()),
+        ["release", version] => at_root().and_then(|()| release::check(version)),
         ["tidy"] => at_root().and_then(|()| tidy::run()),
         ["ptx"] => at_root().and_then(|()| ptx::make()),
         ["dataset", "census"] => at_root().and_then(|()| dataset::census(None)),
