@@ -24,7 +24,7 @@ pub(crate) fn ln_1p(x: f32) -> f32 {
     match bits {
         // Below 2⁻⁵⁴ and 2⁻²⁹.
         ..0x2480_0000 => return x,
-        ..0x3100_0000 => return x - x * x * 0.5,
+        0x2480_0000..0x3100_0000 => return x - x * x * 0.5,
         0x7f80_0000.. => return x,
         _ => {}
     }

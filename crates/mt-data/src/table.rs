@@ -1,5 +1,7 @@
 //! Many rows in memory in the form batches have: a table *is* the cache, the second epoch parses nothing.
 
+mod room;
+
 use std::ops::Range;
 
 use crate::batch::Batch;
@@ -334,42 +336,6 @@ impl Table {
         self.shrink();
     }
 
-    /// Makes room for about `factor` times the rows there are, so that appending them does not copy what there is.
-    pub(crate) fn reserve(&mut self, factor: f64) {
-        fn grow<T>(column: &mut Vec<T>, factor: f64) {
-            column.reserve_exact((column.len() as f64 * (factor - 1.0).max(0.0)) as usize);
-        }
-        let Batch { numeric, labels, mask, .. } = &mut self.rows;
-        grow(labels, factor);
-        grow(mask, factor);
-        match numeric {
-            Numeric::Dense(dense) => grow(&mut dense.values, factor),
-            Numeric::Sparse(SparseRows { offsets, columns, values, .. }) => {
-                grow(offsets, factor);
-                grow(columns, factor);
-                grow(values, factor);
-            }
-        }
-    }
-
-    /// Gives unused memory back.
-    pub(crate) fn shrink(&mut self) {
-        let Batch { numeric, fields, labels, mask, .. } = &mut self.rows;
-        fields.iter_mut().for_each(Ids::shrink);
-        self.labelled.iter_mut().for_each(Vec::shrink_to_fit);
-        self.groups.iter_mut().for_each(Vec::shrink_to_fit);
-        labels.shrink_to_fit();
-        mask.shrink_to_fit();
-        match numeric {
-            Numeric::Dense(dense) => dense.values.shrink_to_fit(),
-            Numeric::Sparse(sparse) => {
-                sparse.offsets.shrink_to_fit();
-                sparse.columns.shrink_to_fit();
-                sparse.values.shrink_to_fit();
-            }
-        }
-    }
-
     /// Checks that labels that are there are of their tasks' kinds.
     pub(crate) fn check_labels(&self, tasks: &[Task]) -> Result<()> {
         let width = self.tasks().max(1);
@@ -378,9 +344,8 @@ impl Table {
             let given = tasks.iter().zip(labels).zip(mask).filter(|(_, mask)| **mask > 0.0);
             for ((task, &label), _) in given {
                 if task.kind.label(f64::from(label)).is_none() {
-                    let (expected, found) =
-                        ("a label of its task's kind", format!("{label} for {:?}", task.name));
-                    return Err(Error::Row { row, expected, found });
+                    let found = format!("{label} for {:?}", task.name);
+                    return Err(Error::Row { row, expected: "a label of its task's kind", found });
                 }
             }
         }

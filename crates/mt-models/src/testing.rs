@@ -42,7 +42,6 @@ fn signature(seed: u64) -> Signature {
         encoders: Encoders { tables: vec![table("user", users), table("item", Encoder::Hash(100))] },
         links: Default::default(),
         targets: Default::default(),
-        targets: Default::default(),
         missing: MissingPolicy { numeric: NumericMissing::Zero, texts: vec![] },
         seed,
     }

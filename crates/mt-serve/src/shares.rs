@@ -3,7 +3,7 @@
 //! Connections and the memory of unfinished bodies are given to whoever asks. Where all is taken, the client that holds
 //! most gives up what it has held longest without use, so nobody can keep others out by holding on to what was free.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ pub(crate) struct Shares {
 struct Held {
     used: usize,
     /// What each client holds.
-    clients: HashMap<IpAddr, usize>,
+    clients: BTreeMap<IpAddr, usize>,
     shares: BTreeMap<Key, (usize, Arc<Holder>)>,
     count: u64,
 }

@@ -106,12 +106,13 @@ impl Objective {
             return Cow::Borrowed(labels);
         }
         let binary = |task: &TaskLoss| matches!(task.kind, LossKind::CrossEntropy | LossKind::PaddlerecLog);
-        let compared = |((task, scale), &label): ((&TaskLoss, &Option<(Target, Link)>), &f32)| match scale {
+        let compared = |task: &TaskLoss, scale: &Option<(Target, Link)>, label: f32| match scale {
             Some((target, link)) => target.scaled(*link, label),
             None if binary(task) => (1.0 - self.smoothing) * label + self.smoothing / 2.0,
             None => label,
         };
-        self.tasks.iter().zip(&self.scales).cycle().zip(labels).map(compared).collect()
+        let tasks = self.tasks.iter().zip(&self.scales).cycle();
+        tasks.zip(labels).map(|((task, scale), &label)| compared(task, scale, label)).collect()
     }
 
     /// The same with the tasks' weights multiplied by `factors`.

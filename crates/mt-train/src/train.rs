@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_layers::{Embeddings, Param};
-use mt_models::{Model, Signature};
+use mt_models::Signature;
 
 use crate::accumulate::{Labelled, collect};
 use crate::balance::Collected;

@@ -30,6 +30,11 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
+    /// A rule without a value.
+    pub fn absent() -> Self {
+        Rule { text: String::new(), expression: Expression::column(""), columns: vec![None] }
+    }
+
     /// The column, if it is no more than that and there.
     pub fn plain(&self) -> Option<usize> {
         if self.expression.is_column() { self.columns[0] } else { None }

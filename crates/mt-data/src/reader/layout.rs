@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::columns::{Columns, Rule};
 use super::plan::{Plan, Prepared};
+use super::unlabelled;
 use crate::config::{ColumnRef, CsvConfig, DataConfig, Features, NumericMissing, TaskConfig};
 use crate::error::{Error, Nearest, Result};
-use crate::expression::Expression;
 use crate::fields;
 use crate::leaks::Mentioned;
 use crate::schema::{self, Field, Keep, List, Schema};
@@ -70,6 +70,7 @@ pub(super) struct Request {
 }
 
 /// The columns of everything but the numeric features.
+#[derive(Default)]
 pub(super) struct Others {
     pub labels: Vec<Rule>,
     pub within: Vec<Option<Rule>>,
@@ -99,7 +100,7 @@ impl Request {
     }
 
     /// Whether more is asked for than numbers and 0/1 labels in columns of their own.
-    fn needs_plan(&self, schema: &Schema, labels: &[Rule]) -> bool {
+    pub(super) fn needs_plan(&self, schema: &Schema, labels: &[Rule]) -> bool {
         let data = &self.data;
         let task = |task: &TaskConfig| {
             self.labels != Labels::Ignored && (task.within.is_some() || !task.kind.is_binary())
@@ -171,9 +172,9 @@ impl Others {
 
     /// The same where only inputs are asked for.
     fn inputs(self) -> Self {
-        let labels = self.labels.iter().map(|_| absent()).collect();
+        let labels = self.labels.iter().map(|_| Rule::absent()).collect();
         let within = self.within.iter().map(|_| None).collect();
-        Others { labels, within, keys: self.keys, fields: self.fields, ..Others::none() }
+        Others { labels, within, keys: self.keys, fields: self.fields, ..Others::default() }
     }
 }
 
@@ -312,7 +313,7 @@ impl Layout {
     ) -> Result<Self> {
         let (features, others) = match resolve(columns, request, schema) {
             Err(error) if !columns.named && request.labels != Labels::Required && !columns.shifted => {
-                return without_labels(columns, request, schema, prepared)
+                return unlabelled::layout(columns, request, schema, prepared)
                     .unwrap_or(Err(widths(error, request)));
             }
             other => other?,
@@ -320,7 +321,7 @@ impl Layout {
         Ok(Self::assemble(columns, request, schema, prepared, &features, others))
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         columns: Columns<'_>,
         request: &Request,
         schema: &Schema,
@@ -373,54 +374,5 @@ fn widths(error: Error, request: &Request) -> Error {
             Error::FileWidth { path, expected, without_labels, found }
         }
         other => other,
-    }
-}
-
-/// The layout of a file without names that has the training file's columns less the label columns, if its width
-/// fits that.
-fn without_labels(
-    columns: Columns<'_>,
-    request: &Request,
-    schema: &Schema,
-    prepared: &Prepared,
-) -> Option<Result<Layout>> {
-    let (own, sides) = columns.names.split_at(columns.own);
-    let labels = || request.tasks.iter().map(|_| absent()).collect();
-    if matches!(request.csv.features, Features::List(_)) && !request.needs_plan(schema, &[]) {
-        // How many more columns the training file had is not known: exactly the features, in their order.
-        let features: Vec<usize> = (0..own.len()).collect();
-        let others = Others { labels: labels(), ..Others::none() };
-        let fits = own.len() == schema.numeric.len();
-        return fits.then(|| Ok(Layout::assemble(columns, request, schema, prepared, &features, others)));
-    }
-    let all = 0..own.len() + request.tasks.len();
-    let is_label = |i: &usize| request.tasks.iter().any(|task| task.label == ColumnRef::Index(*i));
-    let names = all.filter(|i| !is_label(i)).map(|i| format!("column {i}"));
-    let names: Vec<String> = names.chain(sides.iter().cloned()).collect();
-    if names.len() != columns.names.len() {
-        return None;
-    }
-    let shifted = Columns { names: &names, shifted: true, ..columns };
-    let (features, others) = resolve(shifted, request, schema).ok()?;
-    let others = Others { labels: labels(), ..others };
-    Some(Ok(Layout::assemble(shifted, request, schema, prepared, &features, others)))
-}
-
-/// A rule without a value.
-fn absent() -> Rule {
-    Rule { text: String::new(), expression: Expression::column(""), columns: vec![None] }
-}
-
-impl Others {
-    fn none() -> Self {
-        Others {
-            labels: Vec::new(),
-            within: Vec::new(),
-            weight: None,
-            group: None,
-            split: [None, None],
-            keys: Vec::new(),
-            fields: Vec::new(),
-        }
     }
 }

@@ -24,6 +24,7 @@ mod records;
 mod row;
 mod side;
 mod stream;
+mod unlabelled;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};

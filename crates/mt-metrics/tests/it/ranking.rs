@@ -96,10 +96,14 @@ fn groups_in_which_every_order_is_as_good_do_not_lift_ndcg() {
     // One group is ranked wrongly; 98 users saw one row, clicked or not, and two groups are alike all through.
     let (mut scores, mut labels, mut groups) = (vec![0.9, 0.1], vec![0.0, 1.0], vec![0, 0]);
     for user in 1..99 {
-        (scores.push(0.5), labels.push((user % 2) as f32), groups.push(user));
+        scores.push(0.5);
+        labels.push((user % 2) as f32);
+        groups.push(user);
     }
     for (user, label) in [(200, 1.0), (201, 2.0)] {
-        (scores.extend([0.3, 0.7]), labels.extend([label; 2]), groups.extend([user; 2]));
+        scores.extend([0.3, 0.7]);
+        labels.extend([label; 2]);
+        groups.extend([user; 2]);
     }
     let found = ndcg(&scores, &labels, &groups, 10);
     assert_relative_eq!(found.value.unwrap(), 1.0 / 3f64.log2(), max_relative = 1e-14);

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use mt_serve::{Error, Tls, Token};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -26,16 +27,20 @@ use crate::client::Served;
 
 const ROW: &str = r#"{"rows": [{"age": 3, "user": "bob", "seen": [1]}]}"#;
 
-/// Files of a certificate for `localhost`, which is its own root, and its key, and of another pair:
-///
-/// ```console
-/// $ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem \
-///     -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE
-/// $ openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out other.pem
-/// $ openssl req -x509 -new -key other.pem -out other-cert.pem ... as above
-/// ```
+/// Of a certificate for `localhost`, which is its own root, `cert.pem` and its key `key.pem`; of another pair,
+/// `other-cert.pem` and `other.pem`.
 pub fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name)
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (certificate, key) in [("cert.pem", "key.pem"), ("other-cert.pem", "other.pem")] {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+            let write = |name: &str, pem| std::fs::write(folder.path().join(name), pem).expect("a file");
+            write(certificate, made.cert.pem());
+            write(key, made.signing_key.serialize_pem());
+        }
+        folder
+    });
+    FOLDER.path().join(name)
 }
 
 fn tls() -> Tls {
