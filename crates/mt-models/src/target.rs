@@ -37,7 +37,7 @@ impl Target {
     /// What the loss compares of a label, before it is scaled.
     pub fn compared(link: Link, label: f32) -> f64 {
         match link {
-            Link::ExpM1 => f64::from(label).ln_1p(),
+            Link::ExpM1 => libm::log1p(label.into()),
             Link::Identity | Link::Exp => f64::from(label),
         }
     }
@@ -51,8 +51,8 @@ impl Target {
     pub fn undo(&self, link: Link) -> (f32, f32) {
         match link {
             Link::Identity => (self.sd as f32, self.mean as f32),
-            Link::ExpM1 => (self.sd as f32, (self.mean + self.smearing.ln()) as f32),
-            Link::Exp => (1.0, self.sd.ln() as f32),
+            Link::ExpM1 => (self.sd as f32, (self.mean + libm::log(self.smearing)) as f32),
+            Link::Exp => (1.0, libm::log(self.sd) as f32),
         }
     }
 
