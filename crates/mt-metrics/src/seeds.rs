@@ -29,7 +29,7 @@
 //! - the two variances of the nested design are not pooled, so configurations may vary unlike, and k and l differ (B. L.
 //!   Welch, "The generalization of 'Student's' problem when several different population variances are involved",
 //!   Biometrika 34, 1947);
-//! - V is at least R: where seeds happen to agree, it is not below that of a test that ignores them.
+//! - √V in t is at least √R, with the same ν: where seeds happen to agree, no difference is surer than if they were ignored.
 
 use crate::paired::PairedTest;
 use crate::student::two_sided_quantile;
@@ -154,11 +154,11 @@ fn combined(over_rows: f64, samples: &[Spread]) -> (f64, Option<f64>) {
     let sum = |part: fn(&Spread) -> f64| samples.iter().map(part).sum::<f64>();
     let between = sum(|sample| sample.between);
     let shared = (over_rows - sum(|sample| sample.own)).max(0.0);
-    let variance = (between + shared).max(over_rows);
+    let variance = between + shared;
     let doubt = sum(|sample| sample.between.powi(2) / (sample.count - 1) as f64);
     // Seeds that agree entirely leave the rows, whose variance counts as known.
     let degrees_of_freedom = if doubt > 0.0 { variance.powi(2) / doubt } else { f64::INFINITY };
-    (variance, Some(degrees_of_freedom))
+    (variance.max(over_rows), Some(degrees_of_freedom))
 }
 
 /// Half the length of a confidence interval.

@@ -37,13 +37,13 @@
 //!         samples, shared = [a, b], cov2(aa) + cov2(bb) - 2 * ab.mean()
 //!     signs = np.r_[np.full(k, 1 / k), np.full(l, -1 / l)]
 //!     between = [(x.var(ddof=1) / len(x), len(x) - 1) for x in samples]
-//!     v = max(sum(s2 for s2, _ in between) + max(shared, 0), signs @ cov @ signs)
+//!     v = sum(s2 for s2, _ in between) + max(shared, 0)
 //!     df = v**2 / sum(s2**2 / n for s2, n in between)
-//!     d, se = signs @ values, np.sqrt(v)
+//!     d, se = signs @ values, np.sqrt(max(v, signs @ cov @ signs))
 //!     print(d, se, df, 2 * t.sf(abs(d) / se, df), d - t.isf(0.025, df) * se)
 //!     s2 = a.var(ddof=1) / k
-//!     v = max(s2 + max(cov2(aa), 0), aa.mean())
-//!     print(a.mean() - t.isf(0.025, v**2 / (s2**2 / (k - 1))) * np.sqrt(v))
+//!     v = s2 + max(cov2(aa), 0)
+//!     print(a.mean() - t.isf(0.025, v**2 / (s2**2 / (k - 1))) * np.sqrt(max(v, aa.mean())))
 //! compare(scores(37, 0.25, [1, 2, 3]), scores(23, 0.0625, [1, 2, 3]), "auc")
 //! compare(scores(37, 0.25, [1, 2, 3]), scores(23, 0.0625, [2, 3, 4]), "auc")
 //! compare(scores(37, 0.125, [1, 2, 3]), scores(23, 0.0625, [1, 2]), "auc")  # the rows alone are more
@@ -125,9 +125,9 @@ fn the_test_over_seeds_agrees_with_covariances_written_out() {
         [
             0.27752976190476186,
             0.0784671557896877,
-            14.404235463681198,
-            0.0031585450314874307,
-            0.10967646666418812,
+            3.254827903214669,
+            0.03373414171267853,
+            0.03851641488722324,
         ],
         0.6796300234763147,
     );
@@ -135,13 +135,7 @@ fn the_test_over_seeds_agrees_with_covariances_written_out() {
     assert_agrees(
         &a,
         &b,
-        [
-            -0.023114355231143524,
-            0.03409368079484575,
-            49.74644110338062,
-            0.5009346846703286,
-            -0.09160217763150476,
-        ],
+        [-0.023114355231143524, 0.03409368079484575, 2.0, 0.5677128671307486, -0.16980762397029348],
         0.35069258772895995,
     );
     let b = seeds(&scores(37, 0.125, &[4, 5, 6]), xauc);
@@ -287,14 +281,15 @@ fn a_configuration_compared_with_itself_differs_in_one_of_twenty_comparisons() {
     let each = [2, 3, 5].map(|seeds| (seeds, Numbers::Different));
     for seeds in each.into_iter().chain([(3, Numbers::Same(0.0)), (5, Numbers::Same(0.9))]) {
         let [over_seeds, over_rows] = itself.differ(seeds, DeLong::new);
-        assert!((10..=65).contains(&over_seeds), "{seeds:?}: {over_seeds}");
+        let most = if matches!(seeds.1, Numbers::Different) { 65 } else { 80 };
+        assert!((5..=most).contains(&over_seeds), "{seeds:?}: {over_seeds}");
         assert!(
             over_rows > if matches!(seeds.1, Numbers::Same(0.9)) { 100 } else { 400 },
             "{seeds:?}: {over_rows}"
         );
     }
     let [over_seeds, _] = itself.differ((3, Numbers::Different), Influence::xauc);
-    assert!((10..=65).contains(&over_seeds), "XAUC: {over_seeds}");
+    assert!((5..=65).contains(&over_seeds), "XAUC: {over_seeds}");
 }
 
 /// Where rows and seeds matter alike, three differences by seed let the crossed test err in up to 8 % (Hillis' degrees of
@@ -307,7 +302,7 @@ fn configurations_that_are_equally_good_differ_in_one_of_twenty_comparisons() {
             [((3, Numbers::Different), 70), ((3, Numbers::Same(0.0)), 90), ((5, Numbers::Same(0.5)), 70)]
         {
             let [differ, _] = equal.differ(seeds, DeLong::new);
-            assert!((10..=most).contains(&differ), "{seed}, {run}, {seeds:?}: {differ}");
+            assert!((5..=most).contains(&differ), "{seed}, {run}, {seeds:?}: {differ}");
         }
     }
 }
