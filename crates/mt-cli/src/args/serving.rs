@@ -135,10 +135,10 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub max_rows: usize,
     /// Most requests that are computed or wait for it at once; more are told to try again
-    #[arg(long, default_value_t = 512, value_name = "N")]
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = at_once)]
     pub max_requests: usize,
     /// Most connections at once; for one more, the one that is longest without a request is closed
-    #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(long, default_value_t = 1024, value_name = "N", value_parser = at_once)]
     pub max_connections: usize,
     /// How long to go on, asked to stop, while clients are told to leave
     #[arg(long, default_value_t = 1.0, value_name = "S", value_parser = seconds)]
@@ -157,6 +157,12 @@ pub enum LogArg {
     Info,
     /// What needs a person.
     Warn,
+}
+
+/// So many at once, none of which a machine has room for beyond.
+fn at_once(text: &str) -> Result<usize, String> {
+    let good = |n: &usize| (1..=1_000_000).contains(n);
+    text.parse().ok().filter(good).ok_or_else(|| "expected 1 to 1000000".to_owned())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -279,3 +279,15 @@ fn a_byte_order_mark_in_front_of_a_configuration_is_no_part_of_it() {
         "tiny.yaml:14:11: train.epochs: expected at least 1, found 0",
     );
 }
+
+#[test]
+fn limits_of_a_service_that_no_machine_has_room_for_are_refused() {
+    let folder = Folder::tiny();
+    for limit in ["--max-requests", "--max-connections"] {
+        for n in ["0", "18446744073709551615"] {
+            let said = folder.mt(&["serve", "--bundle", "none", limit, n]);
+            assert_eq!(said.code, Some(2));
+            assert!(said.err.contains("expected 1 to 1000000"), "{}", said.err);
+        }
+    }
+}
