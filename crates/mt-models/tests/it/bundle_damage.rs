@@ -142,7 +142,8 @@ fn a_signature_that_no_training_leaves_is_refused() {
         json!(0),
         "field \"seen\": keep: expected at least 1, found 0",
     );
-    let separator = "expected one ASCII character that is no letter, digit or quote, found '¦'";
+    let separator =
+        "expected one ASCII character that is no letter, digit or quote and ends no line, found '¦'";
     refused(
         "/schema/fields/2/list/separator",
         json!("¦"),
