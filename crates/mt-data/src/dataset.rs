@@ -3,6 +3,8 @@
 use crate::config::{CsvConfig, DataConfig, NumericMissing, Paths, TaskConfig};
 use crate::error::{Error, Result};
 use crate::fields::{self, Encoders};
+use crate::fitted::Fit;
+use crate::identity::Identity;
 use crate::leaks::Mentioned;
 use crate::normalize::Normalizer;
 use crate::reader::{Finished, Labels, Skipped, TableReader, tables};
@@ -31,6 +33,8 @@ pub struct Dataset {
     pub normalizer: Normalizer,
     /// How the values of fields become rows of embedding tables; fitted on `train` alone.
     pub encoders: Encoders,
+    /// What the rows are, numbers before normalisation.
+    pub identity: Identity,
     /// Rows to train on.
     pub train: Table,
     /// Rows to choose the best epoch on.
@@ -58,12 +62,25 @@ impl Dataset {
         tasks: &[TaskConfig],
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self> {
+        Self::load_with(data, tasks, Fit::Anew, progress)
+    }
+
+    /// As [`load`](Self::load), with what stands of an earlier `fit`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and where a column of the earlier fit is not there.
+    pub fn load_with(
+        data: &DataConfig,
+        tasks: &[TaskConfig],
+        fit: Fit<'_>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self> {
         data.check()?;
         let tasks_checked = schema::tasks(tasks)?;
         let files = data.row_files();
         let (schema, mut parts, truth, mut skipped, mentioned) = match (&files, &data.synth) {
             (Some(csv), _) => {
-                let (schema, parts, skipped, mentioned) = read_training(data, csv, tasks, progress)?;
+                let (schema, parts, skipped, mentioned) = read_training(data, csv, tasks, fit, progress)?;
                 (schema, parts, None, skipped, mentioned)
             }
             (None, Some(config)) => {
@@ -93,13 +110,33 @@ impl Dataset {
             parts.test = part(&csv.test, "test")?.or(parts.test);
         }
         let Parts { mut train, mut valid, mut test, scored, .. } = parts;
+        let identity = Identity::of(&train, valid.as_ref(), test.as_ref());
         let fill = data.numeric_missing == NumericMissing::Mean;
-        let normalizer = Normalizer::fit_filling(&train, data.normalize, fill);
+        let known = |column: usize| fit.kept()?.scaling(&schema.numeric[column]);
+        let normalizer = match fit {
+            Fit::As(fitted) => fitted.normalizer.clone(),
+            _ => Normalizer::fit_keeping(&train, data.normalize, fill, known),
+        };
         for table in [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten() {
             normalizer.apply(table)?;
         }
         let bayes_auc = truth.map(|truth| truth.auc(scored.as_deref()));
-        Ok(Dataset { schema, normalizer, encoders, train, valid, test, mentioned, skipped, bayes_auc })
+        Ok(Dataset { schema, normalizer, encoders, identity, train, valid, test, mentioned, skipped, bayes_auc })
+    }
+
+    /// The columns and tasks of the data, as the first lines of its first file tell.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the configuration or that file's header.
+    pub fn schema(data: &DataConfig, tasks: &[TaskConfig]) -> Result<Schema> {
+        match data.row_files() {
+            Some(files) => Ok(TableReader::open_data(&files.train, data, tasks)?.schema()),
+            None => {
+                let synth = data.synth.as_ref().ok_or(Error::Source { found: "none" })?;
+                let (numeric, tasks) = (synth::feature_names(synth), schema::tasks(tasks)?);
+                Ok(Schema { numeric, fields: Vec::new(), tasks })
+            }
+        }
     }
 }
 
@@ -166,9 +203,13 @@ fn read_training(
     data: &DataConfig,
     csv: &CsvConfig,
     tasks: &[TaskConfig],
+    fit: Fit<'_>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Schema, Parts, Skipped, Vec<Mentioned>)> {
-    let reader = TableReader::open_data(&csv.train, data, tasks)?;
+    let reader = match fit {
+        Fit::As(fitted) => TableReader::open_again(&csv.train, data, fitted.schema, tasks)?,
+        _ => TableReader::open_data(&csv.train, data, tasks)?,
+    };
     let (schema, mentioned) = (reader.schema(), reader.mentioned());
     let (table, Finished { skipped, interned, parts }) = read(reader, &schema, "train", progress)?;
     let mut parts = match data.split {
@@ -180,7 +221,17 @@ fn read_training(
             Parts::by_rows(table, &rows(1), &rows(2), &rows(0))
         }
     };
-    let (encoders, recoding) = fields::fit(&tables(&schema, &data.fields)?, interned, &schema, &parts.train);
+    let of_fields = tables(&schema, &data.fields)?;
+    let (encoders, recoding) = match fit {
+        Fit::As(fitted) => {
+            let recoding = fields::recoding(&of_fields, interned, &schema, fitted.encoders)?;
+            (fitted.encoders.clone(), recoding)
+        }
+        _ => {
+            let known = fit.kept().map(|fitted| fitted.encoders);
+            fields::fit(&of_fields, interned, &schema, &parts.train, known)
+        }
+    };
     for table in [Some(&mut parts.train), parts.valid.as_mut(), parts.test.as_mut()].into_iter().flatten() {
         recoding.apply(table);
     }

@@ -95,6 +95,20 @@ impl Scaling {
     }
 }
 
+impl Scaling {
+    /// This map of an earlier fit, for data whose missing cells are or are not filled. What it filled with stays; else it is
+    /// the `mean` of a fit of this `kind`, or the earlier mean where that is of another.
+    fn filled_as(self, fill: bool, mean: f64, kind: Normalize) -> Self {
+        let same = self.log1p == (kind == Normalize::Log1pStandard);
+        match (fill, self.fill) {
+            (false, _) => Scaling { fill: None, ..self },
+            (true, Some(_)) => self,
+            (true, None) if same => self.filling(mean),
+            (true, None) => Scaling { fill: Some(0.0), ..self },
+        }
+    }
+}
+
 fn signed_log1p(x: f32) -> f32 {
     ln_1p(x.abs()).copysign(x)
 }
@@ -102,11 +116,17 @@ fn signed_log1p(x: f32) -> f32 {
 impl Normalizer {
     /// Fits the maps on `train`, which must hold training rows only and no missing cells.
     pub fn fit(train: &Table, kind: Normalize) -> Self {
-        Self::fit_filling(train, kind, false)
+        Self::fit_keeping(train, kind, false, |_| None)
     }
 
-    /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean.
-    pub(crate) fn fit_filling(train: &Table, kind: Normalize, fill: bool) -> Self {
+    /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean. The map of a column
+    /// that is `known` stays as it is.
+    pub(crate) fn fit_keeping(
+        train: &Table,
+        kind: Normalize,
+        fill: bool,
+        known: impl Fn(usize) -> Option<Scaling>,
+    ) -> Self {
         // Most entries of a wide table are ones: their logarithm need not be computed again and again.
         let log =
             |x: f32| if x == 1.0 { LN_2 } else { libm::log1p(f64::from(x).abs()).copysign(f64::from(x)) };
@@ -114,11 +134,12 @@ impl Normalizer {
             Normalize::Log1pStandard => column_stats(train, log),
             _ => column_stats(train, f64::from),
         };
-        let scaling = |stats: &ColumnStats| {
-            let scaling = Scaling::fit(kind, stats);
-            if fill { scaling.filling(stats.mean) } else { scaling }
+        let scaling = |(column, stats): (usize, &ColumnStats)| match known(column) {
+            Some(kept) => kept.filled_as(fill, stats.mean, kind),
+            None if fill => Scaling::fit(kind, stats).filling(stats.mean),
+            None => Scaling::fit(kind, stats),
         };
-        let columns: Vec<Scaling> = stats.iter().map(scaling).collect();
+        let columns: Vec<Scaling> = stats.iter().enumerate().map(scaling).collect();
         let explicit = |(scaling, stats): (&Scaling, &ColumnStats)| match scaling.apply(0.0) == 0.0 {
             true => ((1.0 - stats.zeros) * train.len() as f64).round() as u64,
             false => train.len() as u64,

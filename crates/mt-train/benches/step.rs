@@ -9,8 +9,8 @@ use std::time::Duration;
 use candle_core::{DType, Device};
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
 use mt_data::{
-    ColumnRef, DataConfig, Dataset, Encoders, Layout, Normalizer, Numeric, Schema, Skipped, SparseRows,
-    Table, Task, TaskConfig,
+    ColumnRef, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric, Schema, Skipped,
+    SparseRows, Table, Task, TaskConfig,
 };
 use mt_layers::{Params, RowOptimizer};
 use mt_models::{InputLayer, ModelConfig, Readout, build};
@@ -65,11 +65,13 @@ fn schema(tasks: &[Task]) -> Schema {
 /// Whole epochs of the loop as `mt train` runs it: shuffling, batches, forward, backward, optimizer, log, denormals
 /// flushed. The time is the loop's own, which leaves out checkpoints.
 fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
+    let train = table(ROWS)?;
     let data = Dataset {
         schema: schema(&mt_data::tasks(&configs[0].tasks)?),
         encoders: Encoders::default(),
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
-        train: table(ROWS)?,
+        identity: Identity::of(&train, None, None),
+        train,
         valid: None,
         test: None,
         mentioned: Vec::new(),

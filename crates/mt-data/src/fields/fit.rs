@@ -4,6 +4,7 @@ use super::encoder::bucket;
 use super::{
     Coder, Encoder, Encoders, Encoding, Interner, KNOWN, MISSING, TableEncoder, UNKNOWN, Vocabulary,
 };
+use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::table::Table;
 
@@ -34,12 +35,14 @@ enum FieldRecoding {
     Keys(std::sync::Arc<Vec<u64>>),
 }
 
-/// Fits the encoders of `tables` on `train`; `interned` holds the values of each table by their codes.
+/// Fits the encoders of `tables` on `train`; `interned` holds the values of each table by their codes. Edges of buckets that
+/// are `known` stay as they are.
 pub(crate) fn fit(
     tables: &[(String, Encoding)],
     interned: Vec<Interner>,
     schema: &Schema,
     train: &Table,
+    known: Option<&Encoders>,
 ) -> (Encoders, Recoding) {
     let mut encoders = Encoders::default();
     let mut recodings = vec![FieldRecoding::Same; schema.fields.len()];
@@ -55,7 +58,11 @@ pub(crate) fn fit(
                 (Encoder::Vocabulary(vocabulary), FieldRecoding::Rows(std::sync::Arc::new(rows)))
             }
             Encoding::Buckets(n) => {
-                let edges = edges(codes().map(f32::from_bits), n);
+                let kept = match known.and_then(|known| known.encoder(name)) {
+                    Some(Encoder::Buckets(edges)) if edges.len() < n as usize => Some(edges.clone()),
+                    _ => None,
+                };
+                let edges = kept.unwrap_or_else(|| edges(codes().map(f32::from_bits), n));
                 (Encoder::Buckets(edges.clone()), FieldRecoding::Buckets(edges))
             }
             Encoding::Growing(growing) => {
@@ -66,6 +73,40 @@ pub(crate) fn fit(
         encoders.tables.push(TableEncoder { name: name.clone(), encoder });
     }
     (encoders, Recoding(recodings))
+}
+
+/// From the codes of `tables`, in which `interned` holds the values, to rows of `encoders` that are fitted already.
+///
+/// # Errors
+/// [`Error::NoEncoder`] where a table has none of its kind.
+pub(crate) fn recoding(
+    tables: &[(String, Encoding)],
+    interned: Vec<Interner>,
+    schema: &Schema,
+    encoders: &Encoders,
+) -> Result<Recoding> {
+    let mut recodings = vec![FieldRecoding::Same; schema.fields.len()];
+    for ((name, encoding), values) in tables.iter().zip(interned) {
+        let fields = || schema.fields.iter().enumerate().filter(|(_, field)| field.table == *name);
+        let recoding = match (*encoding, encoders.encoder(name)) {
+            (Encoding::Hash(a), Some(Encoder::Hash(b))) if a == *b => FieldRecoding::Same,
+            (Encoding::Identity(a), Some(Encoder::Identity(b))) if a == *b => FieldRecoding::Same,
+            (Encoding::Vocabulary { .. }, Some(Encoder::Vocabulary(known))) => {
+                let rows = values.iter().map(|value| known.row(value));
+                FieldRecoding::Rows(std::sync::Arc::new([UNKNOWN, MISSING].into_iter().chain(rows).collect()))
+            }
+            (Encoding::Buckets(_), Some(Encoder::Buckets(edges))) => FieldRecoding::Buckets(edges.clone()),
+            (Encoding::Growing(_), Some(Encoder::Growing(_))) => {
+                FieldRecoding::Keys(std::sync::Arc::new(values.keys()))
+            }
+            _ => {
+                let field = fields().next().map(|(_, field)| field.name.clone()).unwrap_or_default();
+                return Err(Error::NoEncoder { field, table: name.clone() });
+            }
+        };
+        fields().for_each(|(field, _)| recodings[field] = recoding.clone());
+    }
+    Ok(Recoding(recodings))
 }
 
 impl Recoding {

@@ -28,7 +28,7 @@ pub(crate) use config::{SEPARATOR, default_name, separates, tables};
 pub use encode::Encoding;
 pub(crate) use encoder::Coder;
 pub use encoder::{Encoder, Encoders, TableEncoder};
-pub(crate) use fit::{coders, fit};
+pub(crate) use fit::{coders, fit, recoding};
 pub use ids::Ids;
 pub(crate) use interner::Interner;
 pub use keys::Growing;

@@ -110,6 +110,17 @@ impl TableReader {
         Self::new(paths, request, None, Coding::Unfitted, block.max(1))
     }
 
+    /// As [`open_data`](Self::open_data), for a model that exists: columns are those of `schema`.
+    pub(crate) fn open_again(
+        paths: &Paths,
+        data: &DataConfig,
+        schema: &Schema,
+        tasks: &[TaskConfig],
+    ) -> Result<Self> {
+        let request = Request::new(data, tasks, Labels::Required, true)?;
+        Self::new(paths, request, Some(schema), Coding::Unfitted, Self::block(data))
+    }
+
     fn new(
         paths: &Paths,
         request: Request,

@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use mt_data::{
-    ColumnRef, CsvConfig, DataConfig, Dataset, Encoders, Layout, Normalizer, Numeric, Schema, Skipped,
-    SparseRows, Table, TableReader, TaskConfig,
+    ColumnRef, CsvConfig, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric, Schema,
+    Skipped, SparseRows, Table, TableReader, TaskConfig,
 };
 use mt_layers::study::{self, MODELS, TASKS, WIDTH};
 use mt_models::{ModelConfig, Predictor};
@@ -190,11 +190,13 @@ fn dataset(rows: usize) -> Result<Dataset> {
         fields: Vec::new(),
         tasks: mt_data::tasks(&tasks())?,
     };
+    let train = Table::new(numeric, labels, mask, TASKS.len())?;
     Ok(Dataset {
         schema,
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
         encoders: Encoders::default(),
-        train: Table::new(numeric, labels, mask, TASKS.len())?,
+        identity: Identity::of(&train, None, None),
+        train,
         valid: None,
         test: None,
         mentioned: Vec::new(),

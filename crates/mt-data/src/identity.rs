@@ -1,0 +1,229 @@
+//! What the rows of a data set are, so that a run which goes on can tell whether they are still the same, and what is not.
+//!
+//! Each column has a digest: a sum, over the rows, of a 64-bit hash of the row's number and the value as it was read. A sum
+//! does not depend on who adds first, so neither on threads nor on the form, dense or sparse: zeros add nothing. It finds
+//! accidents, not forgeries.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::fields::{Ids, KNOWN};
+use crate::rows::Numeric;
+use crate::table::Table;
+
+/// Parts that are looked at in parallel. Fixed, so that the sums behind the means do not depend on the number of threads.
+const PARTS: usize = 16;
+
+/// What tells one column's values from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Digest(u64);
+
+/// What some rows are.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowSet {
+    /// How many.
+    pub rows: usize,
+    /// Of each numeric column, before normalisation.
+    pub numeric: Vec<Digest>,
+    /// Their means, for people.
+    pub means: Vec<f32>,
+    /// Of each field, as table rows or keys.
+    pub fields: Vec<Digest>,
+    /// Of each task, labels and weights.
+    pub labels: Vec<Digest>,
+    /// Of the groups, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Digest>,
+}
+
+/// What the rows of a data set are.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Those to train on.
+    pub train: RowSet,
+    /// Those to choose the best epoch on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<RowSet>,
+    /// Those for the final numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<RowSet>,
+}
+
+impl Identity {
+    /// That of these rows, as they are.
+    pub fn of(train: &Table, valid: Option<&Table>, test: Option<&Table>) -> Self {
+        Self { train: RowSet::of(train), valid: valid.map(RowSet::of), test: test.map(RowSet::of) }
+    }
+}
+
+impl RowSet {
+    /// That of the rows of a table.
+    pub fn of(table: &Table) -> Self {
+        let (numeric, means) = columns(table.numeric());
+        let groups =
+            table.groups().map(|groups| total(groups.len(), |row| hash(key(row), groups[row].into())));
+        Self {
+            rows: table.len(),
+            numeric,
+            means,
+            fields: table.fields().iter().map(field).collect(),
+            labels: (0..table.tasks()).map(|task| labels(table, task)).collect(),
+            groups,
+        }
+    }
+}
+
+/// The numeric columns, and their means.
+fn columns(numeric: &Numeric) -> (Vec<Digest>, Vec<f32>) {
+    let (rows, width) = (numeric.rows(), numeric.width());
+    let parts = in_parts(rows, |part| {
+        let mut sums = vec![(0u64, 0f64, 0u64); width];
+        for row in part {
+            let key = key(row);
+            let mut add = |column: usize, value: f32| {
+                let (digest, sum, missing) = &mut sums[column];
+                if value != 0.0 {
+                    *digest = digest.wrapping_add(hash(key, value.to_bits().into()));
+                    if value.is_nan() { *missing += 1 } else { *sum += f64::from(value) }
+                }
+            };
+            match numeric {
+                Numeric::Dense(dense) => {
+                    dense.row(row).iter().enumerate().for_each(|(column, &value)| add(column, value));
+                }
+                Numeric::Sparse(sparse) => {
+                    let (columns, values) = sparse.row(row);
+                    columns.iter().zip(values).for_each(|(&column, &value)| add(column as usize, value));
+                }
+            }
+        }
+        sums
+    });
+    let mut all = vec![(0u64, 0f64, 0u64); width];
+    for part in parts {
+        for (all, (digest, sum, missing)) in all.iter_mut().zip(part) {
+            *all = (all.0.wrapping_add(digest), all.1 + sum, all.2 + missing);
+        }
+    }
+    let mean = |&(_, sum, missing): &(u64, f64, u64)| (sum / (rows as u64 - missing).max(1) as f64) as f32;
+    (all.iter().map(|&(digest, ..)| Digest(digest)).collect(), all.iter().map(mean).collect())
+}
+
+/// The values of a field.
+fn field(ids: &Ids) -> Digest {
+    let value = |row: u32| match (&ids.keys, row.checked_sub(KNOWN)) {
+        (Some(keys), Some(number)) => keys.get(number as usize).copied().unwrap_or_default(),
+        _ => row.into(),
+    };
+    total(ids.len(), |record| {
+        let places = (0u64..).zip(ids.of(record));
+        places.fold(0, |sum: u64, (place, &row)| {
+            sum.wrapping_add(hash(key(record).wrapping_add(3 * place), value(row)))
+        })
+    })
+}
+
+/// Labels and weights of a task. What has no label adds nothing.
+fn labels(table: &Table, task: usize) -> Digest {
+    let (labels, mask) = (table.labels(), table.mask());
+    total(table.len(), |row| {
+        let (at, key) = (row * table.tasks() + task, key(row));
+        let of_label = |weight: f32| u64::from(labels[at].to_bits()) | u64::from(weight.to_bits()) << 32;
+        match table.labelled().map_or(mask[at], |labelled| labelled[at]) {
+            0.0 => 0,
+            weight => hash(key, of_label(mask[at])).wrapping_add(hash(!key, of_label(weight))),
+        }
+    })
+}
+
+/// The sum over all rows.
+fn total(rows: usize, of_row: impl Fn(usize) -> u64 + Sync) -> Digest {
+    let sum = |part: std::ops::Range<usize>| part.fold(0, |sum: u64, row| sum.wrapping_add(of_row(row)));
+    Digest(in_parts(rows, sum).into_iter().fold(0, u64::wrapping_add))
+}
+
+fn in_parts<T: Send>(rows: usize, of_part: impl Fn(std::ops::Range<usize>) -> T + Sync) -> Vec<T> {
+    let size = rows.div_ceil(PARTS).max(1);
+    let part = |start| of_part(start..(start + size).min(rows));
+    (0..rows).into_par_iter().step_by(size).map(part).collect()
+}
+
+/// What a row's number does to the hashes of its values. (The finaliser of splitmix64.)
+fn key(row: usize) -> u64 {
+    let x = (row as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The hash of a value in a row.
+#[inline]
+fn hash(key: u64, value: u64) -> u64 {
+    let x = (key ^ value).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 29)
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // As text: half of the readers of JSON round numbers beyond 53 bits.
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16)
+            .map(Digest)
+            .map_err(|_| de::Error::custom("expected a hexadecimal number"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{DenseRows, Layout};
+
+    fn table() -> Table {
+        let value = |i: usize| if i.is_multiple_of(3) { 0.0 } else { (i % 17) as f32 - 4.0 };
+        let numeric = Numeric::Dense(DenseRows { width: 5, values: (0..500).map(value).collect() });
+        let labels = (0..200).map(|i| (i % 2) as f32).collect();
+        let users = Ids { rows: (0..100).collect(), ..Ids::single() };
+        let table = Table::new(numeric, labels, vec![1.0; 200], 2).expect("a table");
+        table.with_fields(vec![users]).expect("a field")
+    }
+
+    #[test]
+    fn an_identity_depends_neither_on_threads_nor_on_the_form_of_the_rows() {
+        let expected = RowSet::of(&table());
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            assert_eq!(pool.install(|| RowSet::of(&table())), expected);
+        }
+        let mut sparse = table();
+        sparse.set_layout(Layout::Sparse);
+        assert_eq!(RowSet::of(&sparse), expected);
+    }
+
+    #[test]
+    fn every_change_of_rows_changes_what_it_touches_and_nothing_else() {
+        let before = RowSet::of(&table());
+        // Two rows change places: every column notices, unless both have its value.
+        let mut order: Vec<u32> = (0..100).collect();
+        order.swap(7, 8);
+        let moved = RowSet::of(&table().take(&order));
+        assert!(
+            moved.numeric != before.numeric && moved.labels != before.labels && moved.fields != before.fields
+        );
+        let mut scaled = table();
+        let Numeric::Dense(dense) = scaled.numeric_mut() else { panic!("dense") };
+        dense.values.iter_mut().skip(1).step_by(5).for_each(|x| *x *= 1000.0);
+        let scaled = RowSet::of(&scaled);
+        let differing: Vec<usize> = (0..5).filter(|&i| scaled.numeric[i] != before.numeric[i]).collect();
+        assert_eq!((differing.as_slice(), scaled.labels == before.labels), ([1].as_slice(), true));
+        assert!((scaled.means[1] / before.means[1] - 1000.0).abs() < 0.1);
+    }
+}
