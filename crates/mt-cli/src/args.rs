@@ -69,6 +69,12 @@ pub enum Command {
   mt train configs/video/4-ple.yaml
   mt train configs/video/2-mmoe.yaml --set train.batch_size=32 --set 'model.gate=[32, 16]' --run-dir runs/deep-gates
   mt train --resume runs/deep-gates
+  mt train --resume runs/deep-gates --extend --set train.epochs=20
+  mt train --resume runs/deep-gates --extend --set 'data.csv.train=day-2.csv' --set train.epochs=12
+
+A run knows its data: --resume takes columns, scaling and vocabularies from its newest whole checkpoint, and refuses other
+rows, saying what differs. With --extend it goes on with more epochs or other rows: columns are found by name, scaling and
+vocabularies stay, and where validation rows differ the best epoch is sought anew. One process at a time writes into a run.
 
 Ctrl-C finishes the step under way, leaves a usable checkpoint and exits with 130.")]
 pub struct TrainArgs {
@@ -81,8 +87,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
     /// Go on with the run in DIR from its newest whole checkpoint; it ends with the same bytes as if it had not been stopped
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["set", "run_dir"])]
+    #[arg(long, value_name = "DIR", conflicts_with = "run_dir")]
     pub resume: Option<PathBuf>,
+    /// With --resume: go on for longer, or with other rows of the same columns, as --set then says
+    #[arg(long, requires = "resume")]
+    pub extend: bool,
     #[command(flatten)]
     pub device: DeviceArg,
     /// Write events for TensorBoard, too, into the folder tensorboard of the run

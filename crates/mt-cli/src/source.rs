@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use candle_core::Device;
 use mt_data::{
-    CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
+    CsvConfig, DataConfig, Dataset, Fit, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
 };
 use mt_models::{Check, Manifest, Predictor, Signature};
-use mt_train::{Config, RunDir};
+use mt_train::{Config, Differences, RunDir, fitted, read_identity};
 
 use crate::args::{ModelArg, Usage};
 use crate::print::note;
 use crate::progress::Bar;
 
-/// Loads a configuration's data with a progress bar, and says which records were left out.
-pub fn load(cfg: &Config, quiet: bool) -> Result<Dataset> {
+/// Loads the data of a configuration, as a `run` that goes on reads it, with a progress bar, and says which records were
+/// left out.
+pub fn load(cfg: &Config, run: Option<&RunDir>, quiet: bool) -> Result<Dataset> {
     let bar = Bar::bytes("reading", quiet);
-    let data = Dataset::load(&cfg.data, &cfg.tasks, &|progress: Progress| bar.read(&progress))?;
+    let data = mt_train::load(cfg, run, &|progress: Progress| bar.read(&progress))?;
     bar.finish();
     report_skipped(&data.skipped);
     Ok(data)
@@ -46,7 +47,7 @@ pub fn report_skipped(skipped: &Skipped) {
 
 /// Loads a model, and says where a bundle's recorded rows come out otherwise than to the bit.
 pub fn predictor(dir: &Path, device: &Device) -> Result<Predictor> {
-    let predictor = Predictor::load(dir, device)?;
+    let predictor = Predictor::load(dir, device).map_err(|error| with_others(error, dir))?;
     if let Some(check @ Check::Rounded { .. }) = predictor.check() {
         note(format_args!("note: {}: {check}", dir.display()));
     }
@@ -86,6 +87,23 @@ pub fn models(model: &ModelArg, checkpoint: &str) -> Result<(Config, Vec<Checkpo
 pub fn model(model: &ModelArg, checkpoint: &str, command: &str) -> Result<(Config, PathBuf)> {
     let (cfg, models) = models(model, checkpoint)?;
     Ok((cfg, one(models, command)?.1))
+}
+
+/// What the model in `dir` is, after all that its predictions follow from was found whole.
+pub fn signature(dir: &Path) -> Result<Signature> {
+    Signature::verified(dir).map_err(|error| with_others(error, dir))
+}
+
+/// Says which checkpoints of its run are whole, where that in `dir` is damaged.
+fn with_others(error: mt_models::Error, dir: &Path) -> anyhow::Error {
+    let run = dir.parent().and_then(Path::parent).filter(|_| mt_train::verify(dir).is_err());
+    let Some((run, _)) = run.and_then(|run| RunDir::open(run).ok()) else { return error.into() };
+    let whole = run.whole().unwrap_or_default();
+    let others = match whole.as_slice() {
+        [] => "no checkpoint of the run is whole".to_owned(),
+        whole => format!("whole are {}: --checkpoint takes their number, or step-N", whole.join(", ")),
+    };
+    anyhow::anyhow!("{:#}; {others}", anyhow::Error::from(error))
 }
 
 /// The only one of the models that were selected.
@@ -131,10 +149,11 @@ pub enum Part {
     Valid,
 }
 
-/// Labelled rows to evaluate on, and what to call them: given files, else those of a part, else those of the other.
+/// Labelled rows to evaluate the model in `dir` on, and what to call them: given files, else those of a part, else those of
+/// the other. They are read as the model reads them: nothing is fitted.
 pub fn evaluation(
     cfg: &Config,
-    signature: &Signature,
+    (dir, signature): (&Path, &Signature),
     data: Option<&str>,
     part: Part,
 ) -> Result<(String, Table)> {
@@ -160,7 +179,18 @@ pub fn evaluation(
         return Ok((name.to_owned(), table));
     }
     // The rows were set aside from the training rows, so all have to be read.
-    let data = load(cfg, true)?;
+    let data = Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(fitted(signature)), &|_| ())?;
+    report_skipped(&data.skipped);
+    let then = read_identity(dir).ok().flatten().filter(|_| data.test.is_some() || data.valid.is_some());
+    if let Some(then) = then {
+        let differences = Differences::from(then.differences(&data.identity, &signature.schema));
+        if !differences.is_empty() {
+            note(format_args!(
+                "warning: the data is not the one that the model was trained on, so rows that it was trained on may be \
+                 among those set aside: {differences}"
+            ));
+        }
+    }
     let test = data.test.map(|table| ("test".to_owned(), table));
     let valid = data.valid.map(|table| ("valid".to_owned(), table));
     let none = || Usage("the run has neither test nor validation rows; name some with --data".into());

@@ -110,7 +110,13 @@ impl Dataset {
             parts.test = part(&csv.test, "test")?.or(parts.test);
         }
         let Parts { mut train, mut valid, mut test, scored, .. } = parts;
-        let identity = Identity::of(&train, valid.as_ref(), test.as_ref());
+        let identity = match fit {
+            Fit::As(_) => {
+                let own = Self::schema(data, tasks)?;
+                Identity::of(&own.numeric, &train, valid.as_ref(), test.as_ref())
+            }
+            _ => Identity::of(&schema.numeric, &train, valid.as_ref(), test.as_ref()),
+        };
         let fill = data.numeric_missing == NumericMissing::Mean;
         let known = |column: usize| fit.kept()?.scaling(&schema.numeric[column]);
         let normalizer = match fit {
@@ -121,7 +127,18 @@ impl Dataset {
             normalizer.apply(table)?;
         }
         let bayes_auc = truth.map(|truth| truth.auc(scored.as_deref()));
-        Ok(Dataset { schema, normalizer, encoders, identity, train, valid, test, mentioned, skipped, bayes_auc })
+        Ok(Dataset {
+            schema,
+            normalizer,
+            encoders,
+            identity,
+            train,
+            valid,
+            test,
+            mentioned,
+            skipped,
+            bayes_auc,
+        })
     }
 
     /// The columns and tasks of the data, as the first lines of its first file tell.

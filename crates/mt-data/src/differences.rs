@@ -116,7 +116,9 @@ impl Encoders {
 impl Identity {
     /// In what the rows of `now` differ from these; both have the columns and tasks of `schema`.
     pub fn differences(&self, now: &Self, schema: &Schema) -> Vec<String> {
-        let mut found = self.train.differences(&now.train, schema, "training");
+        let mut found = Vec::new();
+        numeric(&self.columns, &now.columns, &mut found);
+        found.extend(self.train.differences(&now.train, schema, "training"));
         for (what, then, now) in [("validation", &self.valid, &now.valid), ("test", &self.test, &now.test)] {
             match (then, now) {
                 (Some(then), Some(now)) => found.extend(then.differences(now, schema, what)),

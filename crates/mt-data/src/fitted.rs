@@ -30,10 +30,10 @@ pub enum Fit<'a> {
 }
 
 impl<'a> Fitted<'a> {
-    /// The scaling of the column of this name.
+    /// The scaling of the column of this name; none of a column that was constant, of which nothing was learnt.
     pub fn scaling(self, name: &str) -> Option<Scaling> {
         let column = self.schema.numeric.iter().position(|own| own == name)?;
-        self.normalizer.columns.get(column).copied()
+        self.normalizer.columns.get(column).copied().filter(|scaling| scaling.scale != 0.0)
     }
 }
 

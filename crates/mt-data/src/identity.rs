@@ -41,6 +41,8 @@ pub struct RowSet {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
+    /// The numeric columns as the data itself has them: a model that exists may know them in another order.
+    pub columns: Vec<String>,
     /// Those to train on.
     pub train: RowSet,
     /// Those to choose the best epoch on.
@@ -52,9 +54,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// That of these rows, as they are.
-    pub fn of(train: &Table, valid: Option<&Table>, test: Option<&Table>) -> Self {
-        Self { train: RowSet::of(train), valid: valid.map(RowSet::of), test: test.map(RowSet::of) }
+    /// That of these rows, as they are, of data with these numeric columns.
+    pub fn of(columns: &[String], train: &Table, valid: Option<&Table>, test: Option<&Table>) -> Self {
+        let columns = columns.to_vec();
+        Self { columns, train: RowSet::of(train), valid: valid.map(RowSet::of), test: test.map(RowSet::of) }
     }
 }
 
@@ -190,7 +193,7 @@ mod tests {
     fn table() -> Table {
         let value = |i: usize| if i.is_multiple_of(3) { 0.0 } else { (i % 17) as f32 - 4.0 };
         let numeric = Numeric::Dense(DenseRows { width: 5, values: (0..500).map(value).collect() });
-        let labels = (0..200).map(|i| (i % 2) as f32).collect();
+        let labels = (0..200).map(|i| (i % 3 % 2) as f32).collect();
         let users = Ids { rows: (0..100).collect(), ..Ids::single() };
         let table = Table::new(numeric, labels, vec![1.0; 200], 2).expect("a table");
         table.with_fields(vec![users]).expect("a field")

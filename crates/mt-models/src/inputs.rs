@@ -31,6 +31,11 @@ impl Inputs {
         self.width
     }
 
+    /// The fields, then the numeric columns, each with its columns of the input.
+    pub fn named(&self) -> &[(String, Range<usize>)] {
+        &self.named
+    }
+
     /// The columns of a field or a numeric column. Where both have the name, it is the field's.
     fn columns(&self, name: &str) -> Option<Range<usize>> {
         self.named.iter().find(|(own, _)| own == name).map(|(_, columns)| columns.clone())
@@ -119,6 +124,49 @@ impl ModelConfig {
     }
 }
 
+/// A parameter with rows that belong to columns of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputRows {
+    /// Along which of its axes they lie.
+    pub axis: usize,
+    /// The first of them: before them are rows of something else, as of a tower's stream.
+    pub start: usize,
+    /// The column of each, ascending.
+    pub columns: Vec<u32>,
+}
+
+impl ModelConfig {
+    /// The parameters of the model, by name, that have rows which belong to columns of `inputs`: first layers of bottoms
+    /// and experts, of gates by what `gate_fields` say, and of towers with `tower_fields`.
+    ///
+    /// # Errors
+    /// As [`inventory`](crate::inventory()).
+    pub fn input_rows(&self, inputs: &Inputs, tasks: &[Task]) -> Result<BTreeMap<String, InputRows>> {
+        let TaskColumns { gates, towers } = self.task_columns(inputs, tasks)?;
+        let all: Vec<u32> = (0..inputs.width() as u32).collect();
+        let own = |name: &str, key: &str, columns: &[Option<Vec<u32>>]| {
+            let task = tasks.iter().position(|task| name == format!("{key}.{}.0.weight", task.name))?;
+            columns[task].clone()
+        };
+        let rows = |(name, shape): (&String, &candle_core::Shape)| {
+            if let Some(columns) = own(name, "towers", &towers) {
+                return Some((
+                    name.clone(),
+                    InputRows { axis: 1, start: shape.dims()[1] - columns.len(), columns },
+                ));
+            }
+            // Of the levels of a PLE the first reads the input.
+            let plain = name.strip_prefix("levels.0.").unwrap_or(name);
+            let reads =
+                ["bottom.", "bottoms.", "experts.", "gates."].iter().any(|part| plain.starts_with(part));
+            let columns = own(plain, "gates", &gates).unwrap_or_else(|| all.clone());
+            let first = reads && plain.ends_with(".0.weight");
+            first.then(|| (name.clone(), InputRows { axis: 0, start: 0, columns }))
+        };
+        Ok(crate::inventory(self, inputs, tasks)?.iter().filter_map(rows).collect())
+    }
+}
+
 fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
     let mut columns = Vec::new();
     for name in names {
@@ -131,4 +179,59 @@ fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
     }
     columns.sort_unstable();
     Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use mt_data::TaskKind;
+
+    use super::*;
+    use crate::inventory;
+
+    fn schema(numbers: usize) -> Schema {
+        let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+        let numeric = (0..numbers).map(|i| format!("n{i}")).collect();
+        Schema { numeric, fields: Vec::new(), tasks: vec![task("like"), task("buy")] }
+    }
+
+    #[test]
+    fn rows_of_inputs_are_those_that_come_with_one_more_input() {
+        let kinds = [
+            r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#,
+            r#"{"kind": "single-task", "bottom": [4]}"#,
+            r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate": [6]}"#,
+            r#"{"kind": "cgc", "experts_per_task": 2, "shared_experts": 1, "expert": [5, 4], "norm": "batch"}"#,
+            r#"{"kind": "ple", "experts_per_task": 1, "shared_experts": 2, "expert": [4], "levels": 3, "tower": [3]}"#,
+        ];
+        for kind in kinds {
+            let cfg: ModelConfig = serde_json::from_str(kind).expect("a model");
+            let (few, more) = (schema(7), schema(8));
+            let of = |schema: &Schema| {
+                let inputs = cfg.inputs(schema).expect("inputs");
+                (cfg.input_rows(&inputs, &schema.tasks), inventory(&cfg, inputs, &schema.tasks))
+            };
+            let ((rows, before), (_, after)) = (of(&few), of(&more));
+            let (rows, before, after) =
+                (rows.expect("rows"), before.expect("a model"), after.expect("a model"));
+            let grown: Vec<&String> =
+                after.iter().filter(|(name, shape)| before[*name] != **shape).map(|(name, _)| name).collect();
+            assert_eq!(rows.keys().collect::<Vec<_>>(), grown, "{kind}");
+            for (name, InputRows { axis, start, columns }) in &rows {
+                assert_eq!(before[name].dims()[*axis], start + columns.len(), "{kind} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn gates_and_towers_with_columns_of_their_own_have_rows_for_these() {
+        let text = r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate_fields": {"buy": ["n2", "n5"]},
+                       "tower_fields": {"like": ["n6", "n1"]}}"#;
+        let cfg: ModelConfig = serde_json::from_str(text).expect("a model");
+        let schema = schema(7);
+        let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.tasks).expect("rows");
+        let of = |axis, start, columns: &[u32]| InputRows { axis, start, columns: columns.to_vec() };
+        assert_eq!(rows["gates.buy.0.weight"], of(0, 0, &[2, 5]));
+        assert_eq!(rows["towers.like.0.weight"], of(1, 4, &[1, 6]));
+        assert_eq!(rows.len(), 4, "experts and the other gate read everything: {rows:?}");
+    }
 }

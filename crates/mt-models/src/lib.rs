@@ -11,6 +11,7 @@
 //! | [`Readout`], [`Target`] | from logits to probabilities and numbers; the scale that a regression was learned on |
 //! | [`Predictor`], [`Predictions`] | a trained model: raw or encoded rows in, predictions out |
 //! | [`Export`], [`Manifest`] | a bundle: everything needed to predict, and nothing else |
+//! | [`Checksums`] | what a checkpoint's files are compared with before they are read |
 //!
 //! Models return logits; [`Readout`] holds the only sigmoid.
 //!
@@ -31,6 +32,7 @@
 
 mod bundle;
 mod cgc;
+mod checksums;
 mod config;
 mod disk;
 mod error;
@@ -54,11 +56,12 @@ mod trunk;
 
 pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
+pub use checksums::Checksums;
 pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use error::{Error, Result};
 pub use input::{Features, InputLayer, input};
-pub use inputs::{Inputs, TaskColumns};
+pub use inputs::{InputRows, Inputs, TaskColumns};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use json::push_json;
 pub use mmoe::{Mmoe, MmoeConfig};

@@ -46,27 +46,22 @@ impl Predictor {
     ///
     /// Its files may be changed and removed afterwards: embedding tables are read into memory, those of more than 1 GiB
     /// (`MT_TABLE_MEMORY` in the environment) copied to a temporary file without a name, which is mapped. Of a bundle,
-    /// sizes of all files, hashes of all but the tables and the predictions of the rows recorded with it are checked.
+    /// sizes of all files, hashes of all but the tables and the predictions of the rows recorded with it are checked; of a
+    /// checkpoint, the hashes of all files that are read.
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing or damaged, the weights are those of another model, or the recorded rows
     /// come out further from what they were than rounding explains, see [`Predictor::check`].
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        let manifest = Manifest::find(dir)?;
-        if let Some(manifest) = &manifest {
-            manifest.check(dir)?;
-        }
-        let mut predictor = Self::open(dir, device)?;
-        if let Some(manifest) = &manifest {
-            manifest.check_encoders(dir, &predictor.signature.encoders)?;
+        let mut predictor = Self::of(Signature::verified(dir)?, dir, device)?;
+        if Manifest::find(dir)?.is_some() {
             predictor.check = Some(Recorded::read(dir)?.check(dir, &predictor)?);
         }
         Ok(predictor)
     }
 
-    /// As [`Predictor::load`], without the checks of a bundle.
-    pub(crate) fn open(dir: &Path, device: &Device) -> Result<Self> {
-        let signature = Signature::read(dir)?;
+    /// The model of this `signature` in `dir`, with files that are as they were written.
+    pub(crate) fn of(signature: Signature, dir: &Path, device: &Device) -> Result<Self> {
         let path = dir.join(Signature::WEIGHTS);
         let fail = |problem: String| Error::File { path: path.clone(), problem };
         // Read here, so that the error can name the file.

@@ -6,6 +6,8 @@ use std::path::Path;
 use mt_data::{Encoders, MissingPolicy, Normalizer, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Manifest;
+use crate::checksums::Checksums;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::readout::{Link, Readout};
@@ -50,7 +52,36 @@ impl Signature {
     /// Name of the file with the trained rows of embedding tables; only there for a schema with fields.
     pub const TABLES: &str = "tables.safetensors";
 
-    /// Reads the signature of the model in `dir`.
+    /// Reads the signature of the model in `dir`, after all that its predictions follow from was found to be as it was
+    /// written: of a checkpoint by its [`Checksums`], of a bundle as its [`Manifest`] checks it. Every reader of a trained
+    /// model begins here.
+    ///
+    /// A folder with neither is taken as it is: somebody put it together by hand.
+    ///
+    /// # Errors
+    /// [`Error::File`] for the first file that is missing or damaged.
+    pub fn verified(dir: &Path) -> Result<Self> {
+        if let Some(manifest) = Manifest::find(dir)? {
+            manifest.check(dir)?;
+            let signature = Self::read(dir)?;
+            manifest.check_encoders(dir, &signature.encoders)?;
+            return Ok(signature);
+        }
+        // What training leaves has checksums, so one without has lost them.
+        if ![Checksums::FILE, Checksums::STATE].iter().any(|file| dir.join(file).exists()) {
+            return Self::read(dir);
+        }
+        let checksums = Checksums::read(dir)?;
+        checksums.check(dir, Self::FILE)?;
+        checksums.check(dir, Self::WEIGHTS)?;
+        let signature = Self::read(dir)?;
+        if !signature.schema.fields.is_empty() {
+            checksums.check(dir, Self::TABLES)?;
+        }
+        Ok(signature)
+    }
+
+    /// Reads the signature of the model in `dir`, and looks at nothing else there.
     ///
     /// # Errors
     /// [`Error::File`] if it is missing, damaged or of a newer format.

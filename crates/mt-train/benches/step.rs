@@ -65,13 +65,13 @@ fn schema(tasks: &[Task]) -> Schema {
 /// Whole epochs of the loop as `mt train` runs it: shuffling, batches, forward, backward, optimizer, log, denormals
 /// flushed. The time is the loop's own, which leaves out checkpoints.
 fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
-    let train = table(ROWS)?;
+    let rows = table(ROWS)?;
     let data = Dataset {
         schema: schema(&mt_data::tasks(&configs[0].tasks)?),
         encoders: Encoders::default(),
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
-        identity: Identity::of(&train, None, None),
-        train,
+        identity: Identity::of(&[], &rows, None, None),
+        train: rows,
         valid: None,
         test: None,
         mentioned: Vec::new(),

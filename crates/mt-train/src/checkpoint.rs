@@ -6,6 +6,7 @@
 //! | `weights.safetensors` | the parameters by name, or their averages where these predict |
 //! | `tables.safetensors` | the trained rows of embedding tables, and the keys of those that grow; only with fields |
 //! | `optimizer.safetensors` | the optimizers' state by parameter name, under `tables.` by table; under `trained.` the parameters, where averages of them predict |
+//! | `data.json` | the [`Identity`] of the rows it was trained on |
 //! | `state.json` | the [`State`]: epoch, step, rows of the epoch, seed, validation metrics |
 //! | `checksums.json` | SHA-256 of each of these |
 //!
@@ -17,23 +18,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mt_data::Encoders;
+use mt_data::{Encoders, Identity};
 use mt_layers::{Embeddings, Param, Params, unpack_tables};
-use mt_models::{Contents, Signature, read_json, write_file, write_folder, write_json};
+use mt_models::{Checksums, Manifest, Signature, read_json, write_file, write_folder, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::balance::BalanceState;
+use crate::config::Select;
 use crate::error::{Error, Result};
 use crate::optim::{Optimizer, OptimizerConfig};
+use crate::run::Best;
 
 /// Name of the file with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// Name of the file that says where training stands.
-const STATE: &str = "state.json";
+const STATE: &str = Checksums::STATE;
 
-/// Name of the file with the checksums of the others.
-const CHECKSUMS: &str = "checksums.json";
+/// Name of the file that says what the rows are.
+const DATA: &str = "data.json";
 
 /// What the state of tables begins with there.
 const TABLES: &str = "tables.";
@@ -69,6 +72,9 @@ pub struct State {
     pub selected: Vec<Option<f64>>,
     /// Updates of each parameter.
     pub updates: BTreeMap<String, u64>,
+    /// How many of these epochs were judged on other validation rows, before a run was extended, and do not compete.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retired: usize,
     /// What loss balancing remembers; `None` for fixed weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceState>,
@@ -78,8 +84,23 @@ impl State {
     /// Where training begins.
     pub(crate) fn new(seed: u64) -> Self {
         let (selected, updates) = (Vec::new(), BTreeMap::new());
-        Self { epoch: 0, rows: 0, step: 0, seed, selected, updates, balance: None }
+        Self { epoch: 0, rows: 0, step: 0, seed, selected, retired: 0, updates, balance: None }
     }
+
+    /// Of the epochs that were judged on the rows of today, the values by which they are chosen.
+    pub(crate) fn competing(&self) -> &[Option<f64>] {
+        &self.selected[self.retired..]
+    }
+
+    /// The best of them.
+    pub(crate) fn best(&self, select: &Select) -> Option<Best> {
+        let best = select.best(self.competing())?;
+        Some(Best { epoch: best.epoch + self.retired, ..best })
+    }
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// The weights of a run.
@@ -94,14 +115,14 @@ pub(crate) struct Weights<'a> {
 /// Writes a checkpoint into the folder `dir`, in place of an older one of that name.
 pub(crate) fn write(
     dir: &Path,
-    signature: &Signature,
+    (signature, rows): (&Signature, &Identity),
     weights: Weights<'_>,
     embeddings: Option<&Embeddings>,
     optimizer: &Optimizer,
     state: &State,
 ) -> Result<()> {
     write_folder(dir, |dir| {
-        let mut names = vec![Signature::WEIGHTS, OPTIMIZER, Signature::FILE, STATE];
+        let mut names = vec![Signature::WEIGHTS, OPTIMIZER, Signature::FILE, DATA, STATE];
         let (mut moments, updates) = optimizer.export()?;
         if let Some(embeddings) = embeddings {
             let (tables, state) = embeddings
@@ -125,14 +146,18 @@ pub(crate) fn write(
         write_tensors(&dir.join(Signature::WEIGHTS), &tensors(predicting, ""))?;
         write_tensors(&dir.join(OPTIMIZER), &moments)?;
         write_json(&dir.join(Signature::FILE), signature)?;
+        // In one line: there are three numbers a column.
+        let fail =
+            |error: serde_json::Error| Error::File { path: dir.join(DATA), problem: error.to_string() };
+        let rows = serde_json::to_vec(rows).map_err(fail)?;
+        write_file(&dir.join(DATA), &rows)?;
         write_json(&dir.join(STATE), &State { updates, ..state.clone() })?;
-        let contents = |name: &str| Ok((name.to_owned(), Contents::of(&dir.join(name))?));
-        let checksums: BTreeMap<_, _> = names.into_iter().map(contents).collect::<Result<_>>()?;
-        Ok(write_json(&dir.join(CHECKSUMS), &checksums)?)
+        Ok(Checksums::write(dir, &names)?)
     })
 }
 
-/// Reads what [`write`] wrote: the weights and tables, the optimizer, and where training stood.
+/// Reads what [`write`] wrote: the weights and tables, the optimizer, and where training stood. It must have been
+/// [verified](verify).
 pub(crate) fn read(
     dir: &Path,
     weights: Weights<'_>,
@@ -163,7 +188,7 @@ pub(crate) fn read(
 /// The tensors of a saved model, to take some of them over into another.
 #[derive(Debug)]
 pub(crate) struct Saved {
-    pub encoders: Encoders,
+    pub signature: Signature,
     /// Parameters by name.
     pub weights: BTreeMap<String, Tensor>,
     /// Trained rows of tables, as [`Embeddings::export`] names them.
@@ -177,15 +202,23 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    /// Reads a checkpoint or a bundle; the `optimizer`'s state, which bundles lack, only on request.
+    /// Reads a checkpoint or a bundle that is as it was written; the `optimizer`'s state, which bundles lack, only on
+    /// request.
     pub fn read(dir: &Path, optimizer: bool) -> Result<Self> {
+        let signature = Signature::verified(dir)?;
+        if let Some(manifest) = Manifest::find(dir)? {
+            // Its tables, too, which a predictor only checks for their size.
+            manifest.verify(dir)?;
+        } else if optimizer {
+            verify(dir)?;
+        }
         let load = |name: &str| -> Result<BTreeMap<String, Tensor>> {
             let tensors =
                 candle_core::safetensors::load(dir.join(name), &Device::Cpu).map_err(at(dir, name))?;
             Ok(tensors.into_iter().collect())
         };
-        let encoders = Signature::read(dir)?.encoders;
-        let tables = if encoders.tables.is_empty() { BTreeMap::new() } else { load(Signature::TABLES)? };
+        let tables =
+            if signature.encoders.tables.is_empty() { BTreeMap::new() } else { load(Signature::TABLES)? };
         // A bundle's are packed; a checkpoint's stay as they are.
         let tables = unpack_tables(tables).map_err(|error| at(dir, Signature::TABLES)(error.into()))?;
         let (mut moments, updates) = match optimizer {
@@ -193,7 +226,12 @@ impl Saved {
             false => Default::default(),
         };
         let table_state = take(&mut moments, TABLES);
-        Ok(Self { encoders, weights: load(Signature::WEIGHTS)?, tables, table_state, moments, updates })
+        Ok(Self { signature, weights: load(Signature::WEIGHTS)?, tables, table_state, moments, updates })
+    }
+
+    /// How values become rows of its tables.
+    pub fn encoders(&self) -> &Encoders {
+        &self.signature.encoders
     }
 
     /// Ids of a table's trained rows, ascending.
@@ -201,7 +239,7 @@ impl Saved {
         match self.tables.get(&format!("{table}.ids")) {
             Some(ids) => Ok(ids.to_vec1()?),
             // Left out where every row was trained.
-            None => Ok((0..self.encoders.rows(table).unwrap_or(0) as u32).collect()),
+            None => Ok((0..self.encoders().rows(table).unwrap_or(0) as u32).collect()),
         }
     }
 }
@@ -209,30 +247,36 @@ impl Saved {
 /// Reads where training stood.
 ///
 /// # Errors
-/// If the file is missing or damaged.
+/// If the file is missing, or differs from its checksum.
 pub fn read_state(dir: &Path) -> Result<State> {
+    Checksums::read(dir)?.check(dir, STATE)?;
     Ok(read_json(&dir.join(STATE))?)
 }
 
-/// Compares every file with its checksum.
+/// What the rows are that a checkpoint was trained on; `None` in one of a version that did not record it.
+///
+/// # Errors
+/// If the file is damaged.
+pub fn read_identity(dir: &Path) -> Result<Option<Identity>> {
+    let checksums = Checksums::read(dir)?;
+    if !checksums.names().any(|name| name == DATA) {
+        return Ok(None);
+    }
+    checksums.check(dir, DATA)?;
+    Ok(Some(read_json(&dir.join(DATA))?))
+}
+
+/// Compares every file of a checkpoint with its checksum: all that training goes on from.
 ///
 /// # Errors
 /// For the first that is missing, superfluous in the list, or changed.
-pub(crate) fn verify(dir: &Path) -> Result<()> {
-    let checksums: BTreeMap<String, Contents> = read_json(&dir.join(CHECKSUMS))?;
-    for name in [Signature::FILE, Signature::WEIGHTS, OPTIMIZER, STATE] {
-        if !checksums.contains_key(name) {
-            let problem = format!("has no checksum of {name}");
-            return Err(Error::File { path: dir.join(CHECKSUMS), problem });
-        }
-    }
-    for (name, expected) in &checksums {
-        let path = dir.join(name);
-        if Contents::of(&path)? != *expected {
-            return Err(Error::File { path, problem: "is damaged: it differs from its checksum".into() });
-        }
-    }
-    Ok(())
+pub fn verify(dir: &Path) -> Result<()> {
+    let checksums = Checksums::read(dir)?;
+    // What must be there; then the rest, which only some models have.
+    let needed = [Signature::FILE, Signature::WEIGHTS, OPTIMIZER, STATE];
+    needed.iter().try_for_each(|name| checksums.check(dir, name))?;
+    let more = checksums.names().filter(|name| !needed.contains(name));
+    Ok(more.into_iter().try_for_each(|name| checksums.check(dir, name))?)
 }
 
 /// Takes out the tensors whose names begin with `prefix`, without it.

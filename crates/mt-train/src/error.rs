@@ -71,6 +71,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that another process writes into.
+    #[error("{path} is in use by {holder}; wait until it has ended, or stop it")]
+    Owned {
+        /// The folder.
+        path: PathBuf,
+        /// Who, and since when.
+        holder: String,
+    },
     /// The loss became NaN or infinite. The checkpoints written before stay valid.
     #[error(
         "the loss is {loss} at step {step} (epoch {epoch}, rows {rows:?} of the shuffled epoch){}; the last checkpoint is \
@@ -119,18 +127,30 @@ pub enum Error {
         /// The label.
         found: f32,
     },
-    /// A run that is continued on data whose values have other table rows.
+    /// A run that is continued on other data than it began with.
     #[error(
-        "{path}: its fields were encoded with vocabulary {checkpoint:016x}, the data gives {data:016x}: rows of embedding \
-         tables would mean other values. Continue on the data the run began with"
+        "{path}: was trained on other data: {differences}. Go on with the data the run began with; or, to go on with other \
+         rows of the same columns, mt train --resume RUN --extend, which keeps the run's columns, scaling and vocabularies"
     )]
-    Vocabulary {
+    OtherData {
         /// The checkpoint.
         path: PathBuf,
-        /// Fingerprint of the checkpoint's encoders.
-        checkpoint: u64,
-        /// Fingerprint of the data's.
-        data: u64,
+        /// In what it differs.
+        differences: Differences,
+    },
+    /// A key that a run which is extended cannot change.
+    #[error(
+        "{key}: was {then} when the run began and is {now}: a run that is extended keeps it. What may differ are the rows \
+         (files, data.synth, shares and split), train.epochs, train.patience, train.keep, train.checkpoint and \
+         train.log_every; for the rest begin another run, with train.warm_start"
+    )]
+    Extend {
+        /// The key.
+        key: String,
+        /// Its value in the run.
+        then: String,
+        /// Its value now.
+        now: String,
     },
     /// Another model's weights that cannot be taken over as asked.
     #[error("train.warm_start: {path}: {problem}")]
@@ -187,6 +207,9 @@ impl Error {
             | Self::ConfigFile { .. }
             | Self::NoRun { .. }
             | Self::RunExists { .. }
+            | Self::Owned { .. }
+            | Self::OtherData { .. }
+            | Self::Extend { .. }
             | Self::NoParameter { .. }
             | Self::FrozenTable { .. }
             | Self::WarmStart { .. }
@@ -195,6 +218,37 @@ impl Error {
             Self::Model(error) => error.is_usage(),
             Self::Data(error) => error.is_usage(),
             _ => false,
+        }
+    }
+}
+
+/// In what data differs, told as far as anybody reads on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differences(Vec<String>);
+
+/// So many are told.
+const TOLD: usize = 6;
+
+impl From<Vec<String>> for Differences {
+    fn from(all: Vec<String>) -> Self {
+        Self(all)
+    }
+}
+
+impl std::ops::Deref for Differences {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Differences {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0[..self.0.len().min(TOLD)].join("; "))?;
+        match self.0.len().saturating_sub(TOLD) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
         }
     }
 }

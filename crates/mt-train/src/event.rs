@@ -40,6 +40,13 @@ pub enum Event {
         /// What is wrong with newer checkpoints.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         damaged: Vec<String>,
+        /// Of a run that is extended: in what its rows differ, and what follows from that.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<String>,
+        /// Whether the checkpoint, of an earlier version, does not say which rows it was trained on: only columns, scaling
+        /// and encoders could be compared.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        unknown_rows: bool,
     },
     /// Weights were taken over from another model.
     WarmStarted(WarmStarted),

@@ -3,11 +3,12 @@
 //! | module | what |
 //! |---|---|
 //! | [`Config`] | a run as written in YAML, checked, with errors that carry file, line, column and key |
+//! | [`load`] | the data, read as the run reads it |
 //! | [`train`] | the loop |
 //! | [`Objective`], [`Optimizer`] | what is minimised, and how |
 //! | [`Balancer`] | what each task counts, step by step |
 //! | [`Scorer`], [`Evaluation`] | predictions and metrics of a model on a table |
-//! | [`RunDir`] | the folder of a run: configuration, log, checkpoints |
+//! | [`RunDir`], [`Owner`] | the folder of a run: configuration, log, checkpoints; and who writes into it |
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
 
@@ -21,10 +22,14 @@ mod eigen;
 mod error;
 mod evaluate;
 mod event;
+mod extend;
 mod health;
+mod input_map;
+mod load;
 mod memory;
 mod objective;
 mod optim;
+mod owner;
 mod prefetch;
 mod probe;
 mod rates;
@@ -32,21 +37,25 @@ mod resume;
 mod run;
 mod running;
 mod schedule;
+mod seal;
 mod setup;
 mod target;
 mod train;
 mod warm_start;
 
 pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
-pub use checkpoint::{State, read_state};
+pub use checkpoint::{State, read_identity, read_state, verify};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, Selection, TrainConfig};
 pub use diagnose::{Culprit, NotFinite};
-pub use error::{Error, Result};
+pub use error::{Differences, Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use event::{Event, Outcome};
 pub use health::{GateHealth, GradientHealth, Health, LevelHealth};
+pub use input_map::TakenInputs;
+pub use load::{fitted, load};
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
+pub use owner::Owner;
 pub use run::{Best, RunDir};
 pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
@@ -55,7 +64,7 @@ pub use mt_models::{write_file, write_json};
 // Part of events.
 pub use mt_layers::TableSize;
 pub use train::train;
-pub use warm_start::{TakenRows, WarmStart, WarmStarted};
+pub use warm_start::{TakenRows, WarmScaling, WarmStart, WarmStarted};
 
 /// The example of this crate's page, compiled as a doctest.
 #[cfg(doctest)]

@@ -1,30 +1,37 @@
 //! The folder of a run.
 //!
 //! ```text
-//! config.yaml            the configuration with all overrides
+//! config.yaml            the configuration with all overrides, and its checksum
 //! metrics.jsonl          one JSON object a line: training progress and epochs
 //! checkpoints/epoch-003  one folder an epoch, the last few and the best
 //! checkpoints/step-1200  in the middle of an epoch: the last two, until the epoch is over
-//! best.json              which epoch is best so far, and by what
+//! best.json              which epoch is best so far, and by what, and the checksum of that
 //! summary.json           written at the end
+//! .lock                  locked by the process that trains, see [`Owner`]
 //! ```
 
 use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mt_models::{read_json, remove_partial, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::read_state;
+use crate::checkpoint::{read_state, verify};
 use crate::config::Config;
 use crate::error::{Error, Result, io};
+use crate::extend;
+use crate::owner::Owner;
+use crate::seal::{SealedBest, check_seal, sealed};
 
-/// A run's folder.
+/// A run's folder. One that was made or is [resumed](RunDir::resume) belongs to this process until all clones are dropped.
 #[derive(Debug, Clone)]
 pub struct RunDir {
     path: PathBuf,
+    owner: Option<Arc<Owner>>,
+    extends: bool,
 }
 
 /// The best epoch so far.
@@ -37,34 +44,116 @@ pub struct Best {
 }
 
 impl RunDir {
-    /// Starts a run in a new or empty folder.
+    /// Starts a run in a new or empty folder, and owns it.
     ///
     /// # Errors
-    /// [`Error::RunExists`] if it holds a run, [`Error::Io`] if it cannot be written.
+    /// [`Error::RunExists`] if it holds a run, [`Error::Owned`] if another process is about to begin one there, [`Error::Io`]
+    /// if it cannot be written.
     pub fn create(path: &Path, cfg: &Config) -> Result<Self> {
-        let run = Self { path: path.to_owned() };
+        let mut run = Self { path: path.to_owned(), owner: None, extends: false };
+        run.check_free()?;
         let checkpoints = run.checkpoints();
-        // An empty folder of checkpoints is what a run leaves that is killed before it has written anything.
-        let begun = fs::read_dir(&checkpoints).is_ok_and(|mut entries| entries.next().is_some());
-        if run.config_path().exists() || begun {
-            return Err(Error::RunExists { path: path.to_owned() });
-        }
         fs::create_dir_all(&checkpoints).map_err(io(&checkpoints, "create the run's folder"))?;
-        write_file(&run.config_path(), cfg.to_yaml()?.as_bytes())?;
+        run.owner = Some(Arc::new(Owner::take(path)?));
+        // Another process may have begun one, and ended, meanwhile.
+        run.check_free()?;
+        run.write_config(cfg)?;
         Ok(run)
     }
 
-    /// Opens the folder of an earlier run and reads its configuration.
+    /// As [`RunDir::create`], in the first of `base`, `base-2`, `base-3`, … in which there is nothing.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn create_next(base: &Path, cfg: &Config) -> Result<Self> {
+        loop {
+            match Self::create(&Self::next_free(base), cfg) {
+                // Another process was quicker: its folder is there now.
+                Err(Error::RunExists { .. } | Error::Owned { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn check_free(&self) -> Result<()> {
+        // An empty folder of checkpoints is what a run leaves that is killed before it has written anything.
+        let begun = fs::read_dir(self.checkpoints()).is_ok_and(|mut entries| entries.next().is_some());
+        if self.config_path().exists() || begun {
+            return Err(Error::RunExists { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    /// Opens the folder of an earlier run, to look at it, and reads its configuration.
     ///
     /// # Errors
     /// [`Error::NoRun`] if it holds none, and whatever is wrong with its configuration.
     pub fn open(path: &Path) -> Result<(Self, Config)> {
-        let run = Self { path: path.to_owned() };
-        if !run.config_path().exists() {
+        let run = Self { path: path.to_owned(), owner: None, extends: false };
+        let config = run.config_path();
+        if !config.exists() {
             return Err(Error::NoRun { path: path.to_owned() });
         }
-        let cfg = Config::read(&run.config_path(), &[])?;
-        Ok((run, cfg))
+        let text = fs::read(&config).map_err(|source| Error::ConfigFile { path: config.clone(), source })?;
+        check_seal(&config, &String::from_utf8_lossy(&text))?;
+        Ok((run, Config::read(&config, &[])?))
+    }
+
+    /// As [`RunDir::open`], to go on with the run: this process owns the folder.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`], and [`Error::Owned`] if another process trains there.
+    pub fn resume(path: &Path) -> Result<(Self, Config)> {
+        let (run, _) = Self::open(path)?;
+        let owner = Some(run.own()?);
+        // What it says now that nobody else can change it.
+        let (run, cfg) = Self::open(path)?;
+        Ok((Self { owner, ..run }, cfg))
+    }
+
+    /// As [`RunDir::resume`], to go on for longer or with other rows: `overrides` of its configuration are kept there once
+    /// training has begun. Columns, scaling and encoders stay those of its newest checkpoint.
+    ///
+    /// # Errors
+    /// As [`RunDir::resume`], and [`Error::Extend`] for an override that a run cannot change.
+    pub fn extend(path: &Path, overrides: &[String]) -> Result<(Self, Config)> {
+        let (run, then) = Self::resume(path)?;
+        let now = Config::read(&run.config_path(), overrides)?;
+        extend::check(&then, &now)?;
+        Ok((Self { extends: true, ..run }, now))
+    }
+
+    /// Whether the run may go on with other rows.
+    pub(crate) fn extends(&self) -> bool {
+        self.extends
+    }
+
+    /// Keeps the configuration of a run that is extended, in place of the one before.
+    pub(crate) fn keep_extended(&self, cfg: &Config) -> Result<()> {
+        match self.extends {
+            true => self.write_config(cfg),
+            false => Ok(()),
+        }
+    }
+
+    fn write_config(&self, cfg: &Config) -> Result<()> {
+        Ok(write_file(&self.config_path(), sealed(&cfg.to_yaml()?).as_bytes())?)
+    }
+
+    /// Makes this process the owner for as long as what comes out is kept, unless it is already.
+    ///
+    /// # Errors
+    /// [`Error::Owned`] if another process trains there.
+    pub(crate) fn own(&self) -> Result<Arc<Owner>> {
+        match &self.owner {
+            Some(owner) => Ok(owner.clone()),
+            None => Owner::take(&self.path).map(Arc::new),
+        }
+    }
+
+    /// Why the folder could not be locked, where its file system knows no locks: then two processes may write into it.
+    pub fn unlocked(&self) -> Option<&str> {
+        self.owner.as_deref().and_then(Owner::problem)
     }
 
     /// The first of `base`, `base-2`, `base-3`, … that does not exist.
@@ -130,7 +219,7 @@ impl RunDir {
         Ok(numbers)
     }
 
-    /// All checkpoints, the newest first: by the step they hold, before them those that do not say it.
+    /// All checkpoints, the newest first: by the step they hold, before them those whose state is damaged.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -154,13 +243,22 @@ impl RunDir {
         if !path.exists() {
             return Ok(None);
         }
-        Ok(Some(read_json(&path)?))
+        Ok(Some(read_json::<SealedBest>(&path)?.open(&path)?))
+    }
+
+    /// Names of the checkpoints that are as they were written, the newest first. Reads all of them through.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn whole(&self) -> Result<Vec<String>> {
+        let whole = self.newest_first()?.into_iter().filter(|path| verify(path).is_ok());
+        Ok(whole.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
     }
 
     pub(crate) fn set_best(&self, best: Option<Best>) -> Result<()> {
         match best {
             Some(best) if self.best().ok().flatten() != Some(best) => {
-                Ok(write_json(&self.path.join("best.json"), &best)?)
+                Ok(write_json(&self.path.join("best.json"), &SealedBest::from(best))?)
             }
             _ => Ok(()),
         }
@@ -174,6 +272,8 @@ impl RunDir {
     /// Removes all checkpoints of epochs but the last `keep` and the best, and all within an epoch but the last
     /// `keep_steps`.
     pub(crate) fn prune(&self, keep: usize, best: Option<Best>, keep_steps: usize) -> Result<()> {
+        // Of an extended run, until one of its epochs is better, what was the best before.
+        let best = best.or(self.best().ok().flatten());
         let epochs = self.epochs()?.into_iter().rev().skip(keep);
         let epochs = epochs.filter(|epoch| best.is_none_or(|best| best.epoch != *epoch));
         let steps = self.steps()?.into_iter().rev().skip(keep_steps);

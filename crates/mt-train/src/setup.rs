@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::evaluate::Scorer;
 use crate::optim::Optimizer;
-use crate::resume::{Newest, newest};
+use crate::resume::{Newest, Rows, newest};
 use crate::run::RunDir;
 use crate::target;
 use crate::warm_start::{WarmStarted, warm_start};
@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub taken: Option<WarmStarted>,
     /// What a run that goes on was found with.
     pub resumed: Option<Newest>,
+    /// How its rows compare with those before.
+    pub rows: Rows,
 }
 
 impl Setup {
@@ -42,7 +44,8 @@ impl Setup {
     /// checkpoint, of a new one what `train.warm_start` names.
     ///
     /// # Errors
-    /// [`Error::Symmetric`] if units start equal, and whatever is wrong with model or files.
+    /// [`Error::Symmetric`] if units start equal, [`Error::OtherData`] if the run began with other data, and whatever is wrong
+    /// with model or files.
     pub fn new(cfg: &Config, data: &Dataset, device: &Device, run: &RunDir) -> Result<Self> {
         cfg.check_for_rows()?;
         data.check()?;
@@ -51,18 +54,26 @@ impl Setup {
         let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
         let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, seed, device)?;
         let inputs = cfg.model.inputs(&data.schema)?;
+        let resumed = run.begun().then(|| newest(run)).transpose()?;
+        let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
+        let mut rows = Rows::default();
+        if let Some(path) = newest {
+            let begun = Signature::read(path)?;
+            rows = Rows::compare(path, &begun, data, run.extends())?;
+            // What else was fitted on the rows it began with stays, such as scales of regressions; none if it is older than
+            // they are.
+            signature = begun;
+        }
         let params = Params::new(seed);
         let network = signature.model.clone();
         let sized = |vb| build(&network, &inputs, tasks, vb);
         let model = sized(params.builder(DType::F32, device))?;
-        let resumed = run.begun().then(|| newest(run, &data.encoders)).transpose()?;
-        let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
         let mut optimizer = Optimizer::new(cfg.train.optimizer);
         let mut taken = None;
         // A run that goes on has its weights already.
         if let (Some(start), None) = (&cfg.train.warm_start, newest) {
             let (embeddings, rule) = (layer.embeddings(), cfg.train.optimizer);
-            let (from_there, report) = warm_start(start, &params.all(), embeddings, &data.encoders, rule)?;
+            let (from_there, report) = warm_start(start, &params.all(), embeddings, &signature, rule)?;
             target::take_over(&cfg.train, start, &report, &mut signature)?;
             (optimizer, taken) = (from_there, Some(report));
         }
@@ -79,8 +90,14 @@ impl Setup {
             if !balancer.restore(state.balance.take()) {
                 return Err(Error::Balance { path: path.to_owned() });
             }
-            // On the scales it has been trained on, none if it is older than they are.
-            signature.targets = Signature::read(path)?.targets;
+            rows.changed = rows.take_over(&mut state, run.extends());
+            // Of a run that did not record its rows.
+            if state.rows > data.train.len() || state.retired > state.selected.len() {
+                let (done, are) = (state.rows, data.train.len());
+                let differences =
+                    vec![format!("{done} rows of the epoch were done, and there are {are}")].into();
+                return Err(Error::OtherData { path: path.to_owned(), differences });
+            }
         }
         let scorer = Scorer { layer: layer.clone(), model: predicting, readout: signature.readout() };
         Ok(Self {
@@ -96,6 +113,7 @@ impl Setup {
             state,
             taken,
             resumed,
+            rows,
         })
     }
 }

@@ -40,6 +40,7 @@ use crate::target;
 /// evaluation too, if it was the epoch's last), a checkpoint is written, and the outcome says so.
 ///
 /// # Errors
+/// [`Error::OtherData`](crate::Error::OtherData) if an earlier run began with other data,
 /// [`Error::Unselectable`](crate::Error::Unselectable), [`Error::Label`](crate::Error::Label) and
 /// [`Error::Symmetric`](crate::Error::Symmetric) before the first step, [`Error::Diverged`](crate::Error::Diverged) at the
 /// first loss that is not finite, [`Error::NotFinite`](crate::Error::NotFinite) before a checkpoint with such a parameter, and
@@ -65,11 +66,13 @@ fn run_epochs<'scope, 'env: 'scope>(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome> {
+    let _owner = run.own()?;
     let tasks = &data.schema.tasks;
     let ready = Setup::new(cfg, data, device, run)?;
     let selection = cfg.train.selection(data)?;
     Objective::check_labels(&cfg.train, tasks, &data.train)?;
-    let Setup { layer, params, model, averages, updated, taken, resumed, .. } = ready;
+    run.keep_extended(cfg)?;
+    let Setup { layer, params, model, averages, updated, taken, resumed, rows: compared, .. } = ready;
     let Setup { mut scorer, mut signature, mut optimizer, mut state, mut balancer, .. } = ready;
     let (trainable, gradients) = (params.all(), params.gradients());
     let objective = Objective::scaled(&cfg.train, tasks, &signature.targets);
@@ -79,7 +82,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let weights = Weights { params: &params, averages: averages.as_ref() };
     run.remove_partial()?;
     let save = |dir: &Path, signature: &Signature, optimizer: &Optimizer, state: &State| {
-        checkpoint::write(dir, signature, weights, layer.embeddings(), optimizer, state)
+        checkpoint::write(dir, (signature, &data.identity), weights, layer.embeddings(), optimizer, state)
     };
     let smear = |scorer: &mut Scorer, signature: &mut Signature| {
         target::smear(&cfg.train, scorer, signature, &data.train, device)
@@ -98,7 +101,9 @@ fn run_epochs<'scope, 'env: 'scope>(
     }
     if let Some(Newest { path, damaged }) = resumed {
         let checkpoint = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        tell(Event::Resumed { checkpoint, epoch: state.epoch, rows: state.rows, step: state.step, damaged })?;
+        let State { epoch, rows, step, .. } = state;
+        let (changed, unknown_rows) = (compared.changed, compared.unknown);
+        tell(Event::Resumed { checkpoint, epoch, rows, step, damaged, changed, unknown_rows })?;
     }
     for text in &selection.warnings {
         tell(Event::Warning { step: state.step, text: text.clone() })?;
@@ -120,7 +125,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let (mut running, mut unread) = (Running::new(tasks, scorer.readout.clone()), Vec::new());
     let (epochs, mut seconds, mut seen, mut stopped) = (cfg.train.epochs, 0.0, 0, false);
     let mut saved = Instant::now();
-    while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&selection, &state.selected) {
+    while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&selection, state.competing()) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
         let rest = move || order(&cfg.train, rows, epoch).split_off(skipped);
         let started = Instant::now();
@@ -136,8 +141,12 @@ fn run_epochs<'scope, 'env: 'scope>(
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }
-            let position =
-                Position { step: state.step, epoch_steps: steps, epochs, selected: &state.selected };
+            let position = Position {
+                step: state.step,
+                epoch_steps: steps,
+                epochs,
+                selected: &state.selected[state.retired..],
+            };
             let batch_rows = state.rows..state.rows + count;
             (state.step, state.rows) = (state.step + 1, batch_rows.end);
             let step = state.step;
@@ -206,7 +215,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         state.selected.push(selected);
         balancer.end_epoch();
         (state.epoch, state.rows, state.balance) = (epoch, 0, balancer.state());
-        let best = selection.select.best(&state.selected);
+        let best = state.best(&selection.select);
         let is_best = best.is_some_and(|best| best.epoch == epoch);
         let (rows_per_second, waited) = (trained as f64 / elapsed, batches.waited.as_secs_f64());
         let looked_at = data.valid.as_ref().unwrap_or(&data.train);
@@ -247,7 +256,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         run.set_best(best)?;
         run.prune(cfg.train.keep, best, 0)?;
     }
-    let best = selection.select.best(&state.selected);
+    let best = state.best(&selection.select);
     // Once more, for a run that was killed between its last checkpoint and these.
     run.set_best(best)?;
     if state.rows == 0 {
@@ -255,6 +264,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     }
     if let Some(best) = best {
         let path = run.checkpoint(best.epoch);
+        checkpoint::verify(&path)?;
         checkpoint::read(&path, weights, layer.embeddings(), cfg.train.optimizer)?;
         scorer.readout = Signature::read(&path)?.readout();
     }

@@ -1,17 +1,20 @@
-//! Starting from the weights of another model: all of them, or those whose names fit.
+//! Starting from the weights of another model: all of them, or those whose names fit. Rows of first layers follow the names
+//! of their inputs, rows of tables their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use mt_data::fields::KNOWN;
-use mt_data::{Encoder, Encoders};
+use mt_data::{Encoder, Encoders, Scaling};
 use mt_layers::{Embeddings, Param};
 use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Saved, of_keys};
 use crate::error::{Error, Result};
+use crate::input_map::{InputMap, TakenInputs};
+use crate::load::fitted;
 use crate::optim::{Optimizer, OptimizerConfig};
 use crate::rates::fits;
 use crate::run::RunDir;
@@ -31,9 +34,30 @@ pub struct WarmStart {
     /// Take the optimizer's state over too. Default false: it starts anew.
     #[serde(default)]
     pub optimizer: bool,
-    /// Fail if a name that is to be taken is missing there or has another shape. Default false: it starts fresh.
+    /// Fail if a name or an input that is to be taken is missing there or has another shape. Default false: it starts fresh.
     #[serde(default)]
     pub strict: bool,
+    /// How inputs that the other model knows are scaled. Default `keep`.
+    #[serde(default, skip_serializing_if = "WarmScaling::keeps")]
+    pub scaling: WarmScaling,
+}
+
+/// How a run that begins from another model scales the inputs which that model knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarmScaling {
+    /// As there: its weights are for such numbers. The edges of buckets, too, stay those of there. The default.
+    #[default]
+    Keep,
+    /// Anew, on the training rows, as without a warm start.
+    Fit,
+}
+
+impl WarmScaling {
+    /// Whether it stays that of the other model.
+    pub(crate) fn keeps(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 impl WarmStart {
@@ -48,7 +72,7 @@ impl WarmStart {
 
     /// The model that weights are taken from, those aside.
     pub(crate) fn signature(&self) -> Result<Signature> {
-        Ok(Signature::read(&folder(&self.from)?)?)
+        donor(&self.from)
     }
 }
 
@@ -69,6 +93,8 @@ pub struct WarmStarted {
     pub mismatched: Vec<String>,
     /// Of each table that was taken, the rows.
     pub rows: BTreeMap<String, TakenRows>,
+    /// Of first layers that were taken, the inputs; `None` if there is no such layer among what was taken.
+    pub inputs: Option<TakenInputs>,
 }
 
 /// Rows of a table that was taken.
@@ -80,19 +106,30 @@ pub struct TakenRows {
     pub fresh: usize,
 }
 
-/// Takes over the weights that `cfg` asks for, and gives the optimizer to go on with.
+/// What the model in the folder `from` is: that of a run, of a checkpoint, or of a bundle.
 ///
 /// # Errors
-/// If the folder holds no model; [`Error::WarmStart`] if `strict` is not met, or there is no optimizer's state.
+/// If it holds none, or a damaged one.
+pub(crate) fn donor(from: &Path) -> Result<Signature> {
+    Ok(Signature::verified(&folder(from)?)?)
+}
+
+/// Takes over the weights that `cfg` asks for into the model `here`, and gives the optimizer to go on with.
+///
+/// # Errors
+/// If the folder holds no model, or a damaged one; [`Error::WarmStart`] if `strict` is not met, the data is scaled otherwise
+/// than asked for, or there is no optimizer's state.
 pub(crate) fn warm_start(
     cfg: &WarmStart,
     params: &[Param],
     embeddings: Option<&Embeddings>,
-    encoders: &Encoders,
+    here: &Signature,
     optimizer: OptimizerConfig,
 ) -> Result<(Optimizer, WarmStarted)> {
     let dir = folder(&cfg.from)?;
     let saved = Saved::read(&dir, cfg.optimizer)?;
+    let map = InputMap::new(here, &saved.signature)?;
+    check_scaling(cfg, here, &saved.signature, &dir)?;
     let mut took = Took { cfg, report: WarmStarted::default(), used: BTreeSet::new() };
     let (mut moments, mut updates) = (BTreeMap::new(), BTreeMap::new());
     for param in params {
@@ -100,33 +137,71 @@ pub(crate) fn warm_start(
             continue;
         };
         let tensor = &saved.weights[&there];
-        if tensor.shape() != param.var.shape() {
-            let (found, expected) = (tensor.shape(), param.var.shape());
-            took.report.mismatched.push(format!("{}: {found:?} there, {expected:?} here", param.name));
+        let (found, expected) = (tensor.shape(), param.var.shape());
+        let by_input = map.reads(&param.name);
+        let own = match by_input {
+            true => map.tensor(&param.name, &there, tensor, param.var.as_tensor())?,
+            false => (found == expected).then(|| tensor.clone()),
+        };
+        let Some(own) = own else {
+            let why = if by_input && found == expected { ", and no input in common" } else { "" };
+            took.report.mismatched.push(format!("{}: {found:?} there, {expected:?} here{why}", param.name));
             continue;
+        };
+        if by_input {
+            took.report.inputs = Some(map.report.clone());
         }
-        param.var.set(&tensor.to_device(param.var.device())?)?;
-        let state = saved.moments.iter().filter_map(|(name, tensor)| {
-            let what = name.strip_prefix(&there)?.strip_prefix('.').filter(|what| !what.contains('.'))?;
-            Some((format!("{}.{what}", param.name), tensor.clone()))
-        });
-        moments.extend(state);
+        param.var.set(&own.to_device(param.var.device())?)?;
+        for (name, tensor) in &saved.moments {
+            let what = name.strip_prefix(&there).and_then(|rest| rest.strip_prefix('.'));
+            let Some(what) = what.filter(|what| !what.contains('.')) else { continue };
+            let own = match by_input && tensor.shape() == found {
+                true => map.state(&param.name, &there, tensor, expected.dims())?,
+                false => Some(tensor.clone()),
+            };
+            moments.extend(own.map(|own| (format!("{}.{what}", param.name), own)));
+        }
         updates.extend(saved.updates.get(&there).map(|n| (param.name.clone(), *n)));
         took.report.loaded.push(param.name.clone());
     }
     if let Some(embeddings) = embeddings {
-        took.tables(&saved, embeddings, encoders)?;
+        took.tables(&saved, embeddings, &here.encoders)?;
     }
-    let tables = saved.encoders.tables.iter().map(|table| format!("tables.{}", table.name));
+    let tables = saved.encoders().tables.iter().map(|table| format!("tables.{}", table.name));
     let there = saved.weights.keys().cloned().chain(tables);
     took.report.unexpected = there.filter(|name| !took.used.contains(name)).collect();
     let report = took.report;
     if let (true, Some(name)) = (cfg.strict, report.missing.iter().chain(&report.mismatched).next()) {
         return Err(Error::WarmStart { path: dir, problem: format!("strict: cannot take {name}") });
     }
+    if let (true, Some(name)) = (cfg.strict, report.inputs.iter().flat_map(|inputs| &inputs.fresh).next()) {
+        let problem =
+            format!("strict: cannot take the input {name:?}: it is not there, or a field of another width");
+        return Err(Error::WarmStart { path: dir, problem });
+    }
     let at = |error: candle_core::Error| Error::WarmStart { path: dir, problem: error.to_string() };
     let optimizer = Optimizer::import(optimizer, params, &moments, &updates).map_err(at)?;
     Ok((optimizer, report))
+}
+
+/// Refuses data whose inputs are not scaled as the other model scales them, where that is asked for.
+fn check_scaling(cfg: &WarmStart, here: &Signature, there: &Signature, dir: &Path) -> Result<()> {
+    let known = fitted(there);
+    let mut columns = here.schema.numeric.iter().zip(&here.normalizer.columns);
+    let differs = |(name, own): &(&String, &Scaling)| {
+        let plain = |scaling: Scaling| Scaling { fill: None, ..scaling };
+        known.scaling(name).is_some_and(|scaling| plain(scaling) != plain(**own))
+    };
+    match columns.find(differs).filter(|_| cfg.scaling.keeps()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let problem = format!(
+                "the data is not scaled as there, column {name:?} for one: read it by mt_train::load, or set \
+                 train.warm_start.scaling: fit"
+            );
+            Err(Error::WarmStart { path: dir.to_owned(), problem })
+        }
+    }
 }
 
 /// The folder with the model that a path means.
@@ -218,10 +293,10 @@ impl Took<'_> {
         for table in embeddings.tables() {
             let name = format!("tables.{table}");
             let is_there =
-                |name: &str| name.strip_prefix("tables.").is_some_and(|t| saved.encoders.rows(t).is_some());
+                |name: &str| name.strip_prefix("tables.").is_some_and(|t| saved.encoders().rows(t).is_some());
             let Some(there) = self.name_there(&name, is_there) else { continue };
             let there = &there["tables.".len()..];
-            let (Some(old), Some(new)) = (saved.encoders.encoder(there), encoders.encoder(table)) else {
+            let (Some(old), Some(new)) = (saved.encoders().encoder(there), encoders.encoder(table)) else {
                 continue;
             };
             let trained = saved.trained_rows(there)?;

@@ -56,7 +56,7 @@ fn stats(args: &StatsArgs) -> Result<()> {
     let mut cfg = Config::read(&args.config, &args.overrides.set)?;
     // The columns as they are in the files.
     cfg.data.normalize = mt_data::Normalize::None;
-    let data = source::load(&cfg, args.json)?;
+    let data = source::load(&cfg, None, args.json)?;
     let stats = Stats::new(&data.train, &data.schema);
     if args.json {
         return print::line(serde_json::to_string(&stats)?);

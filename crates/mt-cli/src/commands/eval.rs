@@ -33,7 +33,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         let predictor = source::predictor(&dir, &device)?;
         let signature = predictor.signature();
         if rows.is_none() {
-            rows = Some(source::evaluation(&cfg, signature, args.data.as_deref(), Part::Test)?);
+            rows = Some(source::evaluation(&cfg, (&dir, signature), args.data.as_deref(), Part::Test)?);
         }
         let Some((name, table)) = &rows else { continue };
         let predictions = source::predict(&predictor, table)?;

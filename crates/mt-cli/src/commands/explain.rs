@@ -59,7 +59,8 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt explain")?;
     let predictor = source::predictor(&dir, &device)?;
     let schema = &predictor.signature().schema;
-    let (on, table) = source::evaluation(&cfg, predictor.signature(), args.data.as_deref(), Part::Valid)?;
+    let (on, table) =
+        source::evaluation(&cfg, (&dir, predictor.signature()), args.data.as_deref(), Part::Valid)?;
     let table = match args.rows.map(|rows| rows.get()) {
         Some(rows) if rows < table.len() => {
             // A stream that no shuffle has.

@@ -29,10 +29,10 @@ struct Quality {
 pub fn run(args: &ExportArgs) -> Result<()> {
     let (run, cfg) = RunDir::open(&args.run)?;
     let (epoch, checkpoint) = source::one(source::checkpoints(&run, &args.checkpoint)?, "mt export")?;
+    let signature = source::signature(&checkpoint)?;
     if args.format == TargetArg::Onnx {
         return onnx::run(args, &checkpoint);
     }
-    let signature = Signature::read(&checkpoint)?;
     let tables = match args.tables {
         FormatArg::None => return Err(Usage("--tables none: a bundle has its tables".into()).into()),
         FormatArg::F32 => TableFormat::F32,
@@ -48,9 +48,10 @@ pub fn run(args: &ExportArgs) -> Result<()> {
             .context("cannot read config.yaml")?,
     };
     // Not a reason not to export: a run may have trained on all rows, or its files may be gone by now.
-    let rows = source::evaluation(&cfg, &signature, None, source::Part::Test).map_err(|error| {
-        print::note(format_args!("warning: the bundle is not measured: {error:#}"));
-    });
+    let rows =
+        source::evaluation(&cfg, (&checkpoint, &signature), None, source::Part::Test).map_err(|error| {
+            print::note(format_args!("warning: the bundle is not measured: {error:#}"));
+        });
     let rows = rows.ok().filter(|(_, table)| !table.is_empty());
     let mut quality = None;
     export.write(&args.out, |predictor| -> Result<String> {

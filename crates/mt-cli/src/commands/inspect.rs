@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use candle_core::Device;
-use mt_data::{Schema, TableReader, synth};
-use mt_models::{Check, Manifest, ModelConfig, Predictor, Signature, TableRows, count, inventory};
+use mt_data::{Dataset, Schema};
+use mt_models::{Check, Manifest, ModelConfig, Predictor, TableRows, count, inventory};
 use mt_train::{Config, RunDir};
 
 use crate::args::{InspectArgs, Usage};
@@ -29,12 +29,12 @@ pub fn run(args: &InspectArgs) -> Result<()> {
                 (cfg, source::checkpoints(&run, "best")?.swap_remove(0).1)
             }
         };
-        let signature = Signature::read(&dir)?;
+        let signature = source::signature(&dir)?;
         let tables = TableRows::of(&dir, &signature)?;
         (cfg.name, signature.model, signature.schema, tables)
     } else {
         let cfg = Config::read(&args.what, &args.overrides.set)?;
-        let schema = schema(&cfg)?;
+        let schema = Dataset::schema(&cfg.data, &cfg.tasks)?;
         let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.tasks)?;
         (cfg.name, model, schema, Vec::new())
     };
@@ -42,18 +42,6 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         print::note(format_args!("{}: {check}", args.what.display()));
     }
     show(&name, &model, &schema, &tables, check.as_ref(), args.json)
-}
-
-/// The columns of a configuration's data, from its first line.
-fn schema(cfg: &Config) -> Result<Schema> {
-    Ok(match cfg.data.row_files() {
-        Some(files) => TableReader::open_data(&files.train, &cfg.data, &cfg.tasks)?.schema(),
-        None => {
-            let numeric = cfg.data.synth.as_ref().map(synth::feature_names).unwrap_or_default();
-            let tasks = mt_data::tasks(&cfg.tasks)?;
-            Schema { numeric, fields: Vec::new(), tasks }
-        }
-    })
 }
 
 fn show(

@@ -33,11 +33,15 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     };
     let stop = stop::on_signal()?;
     let base = plan.config(&[])?;
-    let data = source::load(&base, args.json)?;
+    let data = source::load(&base, None, args.json)?;
     let Selection { select, warnings, .. } = check(&plan, &base, &data)?;
     warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
     source::report_leaks(&data);
-    plan.write()?;
+    let owner = plan.write()?;
+    plan.check_rows(&data)?;
+    if let Some(problem) = owner.problem() {
+        print::note(format_args!("warning: {problem}"));
+    }
     let trials = Trials::open(&plan, &data, &device)?;
     trials.run(args.parallel.get(), stop, args.json)?;
     let findings = Findings::new(&plan, &base, &data, (&device, &select), trials.records())?;

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::{Dataset, Table};
-use mt_train::{Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, WarmStarted, train};
+use mt_train::{
+    Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, TakenInputs, WarmStarted, train,
+};
 use serde::Serialize;
 
 use crate::args::{TrainArgs, Usage};
@@ -41,22 +43,34 @@ pub struct Summary {
 pub fn run(args: &TrainArgs) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
-    let earlier = args.resume.as_deref().map(RunDir::open).transpose()?;
+    let set = &args.overrides.set;
+    let earlier = match &args.resume {
+        Some(dir) if args.extend => Some(RunDir::extend(dir, set)?),
+        Some(_) if !set.is_empty() => {
+            let text = "--set does not change a run that goes on; with --extend it may set train.epochs or other rows";
+            return Err(Usage(text.into()).into());
+        }
+        Some(dir) => Some(RunDir::resume(dir)?),
+        None => None,
+    };
     let cfg = match (&earlier, &args.config) {
         (Some((_, cfg)), _) => cfg.clone(),
-        (None, Some(config)) => Config::read(config, &args.overrides.set)?,
+        (None, Some(config)) => Config::read(config, set)?,
         (None, None) => return Err(Usage("name a configuration, or a run to --resume".into()).into()),
     };
     let stop = stop::on_signal()?;
-    let data = source::load(&cfg, args.json)?;
+    let data = source::load(&cfg, earlier.as_ref().map(|(run, _)| run), args.json)?;
     // What is wrong with the budget, the embeddings, the memory they take or the choice of epochs is said before a folder is made.
     cfg.fitting_model(&data)?;
     cfg.train.selection(&data)?;
-    let default = || RunDir::next_free(&Path::new("runs").join(&cfg.name));
-    let run = match earlier {
-        Some((run, _)) => run,
-        None => RunDir::create(&args.run_dir.clone().unwrap_or_else(default), &cfg)?,
+    let run = match (earlier, &args.run_dir) {
+        (Some((run, _)), _) => run,
+        (None, Some(dir)) => RunDir::create(dir, &cfg)?,
+        (None, None) => RunDir::create_next(&Path::new("runs").join(&cfg.name), &cfg)?,
     };
+    if let Some(problem) = run.unlocked() {
+        note(format_args!("warning: {problem}"));
+    }
     let mut bar = Bar::rows(args.json);
     if !args.json {
         note(describe(&data));
@@ -83,10 +97,17 @@ pub fn run(args: &TrainArgs) -> Result<()> {
                     cfg.name, cfg.model.kind
                 ));
             }
-            (false, Event::Resumed { checkpoint, step, damaged, .. }) => {
+            (false, Event::Resumed { checkpoint, step, damaged, changed, unknown_rows, .. }) => {
                 for problem in damaged {
                     bar.line(&format!("warning: {problem}"));
                 }
+                if *unknown_rows {
+                    bar.line(
+                        "warning: the checkpoint is of an earlier version and does not say which rows it was trained on: \
+                         only columns, scaling and vocabularies could be compared",
+                    );
+                }
+                changed.iter().for_each(|change| bar.line(&format!("extended: {change}")));
                 bar.line(&match checkpoint {
                     Some(checkpoint) => {
                         format!("goes on from {checkpoint}, after {} steps", thousands(*step as usize))
@@ -107,6 +128,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         }
     })?;
     bar.finish();
+    if args.extend && outcome.rows == 0 && !outcome.interrupted {
+        note(format_args!(
+            "nothing was left to train: {} epochs are done; --set train.epochs=N goes on to N",
+            outcome.epochs
+        ));
+    }
     let tasks = &data.schema.tasks;
     let score = |table: &Option<Table>| -> Result<Option<(Evaluation, Vec<Option<Shape>>)>> {
         let Some(table) = table else { return Ok(None) };
@@ -209,6 +236,20 @@ fn taken_lines(taken: &WarmStarted) -> Vec<String> {
     for (table, rows) in &taken.rows {
         let (known, fresh) = (thousands(rows.known), thousands(rows.fresh));
         lines.push(format!("  tables.{table}: {known} rows go on, {fresh} start fresh"));
+    }
+    if let Some(TakenInputs { known, moved, scaled, fresh, unexpected }) = &taken.inputs {
+        let [known, moved, scaled] = [known, moved, scaled].map(|n| thousands(*n));
+        lines.push(format!(
+            "  first layers: {known} inputs go on by name, {moved} of them from another place; {scaled} columns are scaled as \
+             there"
+        ));
+        for (what, names) in
+            [("inputs not there, start fresh", fresh), ("inputs there and not here", unexpected)]
+        {
+            if !names.is_empty() {
+                lines.push(format!("  {what}: {}", names.join(", ")));
+            }
+        }
     }
     let lists = [
         ("not there, start fresh", &taken.missing),

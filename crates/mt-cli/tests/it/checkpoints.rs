@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::support::Folder;
+use mt_models::Checksums;
+use mt_train::{Owner, RunDir};
+
+use crate::support::{Folder, TINY};
 
 const LAST: &str = "run/checkpoints/epoch-002";
 
@@ -10,12 +13,20 @@ const LAST: &str = "run/checkpoints/epoch-002";
 fn a_run_leaves_these_files_and_no_others() {
     let folder = Folder::trained();
     let checkpoint = |epoch| {
-        ["checksums.json", "model.json", "optimizer.safetensors", "state.json", "weights.safetensors"]
-            .map(|file| format!("checkpoints/epoch-00{epoch}/{file}"))
+        [
+            "checksums.json",
+            "data.json",
+            "model.json",
+            "optimizer.safetensors",
+            "state.json",
+            "weights.safetensors",
+        ]
+        .map(|file| format!("checkpoints/epoch-00{epoch}/{file}"))
     };
     let mut expected = [checkpoint(1), checkpoint(2)].concat();
     expected.extend(
-        ["best.json", "config.yaml", "metrics.jsonl", "report.html", "summary.json"].map(str::to_owned),
+        [".lock", "best.json", "config.yaml", "metrics.jsonl", "report.html", "summary.json"]
+            .map(str::to_owned),
     );
     expected.sort();
     assert_eq!(folder.files("run"), expected);
@@ -133,6 +144,8 @@ fn weights_of_another_model_are_refused() {
         let weights = "checkpoints/epoch-002/weights.safetensors";
         fs::copy(folder.path(&format!("{run}/{weights}")), folder.path(&format!("run/{weights}")))
             .expect("copied");
+        let names = ["data.json", "model.json", "optimizer.safetensors", "state.json", "weights.safetensors"];
+        Checksums::write(&folder.path(LAST), &names).expect("written");
     };
     train(&["model.experts=3"], "three");
     refused(
@@ -160,16 +173,111 @@ fn damaged_files_of_a_checkpoint_are_named() {
         refused(&folder, &format!("{LAST}/weights.safetensors: "));
     }
     fs::remove_file(folder.path(&format!("{LAST}/weights.safetensors"))).expect("removed");
-    refused(&folder, &format!("{LAST}/weights.safetensors: No such file or directory (os error 2)\n"));
+    refused(
+        &folder,
+        &format!(
+            "{LAST}/weights.safetensors: cannot read the file: No such file or directory (os error 2); whole are "
+        ),
+    );
 
     let model = folder.read(&format!("{LAST}/model.json"));
     folder.write(&format!("{LAST}/model.json"), &model[..model.len() / 2]);
-    refused(&folder, &format!("{LAST}/model.json: EOF while parsing "));
+    refused(
+        &folder,
+        &format!("{LAST}/model.json: is damaged: it differs from its checksum; whole are epoch-001: "),
+    );
+    folder.write(&format!("{LAST}/weights.safetensors"), &weights);
     folder.write(&format!("{LAST}/model.json"), model.replacen("\"format\": 1", "\"format\": 9", 1));
-    refused(&folder, &format!("{LAST}/model.json: format 9 is newer than this version reads, 1\n"));
+    Checksums::write(&folder.path(LAST), &["model.json", "weights.safetensors"]).expect("written");
+    refused(&folder, &format!("{LAST}/model.json: format 9 is newer than this version reads, 1"));
+    fs::remove_file(folder.path(&format!("{LAST}/checksums.json"))).expect("removed");
+    refused(&folder, &format!("{LAST}/checksums.json: cannot read the file: "));
 
     folder.write("run/best.json", "{");
     let said = folder.mt(&["eval", "--run", "run"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.starts_with("error: run/best.json: EOF while parsing"), "{}", said.err);
+}
+
+#[test]
+fn a_damaged_best_checkpoint_is_refused_by_every_command_and_the_whole_ones_are_named() {
+    let folder = Folder::trained();
+    let best =
+        serde_json::from_str::<serde_json::Value>(&folder.read("run/best.json")).expect("JSON")["epoch"]
+            .clone();
+    let other = 3 - best.as_u64().expect("1 or 2");
+    let weights = format!("run/checkpoints/epoch-00{best}/weights.safetensors");
+    let mut bytes = folder.bytes(&weights);
+    *bytes.last_mut().expect("weights") ^= 0x40;
+    folder.write(&weights, bytes);
+    let message = format!(
+        "{weights}: is damaged: it differs from its checksum; whole are epoch-00{other}: --checkpoint takes their \
+         number, or step-N"
+    );
+    let commands: [&[&str]; 7] = [
+        &["eval", "--run", "run"],
+        &["predict", "--run", "run", "--input", "rows.csv"],
+        &["export", "--run", "run", "--out", "bundle"],
+        &["export", "--run", "run", "--out", "onnx", "--format", "onnx"],
+        &["infer", "--run", "run", "--data", "rows.csv"],
+        &["explain", "--run", "run"],
+        &["inspect", "run"],
+    ];
+    commands.into_iter().for_each(|args| folder.refuses(args, 1, &message));
+    folder.mt(&["eval", "--run", "run", "--checkpoint", &other.to_string()]).done();
+    // So do a warm start, and a run that is over and would hand out its best epoch.
+    let said =
+        folder.mt(&["train", "tiny.yaml", "--run-dir", "warm", "--set", "train.warm_start={from: run}"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains(&format!("error: {weights}: is damaged")), "{}", said.err);
+}
+
+#[test]
+fn a_run_folder_has_one_owner_who_is_named() {
+    let folder = Folder::trained();
+    let (owned, _) = RunDir::resume(&folder.path("run")).expect("a run");
+    let said = folder.mt(&["train", "--resume", "run"]);
+    let holder = format!("error: run is in use by process {}", std::process::id());
+    assert!(
+        said.code == Some(2) && said.err.starts_with(&holder) && said.err.contains(" since 2"),
+        "{}",
+        said.err
+    );
+    // Those who only look are not in the way.
+    folder.mt(&["eval", "--run", "run"]).done();
+    drop(owned);
+    folder.mt(&["train", "--resume", "run"]).done();
+
+    let over = ["--over", "train.dropout=[0, 0.1]", "--trials", "1"];
+    let folders = [
+        ("new", [&["train", "tiny.yaml", "--run-dir", "new"][..], &[]].concat()),
+        ("sweep", [&["sweep", "tiny.yaml", "--out", "sweep"], &over[..]].concat()),
+        ("compare", [&["compare", "tiny.yaml", "--out", "compare"][..], &[]].concat()),
+    ];
+    for (name, args) in folders {
+        fs::create_dir(folder.path(name)).expect("a folder");
+        let owner = Owner::take(&folder.path(name)).expect("nobody's");
+        let said = folder.mt(&args);
+        let holder = format!("error: {name} is in use by process {}", std::process::id());
+        assert!(said.code == Some(2) && said.err.contains(&holder), "{}", said.err);
+        drop(owner);
+        folder.mt(&args).done();
+    }
+}
+
+#[test]
+fn an_edited_configuration_of_a_run_is_refused() {
+    let folder = Folder::trained();
+    let text = folder.read("run/config.yaml");
+    folder.write("run/config.yaml", text.replace("batch_size: 32", "batch_size: 64"));
+    for args in [&["train", "--resume", "run"][..], &["eval", "--run", "run"]] {
+        let said = folder.mt(args);
+        assert_eq!(said.code, Some(1), "{}", said.err);
+        assert!(
+            said.err.starts_with("error: run/config.yaml: differs from the checksum at its end: "),
+            "{}",
+            said.err
+        );
+    }
+    assert!(TINY.contains("batch_size: 32"));
 }

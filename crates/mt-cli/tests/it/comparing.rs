@@ -28,7 +28,7 @@ fn a_comparison_is_a_table_on_the_screen_and_in_files() {
     let folder = three();
     let out = folder.mt(&["compare", "a.yaml", "b.yaml", "c.yaml", "--out", "out"]).done();
     let files: Vec<String> = folder.files("out").into_iter().filter(|file| !file.contains('/')).collect();
-    assert_eq!(files, ["report.html", "table.csv", "table.json", "table.md"]);
+    assert_eq!(files, [".lock", "report.html", "table.csv", "table.json", "table.md"]);
     for model in ["a", "b", "c"] {
         assert!(
             folder.path(&format!("out/{model}/seed-1/checkpoints/epoch-001/weights.safetensors")).exists()

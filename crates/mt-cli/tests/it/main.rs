@@ -10,6 +10,7 @@ mod everywhere;
 mod explaining;
 mod export;
 mod fields;
+mod identity;
 mod interruption;
 mod looking;
 mod output;

@@ -67,7 +67,7 @@ fn a_disk_that_fills_up_in_the_middle_leaves_no_half_file() {
     assert_eq!(train.code, Some(1));
     let message = format!("weights.safetensors: cannot write the file: {full}\n");
     assert!(train.err.ends_with(&message), "{}", train.err);
-    assert_eq!(folder.files("large"), ["config.yaml", "metrics.jsonl"]);
+    assert_eq!(folder.files("large"), [".lock", "config.yaml", "metrics.jsonl"]);
     assert!(!folder.path("large/checkpoints/.epoch-001.partial").exists());
 }
 

@@ -208,3 +208,16 @@ fn an_interrupted_sweep_exits_with_130_and_says_how_to_go_on() {
     assert_eq!((code, said.as_str()), (Some(130), "interrupted; go on with: mt sweep --resume out\n"));
     assert_eq!(folder.read("out/trials.jsonl"), "");
 }
+
+#[test]
+fn a_sweep_is_not_continued_on_other_rows() {
+    let folder = Folder::tiny();
+    let args = ["sweep", "tiny.yaml", "--over", "train.dropout=[0, 0.1]", "--trials", "1", "--out", "out"];
+    folder.mt(&args).done();
+    folder.mt(&["sweep", "--resume", "out"]).done();
+    folder.write("rows.csv", rows(396, 1));
+    let message =
+        "out: its trials were trained on other data: there are 198 training rows, there were 200: 2 less";
+    let said = folder.mt(&["sweep", "--resume", "out"]);
+    assert!(said.code == Some(2) && said.err.contains(message), "{}", said.err);
+}

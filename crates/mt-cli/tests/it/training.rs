@@ -17,7 +17,7 @@ train: {epochs: 2, batch_size: 256}
 fn same_checkpoints(folder: &Folder, one: &str, other: &str) {
     let list = |run: &str| folder.files(&format!("{run}/checkpoints"));
     assert_eq!(list(one), list(other));
-    assert_eq!(list(one).len(), 10);
+    assert_eq!(list(one).len(), 12);
     for file in list(one) {
         let bytes = |run: &str| folder.bytes(&format!("{run}/checkpoints/{file}"));
         assert!(bytes(one) == bytes(other), "{file} differs");

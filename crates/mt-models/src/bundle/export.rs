@@ -49,7 +49,7 @@ impl Export<'_> {
     }
 
     fn fill(self, dir: &Path) -> Result<()> {
-        let signature = Signature::read(self.checkpoint)?;
+        let signature = Signature::verified(self.checkpoint)?;
         write_json(&dir.join(Signature::FILE), &signature)?;
         let weights = self.checkpoint.join(Signature::WEIGHTS);
         let weights = std::fs::read(&weights).map_err(io(&weights, "read the weights"))?;
@@ -60,7 +60,7 @@ impl Export<'_> {
             write_tables(self.checkpoint, dir, &signature, self.tables)?;
             names.push(Signature::TABLES);
         }
-        let recorded = Recorded::new(self.rows, &Predictor::open(dir, &Device::Cpu)?)?;
+        let recorded = Recorded::new(self.rows, &Predictor::of(Signature::read(dir)?, dir, &Device::Cpu)?)?;
         write_json(&dir.join(Recorded::FILE), &recorded)?;
         let manifest = Manifest::of(dir, &names, self.tables, &signature.encoders)?;
         write_json(&dir.join(Manifest::FILE), &manifest)

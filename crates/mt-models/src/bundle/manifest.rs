@@ -119,6 +119,10 @@ impl Manifest {
     }
 }
 
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn fingerprint(encoders: &Encoders) -> String {
     format!("{:016x}", encoders.fingerprint())
 }
@@ -139,7 +143,11 @@ impl Contents {
             hash.update(&buffer[..n]);
             bytes += n as u64;
         }
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { bytes, sha256 })
+        Ok(Self { bytes, sha256: hexadecimal(hash) })
+    }
+
+    /// Of bytes in memory.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len() as u64, sha256: hexadecimal(Sha256::new_with_prefix(bytes)) }
     }
 }

@@ -1,6 +1,7 @@
 //! The section `train`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use mt_data::{LabelRange, Task, TaskConfig, TaskKind};
@@ -14,7 +15,7 @@ use crate::balance::{BalanceConfig, BalanceKind};
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
 use crate::schedule::{Schedule, ScheduleKind};
-use crate::warm_start::WarmStart;
+use crate::warm_start::{WarmScaling, WarmStart};
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,6 +178,12 @@ impl TrainConfig {
     pub fn links(&self, tasks: &[Task]) -> BTreeMap<String, Link> {
         let link = |task: &Task| (task.name.clone(), Link::of(self.loss_of(task)));
         tasks.iter().map(link).filter(|(_, link)| *link != Link::Identity).collect()
+    }
+
+    /// The model whose scaling of inputs stays, if it does.
+    pub fn scaled_as(&self) -> Option<&Path> {
+        let start = self.warm_start.as_ref().filter(|start| start.scaling == WarmScaling::Keep);
+        start.map(|start| start.from.as_path())
     }
 
     /// Learning rate of embedding tables.

@@ -76,10 +76,8 @@ fn a_warm_start_takes_all_but_the_layers_of_another_width() {
         }
     });
     let taken = taken.expect("a report");
-    let expected = [
-        "gates.buy.0.weight: [9, 1, 2] there, [4, 1, 2] here",
-        "towers.click.0.weight: [8, 8] there, [8, 12] here",
-    ];
-    assert_eq!(taken.mismatched, expected);
+    // The gate's rows are found by the names of its inputs.
+    assert_eq!(taken.mismatched, ["towers.click.0.weight: [8, 8] there, [8, 12] here"]);
+    assert!(taken.loaded.contains(&"gates.buy.0.weight".to_owned()), "{taken:?}");
     assert_eq!((taken.missing.len(), taken.unexpected.len()), (0, 0), "{taken:?}");
 }

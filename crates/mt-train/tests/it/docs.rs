@@ -159,6 +159,7 @@ fn full() -> Config {
                 rename: [("gates.a.".into(), "gates.b.".into())].into(),
                 optimizer: true,
                 strict: true,
+                scaling: mt_train::WarmScaling::Fit,
             }),
             schedule: Schedule {
                 kind: ScheduleKind::Step,

@@ -61,7 +61,7 @@ pub fn config(dir: &Path, overrides: &[&str]) -> Config {
 }
 
 pub fn load(cfg: &Config) -> Dataset {
-    Dataset::load(&cfg.data, &cfg.tasks, &|_| ()).expect("data")
+    mt_train::load(cfg, None, &|_| ()).expect("data")
 }
 
 /// Trains into a new folder, or goes on with the run that is there.
@@ -131,7 +131,7 @@ fn checkpoints_with_tables_do_not_depend_on_the_number_of_threads() {
         pool.install(|| run_in(&cfg, &load(&cfg), &path(threads), &mut |_| ()));
     }
     let names: Vec<String> = files(&path(1).join("checkpoints/epoch-002")).into_keys().collect();
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), 7);
     assert!(names.contains(&"tables.safetensors".to_owned()), "{names:?}");
     for threads in [2, 5] {
         let checkpoints = |threads| path(threads).join("checkpoints");

@@ -8,8 +8,10 @@ mod config;
 mod control;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod damage;
 mod diagnose;
 mod docs;
+mod extend;
 mod fields;
 mod golden;
 mod growing;

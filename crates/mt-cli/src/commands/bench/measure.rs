@@ -191,11 +191,12 @@ fn dataset(rows: usize) -> Result<Dataset> {
         tasks: mt_data::tasks(&tasks())?,
     };
     let train = Table::new(numeric, labels, mask, TASKS.len())?;
+    let identity = Identity::of(&schema.numeric, &train, None, None);
     Ok(Dataset {
         schema,
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
         encoders: Encoders::default(),
-        identity: Identity::of(&train, None, None),
+        identity,
         train,
         valid: None,
         test: None,

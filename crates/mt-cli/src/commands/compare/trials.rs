@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use mt_data::{Dataset, Table, Task};
-use mt_train::{Config, Evaluation, Event, Outcome, RunDir, Scored, train};
+use mt_train::{Config, Evaluation, Event, Outcome, Owner, RunDir, Scored, train};
 
 use super::ranked::Ranked;
 use crate::args::Usage;
 use crate::commands::train::epoch_line;
 use crate::history::History;
 use crate::pages::{RunPage, Shape, shapes};
+use crate::print::note;
 use crate::progress::Bar;
 use crate::report::number;
 use crate::source;
@@ -43,6 +44,8 @@ pub struct Trials {
     pub bayes: Option<String>,
     /// Which rows the models are judged on.
     pub judged: &'static str,
+    /// The folder belongs to this process while they are there.
+    owner: Option<Owner>,
 }
 
 impl Trials {
@@ -60,14 +63,14 @@ pub fn trials(
     stop: &AtomicBool,
     quiet: bool,
 ) -> Result<Trials> {
-    let mut trials = Trials { runs: Vec::new(), bayes: None, judged: "test" };
+    let mut trials = Trials { runs: Vec::new(), bayes: None, judged: "test", owner: None };
     let mut loaded: Option<(&Config, Dataset)> = None;
     for (i, cfg) in configs.iter().enumerate() {
         // Most comparisons share their data; it is read again only where the configuration differs.
         let data = match loaded.take() {
-            Some((other, data)) if other.data == cfg.data => data,
+            Some((other, data)) if same_data(other, cfg) => data,
             previous => {
-                let data = source::load(cfg, quiet)?;
+                let data = source::load(cfg, None, quiet)?;
                 cfg.fitting_model(&data)?;
                 cfg.train.selection(&data)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;
@@ -75,6 +78,9 @@ pub fn trials(
                 data
             }
         };
+        if trials.owner.is_none() {
+            trials.owner = Some(own(out)?);
+        }
         let mut runs = Vec::new();
         for s in 0..seeds {
             let mut cfg = cfg.clone();
@@ -100,6 +106,21 @@ pub fn trials(
         loaded = Some((cfg, data));
     }
     Ok(trials)
+}
+
+/// Whether two configurations read the same, scaled alike: anew, or as the model that they begin from.
+fn same_data(a: &Config, b: &Config) -> bool {
+    a.data == b.data && a.train.scaled_as() == b.train.scaled_as()
+}
+
+/// Makes the folder, which then belongs to this process.
+fn own(out: &Path) -> Result<Owner> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let owner = Owner::take(out)?;
+    if let Some(problem) = owner.problem() {
+        note(format_args!("warning: {problem}"));
+    }
+    Ok(owner)
 }
 
 /// The rows a model is judged on.

@@ -3,6 +3,7 @@
 //! ```text
 //! config.yaml        the configuration that is varied, with all overrides
 //! sweep.json         what is varied, and how
+//! data.json          what its rows are
 //! trials.jsonl       one finished trial a line
 //! trials/007         the run of a trial, as of mt train
 //! best.yaml, report.html, report.json
@@ -11,7 +12,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use mt_train::{Config, RunDir, write_file, write_json};
+use mt_data::{Dataset, Identity};
+use mt_models::read_json;
+use mt_train::{Config, Differences, Owner, RunDir, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::draw::{combinations, overrides};
@@ -141,12 +144,32 @@ impl Plan {
         self.folder.join("trials").join(format!("{trial:03}"))
     }
 
-    /// Makes the folder; the plan last, as it says that the rest is there.
-    pub fn write(&self) -> Result<()> {
+    /// Makes the folder, which then belongs to this process; the plan last, as it says that the rest is there.
+    pub fn write(&self) -> Result<Owner> {
         std::fs::create_dir_all(self.folder.join("trials"))
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let owner = Owner::take(&self.folder)?;
         write_file(&self.config_path(), self.base.as_bytes())?;
-        Ok(write_json(&self.sweep_path(), self)?)
+        write_json(&self.sweep_path(), self)?;
+        Ok(owner)
+    }
+
+    /// Refuses other rows than those of the trials that are done; notes what they are before there are any.
+    pub fn check_rows(&self, data: &Dataset) -> Result<()> {
+        let path = self.folder.join("data.json");
+        if !path.exists() {
+            return Ok(write_json(&path, &data.identity)?);
+        }
+        let then: Identity = read_json(&path)?;
+        let differences = Differences::from(then.differences(&data.identity, &data.schema));
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let folder = self.folder.display();
+        Err(Usage(format!(
+            "{folder}: its trials were trained on other data: {differences}; choose another --out"
+        ))
+        .into())
     }
 
     /// What trial number `trial` sets, after those that are done; trial 0 nothing.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_models::{count, inventory};
-use mt_train::{Config, Error, Event, RunDir, Select, read_state, train};
+use mt_train::{Config, Error, Event, Owner, RunDir, Select, read_state, train, verify};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
@@ -144,13 +144,17 @@ pub fn trial(
 /// may be with several trials at the same time, is begun anew.
 fn open(plan: &Plan, trial: usize, cfg: &Config) -> Result<(RunDir, Vec<Option<f64>>)> {
     let path = plan.trial_path(trial);
-    if let Ok((run, found)) = RunDir::open(&path)
-        && found == *cfg
-    {
-        let state = run.newest_first()?.iter().find_map(|path| read_state(path).ok());
-        return Ok((run, state.map(|state| state.selected).unwrap_or_default()));
+    match RunDir::resume(&path) {
+        Ok((run, found)) if found == *cfg => {
+            let whole = |path: &std::path::PathBuf| verify(path).and_then(|()| read_state(path)).ok();
+            let state = run.newest_first()?.iter().find_map(whole);
+            return Ok((run, state.map(|state| state.selected).unwrap_or_default()));
+        }
+        Err(error @ Error::Owned { .. }) => return Err(error.into()),
+        _ => {}
     }
     if path.exists() {
+        let _owner = Owner::take(&path)?;
         std::fs::remove_dir_all(&path)?;
     }
     Ok((RunDir::create(&path, cfg)?, Vec::new()))

@@ -1,0 +1,80 @@
+//! What may differ when a run is extended: how long it goes on, how it is watched, and where its rows come from.
+
+use std::collections::BTreeMap;
+
+use mt_data::DataConfig;
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// Keys that may; with each, those below it.
+const FREE: [&str; 16] = [
+    "train.epochs",
+    "train.patience",
+    "train.keep",
+    "train.checkpoint",
+    "train.log_every",
+    "data.csv.train",
+    "data.csv.valid",
+    "data.csv.test",
+    "data.csv.header",
+    "data.csv.names",
+    "data.csv.delimiter",
+    "data.csv.on_bad_record",
+    "data.synth",
+    "data.valid_fraction",
+    "data.test_fraction",
+    "data.split_seed",
+];
+
+/// Refuses keys that a run keeps. `data.split` and the files of side tables are about rows, too.
+///
+/// # Errors
+/// [`Error::Extend`] for the first.
+pub(crate) fn check(then: &Config, now: &Config) -> Result<()> {
+    let (then, now) = (leaves(then)?, leaves(now)?);
+    for key in then.keys().chain(now.keys()) {
+        let (then, now) = (then.get(key), now.get(key));
+        if then != now && !is_free(key) {
+            let said = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            return Err(Error::Extend { key: key.clone(), then: said(then), now: said(now) });
+        }
+    }
+    Ok(())
+}
+
+fn is_free(key: &str) -> bool {
+    let within = |free: &str| {
+        key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let side = key.starts_with("data.join[") && key.ends_with("].file");
+    side || within("data.split") || FREE.into_iter().any(within)
+}
+
+/// The configuration as keys and values. Rows of either kind of file have the keys of `data.csv`.
+fn leaves(cfg: &Config) -> Result<BTreeMap<String, Value>> {
+    let csv = cfg.data.row_files();
+    let data = DataConfig { csv, parquet: None, ..cfg.data.clone() };
+    let whole = serde_json::to_value(Config { data, ..cfg.clone() });
+    let whole =
+        whole.map_err(|error| Error::Config { at: "config.yaml".into(), problem: error.to_string() })?;
+    let mut leaves = BTreeMap::new();
+    flatten(String::new(), whole, &mut leaves);
+    Ok(leaves)
+}
+
+fn flatten(key: String, value: Value, leaves: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(map) => map.into_iter().for_each(|(name, value)| {
+            let key = if key.is_empty() { name } else { format!("{key}.{name}") };
+            flatten(key, value, leaves);
+        }),
+        Value::Array(list) => {
+            list.into_iter().enumerate().for_each(|(i, value)| flatten(format!("{key}[{i}]"), value, leaves))
+        }
+        // A key at its default may be there or not.
+        Value::Null => {}
+        value => drop(leaves.insert(key, value)),
+    }
+}

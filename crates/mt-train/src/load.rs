@@ -1,0 +1,48 @@
+//! The data of a run, read as the model that is trained on it reads it.
+
+use mt_data::{Dataset, Fit, Fitted, Progress, Schema};
+use mt_models::Signature;
+
+use crate::checkpoint::read_identity;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::resume::newest;
+use crate::run::RunDir;
+use crate::warm_start::donor;
+
+/// Reads the data of a configuration for a `run` that begins or goes on.
+///
+/// A run that goes on takes columns, scaling and encoders from its newest whole checkpoint; nothing is fitted anew. One
+/// that begins from another model ([`warm_start`](crate::TrainConfig::warm_start)) keeps that model's scaling of the inputs
+/// it knows, unless told otherwise. All others fit on their training rows, as [`Dataset::load`] does.
+///
+/// # Errors
+/// [`Error::OtherData`] if columns are not those the run began with, and whatever is wrong with the data.
+pub fn load(cfg: &Config, run: Option<&RunDir>, progress: &(dyn Fn(Progress) + Sync)) -> Result<Dataset> {
+    let begun = run.filter(|run| run.begun()).map(newest).transpose()?;
+    if let (Some(run), Some(path)) = (run, begun.and_then(|newest| newest.path)) {
+        let signature = Signature::read(&path)?;
+        if !run.extends() {
+            let Some(identity) = read_identity(&path)? else {
+                // Nothing is known of its rows but what was fitted on them: that is done again, to be compared.
+                return Ok(Dataset::load(&cfg.data, &cfg.tasks, progress)?);
+            };
+            let found = Dataset::schema(&cfg.data, &cfg.tasks)?;
+            let then = Schema { numeric: identity.columns, ..signature.schema.clone() };
+            let differences = then.differences(&found);
+            if !differences.is_empty() {
+                return Err(Error::OtherData { path, differences: differences.into() });
+            }
+        }
+        return Ok(Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(fitted(&signature)), progress)?);
+    }
+    let donor = cfg.train.scaled_as().map(donor).transpose()?;
+    let fit = donor.as_ref().map_or(Fit::Anew, |signature| Fit::Keep(fitted(signature)));
+    Ok(Dataset::load_with(&cfg.data, &cfg.tasks, fit, progress)?)
+}
+
+/// What was fitted for a model.
+pub fn fitted(signature: &Signature) -> Fitted<'_> {
+    let Signature { schema, normalizer, encoders, .. } = signature;
+    Fitted { schema, normalizer, encoders }
+}
