@@ -1,12 +1,11 @@
-//! Everything that can be wrong with data, its files or their description, each as its own variant.
-//!
-//! Errors about a cell are clickable: they begin with `path:line:column`.
+//! Everything that can be wrong with data, its files or their description, each as its own variant. Errors about a cell
+//! are clickable: they begin with `path:line:column`.
 
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
-pub use crate::message::{Found, Nearest, Place};
+pub use crate::message::{BadLine, BadRow, Found, Nearest, NoFile, Place};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -76,13 +75,8 @@ pub enum Error {
         pattern: String,
     },
     /// What a folder or a pattern leads to is no file.
-    #[error("{}: {found}, where files are to be read; name the files, or a pattern that only they match", path.display())]
-    NoFile {
-        /// The folder in a folder, or the link.
-        path: PathBuf,
-        /// What it is.
-        found: &'static str,
-    },
+    #[error("{0}")]
+    NoFile(NoFile),
     /// A pattern is no valid glob.
     #[error("\"{pattern}\" is no valid file pattern")]
     Pattern {
@@ -179,26 +173,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The header line is not UTF-8 or its quotes do not close.
-    #[error("{}:1:{column}: the header cannot be read: {problem}", path.display())]
-    Header {
-        /// The file.
-        path: PathBuf,
-        /// Byte of the line at which the name begins, from 1.
-        column: u64,
-        /// What is wrong there.
-        problem: &'static str,
-    },
-    /// A `\r` in the middle of a line: in some files it is all that ends them.
-    #[error("{}:{line}:{column}: a line break \"\\r\" alone; let lines end in \"\\n\" or \"\\r\\n\"", path.display())]
-    LineEnds {
-        /// The file.
-        path: PathBuf,
-        /// The line, as `\n` ends them, from 1.
-        line: u64,
-        /// Byte of the line, from 1.
-        column: u64,
-    },
+    /// A header that is not UTF-8 or whose quotes do not close, or a line break `\r` alone.
+    #[error("{0}")]
+    Line(BadLine),
     /// Two columns have one name.
     #[error("{}:1: the header names \"{name}\" twice (columns {first} and {second})", path.display())]
     DuplicateColumn {
@@ -415,15 +392,8 @@ pub enum Error {
         found: usize,
     },
     /// A row handed to a constructor cannot be.
-    #[error("row {row}: expected {expected}, found {found}")]
-    Row {
-        /// The row, counted from 0.
-        row: usize,
-        /// What would have been right.
-        expected: &'static str,
-        /// What is there.
-        found: String,
-    },
+    #[error("{0}")]
+    Row(BadRow),
     /// More rows or non-zero values than 32-bit positions can count.
     #[error("the table has more than 4,294,967,295 rows or non-zero values")]
     TooLarge,

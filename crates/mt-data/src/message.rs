@@ -117,3 +117,58 @@ pub(crate) fn short(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+/// A line that cannot be split; prints as `path:line:column: problem`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, as `\n` ends them, from 1.
+    pub line: u64,
+    /// Byte of the line, from 1.
+    pub column: u64,
+    /// What is wrong there.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BadLine { path, line, column, problem } = self;
+        write!(f, "{}:{line}:{column}: {problem}", path.display())
+    }
+}
+
+/// A row handed to a constructor that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// The row, counted from 0.
+    pub row: usize,
+    /// What would have been right.
+    pub expected: &'static str,
+    /// What is there.
+    pub found: String,
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BadRow { row, expected, found } = self;
+        write!(f, "row {row}: expected {expected}, found {found}")
+    }
+}
+
+/// What a folder or a pattern leads to beside files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoFile {
+    /// The folder in a folder, or the link.
+    pub path: PathBuf,
+    /// What it is.
+    pub found: &'static str,
+}
+
+impl fmt::Display for NoFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NoFile { path, found } = self;
+        let what = "where files are to be read; name the files, or a pattern that only they match";
+        write!(f, "{}: {found}, {what}", path.display())
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{BadRow, Error, Result};
 
 /// Numeric features of `rows() x width()`.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,10 +155,14 @@ impl Numeric {
                     let (columns, values) = sparse.row(row);
                     if let Some(pair) = columns.windows(2).find(|pair| pair[0] >= pair[1]) {
                         let found = format!("{} before {}", pair[0], pair[1]);
-                        return Err(Error::Row { row, expected: "columns that ascend, each once", found });
+                        return Err(Error::Row(BadRow {
+                            row,
+                            expected: "columns that ascend, each once",
+                            found,
+                        }));
                     }
                     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                        return Err(Error::Row { row, expected: finite, found: value.to_string() });
+                        return Err(Error::Row(BadRow { row, expected: finite, found: value.to_string() }));
                     }
                 }
                 Ok(())
@@ -224,7 +228,9 @@ pub(crate) fn check_values(
 ) -> Result<()> {
     match values.iter().position(|&value| !good(value)) {
         None => Ok(()),
-        Some(at) => Err(Error::Row { row: at / width.max(1), expected, found: values[at].to_string() }),
+        Some(at) => {
+            Err(Error::Row(BadRow { row: at / width.max(1), expected, found: values[at].to_string() }))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod room;
 use std::ops::Range;
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{BadRow, Error, Result};
 use crate::fields::Ids;
 use crate::gather::{append_rows, gather_dense, gather_fixed, gather_sparse, retain_fixed};
 use crate::rows::{DenseRows, Layout, Numeric, SparseRows, check_values};
@@ -345,7 +345,7 @@ impl Table {
             for ((task, &label), _) in given {
                 if task.kind.label(f64::from(label)).is_none() {
                     let found = format!("{label} for {:?}", task.name);
-                    return Err(Error::Row { row, expected: "a label of its task's kind", found });
+                    return Err(Error::Row(BadRow { row, expected: "a label of its task's kind", found }));
                 }
             }
         }

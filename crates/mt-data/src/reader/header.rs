@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::cell::{Cell, Content, unescape};
 use super::number;
-use crate::error::{Error, Result};
+use crate::error::{BadLine, Error, Result};
 
 /// The UTF-8 byte order mark that some spreadsheets write.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -22,17 +22,21 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
         let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, delimiter);
         let fail = |problem| {
             let column = start as u64 + 1;
-            Err(Error::Header { path: path.to_owned(), column, problem })
+            Err(Error::Line(BadLine { path: path.to_owned(), line: 1, column, problem }))
         };
         if bad_quotes {
-            return fail("expected a closing quote right before the next name, on the same line");
+            return fail(
+                "the header cannot be read: expected a closing quote right before the next name, on the same line",
+            );
         }
         let mut name = Vec::new();
         match &text[start..end] {
             content if escaped => unescape(content, &mut name),
             content => name.extend_from_slice(content),
         }
-        let Ok(name) = String::from_utf8(name) else { return fail("expected a name in UTF-8") };
+        let Ok(name) = String::from_utf8(name) else {
+            return fail("the header cannot be read: expected a name in UTF-8");
+        };
         names.push(name);
         if text.get(next) != Some(&delimiter) {
             break;
@@ -55,8 +59,14 @@ fn line(text: &[u8], path: &Path) -> Result<usize> {
     let length = text.iter().position(|&b| b == b'\n').map_or(text.len(), |n| n + 1);
     match bare_return(&text[..length]) {
         None => Ok(length),
-        Some(at) => Err(Error::LineEnds { path: path.to_owned(), line: 1, column: at as u64 + 1 }),
+        Some(at) => Err(alone(path, 1, at as u64 + 1)),
     }
+}
+
+/// A `\r` in the middle of a line: in some files it is all that ends them.
+pub(super) fn alone(path: &Path, line: u64, column: u64) -> Error {
+    let problem = r#"a line break "\r" alone; let lines end in "\n" or "\r\n""#;
+    Error::Line(BadLine { path: path.to_owned(), line, column, problem })
 }
 
 /// Where a line has a `\r` before its end.

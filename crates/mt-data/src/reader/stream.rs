@@ -345,7 +345,7 @@ pub(super) fn read_names(storage: &Storage, path: &Path) -> Result<Vec<String>> 
     if let Some(line) =
         text.split_inclusive('\n').position(|line| header::bare_return(line.as_bytes()).is_some())
     {
-        return Err(Error::LineEnds { path: path.to_owned(), line: line as u64 + 1, column: 1 });
+        return Err(header::alone(path, line as u64 + 1, 1));
     }
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     header::unique(&names, path)?;

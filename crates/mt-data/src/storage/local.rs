@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{ReadAt, Store};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoFile, Result};
 
 /// The file system.
 #[derive(Debug)]
@@ -77,10 +77,10 @@ fn is_hidden(path: &Path) -> bool {
 /// The path, if rows can be read from it: nothing that was named is left out unsaid.
 fn readable(path: PathBuf) -> Result<PathBuf> {
     match path.metadata() {
-        Ok(found) if found.is_dir() => Err(Error::NoFile { path, found: "a folder" }),
+        Ok(found) if found.is_dir() => Err(Error::NoFile(NoFile { path, found: "a folder" })),
         Ok(_) => Ok(path),
         Err(source) if path.is_symlink() && source.kind() == io::ErrorKind::NotFound => {
-            Err(Error::NoFile { path, found: "a link that leads nowhere" })
+            Err(Error::NoFile(NoFile { path, found: "a link that leads nowhere" }))
         }
         Err(source) => Err(Error::Read { path, source }),
     }
