@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 /// Longer files hold more than one idea.
 const MOST_LINES: usize = 400;
 
-/// But a crate's errors are one list, a variant for each thing that can be wrong.
-const MOST_LINES_OF_ERRORS: usize = 500;
-
 /// Folders in which people's checkouts lie: a path into one is of use on one machine only.
 const FOREIGN_ROOTS: [&str; 4] = ["home", "root", "work", "Users"];
 
@@ -61,9 +58,8 @@ fn check_text(path: &Path, text: &str) -> Vec<String> {
         if !starts_with_module_docs(text) {
             breaks(1, "a file starts with a `//!` line that says what it is for");
         }
-        let most = if path.ends_with("src/error.rs") { MOST_LINES_OF_ERRORS } else { MOST_LINES };
-        if text.lines().count() > most {
-            breaks(most + 1, &format!("a file has {most} lines at most: split it by idea"));
+        if text.lines().count() > MOST_LINES {
+            breaks(MOST_LINES + 1, &format!("a file has {MOST_LINES} lines at most: split it by idea"));
         }
     }
     let is_config =
