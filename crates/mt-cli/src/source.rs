@@ -8,7 +8,7 @@ use mt_data::{
     CsvConfig, DataConfig, Dataset, Fit, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
 };
 use mt_models::{Check, Manifest, Predictor, Signature};
-use mt_train::{Config, Differences, RunDir, fitted, read_identity};
+use mt_train::{Config, Differences, RunDir, read_identity};
 
 use crate::args::{ModelArg, Usage};
 use crate::print::note;
@@ -179,7 +179,7 @@ pub fn evaluation(
         return Ok((name.to_owned(), table));
     }
     // The rows were set aside from the training rows, so all have to be read.
-    let data = Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(fitted(signature)), &|_| ())?;
+    let data = Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(signature.fitted()), &|_| ())?;
     report_skipped(&data.skipped);
     let then = read_identity(dir).ok().flatten().filter(|_| data.test.is_some() || data.valid.is_some());
     if let Some(then) = then {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mt_data::{Encoders, MissingPolicy, Normalizer, Schema};
+use mt_data::{Encoders, Fitted, MissingPolicy, Normalizer, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Manifest;
@@ -79,6 +79,11 @@ impl Signature {
             checksums.check(dir, Self::TABLES)?;
         }
         Ok(signature)
+    }
+
+    /// What was fitted for the model, to read more rows as it reads them.
+    pub fn fitted(&self) -> Fitted<'_> {
+        Fitted { schema: &self.schema, normalizer: &self.normalizer, encoders: &self.encoders }
     }
 
     /// Reads the signature of the model in `dir`, and looks at nothing else there.

@@ -52,7 +52,7 @@ pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use event::{Event, Outcome};
 pub use health::{GateHealth, GradientHealth, Health, LevelHealth};
 pub use input_map::TakenInputs;
-pub use load::{fitted, load};
+pub use load::load;
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
 pub use owner::Owner;

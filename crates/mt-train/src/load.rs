@@ -1,6 +1,6 @@
 //! The data of a run, read as the model that is trained on it reads it.
 
-use mt_data::{Dataset, Fit, Fitted, Progress, Schema};
+use mt_data::{Dataset, Fit, Progress, Schema};
 use mt_models::Signature;
 
 use crate::checkpoint::read_identity;
@@ -34,15 +34,9 @@ pub fn load(cfg: &Config, run: Option<&RunDir>, progress: &(dyn Fn(Progress) + S
                 return Err(Error::OtherData { path, differences: differences.into() });
             }
         }
-        return Ok(Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(fitted(&signature)), progress)?);
+        return Ok(Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(signature.fitted()), progress)?);
     }
     let donor = cfg.train.scaled_as().map(donor).transpose()?;
-    let fit = donor.as_ref().map_or(Fit::Anew, |signature| Fit::Keep(fitted(signature)));
+    let fit = donor.as_ref().map_or(Fit::Anew, |signature| Fit::Keep(signature.fitted()));
     Ok(Dataset::load_with(&cfg.data, &cfg.tasks, fit, progress)?)
-}
-
-/// What was fitted for a model.
-pub fn fitted(signature: &Signature) -> Fitted<'_> {
-    let Signature { schema, normalizer, encoders, .. } = signature;
-    Fitted { schema, normalizer, encoders }
 }

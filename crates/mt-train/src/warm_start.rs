@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Saved, of_keys};
 use crate::error::{Error, Result};
 use crate::input_map::{InputMap, TakenInputs};
-use crate::load::fitted;
 use crate::optim::{Optimizer, OptimizerConfig};
 use crate::rates::fits;
 use crate::run::RunDir;
@@ -186,7 +185,7 @@ pub(crate) fn warm_start(
 
 /// Refuses data whose inputs are not scaled as the other model scales them, where that is asked for.
 fn check_scaling(cfg: &WarmStart, here: &Signature, there: &Signature, dir: &Path) -> Result<()> {
-    let known = fitted(there);
+    let known = there.fitted();
     let mut columns = here.schema.numeric.iter().zip(&here.normalizer.columns);
     let differs = |(name, own): &(&String, &Scaling)| {
         let plain = |scaling: Scaling| Scaling { fill: None, ..scaling };
