@@ -91,7 +91,7 @@ fn checkpoints_do_not_depend_on_the_number_of_threads_or_the_run() {
                 files(&path.join("checkpoints"))
             })
             .collect();
-        assert_eq!(checkpoints[0].len(), 10, "two epochs of five files: {:?}", checkpoints[0].keys());
+        assert_eq!(checkpoints[0].len(), 12, "two epochs of six files: {:?}", checkpoints[0].keys());
         for other in &checkpoints[1..] {
             assert!(*other == checkpoints[0], "{model}");
         }
