@@ -154,8 +154,9 @@ pub(crate) fn warm_start(
         for (name, tensor) in &saved.moments {
             let what = name.strip_prefix(&there).and_then(|rest| rest.strip_prefix('.'));
             let Some(what) = what.filter(|what| !what.contains('.')) else { continue };
-            let own = match by_input && tensor.shape() == found {
-                true => map.state(&param.name, &there, tensor, expected.dims())?,
+            // As many values as the parameter has, in one row.
+            let own = match by_input && tensor.elem_count() == found.elem_count() {
+                true => map.state(&param.name, &there, &tensor.reshape(found.dims())?, expected.dims())?,
                 false => Some(tensor.clone()),
             };
             moments.extend(own.map(|own| (format!("{}.{what}", param.name), own)));
