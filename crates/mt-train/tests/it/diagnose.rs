@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use mt_data::{Dataset, split};
 use mt_train::{Config, Culprit, Error, NotFinite, RunDir, train};
 
-use crate::fields::{config, folder, load, rows, run_in};
+use crate::fields::{config, folder, load, rows, run_in, seal};
 
 fn diverged(cfg: &Config, data: &Dataset, dir: &Path) -> (Culprit, String) {
     let run = RunDir::create(dir, cfg).expect("a folder");
@@ -58,6 +58,7 @@ fn a_parameter_of_a_hostile_checkpoint_is_named() {
             std::fs::copy(&path, copy.join(path.file_name().expect("a name"))).expect("a copy");
         }
         candle_core::safetensors::save(&tensors, copy.join("weights.safetensors")).expect("written");
+        seal(&copy);
         let start = format!("train.warm_start={{from: '{}'}}", copy.display());
         let cfg = config(dir.path(), &[&start, "model.gate=[]"]);
         let at = dir.path().join(format!("run-{hostile}-{value}"));
@@ -78,6 +79,7 @@ fn a_parameter_that_a_relu_hides_from_the_loss_does_not_reach_a_checkpoint() {
     bias[3] = f32::NAN;
     tensors.insert("experts.0.bias".into(), Tensor::from_vec(bias, (2, 8), &Device::Cpu).expect("a bias"));
     candle_core::safetensors::save(&tensors, &path).expect("written");
+    seal(&run.checkpoint(1));
     let start = format!("train.warm_start={{from: '{}'}}", run.checkpoint(1).display());
     let cfg = config(dir.path(), &[&start]);
     let folder = RunDir::create(&dir.path().join("run"), &cfg).expect("a folder");

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use candle_core::Device;
 use mt_data::{Dataset, Labels, Paths, TableReader, permutation};
-use mt_models::Predictor;
+use mt_models::{Checksums, Predictor};
 use mt_train::{Config, Evaluation, Event, Outcome, RunDir, train};
 use tempfile::TempDir;
 
@@ -62,6 +62,14 @@ pub fn config(dir: &Path, overrides: &[&str]) -> Config {
 
 pub fn load(cfg: &Config) -> Dataset {
     mt_train::load(cfg, None, &|_| ()).expect("data")
+}
+
+/// Makes the files of a checkpoint that was tampered with those that were written.
+pub fn seal(checkpoint: &Path) {
+    let names: Vec<String> =
+        Checksums::read(checkpoint).expect("checksums").names().map(str::to_owned).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Checksums::write(checkpoint, &names).expect("written");
 }
 
 /// Trains into a new folder, or goes on with the run that is there.

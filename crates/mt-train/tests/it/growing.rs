@@ -81,6 +81,7 @@ fn a_run_stopped_within_an_epoch_goes_on_to_the_bytes_of_one_that_was_not() {
                 stop.fetch_or(now, Ordering::Relaxed);
             };
             train(&cfg, &data, &Device::Cpu, &run, &stop, &mut observe).expect("trains");
+            drop(run);
             run_in(&cfg, &data, &parts, &mut |_| ());
             assert_same_files(&path("straight/checkpoints"), &parts.join("checkpoints"), kind);
         }

@@ -94,6 +94,7 @@ fn the_importance_loss_lowers_a_planted_imbalance() {
     let planted = Tensor::new(&[[0f32, 0.0, 4.0, 0.0]], &Device::Cpu).expect("a bias");
     tensors.insert("gates.like.0.bias".into(), planted);
     candle_core::safetensors::save(&tensors, &path).expect("written");
+    crate::fields::seal(&first.checkpoint(1));
     let start = format!("train.warm_start={{from: '{}'}}", first.checkpoint(1).display());
     let trained = |name: &str, more: &[&str]| {
         let mut health = Vec::new();
