@@ -293,7 +293,7 @@ fn fields_that_cannot_be_are_refused_with_their_place() {
         "separator: '|'",
         "separator: 'a'",
         "fields.yaml:9:31: data.fields[1].separator: expected one ASCII character that is no letter, digit or \
-         quote, found 'a'",
+         quote and ends no line, found 'a'",
     );
     refused(
         "  - {column: user}\n",
@@ -349,7 +349,8 @@ fn a_comparison_ranks_a_regression_by_xauc_and_tests_it() {
     assert_eq!((&last[..4], last[5]), (&["", "", "seconds", &xauc][..], difference.as_str()));
     let page = folder.read("out/report.html");
     assert!(
-        page.contains("gain in XAUC, 95 % interval") && page.contains("<figcaption>XAUC, validation rows")
+        page.contains("difference in XAUC, 95 % interval over the rows only")
+            && page.contains("<figcaption>XAUC, validation rows")
     );
 }
 

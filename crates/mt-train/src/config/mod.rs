@@ -62,6 +62,8 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
+        // A byte order mark, as some editors write, is no part of the first key.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut cfg: Self = text::parse(text, origin, overrides)?;
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;

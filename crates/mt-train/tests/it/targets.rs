@@ -67,12 +67,14 @@ fn regression(evaluation: &Evaluation) -> mt_metrics::RegressionSummary {
 #[test]
 fn a_regression_in_milliseconds_does_not_drown_the_other_task() {
     let dir = folder();
-    let (scaled, warnings) = trained(&config(dir.path(), "watch", &[]), &dir.path().join("scaled"));
+    // As little as the tasks can share: what follows the one alone leaves nothing for the other.
+    let narrow = "model={kind: shared-bottom, bottom: [2]}";
+    let (scaled, warnings) = trained(&config(dir.path(), "watch", &[narrow]), &dir.path().join("scaled"));
     assert!(!warnings.iter().any(|warning| warning.starts_with("watch")), "{warnings:?}");
-    let off = ["train.standardize=false"];
+    let off = [narrow, "train.standardize=false"];
     let (plain, warnings) = trained(&config(dir.path(), "watch", &off), &dir.path().join("plain"));
     let auc = |evaluation: &Evaluation| evaluation.tasks[0].1.metrics.ranking().expect("an AUC");
-    assert!(auc(&scaled) > 0.93 && auc(&scaled) > auc(&plain) + 0.02, "{} {}", auc(&scaled), auc(&plain));
+    assert!(auc(&scaled) > 0.93 && auc(&scaled) > auc(&plain) + 0.005, "{} {}", auc(&scaled), auc(&plain));
     let [scaled, plain] = [scaled, plain].map(|evaluation| regression(&evaluation));
     assert!(scaled.rmse < Some(600.0) && plain.rmse > Some(1200.0), "{scaled:?} {plain:?}");
     assert!(
