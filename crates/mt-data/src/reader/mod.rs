@@ -30,6 +30,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "parquet")]
 use rayon::prelude::*;
 
 pub(crate) use codes::{Missing, encode as encode_cell};
