@@ -106,8 +106,15 @@ fn unfinished_bodies_share_an_amount_of_memory_and_the_oldest_are_told_to_try_ag
         config.limits.bodies = 1_000_000;
         config.limits.receive = Duration::from_secs(60);
     });
-    let mut clients = open(&served, 30, &unfinished(90_000, 80_000));
+    let body = unfinished(90_000, 80_000);
+    let mut clients = open(&served, 1, &body);
+    // So that it is the oldest.
+    std::thread::sleep(Duration::from_millis(50));
+    clients.extend(open(&served, 28, &body));
     lives(&served);
+    // Of so many, twelve fit; one more is the request that asks.
+    while metric(&served, "mt_requests_in_flight ") > 13 {}
+    clients.extend(open(&served, 1, &body));
     let refused = clients[0].receive().expect("an answer");
     assert!(refused.status == 503 && refused.head.contains("retry-after: 1\r\n"), "{refused:?}");
     assert!(!refused.head.contains("connection: close"), "{refused:?}");
