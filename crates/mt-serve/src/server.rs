@@ -69,7 +69,7 @@ impl Server {
     }
 
     /// Answers until `stop` is raised. Then readiness is withdrawn and clients are told to close their connections, for
-    /// [`Limits::drain`]; after that nothing new is accepted, and what was accepted is finished.
+    /// [`Limits::drain`](crate::Limits::drain); after that nothing new is accepted, and what was accepted is finished.
     ///
     /// # Errors
     /// If threads cannot be started.
