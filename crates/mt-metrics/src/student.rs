@@ -9,6 +9,7 @@ use crate::normal;
 const LARGE: f64 = 1e5;
 
 /// P(|T| > |t|), accurate far into the tails: I_x(ν/2, 1/2) with x = ν / (ν + t²) (Abramowitz & Stegun 26.7.1, 26.5.27).
+/// NaN where `t` or `degrees_of_freedom` is.
 pub(crate) fn two_sided_p(t: f64, degrees_of_freedom: f64) -> f64 {
     let (square, nu) = (t * t, degrees_of_freedom);
     if square.is_infinite() {
@@ -60,7 +61,9 @@ fn incomplete_beta(x: f64, y: f64, a: f64, b: f64, ln_beta: f64) -> f64 {
             c = 1.0 + coefficient / c;
             fraction *= c * d;
         }
-        if (fraction - before).abs() <= f64::EPSILON * fraction {
+        // What is no number does not move, and ends here too.
+        let moves = (fraction - before).abs() > f64::EPSILON * fraction;
+        if !moves {
             return front / fraction;
         }
     }
@@ -94,6 +97,7 @@ mod tests {
         assert_eq!(two_sided_p(0.0, 3.0), 1.0);
         assert_eq!(two_sided_p(f64::INFINITY, 2.0), 0.0);
         assert_eq!(two_sided_p(1.96, f64::INFINITY), normal::two_sided_p(1.96));
+        assert!(two_sided_p(f64::NAN, 4.0).is_nan() && two_sided_p(1.0, f64::NAN).is_nan());
     }
 
     #[test]

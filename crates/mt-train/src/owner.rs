@@ -30,8 +30,8 @@ pub struct Owner {
 struct Holder {
     pid: u32,
     host: String,
-    /// UTC.
-    since: String,
+    /// Seconds since 1970.
+    since: u64,
 }
 
 impl Owner {
@@ -51,7 +51,9 @@ impl Owner {
                 let said = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str(&text).ok());
                 let holder = said.map_or_else(
                     || "another process".to_owned(),
-                    |Holder { pid, host, since }| format!("process {pid}{host}, since {since}"),
+                    |Holder { pid, host, since }| {
+                        format!("process {pid}{host}, for {} now", long(now().saturating_sub(since)))
+                    },
                 );
                 return Err(Error::Owned { path: dir.to_owned(), holder });
             }
@@ -82,19 +84,18 @@ fn host() -> String {
     if name.trim().is_empty() { String::new() } else { format!(" on {}", name.trim()) }
 }
 
-/// Date and time, by Hinnant's `civil_from_days`.
-fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02} UTC", second % 60)
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// How long that is, in the unit that tells most.
+fn long(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(first.problem(), None);
         let error = Owner::take(dir.path()).expect_err("is taken").to_string();
         let expected = format!("is in use by process {}", std::process::id());
-        assert!(error.contains(&expected) && error.contains(" UTC"), "{error}");
+        assert!(error.contains(&expected) && error.contains(", for 0 s now"), "{error}");
         drop(first);
         Owner::take(dir.path())?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use mt_data::{Dataset, permutation};
-use mt_layers::{Gradients, Input, Param, training, training_look};
+use mt_layers::{Gradients, Input, Param};
 use mt_models::{Features, InputLayer, Model};
 
 use crate::config::{Config, TrainConfig};
@@ -30,7 +30,7 @@ impl Probe<'_> {
         self.layer.forward(xs).map_err(candle_core::Error::wrap)?.dropout(dropout, key)
     }
 
-    /// The logits of that batch, in training, from a model on the parameters that are trained.
+    /// The logits of that batch from a model on the parameters that are trained; what the pass is for, its caller says.
     pub fn logits(
         &self,
         model: &dyn Model,
@@ -38,18 +38,7 @@ impl Probe<'_> {
         step: u64,
         part: usize,
     ) -> candle_core::Result<Tensor> {
-        training(|| model.forward(&self.input(xs, step, part)?))
-    }
-
-    /// The same once more, which changes nothing: neither running statistics nor what dropout leaves out.
-    pub fn logits_again(
-        &self,
-        model: &dyn Model,
-        xs: &Features,
-        step: u64,
-        part: usize,
-    ) -> candle_core::Result<Tensor> {
-        training_look(|| model.forward(&self.input(xs, step, part)?))
+        model.forward(&self.input(xs, step, part)?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use mt_data::Dataset;
-use mt_layers::{Embeddings, Param};
+use mt_layers::{Embeddings, Param, training, training_look};
 use mt_models::Signature;
 
 use crate::accumulate::{Labelled, collect};
@@ -133,7 +133,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
             let xs = layer.admit(xs)?;
             let before = state.step;
-            let forward = |part: usize| probe.logits(&*model, &xs[part], before, part);
+            let forward = |part: usize| training(|| probe.logits(&*model, &xs[part], before, part));
             let Collected { total, losses, logits } =
                 collect(&mut balancer, &gradients, &objective, &labelled, forward)?;
             batches.go_on();
@@ -177,7 +177,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let (Some(averages), Some(decay)) = (&averages, cfg.train.average) {
                 average(averages, &trainable, decay, step - 1)?;
             }
-            balancer.after_step(&objective, || probe.logits_again(&*updated, &xs[0], before, 0))?;
+            balancer
+                .after_step(&objective, || training_look(|| probe.logits(&*updated, &xs[0], before, 0)))?;
             if log {
                 let taken = running.steps();
                 let (loss, mut tasks) = running.take();

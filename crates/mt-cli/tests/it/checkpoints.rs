@@ -239,7 +239,7 @@ fn a_run_folder_has_one_owner_who_is_named() {
     let said = folder.mt(&["train", "--resume", "run"]);
     let holder = format!("error: run is in use by process {}", std::process::id());
     assert!(
-        said.code == Some(2) && said.err.starts_with(&holder) && said.err.contains(" since 2"),
+        said.code == Some(2) && said.err.starts_with(&holder) && said.err.contains(" s now; "),
         "{}",
         said.err
     );
