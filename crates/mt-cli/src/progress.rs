@@ -86,12 +86,7 @@ impl Bar {
                 let lines: String = names().zip(progress).zip(&self.losses).map(line).collect();
                 self.bar.set_message(format!("  epoch {epoch}/{epochs}{lines}"));
             }
-            Event::Resumed { .. }
-            | Event::WarmStarted(_)
-            | Event::Warning { .. }
-            | Event::Health { .. }
-            | Event::Tables { .. }
-            | Event::Epoch { .. } => {}
+            _ => {}
         }
     }
 

@@ -19,6 +19,7 @@ pub enum ColumnRef {
 
 /// Which columns are features.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Features {
     /// Every column that is nothing else (a label, a field, a key, part of an expression) and not excluded.
     #[default]
@@ -31,6 +32,7 @@ pub enum Features {
 
 /// What happens to a record that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum BadRecords {
     /// The first one is an error.
     #[default]

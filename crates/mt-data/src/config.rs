@@ -75,6 +75,7 @@ pub struct DataConfig {
 /// What an empty cell of a numeric column is, and so each of the texts in `data.csv.missing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum NumericMissing {
     /// An error. The default.
     #[default]
@@ -101,6 +102,7 @@ pub struct JoinConfig {
 /// What happens to a row whose key is not in the side table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum JoinMissing {
     /// The side table's columns are empty. The default.
     #[default]

@@ -21,6 +21,7 @@ pub struct Digest(u64);
 /// What some rows are.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct RowSet {
     /// How many.
     pub rows: usize,
@@ -40,6 +41,7 @@ pub struct RowSet {
 /// What the rows of a data set are.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Identity {
     /// The numeric columns as the data itself has them: a model that exists may know them in another order.
     pub columns: Vec<String>,

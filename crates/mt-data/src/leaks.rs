@@ -20,6 +20,7 @@ const SMOOTHING: f64 = 5.0;
 
 /// An input that seems to hold a task's label.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Leak {
     /// Name of the numeric column or the field.
     pub input: String,
@@ -31,6 +32,7 @@ pub struct Leak {
 
 /// Why an input is suspected.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Evidence {
     /// It is the label, up to shift and scale, on all rows looked at.
     Equal,

@@ -120,6 +120,7 @@ pub(crate) fn short(text: &str) -> String {
 
 /// A line that cannot be split; prints as `path:line:column: problem`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadLine {
     /// The file.
     pub path: PathBuf,
@@ -140,6 +141,7 @@ impl fmt::Display for BadLine {
 
 /// A row handed to a constructor that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadRow {
     /// The row, counted from 0.
     pub row: usize,
@@ -158,6 +160,7 @@ impl fmt::Display for BadRow {
 
 /// What a folder or a pattern leads to beside files.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NoFile {
     /// The folder in a folder, or the link.
     pub path: PathBuf,

@@ -18,6 +18,7 @@ use crate::table::Table;
 /// with one value in all training rows becomes 0, as nothing can be learnt from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Normalize {
     /// Nothing: values as in the file, constant columns too.
     None,

@@ -12,6 +12,7 @@ const CHUNK: usize = 8192;
 
 /// Moments and extremes of one column.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ColumnStats {
     /// Smallest value.
     pub min: f64,
@@ -36,6 +37,7 @@ impl ColumnStats {
 
 /// A whole table at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Stats {
     /// Number of rows.
     pub rows: usize,
@@ -51,6 +53,7 @@ pub struct Stats {
 
 /// A feature column and its statistics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NamedColumn {
     /// Its name.
     pub name: String,
@@ -61,6 +64,7 @@ pub struct NamedColumn {
 
 /// Labels of one task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TaskStats {
     /// Its name.
     pub name: String,

@@ -71,6 +71,7 @@ impl Columns {
 
 /// What a gate reads of the input of its level.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Read {
     /// Columns side by side, read where they lie.
     Range(Range<usize>),

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// How the weights of a model start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Initializer {
     /// Glorot & Bengio 2010, uniform: `U(-a, a)` with `a = √(6 / (inputs + outputs))` of each unit's own layer;
     /// biases 0.

@@ -10,6 +10,7 @@ use crate::mode::{Mode, mode};
 /// How the sums of a hidden layer are normalised, each unit then scaled and shifted by parameters of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Norm {
     /// Not at all.
     #[default]

@@ -9,6 +9,7 @@ pub const CALIBRATION_BINS: usize = 10;
 
 /// Rows with neighbouring probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CalibrationBin {
     /// Number of rows, at least 1.
     pub count: usize,
@@ -20,6 +21,7 @@ pub struct CalibrationBin {
 
 /// What [`calibration_table`] returns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CalibrationTable {
     /// Bins from the lowest probabilities to the highest; empty if there are no rows, or a NaN among the probabilities.
     pub bins: Vec<CalibrationBin>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How much each group counts in the mean of [`group_auc`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum GroupWeighting {
     /// By its rows: the usual choice.
     #[default]
@@ -19,6 +20,7 @@ pub enum GroupWeighting {
 
 /// What [`group_auc`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GroupAuc {
     /// The weighted mean of the groups' AUC; `None` if no group has both classes, or there is a NaN among the scores.
     pub value: Option<f64>,

@@ -7,6 +7,7 @@ use serde::Serialize;
 ///
 /// All are undefined if there is a NaN among the probabilities, or a label that is no class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct MulticlassSummary {
     /// Number of rows.
     pub rows: usize,

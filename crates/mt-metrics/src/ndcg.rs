@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// What [`ndcg`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GroupNdcg {
     /// Ranks that count, from the top.
     pub k: usize,

@@ -26,6 +26,7 @@ pub fn mae(predictions: &[f32], targets: &[f32]) -> Option<f64> {
 
 /// Metrics of one regression task on one set of rows; `None` (`null` in JSON) where undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RegressionSummary {
     /// Number of rows.
     pub count: usize,

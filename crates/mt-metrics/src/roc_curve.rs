@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// A point of a [`roc_curve`]: what a threshold on the score gives.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RocPoint {
     /// The share of negative rows at or above the threshold.
     pub false_positive_rate: f64,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// Metrics of one binary task on one set of rows; `None` (`null` in JSON) where undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct BinarySummary {
     /// Number of rows.
     pub rows: usize,

@@ -95,6 +95,7 @@ fn default_tower() -> Vec<usize> {
 /// The networks there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ModelKind {
     /// [`SharedBottom`](crate::SharedBottom).
     SharedBottom,
@@ -123,6 +124,7 @@ impl fmt::Display for ModelKind {
 /// The levels of a PLE, as written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Levels {
     /// So many equal levels.
     Equal(usize),

@@ -18,6 +18,7 @@ pub struct Inputs {
 
 /// Columns of the input that tasks read in another way than the rest of the network; one entry a task, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TaskColumns {
     /// What each task's gate reads; `None` is all of them.
     pub gates: Vec<Option<Vec<u32>>>,

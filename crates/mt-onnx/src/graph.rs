@@ -15,6 +15,7 @@ pub struct Graph {
 }
 
 /// A size of an input or output.
+#[non_exhaustive]
 pub enum Size {
     Fixed(usize),
     /// As large as the caller wants; equal for equal names.

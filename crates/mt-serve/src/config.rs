@@ -10,6 +10,7 @@ use crate::models::Source;
 
 /// A service.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Config {
     /// Where bundles are. The first one answers `/predict` without a name.
     pub sources: Vec<Source>,
@@ -33,6 +34,7 @@ pub struct Config {
 
 /// A token: visible ASCII characters.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Token {
     /// This one.
     Text(String),
@@ -51,6 +53,7 @@ pub struct Tls {
 
 /// What a client may use.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bytes of a request's body; more is 413. Default 8 MiB.
     pub body: usize,

@@ -113,7 +113,7 @@ fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
     let mut group = criterion.benchmark_group("update");
     group.throughput(Throughput::Elements(params.count() as u64));
     for kind in [OptimizerKind::Adam, OptimizerKind::AdamW, OptimizerKind::Adagrad, OptimizerKind::Sgd] {
-        let mut optimizer = Optimizer::new(OptimizerConfig { kind, ..OptimizerConfig::default() });
+        let mut optimizer = Optimizer::new(OptimizerConfig::new(kind, 1e-3));
         let backward = || {
             for param in &all {
                 let mut gradient = param.gradient.lock();

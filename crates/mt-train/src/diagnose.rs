@@ -12,6 +12,7 @@ use crate::probe::{Probe, order};
 
 /// The first thing on a batch's way through the model that was not finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NotFinite {
     /// A numeric column, or `the embedding of FIELD`, of the network's input.
     Input(String),
@@ -25,6 +26,7 @@ pub enum NotFinite {
 
 /// Where a loss that is not finite came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Culprit {
     /// What was not finite.
     pub first: NotFinite,

@@ -52,6 +52,7 @@ pub struct Evaluation {
 
 /// Metrics of one task.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TaskEvaluation {
     /// On the rows of the task's sample space.
     #[serde(flatten)]

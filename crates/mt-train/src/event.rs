@@ -14,6 +14,7 @@ use crate::warm_start::WarmStarted;
 /// What happens during training, in order; also the lines of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Event {
     /// The model stands.
     Started {
@@ -116,6 +117,7 @@ pub enum Event {
 
 /// What training came to.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The model with the weights of the best epoch.
     pub scorer: Scorer,

@@ -17,6 +17,8 @@ mod balance;
 mod checkpoint;
 mod config;
 mod diagnose;
+#[cfg(test)]
+mod docs;
 mod dominance;
 mod eigen;
 mod error;

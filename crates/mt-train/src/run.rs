@@ -36,6 +36,7 @@ pub struct RunDir {
 
 /// The best epoch so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Best {
     /// The epoch.
     pub epoch: usize,

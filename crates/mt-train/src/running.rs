@@ -40,7 +40,8 @@ impl Step {
 }
 
 /// Loss and AUC of a task over some steps.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct TaskProgress {
     /// Mean loss of the steps.
     pub loss: f64,

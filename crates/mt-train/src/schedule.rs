@@ -9,6 +9,7 @@ use crate::config::Select;
 /// The factor's course; keys that a kind does not use are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Schedule {
     /// The course. Default `constant`.
     #[serde(default)]
@@ -36,6 +37,7 @@ pub struct Schedule {
 /// The courses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ScheduleKind {
     /// 1 throughout.
     #[default]

@@ -21,6 +21,7 @@ use crate::run::RunDir;
 /// Where weights are taken from, and which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct WarmStart {
     /// The folder of a run, whose best checkpoint is meant, of a checkpoint, or of a bundle.
     pub from: PathBuf,
@@ -44,6 +45,7 @@ pub struct WarmStart {
 /// How a run that begins from another model scales the inputs which that model knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum WarmScaling {
     /// As there: its weights are for such numbers. The edges of buckets, too, stay those of there. The default.
     #[default]
@@ -60,6 +62,18 @@ impl WarmScaling {
 }
 
 impl WarmStart {
+    /// All that another run or bundle has, scaled as there; what is missing starts fresh.
+    pub fn new(from: impl Into<PathBuf>) -> Self {
+        Self {
+            from: from.into(),
+            take: all(),
+            rename: BTreeMap::new(),
+            optimizer: false,
+            strict: false,
+            scaling: WarmScaling::Keep,
+        }
+    }
+
     /// What `name` is called there.
     pub(crate) fn there(&self, name: &str) -> String {
         let renamed = self.rename.iter().filter(|(here, _)| name.starts_with(here.as_str()));
@@ -81,6 +95,7 @@ fn all() -> Vec<String> {
 
 /// What was taken, and what was not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WarmStarted {
     /// Parameters and tables that were taken.
     pub loaded: Vec<String>,
@@ -98,6 +113,7 @@ pub struct WarmStarted {
 
 /// Rows of a table that was taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TakenRows {
     /// Rows that continue as they were: those trained there whose values are known here.
     pub known: usize,

@@ -73,7 +73,7 @@ fn show(
         grid.rows.push(vec![name.clone(), dims.join(" x "), thousands(shape.elem_count())]);
     }
     print::line(format_args!("{}\n{} parameters", grid.text(), thousands(total)))?;
-    for TableRows { table, rows, trained, width, bytes, grows } in tables {
+    for TableRows { table, rows, trained, width, bytes, grows, .. } in tables {
         let grows = if *grows { ", grows" } else { "" };
         let [rows, trained, bytes] = [rows, trained, bytes].map(|n| thousands(*n));
         print::line(format_args!(

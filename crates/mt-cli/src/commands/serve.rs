@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mt_serve::{Config, Limits, LogQueue, Server, Source, Tls, Token};
+use mt_serve::{Config, LogQueue, Server, Source, Tls, Token};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::{LogArg, ServeArgs, Usage};
@@ -50,22 +50,19 @@ fn config(args: &ServeArgs) -> Result<Config> {
     let mut sources = args.bundle.iter().map(|text| source(text)).collect::<Result<Vec<_>>>()?;
     sources.extend(args.models.clone().map(Source::Folder));
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    let limits = Limits {
-        body: args.max_body,
-        bodies: args.max_bodies,
-        rows: args.max_rows,
-        requests: args.max_requests,
-        connections: args.max_connections,
-        drain: Duration::from_secs_f64(args.drain_seconds),
-        ..Limits::default()
-    };
     let mut config = Config::new(sources);
+    let limits = &mut config.limits;
+    limits.body = args.max_body;
+    limits.bodies = args.max_bodies;
+    limits.rows = args.max_rows;
+    limits.requests = args.max_requests;
+    limits.connections = args.max_connections;
+    limits.drain = Duration::from_secs_f64(args.drain_seconds);
     config.listen = args.listen;
     config.score.clone_from(&args.score);
     let text = std::env::var_os(TOKEN).map(|token| Token::Text(token.to_string_lossy().into_owned()));
     config.token = args.token_file.clone().map(Token::File).or(text);
     config.tls = tls.map(|(certificate, key)| Tls { certificate, key });
-    config.limits = limits;
     if let Some(threads) = std::num::NonZeroUsize::new(rayon::current_num_threads()) {
         config.threads = threads;
     }

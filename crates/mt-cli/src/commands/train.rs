@@ -124,7 +124,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
                 tables.iter().for_each(|table| bar.line(&table_line(table)))
             }
             (false, Event::Epoch { .. }) => bar.line(&epoch_line(event)),
-            (false, Event::Progress { .. }) => {}
+            (false, _) => {}
         }
     })?;
     bar.finish();
@@ -264,7 +264,7 @@ fn taken_lines(taken: &WarmStarted) -> Vec<String> {
 
 /// A line about the size of a table that grows.
 fn table_line(table: &TableSize) -> String {
-    let TableSize { table, rows, capacity, admitted, evicted, waiting, bytes } = table;
+    let TableSize { table, rows, capacity, admitted, evicted, waiting, bytes, .. } = table;
     let [admitted, evicted] = [admitted, evicted].map(|n| thousands(*n as usize));
     format!(
         "  table {table}: {} of {} rows, {admitted} new, {evicted} evicted, {} values wait, {} MB",

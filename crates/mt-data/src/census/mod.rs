@@ -29,6 +29,7 @@ use raw::Raw;
 /// Which columns are features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Protocol {
     /// The study's 499 columns. The default.
     #[default]
@@ -51,6 +52,7 @@ pub enum Form {
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// `train.csv`, `valid.csv`, `test.csv`.
     pub files: Vec<FileSummary>,
@@ -58,6 +60,7 @@ pub struct Summary {
 
 /// One file that was written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FileSummary {
     /// The file.
     pub path: PathBuf,

@@ -25,6 +25,7 @@ const LONGEST: usize = 1000;
 /// What is wrong with the text of a formula.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("formula {text:?}, character {at}: {problem}")]
+#[non_exhaustive]
 pub struct FormulaError {
     /// The formula.
     pub text: String,

@@ -67,6 +67,7 @@ const MESSAGES: usize = 10;
 
 /// The bad records that were left out.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Skipped {
     /// How many.
     pub records: u64,

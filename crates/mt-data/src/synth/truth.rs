@@ -2,6 +2,7 @@
 
 /// True probabilities of generated labels.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Truth {
     /// `rows x tasks`, row-major.
     pub probabilities: Vec<f32>,

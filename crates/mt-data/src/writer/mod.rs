@@ -18,6 +18,7 @@ use crate::reader::{Kept, KeptColumns, KeptForm};
 
 /// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileFormat {
     /// Text with commas and a header.
     Csv,

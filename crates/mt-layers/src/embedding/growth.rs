@@ -46,6 +46,7 @@ impl Growth {
 
 /// The size of a table that grows, at the end of an epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TableSize {
     /// The table.
     pub table: String,

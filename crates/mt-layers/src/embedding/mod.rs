@@ -108,6 +108,7 @@ struct FieldEntry {
 
 /// The sums of one table's gradients, as [`Embeddings::gradient`] returns them.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct RowGradient {
     /// Distinct rows, in the order of their first use.
     pub ids: Vec<u32>,

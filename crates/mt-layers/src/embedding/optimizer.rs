@@ -12,6 +12,7 @@ use super::table::Records;
 /// The update rule of a table's rows. Only rows with a gradient change, and only their state.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RowOptimizer {
     /// Adagrad (Duchi et al. 2011) with one accumulator a row, the sum of the mean squared gradients, as FBGEMM's
     /// exact row-wise Adagrad, TorchRec's default: `s += mean(g²)`, `w -= rate · g / (√s + ε)`.

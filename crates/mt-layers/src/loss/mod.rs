@@ -34,6 +34,7 @@ pub struct MultiTaskLoss<'a> {
 
 /// What [`MultiTaskLoss::forward`] returns.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Loss {
     /// The scalar to differentiate: `Σ_t weight_t · mean_t`.
     pub total: Tensor,

@@ -26,6 +26,7 @@ pub(crate) struct Recorded {
 /// How the rows recorded with a bundle came out when it was loaded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Check {
     /// To the bit.
     Exact,

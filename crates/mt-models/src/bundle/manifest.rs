@@ -17,6 +17,7 @@ use crate::signature::Signature;
 /// The table of contents of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Manifest {
     /// Version of the bundle's format.
     pub format: u32,
@@ -31,6 +32,7 @@ pub struct Manifest {
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Contents {
     /// Bytes.
     pub bytes: u64,

@@ -13,6 +13,7 @@ use crate::signature::Signature;
 
 /// One table in the file of a bundle or a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TableRows {
     /// Its name.
     pub table: String,

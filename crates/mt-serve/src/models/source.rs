@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 /// Bundles on disk. What is served does not change with their files, but a bundle that is changed file by file is refused
 /// until it is whole: replace its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
     /// A single bundle. Its version is the start of the SHA-256 of its manifest.
     Bundle {

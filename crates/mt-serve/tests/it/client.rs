@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mt_serve::{Config, Limits, Server, Source};
+use mt_serve::{Config, Server, Source};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -42,8 +42,8 @@ impl Served {
         config.listen.set_port(0);
         config.poll = Duration::from_millis(5);
         let second = Duration::from_secs(1);
-        config.limits =
-            Limits { body: 100_000, rows: 100, receive: second, headers: second, ..Limits::default() };
+        (config.limits.body, config.limits.rows) = (100_000, 100);
+        (config.limits.receive, config.limits.headers) = (second, second);
         config.limits.drain = Duration::from_millis(50);
         change(&mut config);
         let server = Server::bind(config).expect("a server");

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A balancing method and its settings; keys that a method does not use are refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct BalanceConfig {
     /// The method. Default `fixed`.
     pub kind: BalanceKind,
@@ -35,6 +36,7 @@ pub struct BalanceConfig {
 /// The balancing methods.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum BalanceKind {
     /// The tasks' weights as configured.
     #[default]

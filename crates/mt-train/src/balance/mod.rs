@@ -78,6 +78,7 @@ struct Batch {
 
 /// What [`Balancer::collect`] leaves to be looked at; its tensors are detached.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Collected {
     /// The loss that was minimised, a scalar.
     pub total: Tensor,

@@ -13,6 +13,7 @@ use crate::run::Best;
 /// How the best epoch is chosen.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Select {
     /// The metric. Default `auc`.
     pub metric: SelectMetric,
@@ -22,6 +23,13 @@ pub struct Select {
     /// Weights of the tasks in the mean, in place of `task`; one that is not named weighs 0. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, f64>,
+}
+
+impl Select {
+    /// By a metric, the mean over all tasks.
+    pub fn new(metric: SelectMetric) -> Self {
+        Self { metric, ..Self::default() }
+    }
 }
 
 impl fmt::Display for Select {
@@ -47,6 +55,7 @@ impl fmt::Display for Select {
 /// Metrics by which an epoch can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SelectMetric {
     /// The larger the better; of a multiclass task the mean of its classes' AUC, of a regression XAUC.
     #[default]

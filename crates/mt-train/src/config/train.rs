@@ -20,6 +20,7 @@ use crate::warm_start::{WarmScaling, WarmStart};
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct TrainConfig {
     /// Passes over the training rows. Default 10.
     pub epochs: usize,
@@ -134,6 +135,7 @@ impl Default for TrainConfig {
 /// at the end of every epoch anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct CheckpointConfig {
     /// Every so many steps. Default: not by steps.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -42,6 +42,7 @@ pub struct Health {
 
 /// One level of experts and gates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LevelHealth {
     /// Names of the experts: a number, or `task.number` and `shared.number`.
     pub experts: Vec<String>,
@@ -59,6 +60,7 @@ pub struct LevelHealth {
 
 /// One gate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GateHealth {
     /// Mean weight of each expert; 0 for those it does not choose from.
     pub weights: Vec<f64>,

@@ -19,6 +19,7 @@ pub(crate) use clip::{clip, sum, sum_of_squares};
 /// An optimizer and its settings; keys that a kind does not use are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct OptimizerConfig {
     /// The update rule. Default `adam`.
     #[serde(default)]
@@ -47,23 +48,23 @@ fn thousandth() -> f64 {
     1e-3
 }
 
+impl OptimizerConfig {
+    /// A rule and its learning rate, the rule's own defaults else.
+    pub fn new(kind: OptimizerKind, lr: f64) -> Self {
+        Self { kind, lr, weight_decay: None, beta1: None, beta2: None, epsilon: None, momentum: None }
+    }
+}
+
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self {
-            kind: OptimizerKind::default(),
-            lr: thousandth(),
-            weight_decay: None,
-            beta1: None,
-            beta2: None,
-            epsilon: None,
-            momentum: None,
-        }
+        Self::new(OptimizerKind::default(), thousandth())
     }
 }
 
 /// The update rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum OptimizerKind {
     /// Kingma & Ba 2015, algorithm 1, with bias correction.
     #[default]

@@ -106,12 +106,9 @@ fn a_continued_run_ends_with_the_bytes_of_a_straight_one() {
         let data = load(&cfg);
         let at = |name: &str| dir.path().join(format!("{method}-{name}"));
         run_in(&cfg, &data, &at("straight"), &mut |_| ());
-        run_in(
-            &Config { train: mt_train::TrainConfig { epochs: 2, ..cfg.train.clone() }, ..cfg.clone() },
-            &data,
-            &at("stopped"),
-            &mut |_| (),
-        );
+        let mut shorter = cfg.clone();
+        shorter.train.epochs = 2;
+        run_in(&shorter, &data, &at("stopped"), &mut |_| ());
         run_in(&cfg, &data, &at("stopped"), &mut |_| ());
         assert!(files(&at("stopped/checkpoints")) == files(&at("straight/checkpoints")), "{method}");
     }
@@ -178,7 +175,7 @@ fn weights_of_ten(cfg: &Config, stop: usize) -> Vec<BTreeMap<String, Option<f64>
         if step % 4 == 3 {
             balancer.end_epoch();
         }
-        let progress = mt_train::TaskProgress { loss: 0.0, auc: None, weight: None };
+        let progress = mt_train::TaskProgress::default();
         let mut report = tasks.iter().map(|task| (task.name.clone(), progress.clone())).collect();
         balancer.report(&mut report);
         found.push(report.into_iter().map(|(name, task)| (name, task.weight)).collect());

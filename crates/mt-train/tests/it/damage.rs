@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use mt_models::{Export, Predictor, Signature, TableFormat};
-use mt_train::{Config, RunDir, WarmScaling, WarmStart, verify};
+use mt_train::{Config, RunDir, WarmStart, verify};
 
 use crate::fields::{bits, config, folder, load, rows, run_in};
 
@@ -44,15 +44,9 @@ fn export(checkpoint: &Path, out: &Path) -> Result<(), mt_models::Error> {
 /// Begins a run from a checkpoint; it takes the optimizer along, so reads all of it.
 fn warm_start(cfg: &Config, data: &mt_data::Dataset, from: &Path, dir: &Path) -> Result<(), mt_train::Error> {
     let mut cfg = cfg.clone();
-    let (take, rename) = (vec!["*".to_owned()], Default::default());
-    cfg.train.warm_start = Some(WarmStart {
-        from: from.into(),
-        take,
-        rename,
-        optimizer: true,
-        strict: true,
-        scaling: WarmScaling::Keep,
-    });
+    let mut start = WarmStart::new(from);
+    start.optimizer = true;
+    cfg.train.warm_start = Some(start);
     cfg.train.epochs = 1;
     let run = RunDir::create(dir, &cfg).expect("a folder");
     let stop = std::sync::atomic::AtomicBool::new(true);

@@ -10,7 +10,6 @@ mod control;
 mod cuda;
 mod damage;
 mod diagnose;
-mod docs;
 mod extend;
 mod fields;
 mod golden;

@@ -16,7 +16,9 @@ fn evaluation() -> Evaluation {
 
 fn value(metric: SelectMetric, weights: &[(&str, f64)]) -> Option<f64> {
     let weights = weights.iter().map(|(task, weight)| ((*task).to_owned(), *weight)).collect();
-    Select { metric, task: None, weights }.value(&evaluation())
+    let mut select = Select::new(metric);
+    select.weights = weights;
+    select.value(&evaluation())
 }
 
 #[test]
@@ -44,9 +46,8 @@ fn a_choice_says_what_it_is_made_by() {
 
 #[test]
 fn an_undefined_value_is_better_than_none() {
-    let select = |metric| Select { metric, ..Select::default() };
     for (metric, larger) in [(SelectMetric::Auc, true), (SelectMetric::LogLoss, false)] {
-        let select = select(metric);
+        let select = Select::new(metric);
         assert!(!select.is_better(None, None) && !select.is_better(None, Some(0.1)));
         assert!(select.is_better(Some(0.1), None));
         assert_eq!(select.is_better(Some(0.2), Some(0.1)), larger);
@@ -54,6 +55,6 @@ fn an_undefined_value_is_better_than_none() {
         assert_eq!((best.epoch, best.value), (2, Some(0.3)));
     }
     // Without validation rows.
-    assert_eq!(select(SelectMetric::Auc).best(&[None; 3]).map(|best| best.epoch), Some(3));
-    assert_eq!(select(SelectMetric::Auc).best(&[]), None);
+    assert_eq!(Select::new(SelectMetric::Auc).best(&[None; 3]).map(|best| best.epoch), Some(3));
+    assert_eq!(Select::new(SelectMetric::Auc).best(&[]), None);
 }

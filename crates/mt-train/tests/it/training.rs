@@ -162,11 +162,8 @@ fn symmetric_start_values_are_refused_unless_asked_for() {
 #[test]
 fn a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_there() {
     let mut cfg = config("{kind: mmoe}", "");
-    cfg.train.optimizer = mt_train::OptimizerConfig {
-        kind: mt_train::OptimizerKind::Sgd,
-        lr: 1e30,
-        ..mt_train::OptimizerConfig::default()
-    };
+    cfg.train.optimizer.kind = mt_train::OptimizerKind::Sgd;
+    cfg.train.optimizer.lr = 1e30;
     let dir = tempfile::tempdir().expect("a folder");
     let error = run(&cfg, &dir.path().join("run"), &mut |_| ()).expect_err("must diverge");
     assert!(matches!(error, Error::Diverged { step: 2.., .. }), "{error}");

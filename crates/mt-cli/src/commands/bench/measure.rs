@@ -125,11 +125,11 @@ impl<'a> Bench<'a> {
         look: impl FnOnce(f64, &RunDir) -> Result<R>,
     ) -> Result<R> {
         // One checkpoint is enough, and no number of epochs is: training goes on until it is stopped.
-        let train_cfg =
-            TrainConfig { batch_size, epochs: u32::MAX as usize, keep: 1, ..TrainConfig::default() };
+        let mut settings = TrainConfig::default();
+        (settings.batch_size, settings.epochs, settings.keep) = (batch_size, u32::MAX as usize, 1);
         let name = model.kind.to_string();
         let (data, tasks) = (DataConfig::default(), tasks());
-        let cfg = Config { version: 1, name, data, tasks, model: model.clone(), train: train_cfg };
+        let cfg = Config { version: 1, name, data, tasks, model: model.clone(), train: settings };
         let dir = self.scratch.path().join("run");
         let run = RunDir::create(&dir, &cfg)?;
         let (started, enough) = (Instant::now(), AtomicBool::new(false));

@@ -205,7 +205,7 @@ mod tests {
         done.push(record(&[0.1]));
         let hopeless = |grace, epochs: &[f64], done: &[Record], metric| {
             let epochs: Vec<Option<f64>> = epochs.iter().copied().map(Some).collect();
-            super::hopeless(&Select { metric, ..Select::default() }, grace, &epochs, done)
+            super::hopeless(&Select::new(metric), grace, &epochs, done)
         };
         let auc = mt_train::SelectMetric::Auc;
         assert!(!hopeless(2, &[0.1, 0.2], &done, auc), "four are too few");

@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::{
+    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
+    ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
+};
 use mt_data::synth::{SynthConfig, feature_names};
 use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, Growing, JoinConfig,
@@ -11,10 +15,6 @@ use mt_data::{
 };
 use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
-use mt_train::{
-    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
-    ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
-};
 use serde_yaml::Value;
 
 const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];
@@ -159,7 +159,7 @@ fn full() -> Config {
                 rename: [("gates.a.".into(), "gates.b.".into())].into(),
                 optimizer: true,
                 strict: true,
-                scaling: mt_train::WarmScaling::Fit,
+                scaling: crate::WarmScaling::Fit,
             }),
             schedule: Schedule {
                 kind: ScheduleKind::Step,
