@@ -142,6 +142,8 @@ impl Row {
     fn push(&mut self, value: Value<'_>) {
         self.items.push(match value {
             Value::Number(x) => Item::Number(x),
+            // C hands over doubles.
+            Value::Single(x) => Item::Number(x.into()),
             Value::Integer(x) => Item::Integer(x),
             Value::Unsigned(x) => Item::Unsigned(x),
             Value::Text(text) => {

@@ -36,7 +36,9 @@ mod leaks;
 mod log1p;
 mod memory;
 mod message;
+mod missing;
 mod normalize;
+mod number;
 mod raw;
 mod reader;
 mod rows;
@@ -51,6 +53,7 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod usage;
+mod value;
 mod writer;
 
 pub use batch::Batch;
@@ -67,7 +70,7 @@ pub use identity::{Digest, Identity, RowSet};
 pub use leaks::{Evidence, Leak, Mentioned, leaks};
 pub use memory::{gigabytes, physical_memory};
 pub use normalize::{Normalize, Normalizer, Scaling};
-pub use raw::{Column, MissingPolicy, RawRows, RowEncoder, Value};
+pub use raw::{Column, MissingPolicy, RawRows, RowEncoder};
 pub use reader::{Kept, KeptColumns, KeptForm, Labels, Records, Skipped, TableReader};
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};
 pub use schema::{Field, Keep, List, Schema, Task, TaskKind, tasks};
@@ -77,6 +80,7 @@ pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use storage::{ReadAt, Storage, Store, expand, is_parquet};
 pub use table::Table;
 pub use task::LabelRange;
+pub use value::Value;
 pub use writer::{EncodedRows, FileFormat, Output, RowWriter};
 
 /// The example of this crate's page, compiled as a doctest.

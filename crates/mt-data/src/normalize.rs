@@ -165,9 +165,8 @@ impl Normalizer {
             let (expected, found) = (self.columns.len(), table.width());
             return Err(Error::Shape { what: "width", expected, found });
         }
-        if self.layout == Layout::Dense {
-            table.set_layout(Layout::Dense);
-        }
+        // First, as a value that becomes 0 stays stored among sparse ones: rows do not depend on how they came.
+        table.set_layout(self.layout);
         match table.numeric_mut() {
             Numeric::Dense(dense) => {
                 dense.values.par_chunks_exact_mut(self.columns.len().max(1)).for_each(|row| {
@@ -176,7 +175,6 @@ impl Normalizer {
             }
             Numeric::Sparse(sparse) => self.apply_sparse(sparse)?,
         }
-        table.set_layout(self.layout);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 pub(crate) enum Cell<'a> {
     Missing,
     Number(f64),
+    Single(f32),
     Unsigned(u64),
     Integer(i64),
     Text(Cow<'a, [u8]>),
@@ -23,6 +24,7 @@ impl Cell<'_> {
         match self {
             Cell::Missing => Value::Missing,
             Cell::Number(x) => Value::Number(*x),
+            Cell::Single(x) => Value::Single(*x),
             Cell::Unsigned(x) => Value::Unsigned(*x),
             Cell::Integer(x) => Value::Integer(*x),
             Cell::Text(text) => Value::Text(text),

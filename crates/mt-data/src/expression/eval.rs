@@ -1,7 +1,9 @@
 //! The value of an expression on one record.
 
 use super::{Expression, Function, Node, Operator};
-use crate::reader::whole_number;
+use crate::missing::Missing;
+use crate::number::whole_f64;
+use crate::value::Value;
 
 /// Up to here, an `f64` holds every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -14,10 +16,39 @@ pub(crate) struct BadCell {
 }
 
 /// What an expression finds in a column.
-#[derive(Clone, Copy)]
-pub(super) enum Cell<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cell<'a> {
     Text(&'a [u8]),
     Number(f64),
+    Whole(i128),
+}
+
+impl<'a> Cell<'a> {
+    /// What a value is in an expression, if it is not missing.
+    #[inline]
+    pub fn of(value: Value<'a>, missing: &Missing) -> Option<Self> {
+        if missing.holds(value) {
+            return None;
+        }
+        match value {
+            Value::Missing | Value::List(_) => None,
+            Value::Text(text) => (!is_missing(text)).then_some(Cell::Text(text)),
+            Value::Unsigned(x) => Some(Cell::Whole(x.into())),
+            Value::Integer(x) => Some(Cell::Whole(x.into())),
+            Value::Number(x) => Some(Cell::Number(x)),
+            // What its text says.
+            Value::Single(x) => Some(Cell::Number(x.to_string().parse().unwrap_or(x.into()))),
+        }
+    }
+
+    /// Whether it has this text.
+    fn is(self, text: &[u8]) -> bool {
+        match self {
+            Cell::Text(cell) => cell == text,
+            Cell::Number(x) => x.to_string().as_bytes() == text,
+            Cell::Whole(x) => itoa::Buffer::new().format(x).as_bytes() == text,
+        }
+    }
 }
 
 /// Whether a label's or an expression's cell holds nothing: empty, `null` or `NaN`.
@@ -60,9 +91,8 @@ impl Number<'_> {
 impl Expression {
     /// The value on a record whose cells `cell` gives by column; a missing cell is `None`, and so is a missing
     /// value.
-    pub fn eval<'a>(&'a self, cell: &impl Fn(usize) -> Option<&'a [u8]>) -> Result<Option<f64>, BadCell> {
-        let number = self.root.eval(&|column| cell(column).map(Cell::Text))?;
-        Ok(number.map(|number| number.value))
+    pub fn eval<'a>(&'a self, cell: &impl Fn(usize) -> Option<Cell<'a>>) -> Result<Option<f64>, BadCell> {
+        Ok(self.root.eval(cell)?.map(|number| number.value))
     }
 }
 
@@ -76,14 +106,14 @@ impl Node {
             Node::Column(column) => match cell(*column) {
                 None => None,
                 Some(Cell::Number(value)) => Some(Number::of(value)),
+                Some(Cell::Whole(x)) => Some(Number { value: x as f64, cell: &[], exact: Some(x) }),
                 Some(Cell::Text(text)) => {
-                    let value = whole_number(text).ok_or(BadCell { column: *column })?;
+                    let value = whole_f64(text).ok_or(BadCell { column: *column })?;
                     Some(Number { value, cell: text, exact: None })
                 }
             },
             Node::Same { column, text, same } => {
-                let equal = |cell| matches!(cell, Cell::Text(cell) if cell == text);
-                cell(*column).map(|cell| Number::of(f64::from(equal(cell) == *same)))
+                cell(*column).map(|cell| Number::of(f64::from(cell.is(text) == *same)))
             }
             Node::Negative(node) => node.eval(cell)?.map(|number| Number::of(-number.value)),
             Node::Not(node) => node.eval(cell)?.map(|number| Number::of(f64::from(number.value == 0.0))),

@@ -18,7 +18,7 @@ mod formula;
 mod lexer;
 mod parser;
 
-pub(crate) use eval::{BadCell, is_missing};
+pub(crate) use eval::{BadCell, Cell, is_missing};
 pub use formula::{Formula, FormulaError};
 
 use lexer::Token;
@@ -133,7 +133,7 @@ mod tests {
         let cell = |i: usize| {
             let name = &expression.columns()[i].name;
             let (_, cell) = ROW.iter().find(|(column, _)| column == name).unwrap();
-            Some(cell.as_bytes()).filter(|cell| !is_missing(cell))
+            Some(Cell::Text(cell.as_bytes())).filter(|_| !is_missing(cell.as_bytes()))
         };
         expression.eval(&cell).unwrap()
     }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn text_where_a_number_is_needed_names_the_column() {
         let expression = Expression::parse("1 + income").unwrap();
-        assert_eq!(expression.eval(&|_| Some(&b"50000+."[..])), Err(BadCell { column: 0 }));
+        assert_eq!(expression.eval(&|_| Some(Cell::Text(b"50000+."))), Err(BadCell { column: 0 }));
     }
 
     #[test]

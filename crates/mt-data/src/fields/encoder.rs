@@ -7,8 +7,9 @@ use super::keys::{Growing, Numbering, key, seed};
 use super::vocabulary::Vocabulary;
 use super::{KNOWN, MISSING, UNKNOWN};
 use crate::error::{Error, Result};
-use crate::reader::parse_number;
+use crate::missing::Missing;
 use crate::schema::Schema;
+use crate::value::Value;
 
 /// How one table's values become rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -212,21 +213,40 @@ impl Coder {
         }
     }
 
-    /// The code of a value; an error says what the value should have been.
-    pub fn code(&self, value: &[u8], numbers: &mut impl Numbering) -> Result<u32, &'static str> {
+    /// The code of a value; an error says what the value should have been. `buffer` is for the text of a number.
+    #[inline]
+    pub fn code(
+        &self,
+        value: Value<'_>,
+        numbers: &mut impl Numbering,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u32, &'static str> {
         match self {
-            Coder::Intern => Ok(KNOWN + numbers.number(value)),
-            Coder::Key { seed, .. } => Ok(KNOWN + numbers.number(&key(value, *seed).to_le_bytes())),
-            Coder::Number => parse_number(value).map(f32::to_bits).ok_or("a number"),
-            Coder::Vocabulary(vocabulary) => Ok(vocabulary.row(value)),
+            Coder::Intern => Ok(KNOWN + numbers.number(value.text(buffer))),
+            Coder::Key { seed, .. } => {
+                let key = match value {
+                    // As `key` has it, without its text.
+                    Value::Unsigned(x) => x,
+                    Value::Integer(x @ 0..) => x as u64,
+                    value => key(value.text(buffer), *seed),
+                };
+                Ok(KNOWN + numbers.number(&key.to_le_bytes()))
+            }
+            Coder::Number => number(value).map(f32::to_bits),
+            Coder::Vocabulary(vocabulary) => Ok(vocabulary.row(value.text(buffer))),
             Coder::Hash { n, seed } => {
-                let hash = xxh3_64_with_seed(value, *seed);
+                let hash = xxh3_64_with_seed(value.text(buffer), *seed);
                 Ok(KNOWN + (hash % u64::from(*n)) as u32)
             }
-            Coder::Identity(n) => identity(value, *n).ok_or("a whole number from 0"),
-            Coder::Buckets(edges) => parse_number(value).map(|x| bucket(edges, x)).ok_or("a number"),
+            Coder::Identity(n) => identity(value.text(buffer), *n).ok_or("a whole number from 0"),
+            Coder::Buckets(edges) => number(value).map(|x| bucket(edges, x)),
         }
     }
+}
+
+/// A number to be put into a bucket.
+fn number(value: Value<'_>) -> Result<f32, &'static str> {
+    value.number(&Missing::none()).ok().filter(|x| x.is_finite()).ok_or("a number")
 }
 
 /// The row of a value below or above `n`, `None` for what is no whole number.
@@ -249,7 +269,8 @@ mod tests {
 
     #[test]
     fn values_get_the_rows_their_encoding_promises() {
-        let code = |coder: &Coder, value: &str| coder.code(value.as_bytes(), &mut Interner::default());
+        let code =
+            |coder: &Coder, value: &str| coder.code(value.into(), &mut Interner::default(), &mut Vec::new());
         let vocabulary = Coder::Vocabulary(["b", "a"].into_iter().collect());
         assert_eq!(["a", "b", "c"].map(|v| code(&vocabulary, v)), [Ok(3), Ok(2), Ok(UNKNOWN)]);
         let identity = Coder::Identity(10);
@@ -266,7 +287,7 @@ mod tests {
     #[test]
     fn a_hash_depends_on_the_table_and_never_changes() {
         let code = |table: &str, value: &str| {
-            Coder::hash(table, 1000).code(value.as_bytes(), &mut Interner::default())
+            Coder::hash(table, 1000).code(value.into(), &mut Interner::default(), &mut Vec::new())
         };
         // Ours, computed once: a model that is stored relies on them.
         let user =

@@ -21,6 +21,7 @@ mod fit;
 mod ids;
 mod interner;
 mod keys;
+mod values;
 mod vocabulary;
 
 pub use config::{FieldConfig, Pooling};
@@ -33,6 +34,7 @@ pub use ids::Ids;
 pub(crate) use interner::Interner;
 pub use keys::Growing;
 pub(crate) use keys::Numbering;
+pub(crate) use values::FieldCoder;
 pub use vocabulary::Vocabulary;
 
 /// Row of values that are not known.

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{MissingPolicy, Value};
+use super::MissingPolicy;
 use crate::config::NumericMissing;
 use crate::error::{Error, Nearest, Result};
-use crate::fields::{Coder, Encoders, Ids};
+use crate::fields::{Coder, Encoders, FieldCoder, Ids};
+use crate::missing::Missing;
 use crate::normalize::{Normalizer, Scaling};
-use crate::reader::{Missing, encode_cell, parse_number};
 use crate::rows::Layout;
-use crate::schema::{Keep, List, Schema};
+use crate::schema::{List, Schema};
+use crate::value::Value;
 
 /// A column of raw rows, looked up once by [`RowEncoder::column`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct RowEncoder {
     /// Its columns that are not 0.
     pub(super) moved: Vec<u32>,
     pub(super) layout: Layout,
-    pub(super) fields: Vec<FieldCoder>,
+    pub(super) fields: Vec<InputField>,
     /// The fields of each column.
     pub(super) fields_of: Vec<Vec<usize>>,
     missing: Missing,
@@ -38,13 +39,13 @@ pub struct RowEncoder {
 }
 
 #[derive(Debug)]
-pub(super) struct FieldCoder {
+pub(super) struct InputField {
     pub column: u32,
     pub list: Option<List>,
     coder: Coder,
 }
 
-impl FieldCoder {
+impl InputField {
     /// No rows yet.
     pub fn none(&self) -> Ids {
         let ids = if self.list.is_some() { Ids::list() } else { Ids::single() };
@@ -81,7 +82,7 @@ impl RowEncoder {
                 columns.len() as u32 - 1
             });
             let coder = coders[field.table.as_str()].clone();
-            fields.push(FieldCoder { column, list: field.list, coder });
+            fields.push(InputField { column, list: field.list, coder });
         }
         let mut fields_of = vec![Vec::new(); columns.len()];
         fields.iter().enumerate().for_each(|(i, field)| fields_of[field.column as usize].push(i));
@@ -129,94 +130,26 @@ impl RowEncoder {
 
     /// The number of a value, NaN where it is missing; an error says what it should have been.
     #[inline]
-    pub(super) fn number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
-        match value {
-            // What most are, without a call.
-            Value::Number(x) if self.missing.is_empty() && (x as f32).is_finite() => Ok(x as f32),
-            value => self.unusual_number(value, buffer),
-        }
-    }
-
-    fn unusual_number(&self, value: Value<'_>, buffer: &mut Vec<u8>) -> Result<f32, &'static str> {
-        let number = match value {
-            Value::Missing => return Ok(f32::NAN),
-            Value::List(_) => return Err("one number"),
-            Value::Text(text) => {
-                let text = text.trim_ascii();
-                if self.missing.contains(text) {
-                    return Ok(f32::NAN);
-                }
-                return parse_number(text).ok_or("a number");
-            }
-            Value::Number(x) if x.is_nan() => return Ok(f32::NAN),
-            Value::Number(x) => x as f32,
-            Value::Unsigned(x) => x as f32,
-            Value::Integer(x) => x as f32,
-        };
-        if !self.missing.is_empty() {
-            value.write(buffer);
-            if self.missing.contains(buffer) {
-                return Ok(f32::NAN);
-            }
-        }
-        if number.is_finite() { Ok(number) } else { Err("a finite number") }
+    pub(super) fn number(&self, value: Value<'_>) -> Result<f32, &'static str> {
+        value.trimmed().number(&self.missing)
     }
 
     /// Appends the table rows of one value of a field; an error says what it should have been.
     pub(super) fn encode(
         &self,
-        field: &FieldCoder,
+        field: &InputField,
         value: Value<'_>,
         buffer: &mut Vec<u8>,
         ids: &mut Ids,
     ) -> Result<(), &'static str> {
+        let coder = FieldCoder { coder: &field.coder, list: field.list, missing: &self.missing };
+        let value = value.trimmed();
         let Some(mut keys) = ids.keys.take() else {
             // A fitted coder of rows numbers nothing.
-            return self.encode_numbered(field, value, buffer, &mut Vec::new(), ids);
+            return coder.encode(value, &mut Vec::new(), buffer, ids);
         };
-        let done = self.encode_numbered(field, value, buffer, Arc::make_mut(&mut keys), ids);
+        let done = coder.encode(value, Arc::make_mut(&mut keys), buffer, ids);
         ids.keys = Some(keys);
         done
-    }
-
-    fn encode_numbered(
-        &self,
-        field: &FieldCoder,
-        value: Value<'_>,
-        buffer: &mut Vec<u8>,
-        keys: &mut Vec<u64>,
-        ids: &mut Ids,
-    ) -> Result<(), &'static str> {
-        let missing = |text: &[u8]| self.missing.contains(text);
-        let values = match (value, field.list) {
-            (Value::Text(text), list) => {
-                return encode_cell(text.trim_ascii(), list, &field.coder, &missing, keys, ids);
-            }
-            (Value::List(_), None) => return Err("one value"),
-            (Value::List(values), Some(list)) => match list.keep {
-                None => values,
-                Some(Keep::First(n)) => &values[..n.min(values.len())],
-                Some(Keep::Last(n)) => &values[values.len().saturating_sub(n)..],
-            },
-            (Value::Missing, Some(_)) => &[],
-            _ => &[value],
-        };
-        for &value in values {
-            let text = match value {
-                Value::Missing => &[],
-                Value::Text(text) if text.trim_ascii().is_empty() => return Err("no empty text in a list"),
-                Value::Text(text) => text.trim_ascii(),
-                Value::List(_) => return Err("no list in a list"),
-                Value::Number(x) if x.is_nan() => &[],
-                Value::Number(_) | Value::Unsigned(_) | Value::Integer(_) => {
-                    value.write(buffer);
-                    &buffer[..]
-                }
-            };
-            let code = if missing(text) { field.coder.missing() } else { field.coder.code(text, keys)? };
-            ids.rows.push(code);
-        }
-        ids.end_record();
-        Ok(())
     }
 }

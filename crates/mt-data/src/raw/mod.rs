@@ -21,13 +21,11 @@
 
 mod encoder;
 mod rows;
-mod value;
 
 use serde::{Deserialize, Serialize};
 
 pub use encoder::{Column, RowEncoder};
 pub use rows::RawRows;
-pub use value::Value;
 
 use crate::config::{DataConfig, NumericMissing};
 

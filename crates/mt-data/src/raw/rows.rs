@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::encoder::{Column, FieldCoder, RowEncoder};
-use super::value::Value;
+use super::encoder::{Column, InputField, RowEncoder};
 use crate::error::{Error, Result};
 use crate::fields::{Ids, MISSING};
 use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
+use crate::value::Value;
 
 /// Rows for a predictor. Memory is kept when they are cleared: in the steady state nothing is allocated.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl RawRows {
         };
         Self {
             numeric,
-            fields: encoder.fields.iter().map(FieldCoder::none).collect(),
+            fields: encoder.fields.iter().map(InputField::none).collect(),
             rows: 0,
             entries: Vec::new(),
             given: vec![0; encoder.columns().len()],
@@ -154,7 +154,7 @@ impl RawRows {
             }
             if (column as usize) < encoder.numbers {
                 numbers += 1;
-                let number = encoder.number(value, &mut self.text);
+                let number = encoder.number(value);
                 let mut number = number.map_err(|expected| self.refuse(column, expected, value.shown()))?;
                 if number.is_nan() {
                     number = self.missing(column)?;

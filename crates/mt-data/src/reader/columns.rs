@@ -13,6 +13,8 @@ pub(crate) struct Columns<'a> {
     pub names: &'a [String],
     /// Whether those are real names, not made from positions.
     pub named: bool,
+    /// Whether the file has typed columns, not lines of text.
+    pub typed: bool,
     /// How many are the file's own.
     pub own: usize,
     /// Whether label columns were left out of a file without names: indices then mean the names they gave.

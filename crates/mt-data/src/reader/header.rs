@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::cell::{Cell, Content, unescape};
-use super::number;
 use crate::error::{BadLine, Error, Result};
+use crate::number;
 
 /// The UTF-8 byte order mark that some spreadsheets write.
 const BOM: &[u8] = b"\xEF\xBB\xBF";

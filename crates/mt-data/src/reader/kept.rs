@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(feature = "parquet")]
-use ::parquet::schema::types::TypePtr;
+use arrow_array::ArrayRef;
+#[cfg(feature = "parquet")]
+use arrow_schema::FieldRef;
 
 use super::TableReader;
 use super::cell::{Cell, Content, unescape};
-#[cfg(feature = "parquet")]
-use super::columnar::Leaf;
 use super::records::Records;
 use crate::config::BadRecords;
 use crate::error::{Error, Nearest, Result};
@@ -31,7 +31,7 @@ pub struct KeptColumns {
     pub(crate) names: Vec<String>,
     /// What they are stored as, if they are not kept as texts.
     #[cfg(feature = "parquet")]
-    pub(crate) types: Option<Vec<TypePtr>>,
+    pub(crate) types: Option<Vec<FieldRef>>,
 }
 
 impl KeptColumns {
@@ -52,7 +52,8 @@ impl KeptColumns {
     /// Checks that the columns of one more file are the same.
     #[cfg(feature = "parquet")]
     pub(super) fn check(&self, path: &Path, other: &KeptColumns) -> Result<()> {
-        let show = |types: Option<&TypePtr>| types.map_or("text".to_owned(), |t| format!("{t:?}"));
+        let show =
+            |types: Option<&FieldRef>| types.map_or("text".to_owned(), |field| field.data_type().to_string());
         for (i, name) in self.names.iter().enumerate() {
             let of = |columns: &KeptColumns| {
                 let types = columns.types.as_ref();
@@ -76,9 +77,16 @@ pub struct Kept(pub(crate) Cells);
 pub(crate) enum Cells {
     /// Of each row a text a column; empty where there is none.
     Text(Records),
-    /// What is stored, a leaf of the schema each.
+    /// What is stored, a column each.
     #[cfg(feature = "parquet")]
-    Stored(Vec<Leaf>),
+    Stored(Vec<ArrayRef>),
+}
+
+impl Default for Kept {
+    /// Nothing.
+    fn default() -> Self {
+        Kept(Cells::Text(Records::empty(0)))
+    }
 }
 
 impl Kept {

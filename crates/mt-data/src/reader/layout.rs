@@ -332,7 +332,7 @@ impl Layout {
         let others = &if request.labels == Labels::Ignored { others.inputs() } else { others };
         let mut slots = vec![Slot::Skip; columns.own];
         let mut plan = None;
-        if request.needs_plan(schema, &others.labels) {
+        if columns.typed || request.needs_plan(schema, &others.labels) {
             plan = Some(Plan::new(columns, request, schema, prepared, features, others, &mut slots));
         } else {
             (0u32..).zip(features).for_each(|(i, &column)| slots[column] = Slot::Feature(i));

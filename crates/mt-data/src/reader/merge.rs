@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::encode::Extra;
 use super::layout::Layout;
-use super::record::Extra;
 use crate::error::Result;
 use crate::fields::Interner;
 use crate::table::Table;

@@ -5,25 +5,26 @@
 
 mod blocks;
 mod cell;
-mod codes;
-#[cfg(feature = "parquet")]
-mod columnar;
+mod cells;
 mod columns;
+mod encode;
 mod header;
 mod kept;
 mod layout;
-mod made;
+mod matrix;
 mod merge;
-mod number;
 mod open;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parse;
 mod plan;
 mod prepare;
-mod record;
 mod records;
 mod row;
 mod side;
 mod stream;
+#[cfg(feature = "parquet")]
+mod typed;
 mod unlabelled;
 
 use std::collections::VecDeque;
@@ -33,15 +34,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "parquet")]
 use rayon::prelude::*;
 
-pub(crate) use codes::{Missing, encode as encode_cell};
-#[cfg(feature = "parquet")]
-pub(crate) use columnar::Leaf;
 pub(crate) use columns::{Columns, Rule};
 #[cfg(feature = "parquet")]
-pub(crate) use kept::Cells;
+pub(crate) use kept::Cells as KeptCells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
-pub(crate) use number::{whole as parse_number, whole_f64 as whole_number};
 pub(crate) use prepare::{Coding, tables};
 pub use records::Records;
 
@@ -51,7 +48,7 @@ use crate::error::{Error, Found, Place, Result};
 use crate::fields::Interner;
 use crate::leaks::Mentioned;
 use crate::normalize::Normalizer;
-use crate::rows::{Layout as Form, Numeric};
+use crate::rows::{Layout as Form, Numeric, SparseRows};
 use crate::schema::Schema;
 use crate::table::Table;
 use layout::Layout;
@@ -268,7 +265,7 @@ fn parse_block(
     let mut parsed = match &block.content {
         Content::Text { buffer, lines } => parse::parse(&buffer[lines.clone()], &block.layout, allowance),
         #[cfg(feature = "parquet")]
-        Content::Columns(stripe) => columnar::rows(stripe, &block.layout, allowance),
+        Content::Columns(stripe) => columns_of(stripe, &block.layout),
     };
     match normalizer {
         Some(normalizer) => {
@@ -292,9 +289,32 @@ fn parse_block(
             kept::cells(&buffer[lines.clone()], block.layout.delimiter, columns)
         }
         #[cfg(feature = "parquet")]
-        Content::Columns(stripe) => stripe.take_kept(),
+        Content::Columns(stripe) => std::mem::take(&mut stripe.kept),
     };
     Ok((block, parsed, kept))
+}
+
+/// Rows of typed columns.
+#[cfg(feature = "parquet")]
+fn columns_of(stripe: &parquet::Stripe, layout: &Layout) -> Parsed {
+    let records = stripe.rows as u64;
+    let cells: Vec<cells::Cells<'_>> = stripe.columns.iter().map(cells::Cells::Typed).collect();
+    let read = SparseRows { offsets: vec![0; stripe.rows + 1], ..SparseRows::empty(layout.features) };
+    let Some(plan) = &layout.plan else { unreachable!("the layout of columns has a plan") };
+    let encode::Encoded { rows, extra, bad } = encode::encode(plan, &cells, read, stripe.rows);
+    let fault = |(row, bad): (usize, encode::BadValue)| {
+        let encode::BadValue { at, field, expected, found } = bad;
+        let kind = match at {
+            encode::At::Side { place, name } => {
+                FaultKind::Side { place, field: field.unwrap_or(name), expected, found }
+            }
+            encode::At::Record => FaultKind::Cell { column: 0, field, expected, found },
+            encode::At::Kept(k) => FaultKind::Cell { column: plan.kept[k as usize], field, expected, found },
+        };
+        Fault { line: 0, record: row as u64, offset: 0, kind }
+    };
+    let faults = bad.into_iter().map(fault).collect();
+    Parsed { rows, extra: Some(extra), lines: records, records, faults }
 }
 
 fn locate(fault: Fault, block: &Block, line: u64, record: u64) -> Error {

@@ -4,12 +4,14 @@
 //! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
 //! ones other than zero cost anything. Everything else goes field by field.
 
-use super::cell::{Cell, count};
+use super::cell::{Cell, Content, count};
+use super::encode::{At, BadValue, Encoded, encode};
 use super::header;
 use super::layout::{Layout, Slot};
-use super::number;
+use super::plan::Plan;
 use super::row::{Fault, FaultKind, Parsed, Row};
 use crate::expression::is_missing;
+use crate::number;
 
 /// Reads `text`, whole lines each ending in `\n`, and gives up after more than `allowance` bad records.
 pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
@@ -28,16 +30,13 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         }
         match rows.read(text, at) {
             Some(next) => {
-                rows.row.finish();
+                rows.row.finish(at, records);
                 at = next;
             }
             None => {
                 rows.row.drop_unfinished();
-                let bad_value = rows.row.take_fault(at, lines, records);
-                faults.push(bad_value.unwrap_or_else(|| {
-                    let (offset, kind) = diagnose(text, at, layout);
-                    Fault { line: lines, record: records, offset, kind }
-                }));
+                let (offset, kind) = diagnose(text, at, layout);
+                faults.push(Fault { line: lines, record: records, offset, kind });
                 if faults.len() as u64 > allowance {
                     break;
                 }
@@ -46,7 +45,40 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         }
         (lines, records) = (lines + 1, records + 1);
     }
-    rows.row.into_parsed(lines, records, faults)
+    let Some(plan) = &layout.plan else {
+        return Parsed { rows: rows.row.into_batch(), extra: None, lines, records, faults };
+    };
+    let Row { sparse, kept, .. } = rows.row;
+    let Encoded { rows, extra, bad } = encode(plan, &kept.cells(text), sparse, kept.starts.len());
+    for (row, bad) in bad {
+        let (start, record) = kept.starts[row];
+        faults.push(locate(bad, plan, text, start as usize, record, layout.delimiter));
+    }
+    faults.sort_by_key(|fault| fault.record);
+    Parsed { rows, extra: Some(extra), lines, records, faults }
+}
+
+/// The place of a bad value of the record that starts at `start`.
+#[cold]
+fn locate(bad: BadValue, plan: &Plan, text: &[u8], start: usize, record: u64, delimiter: u8) -> Fault {
+    let line = text[..start].iter().filter(|&&b| b == b'\n').count() as u64;
+    let BadValue { at, field, expected, found } = bad;
+    let (column, offset) = match at {
+        At::Side { place, name } => {
+            let kind = FaultKind::Side { place, field: field.unwrap_or(name), expected, found };
+            return Fault { line, record, offset: 0, kind };
+        }
+        At::Record => (0, 0),
+        At::Kept(k) => {
+            let column = plan.kept[k as usize];
+            let mut cell = start;
+            for _ in 0..column {
+                cell = Content::at(text, cell, delimiter).next + 1;
+            }
+            (column, Content::at(text, cell, delimiter).start - start)
+        }
+    };
+    Fault { line, record, offset, kind: FaultKind::Cell { column, field, expected, found } }
 }
 
 /// The text `0,0,0,0,` and what to compare with it.
@@ -94,16 +126,14 @@ impl Text<'_> {
             (at, column) = self.read_digits(text, at, column);
             let slot = layout.slots[column];
             let next = if let Slot::Keep(k) = slot {
-                self.row.records.as_mut()?.keep(text, at, k)?
+                self.row.keep(text, at, k)?
             } else {
                 self.read_number(text, at, slot, labelled)?
             };
             match text.get(next) {
                 Some(&b) if b == layout.delimiter && column < last => (at, column) = (next + 1, column + 1),
-                Some(b'\n') if column == last => return self.row.complete(text, labelled, next + 1),
-                Some(b'\r') if column == last && text.get(next + 1) == Some(&b'\n') => {
-                    return self.row.complete(text, labelled, next + 2);
-                }
+                Some(b'\n') if column == last => return Some(next + 1),
+                Some(b'\r') if column == last && text.get(next + 1) == Some(&b'\n') => return Some(next + 2),
                 _ => return None,
             }
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::codes::Missing;
 use super::columns::{Columns, Rule};
 use super::layout::{Others, Request, Slot};
 use super::side::Side;
@@ -15,6 +14,7 @@ use crate::expression::Expression;
 #[cfg(feature = "parquet")]
 use crate::fields::FieldConfig;
 use crate::fields::{Coder, Ids};
+use crate::missing::Missing;
 use crate::schema::{List, Schema, TaskKind};
 use crate::task::LabelRange;
 
@@ -218,7 +218,8 @@ impl Plan {
         // its text may say that it is missing.
         let missing = Missing::new(&request.csv.missing);
         let taken = others.taken();
-        let number = |column: usize| column < columns.own && missing.is_empty() && !taken.contains(&column);
+        let text = !columns.typed && missing.is_empty();
+        let number = |column: usize| text && column < columns.own && !taken.contains(&column);
         let (numbers, cells): (Vec<_>, Vec<_>) =
             (0u32..).zip(features).partition(|&(_, &column)| number(column));
         let features = cells.into_iter().map(|(feature, &column)| (origin(column), feature)).collect();

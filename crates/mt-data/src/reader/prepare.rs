@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::codes::{self, Missing};
 use super::layout::Request;
 use super::plan::{Prepared, PreparedField};
 use super::side::Side;
 use crate::error::{Error, Found, Result};
-use crate::fields::{self, Coder, Encoders, Encoding, Ids, Interner};
+use crate::fields::{self, Coder, Encoders, Encoding, FieldCoder, Ids, Interner};
+use crate::missing::Missing;
 use crate::schema::{Field, Schema};
+use crate::value::Value;
 
 /// Rows of a side table that a worker encodes at once. Fixed, so that results do not depend on threads.
 const CHUNK: usize = 4096;
@@ -82,21 +83,20 @@ fn codes(
     request: &Request,
     interner: &mut Interner,
 ) -> Result<Ids> {
-    let listed = Missing::new(&request.csv.missing);
-    let missing = |text: &[u8]| listed.contains(text);
+    let missing = Missing::new(&request.csv.missing);
+    let field_coder = FieldCoder { coder, list: field.list, missing: &missing };
     let none = || if field.list.is_some() { Ids::list() } else { Ids::single() };
     let encode = |start: usize| -> Result<(Ids, Interner)> {
-        let (mut ids, mut values) = (none(), Interner::default());
+        let (mut ids, mut values, mut buffer) = (none(), Interner::default(), Vec::new());
         for row in start..side.rows().min(start + CHUNK) {
             let cell = side.cell(row, column);
-            codes::encode(cell, field.list, coder, &missing, &mut values, &mut ids).map_err(|expected| {
-                Error::Field {
-                    place: side.place(row, column),
-                    field: field.column.as_str().into(),
-                    expected: expected.into(),
-                    found: Found(String::from_utf8_lossy(cell).into_owned()),
-                    record: row as u64 + 1,
-                }
+            let encoded = field_coder.encode(Value::Text(cell), &mut values, &mut buffer, &mut ids);
+            encoded.map_err(|expected| Error::Field {
+                place: side.place(row, column),
+                field: field.column.as_str().into(),
+                expected: expected.into(),
+                found: Found(String::from_utf8_lossy(cell).into_owned()),
+                record: row as u64 + 1,
             })?;
         }
         Ok((ids, values))

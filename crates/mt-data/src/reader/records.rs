@@ -1,16 +1,14 @@
 //! Records as texts, side tables joined: what a caller of a predictor has in its hands.
 
-#[cfg(feature = "parquet")]
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, count, unescape};
-#[cfg(feature = "parquet")]
-use super::columnar;
 use super::header;
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::plan::Origin;
 #[cfg(feature = "parquet")]
 use super::plan::separator_of;
@@ -166,24 +164,24 @@ impl Records {
         data: &DataConfig,
         most: usize,
     ) -> Result<()> {
-        let mut file = columnar::File::open(&data.storage, path, BLOCK, Arc::default())?;
+        let mut file = parquet::File::open(&data.storage, path, BLOCK, Arc::default())?;
         let names = file.names()?;
         let plan = Joined::new(names.clone(), columns, path, sides, data)?;
         let needed = |column: usize| plan.keys.contains(&column) || plan.reads(column);
         let separator = |column: usize| separator_of(&data.fields, &names[column]);
-        if let Some((column, refused)) = file.choose_all(separator).into_iter().find(|(c, _)| needed(*c)) {
+        let (chosen, refused) = file.choose_all(separator);
+        if let Some((column, refused)) = refused.into_iter().find(|(column, _)| needed(*column)) {
             return Err(refused.error(path, &names[column]));
         }
-        let mut text = Vec::new();
-        while let Some(stripe) = file.next_stripe()? {
-            text.clear();
-            let cells: BTreeMap<usize, _> = stripe.cells(&mut text).into_iter().collect();
-            for row in 0..stripe.rows().min(most - self.len()) {
+        while self.len() < most
+            && let Some(stripe) = file.next_stripe()?
+        {
+            for row in 0..stripe.rows.min(most - self.len()) {
                 let own = |column: usize, to: &mut Vec<u8>| {
-                    let span = cells.get(&column).map(|cells| cells.at(row).0);
-                    to.extend_from_slice(
-                        span.map_or(&[], |span| &text[span.start as usize..span.end as usize]),
-                    );
+                    if let Ok(at) = chosen.binary_search(&column) {
+                        let separator = separator(column).map(|separator| separator as u8);
+                        parquet::write(&stripe.columns[at], row, separator, to);
+                    }
                 };
                 self.join(&plan, own);
             }

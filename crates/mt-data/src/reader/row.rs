@@ -1,9 +1,12 @@
-//! Rows as they are read, and what was wrong with some: the same for text and columns.
+//! Rows as they are read from text, and what was wrong with some.
 
 use std::borrow::Cow;
 
+use super::cell::{Content, unescape};
+use super::cells::{Cells, Span};
+use super::encode::Extra;
 use super::layout::Layout;
-use super::record::{Extra, Records};
+use super::matrix::sort;
 use crate::batch::Batch;
 use crate::error::Place;
 use crate::rows::{Numeric, SparseRows};
@@ -19,7 +22,7 @@ pub(super) struct Parsed {
     pub lines: u64,
     /// Its records, good or bad.
     pub records: u64,
-    /// Its bad records, up to the allowance and one more.
+    /// Its bad records, in order; beyond the allowance some may be left out.
     pub faults: Vec<Fault>,
 }
 
@@ -60,43 +63,55 @@ pub(super) enum FaultKind {
 /// The row that is being read, and those before it.
 pub(super) struct Row<'a> {
     pub layout: &'a Layout,
-    sparse: SparseRows,
+    pub sparse: SparseRows,
     labels: Vec<f32>,
     mask: Vec<f32>,
     /// For sorting rows whose features come in another order than the schema's.
     pairs: Vec<(u32, f32)>,
-    /// What the layout's plan makes of the rows.
-    pub records: Option<Records<'a>>,
+    /// The cells that a plan wants.
+    pub kept: KeptCells,
+}
+
+/// Cells that are kept for a plan.
+#[derive(Default)]
+pub(super) struct KeptCells {
+    spans: Vec<Vec<Span>>,
+    /// Those with doubled quotes, less the doubles.
+    unescaped: Vec<u8>,
+    /// Where each row starts in the block, and its number among the block's records.
+    pub starts: Vec<(u32, u64)>,
+}
+
+impl KeptCells {
+    /// The cells by column.
+    pub fn cells<'t>(&'t self, text: &'t [u8]) -> Vec<Cells<'t>> {
+        let column = |spans: &'t Vec<Span>| Cells::Text { text, unescaped: &self.unescaped, spans };
+        self.spans.iter().map(column).collect()
+    }
 }
 
 impl<'a> Row<'a> {
     /// No rows yet.
     pub fn new(layout: &'a Layout) -> Self {
+        let kept = layout.plan.as_ref().map_or(0, |plan| plan.kept.len());
         Row {
             layout,
             sparse: SparseRows::empty(layout.features),
             labels: Vec::new(),
             mask: Vec::new(),
             pairs: Vec::new(),
-            records: layout.plan.as_ref().map(|plan| Records::new(plan, layout.delimiter)),
+            kept: KeptCells { spans: vec![Vec::new(); kept], ..KeptCells::default() },
         }
     }
 
     /// Starts a row, and returns where its labels begin.
     pub fn begin(&mut self) -> usize {
         let labelled = self.labels.len();
-        self.labels.resize(labelled + self.layout.tasks, 0.0);
-        self.mask.resize(labelled + self.layout.tasks, 0.0);
-        labelled
-    }
-
-    /// Makes what the plan says of a row that has been read; `next` is where the next one starts.
-    pub fn complete(&mut self, text: &[u8], labelled: usize, next: usize) -> Option<usize> {
-        if let Some(records) = &mut self.records {
-            let (labels, mask) = (&mut self.labels[labelled..], &mut self.mask[labelled..]);
-            records.finish(text, &mut self.sparse, labels, mask)?;
+        if self.layout.plan.is_none() {
+            self.labels.resize(labelled + self.layout.tasks, 0.0);
+            self.mask.resize(labelled + self.layout.tasks, 0.0);
         }
-        Some(next)
+        labelled
     }
 
     /// Adds a value of a feature.
@@ -108,13 +123,6 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Adds values, none of them 0, of features.
-    #[cfg(feature = "parquet")]
-    pub fn extend(&mut self, features: &[u32], values: &[f32]) {
-        self.sparse.columns.extend_from_slice(features);
-        self.sparse.values.extend_from_slice(values);
-    }
-
     /// Sets a binary label; `None` for a value that is none.
     pub fn label(&mut self, at: usize, value: f32) -> Option<()> {
         let binary = value == 0.0 || value == 1.0;
@@ -122,20 +130,32 @@ impl<'a> Row<'a> {
         binary.then_some(())
     }
 
-    /// Ends a row that is good.
-    pub fn finish(&mut self) {
-        let start = *self.sparse.offsets.last().unwrap_or(&0) as usize;
+    /// Keeps the cell number `k`, which starts at `at`, and returns the position behind it.
+    #[inline]
+    pub fn keep(&mut self, text: &[u8], at: usize, k: u32) -> Option<usize> {
+        let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, self.layout.delimiter);
+        let KeptCells { spans, unescaped, .. } = &mut self.kept;
+        let mut span = Span { start: start as u32, end: end as u32, unescaped: escaped };
+        if escaped {
+            span.start = unescaped.len() as u32;
+            unescape(&text[start..end], unescaped);
+            span.end = unescaped.len() as u32;
+        }
+        spans[k as usize].push(span);
+        (!bad_quotes).then_some(next)
+    }
+
+    /// Ends a row that is good, the record of this number, which starts at `start`.
+    pub fn finish(&mut self, start: usize, record: u64) {
+        let first = *self.sparse.offsets.last().unwrap_or(&0) as usize;
         if !self.layout.ascending {
             let Row { sparse, pairs, .. } = self;
-            let stored = sparse.columns[start..].iter().zip(&sparse.values[start..]);
-            pairs.clear();
-            pairs.extend(stored.map(|(&column, &value)| (column, value)));
-            pairs.sort_unstable_by_key(|&(column, _)| column);
-            for (i, &(column, value)) in pairs.iter().enumerate() {
-                (sparse.columns[start + i], sparse.values[start + i]) = (column, value);
-            }
+            sort(&mut sparse.columns[first..], &mut sparse.values[first..], pairs);
         }
         self.sparse.offsets.push(self.sparse.values.len() as u32);
+        if self.layout.plan.is_some() {
+            self.kept.starts.push((start as u32, record));
+        }
     }
 
     /// Takes back what a bad row left.
@@ -146,20 +166,12 @@ impl<'a> Row<'a> {
         self.sparse.values.truncate(end);
         self.labels.truncate(rows * self.layout.tasks);
         self.mask.truncate(rows * self.layout.tasks);
-        if let Some(records) = &mut self.records {
-            records.truncate(rows);
-        }
-    }
-    /// The fault of the row that starts at `start`, if it was one of value.
-    pub fn take_fault(&mut self, start: usize, line: u64, record: u64) -> Option<Fault> {
-        self.records.as_mut()?.take_fault(start, line, record)
+        self.kept.spans.iter_mut().for_each(|spans| spans.truncate(rows));
     }
 
-    /// What has been read.
-    pub fn into_parsed(self, lines: u64, records: u64, faults: Vec<Fault>) -> Parsed {
-        let Row { layout, sparse, labels, mask, records: kept, .. } = self;
-        let numeric = Numeric::Sparse(sparse);
-        let rows = Batch { numeric, fields: Vec::new(), labels, mask, tasks: layout.tasks };
-        Parsed { rows, extra: kept.map(|kept| kept.extra), lines, records, faults }
+    /// What has been read, where there is no plan.
+    pub fn into_batch(self) -> Batch {
+        let Row { layout, sparse, labels, mask, .. } = self;
+        Batch { numeric: Numeric::Sparse(sparse), fields: Vec::new(), labels, mask, tasks: layout.tasks }
     }
 }

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, count};
-#[cfg(feature = "parquet")]
-use super::columnar;
 use super::header;
+#[cfg(feature = "parquet")]
+use super::parquet;
 #[cfg(feature = "parquet")]
 use super::plan::separator_of;
 use crate::config::{DataConfig, JoinConfig};
@@ -35,7 +35,7 @@ pub(super) struct Side {
     keys: Interner,
     /// Columns of a Parquet file that cannot be read, and why.
     #[cfg(feature = "parquet")]
-    refused: Vec<(usize, columnar::Refused)>,
+    refused: Vec<(usize, parquet::Refused)>,
 }
 
 /// Reads all side tables.
@@ -124,29 +124,32 @@ impl Side {
         join: &JoinConfig,
         fields: &[FieldConfig],
     ) -> Result<Self> {
-        let mut file = columnar::File::open(storage, &join.file, BLOCK, Arc::default())?;
+        let mut file = parquet::File::open(storage, &join.file, BLOCK, Arc::default())?;
         let mut side = Side::empty(join.file.clone(), file.names()?, index, join)?;
         let width = side.names.len();
         let separator = |column: usize| separator_of(fields, &side.names[column]);
-        side.refused = file.choose_all(separator);
+        let (chosen, refused) = file.choose_all(separator);
+        let separators: Vec<Option<u8>> = chosen.iter().map(|&c| separator(c).map(|c| c as u8)).collect();
+        side.refused = refused;
         side.check(side.key)?;
         while let Some(stripe) = file.next_stripe()? {
             let first = side.cells.len();
-            side.cells.resize(first + stripe.rows() * width, (0, 0));
-            let cells = stripe.cells(&mut side.text);
-            if u32::try_from(side.text.len()).is_err() {
-                return Err(Error::LargeSide { path: side.path });
-            }
-            for (column, cells) in cells {
-                for row in 0..stripe.rows() {
-                    let (span, _) = cells.at(row);
-                    side.cells[first + row * width + column] = (span.start, span.end);
-                    if span.bad {
+            side.cells.resize(first + stripe.rows * width, (0, 0));
+            for ((values, &column), &separator) in stripe.columns.iter().zip(&chosen).zip(&separators) {
+                for row in 0..stripe.rows {
+                    let start = side.text.len();
+                    let good = parquet::write(values, row, separator, &mut side.text);
+                    let end = side.text.len();
+                    if u32::try_from(end).is_err() {
+                        return Err(Error::LargeSide { path: side.path });
+                    }
+                    side.cells[first + row * width + column] = (start as u32, end as u32);
+                    if !good {
                         let row = first / width + row;
                         return Err(Error::Field {
                             place: side.place(row, column),
                             field: side.names[column].as_str().into(),
-                            expected: columnar::LISTED.into(),
+                            expected: parquet::LISTED.into(),
                             found: Found(String::from_utf8_lossy(side.cell(row, column)).into_owned()),
                             record: row as u64 + 1,
                         });

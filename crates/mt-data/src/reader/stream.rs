@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::blocks::Blocks;
-#[cfg(feature = "parquet")]
-use super::columnar;
 use super::columns::Columns;
 use super::header;
 use super::kept::{self, KeptColumns, KeptForm};
 use super::layout::{Labels, Layout, Request, mentioned, schema};
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::plan::Prepared;
 #[cfg(feature = "parquet")]
 use super::plan::{Plan, separator_of};
@@ -41,7 +41,7 @@ pub(super) enum Content {
     Text { buffer: Vec<u8>, lines: Range<usize> },
     /// Columns of a Parquet file.
     #[cfg(feature = "parquet")]
-    Columns(columnar::Stripe),
+    Columns(parquet::Stripe),
 }
 
 /// The files still to be read and the one being read.
@@ -81,7 +81,7 @@ struct Open {
 enum Source {
     Text(Blocks),
     #[cfg(feature = "parquet")]
-    Columns(Box<columnar::File>),
+    Columns(Box<parquet::File>),
 }
 
 /// What is known of a file before its layout.
@@ -214,7 +214,7 @@ impl Stream {
     }
 
     /// The next blocks of Parquet files, up to `most` of them, an error last; none behind the last file and before a text
-    /// file. The workers read them: see [`stripes`](columnar::File::stripes).
+    /// file. The workers read them: see [`stripes`](parquet::File::stripes).
     #[cfg(feature = "parquet")]
     pub fn next_columns(&mut self, most: usize) -> Vec<Result<Block>> {
         let mut blocks = Vec::new();
@@ -240,7 +240,12 @@ impl Stream {
         let Start { mut source, names, named, first, line } = self.start(&path)?;
         let own = names.len();
         let names = side::names(names, &path, &self.sides)?;
-        let columns = Columns { path: &path, names: &names, named, own, shifted: false };
+        let typed = match &source {
+            Source::Text(_) => false,
+            #[cfg(feature = "parquet")]
+            Source::Columns(_) => true,
+        };
+        let columns = Columns { path: &path, names: &names, named, typed, own, shifted: false };
         if decide {
             self.schema = schema(columns, &self.request)?;
             self.mentioned = mentioned(columns, &self.request, &self.schema)?;
@@ -259,7 +264,7 @@ impl Stream {
         let layout = Arc::new(Layout::new(columns, &self.request, &self.schema, prepared)?);
         #[cfg(feature = "parquet")]
         if let Source::Columns(file) = &mut source {
-            file.choose(&layout)?;
+            layout.plan.iter().try_for_each(|plan| file.choose(plan, &layout.names))?;
         }
         #[cfg(feature = "parquet")]
         layout.plan.iter().try_for_each(Plan::check_sides)?;
@@ -275,7 +280,7 @@ impl Stream {
         }
         #[cfg(feature = "parquet")]
         {
-            let file = columnar::File::open(self.storage(), path, self.block, self.bytes_done.clone())?;
+            let file = parquet::File::open(self.storage(), path, self.block, self.bytes_done.clone())?;
             let (names, source) = (file.names()?, Source::Columns(Box::new(file)));
             Ok(Start { source, names, named: true, first: None, line: 1 })
         }

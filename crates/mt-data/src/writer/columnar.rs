@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical, ZstdLevel};
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
-use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::types::{Type, TypePtr};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 
-use crate::reader::{Cells, Kept, KeptColumns, Leaf};
+use crate::reader::{Kept, KeptCells, KeptColumns};
 
 /// Rows of a row group: large enough to compress, small enough to be in memory.
 const ROWS: usize = 100_000;
@@ -18,54 +19,42 @@ const BYTES: usize = 64 << 20;
 
 /// Collects rows, and writes them as row groups.
 pub(super) struct Groups<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
+    writer: ArrowWriter<W>,
+    schema: Arc<Schema>,
     /// Names of the kept columns.
     names: Vec<String>,
     /// Columns of numbers.
     width: usize,
-    /// What is not written yet: kept columns, and numbers, row by row.
-    kept: Vec<Leaf>,
+    /// Those of the rows whose kept columns follow, row by row.
     numbers: Vec<f32>,
 }
 
 impl<W: Write + Send> Groups<W> {
     /// Starts a file.
     pub fn new(out: W, kept: &KeptColumns, numbers: &[String]) -> io::Result<Self> {
-        let text = |name: &String| {
-            Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
-                .with_logical_type(Some(LogicalType::String))
-                .with_repetition(Repetition::OPTIONAL)
-                .build()
+        let field = |name: &String, of| Arc::new(Field::new(name, of, true));
+        let mut fields: Vec<FieldRef> = match &kept.types {
+            Some(types) => types.clone(),
+            None => kept.names().iter().map(|name| field(name, DataType::Utf8)).collect(),
         };
-        // Optional, as a score may be no number.
-        let number = |name: &String| {
-            Type::primitive_type_builder(name, Physical::FLOAT).with_repetition(Repetition::OPTIONAL).build()
-        };
-        let schema = || -> Result<Type, ParquetError> {
-            let mut fields: Vec<TypePtr> = match &kept.types {
-                Some(types) => types.clone(),
-                None => kept.names().iter().map(|name| text(name).map(Arc::new)).collect::<Result<_, _>>()?,
-            };
-            for name in numbers {
-                fields.push(Arc::new(number(name)?));
-            }
-            Type::group_type_builder("rows").with_fields(fields).build()
-        };
+        // Some may be missing, as a score may be no number.
+        fields.extend(numbers.iter().map(|name| field(name, DataType::Float32)));
         let compression = if cfg!(feature = "zstd") {
             Compression::ZSTD(ZstdLevel::default())
         } else {
             Compression::SNAPPY
         };
-        let mut properties = WriterProperties::builder().set_compression(compression);
+        let mut properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_max_row_group_row_count(Some(ROWS))
+            .set_max_row_group_bytes(Some(BYTES));
         for name in numbers {
             // Hardly two predictions are the same.
             properties = properties.set_column_dictionary_enabled(name.as_str().into(), false);
         }
-        let schema = schema().map_err(written)?;
-        let writer = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties.build()));
-        let width = numbers.len();
-        let (writer, names) = (writer.map_err(written)?, kept.names().to_vec());
-        Ok(Groups { writer, names, width, kept: Vec::new(), numbers: Vec::new() })
+        let schema = Arc::new(Schema::new(fields));
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties.build())).map_err(written)?;
+        Ok(Groups { writer, schema, names: kept.names().to_vec(), width: numbers.len(), numbers: Vec::new() })
     }
 
     /// Adds the numbers of some rows, whose kept columns follow.
@@ -74,59 +63,37 @@ impl<W: Write + Send> Groups<W> {
         Ok(())
     }
 
-    /// Adds the kept columns of all rows whose numbers have been added since the last time.
+    /// Writes rows whose numbers have come before.
     pub fn kept(&mut self, kept: Kept) -> io::Result<()> {
-        let leaves = match kept.0 {
-            Cells::Stored(leaves) => leaves,
-            Cells::Text(records) => {
-                let records = &records;
-                let column =
-                    |column| (0..records.len()).filter_map(move |row| records.record(row).nth(column));
-                let texts = |(number, name): (usize, &String)| {
-                    if column(number).any(|text| std::str::from_utf8(text).is_err()) {
-                        return Err(io::Error::other(format!(
-                            "column {name:?} holds a text that is not UTF-8"
-                        )));
-                    }
-                    Ok(Leaf::texts(column(number)))
+        let mut columns = match kept.0 {
+            KeptCells::Stored(columns) => columns,
+            KeptCells::Text(records) => {
+                let texts = |(column, name): (usize, &String)| -> io::Result<ArrayRef> {
+                    let text = |row: usize| {
+                        let text = records.record(row).nth(column).unwrap_or_default();
+                        let text = std::str::from_utf8(text).map_err(|_| {
+                            io::Error::other(format!("column {name:?} holds a text that is not UTF-8"))
+                        })?;
+                        Ok(Some(text).filter(|text| !text.is_empty()))
+                    };
+                    let texts = (0..records.len()).map(text).collect::<io::Result<StringArray>>()?;
+                    Ok(Arc::new(texts))
                 };
                 self.names.iter().enumerate().map(texts).collect::<io::Result<_>>()?
             }
         };
-        if self.kept.is_empty() {
-            self.kept = leaves;
-        } else {
-            self.kept.iter_mut().zip(leaves).for_each(|(all, more)| all.append(more));
+        let numbers = std::mem::take(&mut self.numbers);
+        for column in 0..self.width {
+            let numbers = numbers.iter().skip(column).step_by(self.width).copied();
+            let numbers: Float32Array = numbers.map(|x| Some(x).filter(|x| !x.is_nan())).collect();
+            columns.push(Arc::new(numbers));
         }
-        let full = self.numbers.len() >= ROWS * self.width;
-        if full || self.kept.iter().map(Leaf::bytes).sum::<usize>() >= BYTES { self.flush() } else { Ok(()) }
-    }
-
-    /// Writes what has been collected, if there is anything.
-    fn flush(&mut self) -> io::Result<()> {
-        if self.numbers.is_empty() {
-            return Ok(());
-        }
-        let mut leaves = std::mem::take(&mut self.kept);
-        let column = |column: usize| self.numbers.iter().skip(column).step_by(self.width).copied();
-        leaves.extend((0..self.width).map(|number| Leaf::numbers(column(number))));
-        let mut write = || -> Result<(), ParquetError> {
-            let mut group = self.writer.next_row_group()?;
-            for leaf in &leaves {
-                let Some(mut column) = group.next_column()? else { break };
-                leaf.write(&mut column)?;
-                column.close()?;
-            }
-            group.close().map(|_| ())
-        };
-        write().map_err(written)?;
-        self.numbers.clear();
-        Ok(())
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(io::Error::other)?;
+        self.writer.write(&batch).map_err(written)
     }
 
     /// Ends the file.
-    pub fn finish(mut self) -> io::Result<W> {
-        self.flush()?;
+    pub fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(written)
     }
 }

@@ -10,6 +10,8 @@ mod text;
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "parquet")]
+use std::sync::{Mutex, PoisonError};
 
 pub use output::Output;
 
@@ -65,7 +67,8 @@ pub struct RowWriter<W: Write + Send> {
 enum Sink<W: Write + Send> {
     Csv(W),
     #[cfg(feature = "parquet")]
-    Parquet(Box<columnar::Groups<W>>),
+    /// Never locked: many threads make rows ready for it, one writes them.
+    Parquet(Box<Mutex<columnar::Groups<W>>>),
 }
 
 /// Rows made ready to be written.
@@ -100,7 +103,7 @@ impl<W: Write + Send> RowWriter<W> {
             }
             #[cfg(feature = "parquet")]
             FileFormat::Parquet => {
-                Sink::Parquet(Box::new(columnar::Groups::new(out, kept, numbers).map_err(fail)?))
+                Sink::Parquet(Box::new(Mutex::new(columnar::Groups::new(out, kept, numbers).map_err(fail)?)))
             }
             #[cfg(not(feature = "parquet"))]
             FileFormat::Parquet => return Err(Error::NoParquet { path: path.to_owned() }),
@@ -128,7 +131,7 @@ impl<W: Write + Send> RowWriter<W> {
         let written = rows.into_iter().try_for_each(|EncodedRows(rows)| match (&mut self.sink, rows) {
             (Sink::Csv(out), Encoded::Text(text)) => out.write_all(&text),
             #[cfg(feature = "parquet")]
-            (Sink::Parquet(groups), Encoded::Numbers(numbers)) => groups.numbers(&numbers),
+            (Sink::Parquet(groups), Encoded::Numbers(numbers)) => own(groups).numbers(&numbers),
             #[cfg(feature = "parquet")]
             _ => Err(std::io::Error::other("rows made ready by a writer of another format")),
         });
@@ -138,7 +141,7 @@ impl<W: Write + Send> RowWriter<W> {
                 written
             }
             #[cfg(feature = "parquet")]
-            Sink::Parquet(groups) => written.and_then(|()| groups.kept(kept)),
+            Sink::Parquet(groups) => written.and_then(|()| own(groups).kept(kept)),
         };
         written.map_err(|source| Error::Write { path: self.path.clone(), source })
     }
@@ -151,8 +154,13 @@ impl<W: Write + Send> RowWriter<W> {
         let finished = match self.sink {
             Sink::Csv(mut out) => out.flush().map(|()| out),
             #[cfg(feature = "parquet")]
-            Sink::Parquet(groups) => groups.finish(),
+            Sink::Parquet(groups) => groups.into_inner().unwrap_or_else(PoisonError::into_inner).finish(),
         };
         finished.map_err(|source| Error::Write { path: self.path, source })
     }
+}
+
+#[cfg(feature = "parquet")]
+fn own<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
 }

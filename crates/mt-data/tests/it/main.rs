@@ -27,6 +27,7 @@ mod support;
 mod synth;
 mod tasks;
 mod text;
+mod typed;
 #[cfg(feature = "parquet")]
 mod writing;
 mod yaml;

@@ -66,10 +66,12 @@ fn columns_of_a_parquet_file_keep_types_values_and_gaps() {
     std::fs::write(path("out.parquet"), &out).unwrap();
     let open = |name| SerializedFileReader::new(std::fs::File::open(path(name)).unwrap()).unwrap();
     let (given, found) = (open("in.parquet"), open("out.parquet"));
-    let fields =
-        |reader: &SerializedFileReader<_>| reader.metadata().file_metadata().schema().get_fields().to_vec();
+    let fields = |reader: &SerializedFileReader<_>| {
+        let schema = reader.metadata().file_metadata().schema_descr();
+        parquet::arrow::parquet_to_arrow_schema(schema, None).unwrap().fields
+    };
     for field in fields(&found).iter().filter(|field| field.name() != "p") {
-        assert!(fields(&given).contains(field), "{field:?}");
+        assert!(fields(&given).iter().any(|one| one == field), "{field:?}");
     }
     assert_eq!(found.metadata().num_row_groups(), 2);
     let (mut given, mut found) = (given.get_row_iter(None).unwrap(), found.get_row_iter(None).unwrap());

@@ -105,7 +105,7 @@ impl<'a> Tensor<'a> {
             "UINT16" => numbers(bytes, |x| Cell::Unsigned(u16::from_le_bytes(x).into())),
             "UINT32" => numbers(bytes, |x| Cell::Unsigned(u32::from_le_bytes(x).into())),
             "UINT64" => numbers(bytes, |x| Cell::Unsigned(u64::from_le_bytes(x))),
-            "FP32" => numbers(bytes, |x| Cell::Number(f32::from_le_bytes(x).into())),
+            "FP32" => numbers(bytes, |x| Cell::Single(f32::from_le_bytes(x))),
             "FP64" => numbers(bytes, |x| Cell::Number(f64::from_le_bytes(x))),
             "BYTES" => texts(bytes),
             other => return Err(self.bad(format!("datatype {other:?} is none of {TYPES}"))),

@@ -14,21 +14,22 @@ use crate::storage::ReadAt;
 const HEADER: usize = 1 << 10;
 
 /// An open file.
-pub(super) struct Chunks(Arc<dyn ReadAt>);
+#[derive(Clone)]
+pub(super) struct Input(Arc<dyn ReadAt>);
 
-impl Chunks {
+impl Input {
     pub fn new(file: Box<dyn ReadAt>) -> Self {
-        Chunks(file.into())
+        Input(file.into())
     }
 }
 
-impl Length for Chunks {
+impl Length for Input {
     fn len(&self) -> u64 {
         self.0.size()
     }
 }
 
-impl ChunkReader for Chunks {
+impl ChunkReader for Input {
     type T = BufReader<From>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {

@@ -10,7 +10,7 @@ const MOST_DIGITS: usize = 18;
 /// Reads a number that starts at `start` and ends right before a delimiter or the end of the line, and returns
 /// it with the position behind it. `None` for everything unusual: blanks, quotes, anything that is no number.
 #[inline]
-pub(super) fn scan(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> {
+pub(crate) fn scan(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> {
     let negative = text.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
     let (digits, point) = scan_digits(text, first, 0);
@@ -82,6 +82,22 @@ fn starts_number(text: &[u8]) -> bool {
     matches!(unsigned, [b'0'..=b'9' | b'.', ..])
 }
 
+/// The `f32` nearest to the shortest text of `x`, which is how a text file would have it.
+///
+/// That is the one nearest to `x` itself, unless `x` lies exactly between two: the text need not lie there as well.
+#[inline]
+pub(crate) fn narrow(x: f64) -> f32 {
+    /// Of the 29 bits that an `f32` lacks, the highest one: half a unit of its last place.
+    const HALF: u64 = 1 << 28;
+    let halfway = x.to_bits() & (2 * HALF - 1) == HALF;
+    // Below the least normal `f32` the unit is another one.
+    let tiny = x != 0.0 && x.abs() < f64::from(f32::MIN_POSITIVE);
+    if x.is_finite() && (halfway || tiny) {
+        return whole(x.to_string().as_bytes()).unwrap_or(f32::INFINITY);
+    }
+    x as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +126,23 @@ mod tests {
         for text in ["1e39", "-1e400", "1 2", "--1", "+-1", "1e", "1.2.3", "½"] {
             assert_eq!(whole(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn halfway_between_two_numbers_the_shortest_text_decides() {
+        let mut apart = 0;
+        for bits in (0x0000_0001..0x7F7F_FFFF_u32).step_by(65_537) {
+            let (low, high) = (f32::from_bits(bits), f32::from_bits(bits + 1));
+            let middle = (f64::from(low) + f64::from(high)) / 2.0;
+            for x in [middle, -middle, middle.next_up(), middle.next_down(), f64::from(low)] {
+                let read: f32 = x.to_string().parse().unwrap();
+                assert_eq!(narrow(x).to_bits(), read.to_bits(), "{x}");
+                apart += u32::from(read != x as f32);
+            }
+        }
+        assert!(apart > 0);
+        assert_eq!(narrow(1e39), f32::INFINITY);
+        assert_eq!(narrow(f64::from(f32::MAX)), f32::MAX);
+        assert!(narrow(f64::NAN).is_nan());
     }
 }

@@ -1,0 +1,93 @@
+//! From the value of a field to codes: the same for the cells of files and for what callers hand over.
+
+use super::{Coder, Ids, Numbering};
+use crate::missing::Missing;
+use crate::schema::{Keep, List};
+use crate::value::Value;
+
+/// How the values of one field are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FieldCoder<'a> {
+    pub coder: &'a Coder,
+    pub list: Option<List>,
+    pub missing: &'a Missing,
+}
+
+impl FieldCoder<'_> {
+    /// Appends the codes of one record's value to `ids`; an error says what the value should have been. `buffer` is for
+    /// the texts of numbers.
+    #[inline]
+    pub fn encode(
+        &self,
+        value: Value<'_>,
+        numbers: &mut impl Numbering,
+        buffer: &mut Vec<u8>,
+        ids: &mut Ids,
+    ) -> Result<(), &'static str> {
+        match (value, self.list) {
+            (Value::List(_), None) => return Err("one value"),
+            (value, None) => ids.rows.push(self.code(value, numbers, buffer)?),
+            (Value::List(values), Some(list)) => {
+                let kept = match list.keep {
+                    None => values,
+                    Some(Keep::First(n)) => &values[..n.min(values.len())],
+                    Some(Keep::Last(n)) => &values[values.len().saturating_sub(n)..],
+                };
+                for &value in kept {
+                    match value.trimmed() {
+                        Value::Text([]) => return Err("no empty text in a list"),
+                        Value::List(_) => return Err("no list in a list"),
+                        value => ids.rows.push(self.code(value, numbers, buffer)?),
+                    }
+                }
+            }
+            (value, Some(_)) if self.missing.holds(value) => {}
+            (Value::Text(text), Some(list)) => self.split(text, list, numbers, buffer, ids)?,
+            (value, Some(_)) => ids.rows.push(self.code(value, numbers, buffer)?),
+        }
+        ids.end_record();
+        Ok(())
+    }
+
+    /// Appends the codes of the values in a cell's text.
+    fn split(
+        &self,
+        cell: &[u8],
+        list: List,
+        numbers: &mut impl Numbering,
+        buffer: &mut Vec<u8>,
+        ids: &mut Ids,
+    ) -> Result<(), &'static str> {
+        let separator = list.separator as u8;
+        let (start, most) = match list.keep {
+            None => (0, usize::MAX),
+            Some(Keep::First(n)) => (0, n),
+            Some(Keep::Last(n)) => {
+                let separators = cell.iter().enumerate().rev().filter(|&(_, &b)| b == separator);
+                (separators.map(|(at, _)| at + 1).nth(n - 1).unwrap_or(0), n)
+            }
+        };
+        for value in cell[start..].split(|&b| b == separator).take(most) {
+            let value = value.trim_ascii();
+            if value.is_empty() {
+                return Err("a value between any two separators");
+            }
+            ids.rows.push(self.code(Value::Text(value), numbers, buffer)?);
+        }
+        Ok(())
+    }
+
+    /// The code of one value.
+    #[inline]
+    pub fn code(
+        &self,
+        value: Value<'_>,
+        numbers: &mut impl Numbering,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u32, &'static str> {
+        match self.missing.holds(value) {
+            true => Ok(self.coder.missing()),
+            false => self.coder.code(value, numbers, buffer),
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! From a chunk to rows: what a plan says is made of its columns, one after the other.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::cells::{Cells, Repeats};
+use super::matrix;
+use super::plan::{FieldPlan, LabelPlan, Origin, Plan, RulePlan};
+use crate::batch::Batch;
+use crate::error::Place;
+use crate::expression::{BadCell, Cell};
+use crate::fields::{FieldCoder, Ids, Interner, KNOWN};
+use crate::gather::retain_fixed;
+use crate::rows::SparseRows;
+use crate::table::Table;
+use crate::value::Value;
+
+/// What a plan makes of records beyond features, labels and mask.
+#[derive(Debug, Default)]
+pub(super) struct Extra {
+    pub fields: Vec<Ids>,
+    /// Per table, the values that fields' codes count in, where they are numbered in order of appearance.
+    pub interned: Vec<Interner>,
+    pub groups: Vec<u32>,
+    /// The values that groups count in.
+    pub group_values: Interner,
+    pub labelled: Vec<f32>,
+    /// 0 for training, 1 for validation, 2 for the test.
+    pub parts: Vec<u8>,
+}
+
+/// A value that cannot be used.
+#[derive(Debug)]
+pub(super) struct BadValue {
+    pub at: At,
+    /// What to call it, where that is not the cell's column.
+    pub field: Option<String>,
+    pub expected: Cow<'static, str>,
+    pub found: String,
+}
+
+/// Where a bad value is.
+#[derive(Debug)]
+pub(super) enum At {
+    /// In the record, nowhere in particular.
+    Record,
+    /// In the kept cell of this number.
+    Kept(u32),
+    /// In a side table, in its column of this name.
+    Side { place: Place, name: String },
+}
+
+/// The good rows of a chunk, and what is wrong with the others, by row.
+pub(super) struct Encoded {
+    pub rows: Batch,
+    pub extra: Extra,
+    pub bad: BTreeMap<usize, BadValue>,
+}
+
+/// No partner in a side table.
+const NONE: u32 = u32::MAX;
+
+/// A chunk on its way.
+struct Chunk<'a> {
+    plan: &'a Plan,
+    cells: &'a [Cells<'a>],
+    rows: usize,
+    /// For each join, each row's partner.
+    partners: Vec<Vec<u32>>,
+    bad: BTreeMap<usize, BadValue>,
+}
+
+/// Makes rows of `rows` records whose kept cells are `cells`; `read` are the features that have been read already.
+pub(super) fn encode(plan: &Plan, cells: &[Cells<'_>], read: SparseRows, rows: usize) -> Encoded {
+    let mut chunk = Chunk { plan, cells, rows, partners: Vec::new(), bad: BTreeMap::new() };
+    let mut extra = Extra::default();
+    chunk.join();
+    let features = chunk.features();
+    chunk.fields(&mut extra);
+    let weights = chunk.weights();
+    let (labels, mask) = chunk.labels(&weights, &mut extra);
+    chunk.groups(&mut extra);
+    chunk.parts(&mut extra);
+    let (bad, tasks) = (chunk.bad, plan.labels.len());
+    let numeric = matrix::join(read, &features, rows);
+    let mut batch = Batch { numeric, fields: Vec::new(), labels, mask, tasks };
+    if !bad.is_empty() {
+        let good: Vec<u32> = (0..rows as u32).filter(|row| !bad.contains_key(&(*row as usize))).collect();
+        let mut table = Table::from_batch(batch);
+        table.retain(&good);
+        batch = table.into_batch();
+        let Extra { fields, groups, labelled, parts, .. } = &mut extra;
+        fields.iter_mut().for_each(|ids| ids.retain(&good));
+        plan.group.iter().for_each(|_| retain_fixed(groups, 1, &good));
+        if plan.restricted {
+            retain_fixed(labelled, tasks, &good);
+        }
+        plan.split.iter().for_each(|_| retain_fixed(parts, 1, &good));
+    }
+    Encoded { rows: batch, extra, bad }
+}
+
+impl<'a> Chunk<'a> {
+    /// Whether a row has been given up.
+    #[inline]
+    fn is_bad(&self, row: usize) -> bool {
+        !self.bad.is_empty() && self.bad.contains_key(&row)
+    }
+
+    /// The value of a row, which is no list.
+    #[inline]
+    fn value(&self, origin: Origin, row: usize) -> Value<'a> {
+        match origin {
+            Origin::Kept(k) => self.cells[k as usize].value(row),
+            Origin::Side { join, column } => match self.partners[join as usize][row] {
+                NONE => Value::Missing,
+                partner => {
+                    Value::Text(self.plan.sides[join as usize].cell(partner as usize, column as usize))
+                }
+            },
+        }
+    }
+
+    /// What repeats among the values of a column; a side table's do as its key does.
+    fn repeats(&self, origin: Origin) -> Repeats<'a> {
+        let kept = match origin {
+            Origin::Kept(k) => k,
+            Origin::Side { join, .. } => self.plan.joins[join as usize].key,
+        };
+        Repeats::new(self.cells[kept as usize])
+    }
+
+    /// Gives a row up for the value it has in a column.
+    #[cold]
+    fn refuse(
+        &mut self,
+        row: usize,
+        origin: Option<Origin>,
+        field: Option<String>,
+        expected: impl Into<Cow<'static, str>>,
+        found: String,
+    ) {
+        let (at, field) = match origin {
+            None => (At::Record, field),
+            Some(Origin::Kept(k)) => (At::Kept(k), field),
+            Some(Origin::Side { join, column }) => {
+                let side = &self.plan.sides[join as usize];
+                let name = side.names[column as usize].clone();
+                match self.partners[join as usize][row] {
+                    // The fault is at the key.
+                    NONE => (At::Kept(self.plan.joins[join as usize].key), field.or(Some(name))),
+                    partner => {
+                        let place = side.place(partner as usize, column as usize);
+                        (At::Side { place, name }, field)
+                    }
+                }
+            }
+        };
+        self.bad.entry(row).or_insert(BadValue { at, field, expected: expected.into(), found });
+    }
+
+    /// Finds the partners in the side tables.
+    fn join(&mut self) {
+        let mut buffer = Vec::new();
+        for (join, side) in self.plan.joins.iter().zip(self.plan.sides.iter()) {
+            let cells = self.cells[join.key as usize];
+            let mut repeats = Repeats::new(cells);
+            let mut partners: Vec<u32> = Vec::with_capacity(self.rows);
+            for row in 0..self.rows {
+                let partner = match repeats.earlier(row) {
+                    Some(earlier) => partners[earlier],
+                    None => side.find(cells.value(row).text(&mut buffer)).unwrap_or(NONE),
+                };
+                partners.push(partner);
+            }
+            let lost = |row: &usize| join.required && partners[*row] == NONE;
+            let lost: Vec<usize> = (0..self.rows).filter(lost).collect();
+            self.partners.push(partners);
+            for row in lost {
+                let expected = format!("a key of {}", side.path.display());
+                self.refuse(row, Some(Origin::Kept(join.key)), None, expected, cells.value(row).cell());
+            }
+        }
+    }
+
+    /// The numeric columns that are no plain text.
+    fn features(&mut self) -> Vec<(u32, Vec<f32>)> {
+        let plan = self.plan;
+        let mut features = Vec::with_capacity(plan.features.len());
+        for &(origin, feature) in &plan.features {
+            let mut bad = Vec::new();
+            let mut numbers = match origin {
+                Origin::Kept(k) => {
+                    let refuse = |row, _, value: Value<'a>| bad.push((row, value.cell()));
+                    self.cells[k as usize].numbers(self.rows, &plan.missing, refuse)
+                }
+                Origin::Side { .. } => {
+                    let number = |row: usize| {
+                        let value = self.value(origin, row);
+                        value.number(&plan.missing).unwrap_or_else(|_| {
+                            bad.push((row, value.cell()));
+                            0.0
+                        })
+                    };
+                    (0..self.rows).map(number).collect()
+                }
+            };
+            for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| number.is_nan()) {
+                match plan.numeric_missing {
+                    Some(filled) => *number = filled,
+                    None => bad.push((row, self.value(origin, row).cell())),
+                }
+            }
+            for (row, found) in bad {
+                self.refuse(row, Some(origin), None, "a number", found);
+            }
+            features.push((feature, numbers));
+        }
+        features
+    }
+
+    /// The codes of the fields.
+    fn fields(&mut self, extra: &mut Extra) {
+        let plan = self.plan;
+        extra.interned = plan.coders.iter().map(|_| Interner::default()).collect();
+        let (mut list, mut buffer) = (Vec::new(), Vec::new());
+        for field in &plan.fields {
+            let coder = &plan.coders[field.table];
+            let mut ids = if field.list.is_some() { Ids::list() } else { Ids::single() };
+            if let (Some(codes), Origin::Side { join, .. }) = (&field.codes, field.origin) {
+                for &partner in &self.partners[join as usize] {
+                    match partner {
+                        NONE if field.list.is_some() => ids.push(&[]),
+                        NONE => ids.push(&[coder.missing()]),
+                        partner => ids.push(codes.of(partner as usize)),
+                    }
+                }
+                extra.fields.push(ids);
+                continue;
+            }
+            let numbers = &mut extra.interned[field.table];
+            let encoder = FieldCoder { coder, list: field.list, missing: &plan.missing };
+            let mut repeats = self.repeats(field.origin);
+            for row in 0..self.rows {
+                if self.is_bad(row) {
+                    placeholder(field, &mut ids);
+                    continue;
+                }
+                if let Some(earlier) = repeats.earlier(row) {
+                    ids.repeat(earlier);
+                    continue;
+                }
+                let value = match field.origin {
+                    Origin::Kept(k) => self.cells[k as usize].at(row, &mut list),
+                    side => self.value(side, row),
+                };
+                if let Err(expected) = encoder.encode(value, numbers, &mut buffer, &mut ids) {
+                    let found = value.cell();
+                    ids.truncate(row);
+                    placeholder(field, &mut ids);
+                    repeats.forget(row);
+                    self.refuse(row, Some(field.origin), None, expected, found);
+                }
+            }
+            extra.fields.push(ids);
+        }
+        self.number_by_record(extra);
+    }
+
+    /// Gives the values of tables that several fields share their numbers in the order of records, so that numbers do not
+    /// depend on where a chunk ends.
+    fn number_by_record(&self, extra: &mut Extra) {
+        for table in (0..self.plan.coders.len()).filter(|&table| self.plan.coders[table].numbers()) {
+            let own = |(_, field): &(usize, &FieldPlan)| field.table == table && field.codes.is_none();
+            let fields: Vec<usize> =
+                self.plan.fields.iter().enumerate().filter(own).map(|(field, _)| field).collect();
+            if fields.len() < 2 {
+                continue;
+            }
+            let (before, mut after) = (&extra.interned[table], Interner::default());
+            let mut numbers = vec![0; before.len()];
+            for row in 0..self.rows {
+                for &field in &fields {
+                    for number in
+                        extra.fields[field].of(row).iter().filter_map(|code| code.checked_sub(KNOWN))
+                    {
+                        numbers[number as usize] = after.intern(before.text(number));
+                    }
+                }
+            }
+            for field in fields {
+                let codes = extra.fields[field].rows.iter_mut().filter(|code| **code >= KNOWN);
+                codes.for_each(|code| *code = KNOWN + numbers[(*code - KNOWN) as usize]);
+            }
+            extra.interned[table] = after;
+        }
+    }
+
+    /// What an expression finds in a row.
+    fn eval(&self, rule: &'a RulePlan, row: usize) -> Result<Option<f64>, BadCell> {
+        let missing = &self.plan.missing;
+        let cell = |column: usize| Cell::of(self.value(rule.origins[column]?, row), missing);
+        rule.expression.eval(&cell)
+    }
+
+    /// As [`eval`](Self::eval), where a cell that is no number gives the row up.
+    fn number(&mut self, rule: &'a RulePlan, row: usize) -> Option<f64> {
+        self.eval(rule, row).unwrap_or_else(|BadCell { column }| {
+            let origin = rule.origins[column];
+            let found = origin.map_or(String::new(), |origin| self.value(origin, row).cell());
+            self.refuse(row, origin, None, "a number", found);
+            None
+        })
+    }
+
+    fn truth(&mut self, rule: &'a RulePlan, row: usize) -> Option<bool> {
+        self.number(rule, row).map(|value| value != 0.0)
+    }
+
+    /// Gives a row up for a value that a rule must not have: named after the rule, at its first column.
+    fn refuse_rule(
+        &mut self,
+        rule: &RulePlan,
+        row: usize,
+        expected: impl Into<Cow<'static, str>>,
+        value: Option<f64>,
+    ) {
+        let origin = rule.origins.iter().flatten().next().copied();
+        let cell = origin.filter(|_| rule.expression.is_column());
+        let cell = cell.map(|origin| self.value(origin, row).cell());
+        let found = cell.unwrap_or_else(|| value.map_or(String::new(), |value| value.to_string()));
+        self.refuse(row, origin, Some(rule.text.clone()), expected, found);
+    }
+
+    /// The weight of each row; none where all are 1.
+    fn weights(&mut self) -> Vec<f32> {
+        let Some(rule) = &self.plan.weight else { return Vec::new() };
+        let mut weights = vec![1.0; self.rows];
+        for (row, weight) in weights.iter_mut().enumerate() {
+            if self.is_bad(row) {
+                continue;
+            }
+            let value = self.number(rule, row);
+            match value.map(|value| value as f32).filter(|weight| *weight >= 0.0 && weight.is_finite()) {
+                Some(good) => *weight = good,
+                None => self.refuse_rule(rule, row, "a weight from 0", value),
+            }
+        }
+        weights
+    }
+
+    /// Labels and mask, row by row.
+    fn labels(&mut self, weights: &[f32], extra: &mut Extra) -> (Vec<f32>, Vec<f32>) {
+        let plan = self.plan;
+        let tasks = plan.labels.len();
+        let (mut labels, mut mask) = (vec![0.0; self.rows * tasks], vec![0.0; self.rows * tasks]);
+        if plan.restricted {
+            extra.labelled = vec![0.0; self.rows * tasks];
+        }
+        for row in 0..self.rows {
+            if self.is_bad(row) {
+                continue;
+            }
+            let weight = weights.get(row).copied().unwrap_or(1.0);
+            for (task, label) in plan.labels.iter().enumerate() {
+                let within = match &label.within {
+                    None => true,
+                    Some(rule) => self.truth(rule, row) == Some(true),
+                };
+                // Outside of its space it may be anything, such as -1 for what never happened.
+                let value = match self.label(label, row) {
+                    Ok(value) => value,
+                    Err(_) if !within => None,
+                    Err(bad) => {
+                        self.refuse_label(label, row, bad);
+                        None
+                    }
+                };
+                let (at, present) = (row * tasks + task, if value.is_some() { weight } else { 0.0 });
+                labels[at] = value.unwrap_or(0.0);
+                mask[at] = if within { present } else { 0.0 };
+                if plan.restricted {
+                    extra.labelled[at] = present;
+                }
+            }
+        }
+        (labels, mask)
+    }
+
+    fn label(&self, plan: &'a LabelPlan, row: usize) -> Result<Option<f32>, BadLabel<'a>> {
+        let Some(value) = self.eval(&plan.rule, row).map_err(|_| BadLabel::Cell)? else { return Ok(None) };
+        let label = plan.kind.label(value).ok_or_else(|| BadLabel::Value(plan.kind.expected(), value))?;
+        match &plan.range {
+            Some((range, expected)) if !range.contains(label) => {
+                Err(BadLabel::Value(expected.as_str().into(), value))
+            }
+            _ => Ok(Some(label)),
+        }
+    }
+
+    #[cold]
+    fn refuse_label(&mut self, plan: &'a LabelPlan, row: usize, bad: BadLabel<'_>) {
+        match bad {
+            BadLabel::Cell if plan.rule.expression.is_column() => {
+                self.refuse_rule(&plan.rule, row, plan.kind.expected(), None);
+            }
+            BadLabel::Cell => {
+                self.number(&plan.rule, row);
+            }
+            BadLabel::Value(expected, value) => {
+                self.refuse_rule(&plan.rule, row, expected.into_owned(), Some(value));
+            }
+        }
+    }
+
+    /// Numbers the groups.
+    fn groups(&mut self, extra: &mut Extra) {
+        let Some(group) = self.plan.group else { return };
+        let mut repeats = self.repeats(group);
+        let mut buffer = Vec::new();
+        for row in 0..self.rows {
+            let number = match repeats.earlier(row) {
+                Some(earlier) => extra.groups[earlier],
+                None => extra.group_values.intern(self.value(group, row).text(&mut buffer)),
+            };
+            extra.groups.push(number);
+        }
+    }
+
+    /// Says which rows are for validation and for the test.
+    fn parts(&mut self, extra: &mut Extra) {
+        let Some([valid, test]) = &self.plan.split else { return };
+        for row in 0..self.rows {
+            let mut is = |rule: &'a Option<RulePlan>| match rule {
+                Some(rule) => self.truth(rule, row) == Some(true),
+                None => false,
+            };
+            let part = match (is(valid), is(test)) {
+                (true, true) => {
+                    let test = test.iter().flat_map(|test| &test.origins);
+                    let origin = test.flatten().next().copied();
+                    let expected = "a row for validation or for the test";
+                    self.refuse(row, origin, Some("data.split".to_owned()), expected, "both".to_owned());
+                    0
+                }
+                (true, false) => 1,
+                (false, true) => 2,
+                (false, false) => 0,
+            };
+            extra.parts.push(part);
+        }
+    }
+}
+
+/// Why a label cannot be used.
+enum BadLabel<'a> {
+    Cell,
+    Value(Cow<'a, str>, f64),
+}
+
+/// A record that is given up anyway.
+fn placeholder(field: &FieldPlan, ids: &mut Ids) {
+    match field.list {
+        Some(_) => ids.push(&[]),
+        None => ids.push(&[0]),
+    }
+}

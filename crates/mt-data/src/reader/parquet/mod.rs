@@ -1,0 +1,34 @@
+//! Parquet files: the columns that are needed, some thousand rows at a time, as typed columns.
+
+mod column;
+mod file;
+mod input;
+mod quiet;
+
+pub(super) use file::{File, Refused, Stripe};
+
+use super::typed::Typed;
+use crate::value::Value;
+
+/// What a list must hold to be written as a text.
+pub(super) const LISTED: &str = "values that are neither missing nor hold the field's separator";
+
+/// Appends the text of a row's value, lists with `separator` between their values; whether it could be read back.
+pub(super) fn write(column: &Typed, row: usize, separator: Option<u8>, text: &mut Vec<u8>) -> bool {
+    let Typed::List { lists, values } = column else {
+        column.value(row).write(text);
+        return true;
+    };
+    let (mut good, start) = (true, text.len());
+    for i in lists.range(row).unwrap_or_default() {
+        if text.len() > start {
+            text.extend(separator);
+        }
+        let from = text.len();
+        let value: Value<'_> = values.value(i);
+        value.write(text);
+        let separated = |b: &u8| Some(*b) == separator;
+        good &= text.len() > from && !text[from..].iter().any(separated);
+    }
+    good
+}
