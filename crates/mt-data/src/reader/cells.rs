@@ -1,7 +1,7 @@
 //! One column of some rows, cell by cell: texts of a block, or typed values.
 
 #[cfg(feature = "parquet")]
-use super::typed::Typed;
+use super::typed::{Lists, Typed};
 use crate::missing::Missing;
 use crate::value::Value;
 
@@ -26,6 +26,7 @@ pub(super) enum Cells<'a> {
 impl<'a> Cells<'a> {
     /// The value of a row. Those of a list are put into `list`.
     #[inline]
+    #[cfg_attr(not(feature = "parquet"), expect(unused_variables, reason = "texts are no lists"))]
     pub fn at<'l>(self, row: usize, list: &'l mut Vec<Value<'a>>) -> Value<'l>
     where
         'a: 'l,
@@ -55,6 +56,19 @@ impl<'a> Cells<'a> {
             }
             #[cfg(feature = "parquet")]
             Cells::Typed(typed) => typed.value(row),
+        }
+    }
+
+    /// Its lists, if they are of whole numbers.
+    #[cfg(feature = "parquet")]
+    pub fn whole_lists(self) -> Option<(&'a Lists, &'a Typed)> {
+        match self {
+            Cells::Typed(Typed::List { lists, values })
+                if matches!(**values, Typed::Signed(_) | Typed::Unsigned(_)) =>
+            {
+                Some((lists, values))
+            }
+            _ => None,
         }
     }
 
@@ -139,6 +153,10 @@ impl<'a> Repeats<'a> {
 
     /// Where rows with the value of this one are remembered.
     #[inline]
+    #[cfg_attr(
+        not(feature = "parquet"),
+        expect(unused_variables, reason = "of texts the last one is remembered")
+    )]
     fn slot(&mut self, row: usize) -> Option<&mut u32> {
         let cells = self.cells;
         Some(match &mut self.seen {

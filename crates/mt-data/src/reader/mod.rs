@@ -26,6 +26,8 @@ mod stream;
 #[cfg(feature = "parquet")]
 mod typed;
 mod unlabelled;
+#[cfg(feature = "parquet")]
+mod whole_lists;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +50,7 @@ use crate::error::{Error, Found, Place, Result};
 use crate::fields::Interner;
 use crate::leaks::Mentioned;
 use crate::normalize::Normalizer;
-use crate::rows::{Layout as Form, Numeric, SparseRows};
+use crate::rows::{Layout as Form, Numeric};
 use crate::schema::Schema;
 use crate::table::Table;
 use layout::Layout;
@@ -265,7 +267,7 @@ fn parse_block(
     let mut parsed = match &block.content {
         Content::Text { buffer, lines } => parse::parse(&buffer[lines.clone()], &block.layout, allowance),
         #[cfg(feature = "parquet")]
-        Content::Columns(stripe) => columns_of(stripe, &block.layout),
+        Content::Columns(stripe) => parquet::parse(stripe, &block.layout),
     };
     match normalizer {
         Some(normalizer) => {
@@ -292,29 +294,6 @@ fn parse_block(
         Content::Columns(stripe) => std::mem::take(&mut stripe.kept),
     };
     Ok((block, parsed, kept))
-}
-
-/// Rows of typed columns.
-#[cfg(feature = "parquet")]
-fn columns_of(stripe: &parquet::Stripe, layout: &Layout) -> Parsed {
-    let records = stripe.rows as u64;
-    let cells: Vec<cells::Cells<'_>> = stripe.columns.iter().map(cells::Cells::Typed).collect();
-    let read = SparseRows { offsets: vec![0; stripe.rows + 1], ..SparseRows::empty(layout.features) };
-    let Some(plan) = &layout.plan else { unreachable!("the layout of columns has a plan") };
-    let encode::Encoded { rows, extra, bad } = encode::encode(plan, &cells, read, stripe.rows);
-    let fault = |(row, bad): (usize, encode::BadValue)| {
-        let encode::BadValue { at, field, expected, found } = bad;
-        let kind = match at {
-            encode::At::Side { place, name } => {
-                FaultKind::Side { place, field: field.unwrap_or(name), expected, found }
-            }
-            encode::At::Record => FaultKind::Cell { column: 0, field, expected, found },
-            encode::At::Kept(k) => FaultKind::Cell { column: plan.kept[k as usize], field, expected, found },
-        };
-        Fault { line: 0, record: row as u64, offset: 0, kind }
-    };
-    let faults = bad.into_iter().map(fault).collect();
-    Parsed { rows, extra: Some(extra), lines: records, records, faults }
 }
 
 fn locate(fault: Fault, block: &Block, line: u64, record: u64) -> Error {

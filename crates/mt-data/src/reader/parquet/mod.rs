@@ -4,8 +4,10 @@ mod column;
 mod file;
 mod input;
 mod quiet;
+mod rows;
 
 pub(super) use file::{File, Refused, Stripe};
+pub(super) use rows::parse;
 
 use super::typed::Typed;
 use crate::value::Value;

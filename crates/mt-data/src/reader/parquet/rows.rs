@@ -1,0 +1,30 @@
+//! From the typed columns of some rows to what a block of text would give.
+
+use super::Stripe;
+use crate::reader::cells::Cells;
+use crate::reader::encode::{At, BadValue, Encoded, encode};
+use crate::reader::layout::Layout;
+use crate::reader::row::{Fault, FaultKind, Parsed};
+use crate::rows::SparseRows;
+
+/// Reads the rows of `stripe`.
+pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {
+    let records = stripe.rows as u64;
+    let read = SparseRows { offsets: vec![0; stripe.rows + 1], ..SparseRows::empty(layout.features) };
+    let cells: Vec<Cells<'_>> = stripe.columns.iter().map(Cells::Typed).collect();
+    let Some(plan) = &layout.plan else { unreachable!("a layout of typed columns has a plan") };
+    let Encoded { rows, extra, bad } = encode(plan, &cells, read, stripe.rows);
+    let fault = |(row, bad): (usize, BadValue)| {
+        let BadValue { at, field, expected, found } = bad;
+        let kind = match at {
+            At::Side { place, name } => {
+                FaultKind::Side { place, field: field.unwrap_or(name), expected, found }
+            }
+            At::Record => FaultKind::Cell { column: 0, field, expected, found },
+            At::Kept(k) => FaultKind::Cell { column: plan.kept[k as usize], field, expected, found },
+        };
+        Fault { line: 0, record: row as u64, offset: 0, kind }
+    };
+    let faults = bad.into_iter().map(fault).collect();
+    Parsed { rows, extra: Some(extra), lines: records, records, faults }
+}
