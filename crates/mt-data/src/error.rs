@@ -145,7 +145,7 @@ pub enum Error {
         nearest: Nearest,
     },
     /// A line is too long to be a row.
-    #[error("{}: a line of more than {limit} bytes; is this a text file?", path.display())]
+    #[error("{}: a record of more than {limit} bytes; is this a text file, and do its quotes close?", path.display())]
     LongLine {
         /// The file.
         path: PathBuf,

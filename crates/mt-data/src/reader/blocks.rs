@@ -1,4 +1,4 @@
-//! One file as a sequence of blocks of whole lines.
+//! One file as a sequence of blocks of whole records.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::cell::last_record_end;
+use super::header::bom;
 use crate::error::{Error, Result};
 use crate::storage::Storage;
 
 /// Text a worker parses at once: large enough that handing it over costs nothing, small enough to be still in the
 /// cache when it is parsed.
 pub(super) const BLOCK: usize = 1 << 20;
-/// A line longer than this is no row but a file that is no text.
+/// A record longer than this is no row but a file that is no text, or one with a quote that does not close.
 pub(super) const LONGEST_LINE: usize = 64 << 20;
 
 /// Counts the bytes that go through, before decompression.
@@ -37,7 +39,8 @@ pub(super) struct Blocks {
     /// How it is compressed, if it is.
     format: Option<&'static str>,
     block: usize,
-    /// What came after the last line end of the block before.
+    delimiter: u8,
+    /// What came after the last record of the block before.
     rest: Vec<u8>,
 }
 
@@ -52,7 +55,13 @@ fn zstd(_: BufReader<Counted>) -> io::Result<Box<dyn Read + Send>> {
 }
 
 impl Blocks {
-    pub fn open(storage: &Storage, path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
+    pub fn open(
+        storage: &Storage,
+        path: &Path,
+        delimiter: u8,
+        block: usize,
+        bytes: Arc<AtomicU64>,
+    ) -> Result<Self> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let counted = Counted { file: storage.read(path)?, bytes };
         let mut file = BufReader::with_capacity(64 << 10, counted);
@@ -64,10 +73,10 @@ impl Blocks {
             }
             _ => (None, Box::new(file)),
         };
-        Ok(Blocks { path: path.to_owned(), text, format, block, rest: Vec::new() })
+        Ok(Blocks { path: path.to_owned(), text, format, block, delimiter, rest: Vec::new() })
     }
 
-    /// Puts the next whole lines into `buffer`, the last one ending in `\n` even where the file's does not, and
+    /// Puts the next whole records into `buffer`, the last one ending in `\n` even where the file's does not, and
     /// returns how many bytes they have: 0 at the end of the file. The rest of `buffer` means nothing; it stays
     /// as long as it was, since to clear and fill it again with zeros would cost as much as to read.
     pub fn next_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
@@ -93,8 +102,7 @@ impl Blocks {
                 }
                 return Ok(filled);
             }
-            if let Some(end) = buffer[searched..filled].iter().rposition(|&b| b == b'\n') {
-                let end = searched + end + 1;
+            if let Some(end) = self.end(&buffer[..filled], searched) {
                 self.rest.clear();
                 self.rest.extend_from_slice(&buffer[end..filled]);
                 return Ok(end);
@@ -105,6 +113,15 @@ impl Blocks {
             limit += self.block;
             buffer.resize(buffer.len().max(limit + 1), 0);
         }
+    }
+
+    /// Where the last whole record ends; there is none that ends before `searched`.
+    fn end(&self, text: &[u8], searched: usize) -> Option<usize> {
+        if text.contains(&b'"') {
+            let start = bom(text);
+            return last_record_end(&text[start..], self.delimiter).map(|end| start + end);
+        }
+        text[searched..].iter().rposition(|&b| b == b'\n').map(|n| searched + n + 1)
     }
 
     fn error(&self, source: io::Error) -> Error {

@@ -1,6 +1,8 @@
-//! Cells with blanks or quotes, and everything that is needed to say what is wrong with one.
+//! Cells, and where records end: the one place that knows what quotes mean (RFC 4180). A quote opens where a cell begins, but for
+//! blanks; up to its closing one, delimiters and line breaks are content, and a doubled quote stands for one. Anywhere else a quote
+//! is a character like others.
 
-/// One cell of a line.
+/// One cell of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cell {
     /// Where its content begins: behind blanks and the opening quote.
@@ -14,7 +16,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Whether its opening quote has no closing one on the line: what it holds may go on in the next.
+    /// Whether its opening quote has no closing one: all that follows is in it.
     pub fn is_open(&self, text: &[u8]) -> bool {
         let before = self.start.checked_sub(1).map(|before| text[before]);
         self.bad_quotes && text[self.start] == b'"' && before != Some(b'"')
@@ -85,17 +87,71 @@ pub(super) fn unescape(content: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(rest);
 }
 
-/// Where the quote closes, on the same line; a doubled quote stands for one and does not close.
+/// Where the quote closes; a doubled quote stands for one and does not close.
 fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        match text.get(at)? {
-            b'"' if text.get(at + 1) == Some(&b'"') => at += 2,
-            b'"' => return Some(at),
-            b'\n' => return None,
-            _ => at += 1,
+        at += find(text.get(at..)?, b'"')?;
+        if text.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+/// Where `byte` is first. Looks at some at a time, as the standard library does to say whether it is there at all.
+fn find(text: &[u8], byte: u8) -> Option<usize> {
+    const AT_ONCE: usize = 32;
+    let (chunks, rest) = text.as_chunks::<AT_ONCE>();
+    let first = chunks.iter().position(|chunk| chunk.contains(&byte));
+    let start = first.map_or(text.len() - rest.len(), |chunk| chunk * AT_ONCE);
+    text[start..].iter().position(|&b| b == byte).map(|n| start + n)
+}
+
+/// Where the record that goes on at `at`, the beginning of a cell, ends: behind its line break.
+pub(super) fn record_end(text: &[u8], at: usize, delimiter: u8) -> usize {
+    let mut at = at;
+    loop {
+        let next = Cell::at(text, at, delimiter).next;
+        at = match text.get(next) {
+            Some(&b) if b == delimiter => next + 1,
+            Some(b'\r') => return next + 2,
+            Some(_) => return next + 1,
+            None => return text.len(),
+        };
+    }
+}
+
+/// Where the last whole record of `text` ends, which begins with a record; `None` if there is none.
+pub(super) fn last_record_end(text: &[u8], delimiter: u8) -> Option<usize> {
+    let line_end = |text: &[u8]| text.iter().rposition(|&b| b == b'\n');
+    let (mut outside, mut last, mut from) = (0, None, 0);
+    while let Some(quote) = find(&text[from..], b'"').map(|n| from + n) {
+        let blank = |b: u8| (b == b' ' || b == b'\t') && b != delimiter;
+        let before = text[outside..quote].iter().rev().find(|&&b| !blank(b));
+        if before.is_some_and(|&b| b != delimiter && b != b'\n') || (before.is_none() && outside > 0) {
+            from = quote + 1;
+            continue;
+        }
+        last = line_end(&text[outside..quote]).map(|n| outside + n + 1).or(last);
+        match closing_quote(text, quote + 1) {
+            None => return last,
+            Some(close) => (outside, from) = (close + 1, close + 1),
         }
     }
+    line_end(&text[outside..]).map(|n| outside + n + 1).or(last)
+}
+
+/// Line breaks in `text`.
+pub(super) fn line_breaks(text: &[u8]) -> u64 {
+    text.iter().filter(|&&b| b == b'\n').count() as u64
+}
+
+/// Lines before the byte at `at`, and bytes before it in its line.
+pub(super) fn position(text: &[u8], at: usize) -> (u64, usize) {
+    let before = &text[..at];
+    let line = before.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
+    (line_breaks(before), at - line)
 }
 
 /// Leaves the `\r` of a `\r\n` out of the cell.
@@ -104,8 +160,8 @@ fn before_carriage_return(text: &[u8], start: usize, next: usize) -> usize {
     if line_ends && next > start && text[next - 1] == b'\r' { next - 1 } else { next }
 }
 
-/// The number of cells in the line that starts at `at`, and where the cell number `wanted` begins, or where the
-/// line ends if it has fewer.
+/// The number of cells in the record that starts at `at`, and where the cell number `wanted` begins, or where the
+/// record ends if it has fewer.
 pub(super) fn count(text: &[u8], at: usize, delimiter: u8, wanted: usize) -> (usize, usize) {
     let (mut cells, mut start, mut place) = (0, at, at);
     loop {
@@ -149,6 +205,34 @@ mod tests {
         );
         assert_eq!(contents("\n"), [plain("")]);
         assert_eq!(contents("a\"\"b,\"say \"\"x\"\"\"\n"), ["a\"\"b", "say \"\"x\"\""].map(plain));
+    }
+
+    #[test]
+    fn records_end_where_no_quote_is_open() {
+        let whole = |text: &str| last_record_end(text.as_bytes(), b',').map(|end| text[..end].to_owned());
+        for (text, expected) in [
+            ("a,b\nc", Some("a,b\n")),
+            ("a,\"b\nc\"\n", Some("a,\"b\nc\"\n")),
+            ("a\n\"b\nc", Some("a\n")),
+            ("\"b\nc", None),
+            ("a\n \"b\"\"\n\"\"c\"\nd", Some("a\n \"b\"\"\n\"\"c\"\n")),
+            // These open nothing.
+            ("5\" pipe,x\ny\" z\n", Some("5\" pipe,x\ny\" z\n")),
+            ("\"a\"b\"\nc\n", Some("\"a\"b\"\nc\n")),
+            ("\"a\" \"b\nc\n", Some("\"a\" \"b\nc\n")),
+        ] {
+            assert_eq!(whole(text).as_deref(), expected, "{text:?}");
+            // What a walk over the cells says.
+            let (mut at, mut ends) = (0, Vec::new());
+            while at < text.len() {
+                at = record_end(text.as_bytes(), at, b',');
+                ends.push(at);
+            }
+            assert!(expected.is_none_or(|expected| ends.contains(&expected.len())), "{text:?}: {ends:?}");
+        }
+        let long = format!("{}\"{}\n\"\n", "x,".repeat(100), "y".repeat(100));
+        assert_eq!(whole(&long).as_deref(), Some(&*long));
+        assert_eq!(position(b"ab\ncd\nef", 7), (2, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::cell::{Cell, Content, unescape};
+use super::cell::{Cell, Content, record_end, unescape};
 use crate::error::{BadLine, Error, Result};
 use crate::number;
 
@@ -14,9 +14,9 @@ pub(super) fn bom(text: &[u8]) -> usize {
     if text.starts_with(BOM) { BOM.len() } else { 0 }
 }
 
-/// The column names in the first line of `text`, read as other lines are, and the length of that line.
+/// The column names in the first record of `text`, read as others are, and the length of that record.
 pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<String>, usize)> {
-    let length = line(text, path)?;
+    let length = line(text, delimiter, path)?;
     let (mut names, mut at) = (Vec::new(), 0);
     loop {
         let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, delimiter);
@@ -26,7 +26,7 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
         };
         if bad_quotes {
             return fail(
-                "the header cannot be read: expected a closing quote right before the next name, on the same line",
+                "the header cannot be read: expected a closing quote right before the next name",
             );
         }
         let mut name = Vec::new();
@@ -53,10 +53,10 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
     Ok((names, length))
 }
 
-/// The length of the first line of `text`. Refuses one in which a `\r` ends no line: where that is all that ends them, the
+/// The length of the first record of `text`. Refuses one in which a `\r` ends no line: where that is all that ends them, the
 /// whole file would be one.
-fn line(text: &[u8], path: &Path) -> Result<usize> {
-    let length = text.iter().position(|&b| b == b'\n').map_or(text.len(), |n| n + 1);
+fn line(text: &[u8], delimiter: u8, path: &Path) -> Result<usize> {
+    let length = record_end(text, 0, delimiter);
     match bare_return(&text[..length]) {
         None => Ok(length),
         Some(at) => Err(alone(path, 1, at as u64 + 1)),
@@ -90,7 +90,7 @@ pub(super) fn unique(names: &[String], path: &Path) -> Result<()> {
 /// The names of columns without names: `column 0`, `column 1`, …, counted as the configuration counts them.
 /// Refuses a line without a single number, which can only be a header, unless columns may hold `texts`.
 pub(super) fn count(text: &[u8], delimiter: u8, texts: bool, path: &Path) -> Result<Vec<String>> {
-    line(text, path)?;
+    line(text, delimiter, path)?;
     let (mut at, mut width, mut numbers) = (0, 0, false);
     loop {
         let cell = Cell::at(text, at, delimiter);

@@ -10,7 +10,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::FieldRef;
 
 use super::TableReader;
-use super::cell::{Cell, Content, unescape};
+use super::cell::{Cell, Content, record_end, unescape};
 use super::records::Records;
 use crate::config::BadRecords;
 use crate::error::{Error, Nearest, Result};
@@ -155,7 +155,7 @@ pub(super) fn find(wanted: &[String], names: &[String], path: &Path) -> Result<V
     wanted.iter().map(find).collect()
 }
 
-/// The cells of `columns` in the lines of `text`, all of which have as many cells as they should: what is between
+/// The cells of `columns` in the records of `text`, all of which have as many cells as they should: what is between
 /// delimiters, without blanks and quotes around it.
 pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
     let mut records = Records::empty(columns.len());
@@ -177,10 +177,10 @@ pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
                     content => to.extend_from_slice(content),
                 });
             }
-            // Quotes do not reach over the end of a line.
-            at = starts[last];
+            at = record_end(text, starts[last], delimiter);
+        } else {
+            at += if text[at] == b'\n' { 1 } else { 2 };
         }
-        at += text[at..].iter().position(|&b| b == b'\n').map_or(text.len() - at, |n| n + 1);
     }
     Kept(Cells::Text(records))
 }

@@ -1,4 +1,4 @@
-//! Reading text files: blocks of lines, parsed in parallel, handed out in input order.
+//! Reading text files: blocks of records, parsed in parallel, handed out in input order.
 //!
 //! The order of the rows, the first error and the bad records that are left out do not depend on the number of
 //! threads or the size of a block.
@@ -61,6 +61,9 @@ use stream::{Block, Content, Stream};
 /// Blocks a thread parses before the results are handed out: with many, a thread that is held up does not hold up
 /// the others; 16 MiB of text for two threads.
 const BLOCKS_A_THREAD: usize = 8;
+/// The same of Parquet files, whose columns take several times the memory while they are decoded.
+#[cfg(feature = "parquet")]
+const STRIPES_A_THREAD: usize = 4;
 /// Messages kept of the bad records that are left out; the rest are only counted.
 const MESSAGES: usize = 10;
 
@@ -167,6 +170,7 @@ impl TableReader {
         let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         #[cfg(feature = "parquet")]
         {
+            let most = STRIPES_A_THREAD * rayon::current_num_threads();
             let blocks = stream.next_columns(most).into_par_iter().with_max_len(1);
             self.parsed.par_extend(blocks.map(|block| block.and_then(parse)));
         }
@@ -181,8 +185,12 @@ impl TableReader {
             (self.line, self.record) = (line, 1);
         }
         for fault in parsed.faults {
+            let open = matches!(fault.kind, FaultKind::Open { .. });
             let error = locate(fault, &block, self.line, self.record);
             let BadRecords::Skip(limit) = self.bad else { return Err(error) };
+            if open {
+                return Err(error);
+            }
             self.skipped.records += 1;
             if self.skipped.first.len() < MESSAGES {
                 self.skipped.first.push(error);
@@ -308,6 +316,11 @@ fn locate(fault: Fault, block: &Block, line: u64, record: u64) -> Error {
     };
     match fault.kind {
         FaultKind::Width { found } => Error::Width { place, expected: layout.slots.len(), found, record },
+        FaultKind::Open { column, found } => {
+            let field = layout.names.get(column).cloned().unwrap_or_default().into();
+            let expected = "a closing quote; it is open up to the end of the file".into();
+            Error::Field { place, field, expected, found: Found(found), record }
+        }
         FaultKind::Side { place, field, expected, found } => {
             Error::Field { place, field: field.into(), expected, found: Found(found), record }
         }

@@ -4,7 +4,7 @@
 //! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
 //! ones other than zero cost anything. Everything else goes field by field.
 
-use super::cell::{Cell, Content, count};
+use super::cell::{Cell, Content, count, line_breaks, position, record_end};
 use super::encode::{At, BadValue, Encoded, encode};
 use super::header;
 use super::layout::{Layout, Slot};
@@ -13,10 +13,12 @@ use super::row::{Fault, FaultKind, Parsed, Row};
 use crate::expression::is_missing;
 use crate::number;
 
-/// Reads `text`, whole lines each ending in `\n`, and gives up after more than `allowance` bad records.
+/// Reads `text`, whole records each ending in `\n`, and gives up after more than `allowance` bad records.
 pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
     let mut rows = Text { row: Row::new(layout), stamp: Stamp::new(layout.delimiter) };
     let (mut lines, mut records, mut faults) = (0, 0, Vec::new());
+    // Where nothing is quoted, a record is a line.
+    let quoted = text.contains(&b'"');
     let mut at = 0;
     while at < text.len() {
         let blank = match &text[at..] {
@@ -28,22 +30,25 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
             (at, lines) = (at + blank, lines + 1);
             continue;
         }
-        match rows.read(text, at) {
+        let next = match rows.read(text, at) {
             Some(next) => {
                 rows.row.finish(at, records);
-                at = next;
+                next
             }
             None => {
                 rows.row.drop_unfinished();
                 let (offset, kind) = diagnose(text, at, layout);
-                faults.push(Fault { line: lines, record: records, offset, kind });
-                if faults.len() as u64 > allowance {
+                let (line, offset) = position(text, at + offset);
+                let open = matches!(kind, FaultKind::Open { .. });
+                faults.push(Fault { line, record: records, offset, kind });
+                if open || faults.len() as u64 > allowance {
                     break;
                 }
-                at = text[at..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| at + n + 1);
+                record_end(text, at, layout.delimiter)
             }
-        }
-        (lines, records) = (lines + 1, records + 1);
+        };
+        lines += if quoted { line_breaks(&text[at..next]) } else { 1 };
+        (at, records) = (next, records + 1);
     }
     let Some(plan) = &layout.plan else {
         return Parsed { rows: rows.row.into_batch(), extra: None, lines, records, faults };
@@ -61,23 +66,23 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
 /// The place of a bad value of the record that starts at `start`.
 #[cold]
 fn locate(bad: BadValue, plan: &Plan, text: &[u8], start: usize, record: u64, delimiter: u8) -> Fault {
-    let line = text[..start].iter().filter(|&&b| b == b'\n').count() as u64;
     let BadValue { at, field, expected, found } = bad;
-    let (column, offset) = match at {
+    let (column, at) = match at {
         At::Side { place, name } => {
             let kind = FaultKind::Side { place, field: field.unwrap_or(name), expected, found };
-            return Fault { line, record, offset: 0, kind };
+            return Fault { line: line_breaks(&text[..start]), record, offset: 0, kind };
         }
-        At::Record => (0, 0),
+        At::Record => (0, start),
         At::Kept(k) => {
             let column = plan.kept[k as usize];
             let mut cell = start;
             for _ in 0..column {
                 cell = Content::at(text, cell, delimiter).next + 1;
             }
-            (column, Content::at(text, cell, delimiter).start - start)
+            (column, Content::at(text, cell, delimiter).start)
         }
     };
+    let (line, offset) = position(text, at);
     Fault { line, record, offset, kind: FaultKind::Cell { column, field, expected, found } }
 }
 
@@ -213,7 +218,6 @@ impl Text<'_> {
         let cell = Cell::at(text, at, self.row.layout.delimiter);
         let content = text[cell.start..cell.end].trim_ascii();
         match slot {
-            // Whatever it holds, the record must end with the line.
             Slot::Skip if cell.is_open(text) => return None,
             Slot::Skip | Slot::Keep(_) => {}
             _ if cell.bad_quotes => return None,
@@ -228,19 +232,18 @@ impl Text<'_> {
     }
 }
 
-/// What is wrong with the row at `start`, and how many bytes into its line. The width comes first: in a row
-/// with a field too many, every later cell is in the wrong column.
+/// What is wrong with the row at `start`, and how many bytes behind. A quote that stays open comes first, as it takes in all that
+/// follows, then the width: in a row with a field too many, every later cell is in the wrong column.
 #[cold]
 fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
+    if let Some((offset, column)) = open_cell(text, start, layout) {
+        return (offset, FaultKind::Open { column, found: lossy(text[start + offset..].trim_ascii_end()) });
+    }
     let expected_width = layout.slots.len();
     let (found, place) = count(text, start, layout.delimiter, expected_width);
     if found != expected_width {
-        let line = &text[start..line_end(text, start)];
-        if let Some((offset, column)) = open_cell(text, start, layout) {
-            let (expected, found) = (CLOSED.into(), lossy(line[offset..].trim_ascii_end()));
-            return (offset, FaultKind::Cell { column, field: None, expected, found });
-        }
-        if let Some(at) = header::bare_return(line) {
+        let record = &text[start..record_end(text, start, layout.delimiter)];
+        if let Some(at) = header::bare_return(record) {
             let (field, expected) = (Some("line end".to_owned()), r#""\n" or "\r\n""#.into());
             return (at, FaultKind::Cell { column: 0, field, expected, found: "\r".to_owned() });
         }
@@ -252,7 +255,6 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
         let content = text[cell.start..cell.end].trim_ascii();
         let value = number::whole(content);
         let expected = match (slot, value) {
-            _ if cell.is_open(text) => Some(CLOSED),
             (Slot::Skip, _) => None,
             _ if cell.bad_quotes => Some("a closing quote right before the next field"),
             (Slot::Keep(_), _) => None,
@@ -273,10 +275,7 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
     (0, FaultKind::Width { found })
 }
 
-/// What a cell with an opening quote must hold.
-const CLOSED: &str = "a closing quote on the same line, as a record is a line";
-
-/// The first cell whose quote does not close on its line: where it begins in the line, and its column.
+/// The cell whose quote does not close: where it begins, behind `start`, and its column.
 fn open_cell(text: &[u8], start: usize, layout: &Layout) -> Option<(usize, usize)> {
     let mut at = start;
     for column in 0.. {
@@ -290,10 +289,6 @@ fn open_cell(text: &[u8], start: usize, layout: &Layout) -> Option<(usize, usize
         at = cell.next + 1;
     }
     None
-}
-
-fn line_end(text: &[u8], start: usize) -> usize {
-    text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n + 1)
 }
 
 fn lossy(text: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::blocks::{BLOCK, Blocks};
-use super::cell::{Content, count, unescape};
+use super::cell::{Content, count, line_breaks, position, unescape};
 use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
@@ -44,7 +44,7 @@ impl Records {
                 records.add_columns(&path, columns, &sides, data, most)?;
                 continue;
             }
-            let mut blocks = Blocks::open(storage, &path, BLOCK, Arc::new(AtomicU64::new(0)))?;
+            let mut blocks = Blocks::open(storage, &path, delimiter, BLOCK, Arc::new(AtomicU64::new(0)))?;
             let mut buffer = Vec::new();
             let mut length = blocks.next_into(&mut buffer)?;
             let mut at = header::bom(&buffer[..length]);
@@ -61,14 +61,15 @@ impl Records {
                 names.clone_from(given);
             }
             let plan = Joined::new(names, columns, &path, &sides, data)?;
-            let mut line = 1 + buffer[..at].iter().filter(|&&b| b == b'\n').count() as u64;
+            let mut line = 1 + line_breaks(&buffer[..at]);
             while length > 0 {
                 while at < length {
                     if records.len() == most {
                         return Ok(records);
                     }
-                    at = records.add(&buffer[..length], at, delimiter, line, &plan)?;
-                    line += 1;
+                    let next = records.add(&buffer[..length], at, delimiter, line, &plan)?;
+                    line += line_breaks(&buffer[at..next]);
+                    at = next;
                 }
                 (length, at) = (blocks.next_into(&mut buffer)?, 0);
             }
@@ -116,10 +117,9 @@ impl Records {
         }
         let mut cells = Vec::with_capacity(plan.own);
         let mut next = at;
-        let place = |at_cell: usize| Place::Text {
-            path: plan.path.to_owned(),
-            line,
-            column: (at_cell - at) as u64 + 1,
+        let place = |at_cell: usize| {
+            let (lines, column) = position(&text[at..], at_cell - at);
+            Place::Text { path: plan.path.to_owned(), line: line + lines, column: column as u64 + 1 }
         };
         let record = self.len() as u64 + 1;
         loop {

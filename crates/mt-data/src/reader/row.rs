@@ -44,6 +44,11 @@ pub(super) enum FaultKind {
     Width {
         found: usize,
     },
+    /// A quote that does not close: what is behind it cannot be told to be records, so none of them is left out.
+    Open {
+        column: usize,
+        found: String,
+    },
     /// `field` is what to call the cell, if not by its column.
     Cell {
         column: usize,

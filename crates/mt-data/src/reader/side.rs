@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use rayon::prelude::*;
 
 use super::blocks::{BLOCK, Blocks};
-use super::cell::{Content, count};
+use super::cell::{Content, count, position};
 use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
@@ -27,6 +27,8 @@ pub(super) struct Side {
     pub names: Vec<String>,
     key: usize,
     text: Vec<u8>,
+    /// Bytes of it that are the file's own.
+    own: usize,
     /// Where each row of a text file starts.
     starts: Vec<u32>,
     /// `rows x columns` ranges of the text.
@@ -73,7 +75,7 @@ pub(super) fn names(own: Vec<String>, path: &Path, sides: &[Side]) -> Result<Vec
 impl Side {
     fn open(storage: &Storage, index: usize, join: &JoinConfig, delimiter: u8) -> Result<Self> {
         let path = join.file.clone();
-        let mut blocks = Blocks::open(storage, &path, BLOCK, Arc::new(AtomicU64::new(0)))?;
+        let mut blocks = Blocks::open(storage, &path, delimiter, BLOCK, Arc::new(AtomicU64::new(0)))?;
         let (mut text, mut block) = (Vec::new(), Vec::new());
         loop {
             let length = blocks.next_into(&mut block)?;
@@ -92,7 +94,7 @@ impl Side {
         }
         let (names, length) = header::read(&text[at..], delimiter, &path)?;
         let mut side = Side::empty(path, names, index, join)?;
-        side.text = text;
+        (side.own, side.text) = (text.len(), text);
         side.read_rows(at + length, delimiter)?;
         Ok(side)
     }
@@ -109,6 +111,7 @@ impl Side {
             names,
             key,
             text: Vec::new(),
+            own: 0,
             starts: Vec::new(),
             cells: Vec::new(),
             keys: Interner::default(),
@@ -232,11 +235,7 @@ impl Side {
 
     fn fault(&self, row: usize, column: usize, content: Content, delimiter: u8) -> Error {
         let start = self.starts[row] as usize;
-        let place = |at: usize| Place::Text {
-            path: self.path.clone(),
-            line: self.line(row),
-            column: (at - start + 1) as u64,
-        };
+        let place = |at: usize| self.text_place(at);
         let record = row as u64 + 1;
         let expected = self.names.len();
         let (found, at) = count(&self.text, start, delimiter, expected);
@@ -277,18 +276,19 @@ impl Side {
         &self.text[start as usize..end as usize]
     }
 
-    fn line(&self, row: usize) -> u64 {
-        let before = &self.text[..self.starts[row] as usize];
-        1 + before.iter().filter(|&&b| b == b'\n').count() as u64
-    }
-
     /// Where a cell is. One with doubled quotes counts as at its row's start.
     pub fn place(&self, row: usize, column: usize) -> Place {
-        let path = self.path.clone();
-        let Some(&start) = self.starts.get(row) else { return Place::Row { path, row: row as u64 + 1 } };
-        let length = self.text[start as usize..].iter().take_while(|&&b| b != b'\n').count() as u32;
+        let Some(&start) = self.starts.get(row) else {
+            return Place::Row { path: self.path.clone(), row: row as u64 + 1 };
+        };
         let (cell, _) = self.cells[row * self.names.len() + column];
-        let at = if (start..=start + length).contains(&cell) { cell - start } else { 0 };
-        Place::Text { path, line: self.line(row), column: u64::from(at) + 1 }
+        let ends = self.starts.get(row + 1).copied().unwrap_or(self.own as u32);
+        self.text_place(if (start..ends).contains(&cell) { cell } else { start } as usize)
+    }
+
+    /// The place of a byte of the file.
+    fn text_place(&self, at: usize) -> Place {
+        let (line, column) = position(&self.text, at);
+        Place::Text { path: self.path.clone(), line: line + 1, column: column as u64 + 1 }
     }
 }

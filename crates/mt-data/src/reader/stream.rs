@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::blocks::Blocks;
+use super::cell::line_breaks;
 use super::columns::Columns;
 use super::header;
 use super::kept::{self, KeptColumns, KeptForm};
@@ -290,7 +291,7 @@ impl Stream {
 
     fn start_text(&self, path: &Path) -> Result<Start> {
         let delimiter = self.request.csv.delimiter_byte()?;
-        let mut blocks = Blocks::open(self.storage(), path, self.block, self.bytes_done.clone())?;
+        let mut blocks = Blocks::open(self.storage(), path, delimiter, self.block, self.bytes_done.clone())?;
         let mut buffer = Vec::new();
         let length = blocks.next_into(&mut buffer)?;
         let text = &buffer[..length];
@@ -305,7 +306,7 @@ impl Stream {
         }
         let (names, named) = if self.request.csv.header {
             let (names, length) = header::read(&text[skip..], delimiter, path)?;
-            (skip, line) = (skip + length, line + 1);
+            (skip, line) = (skip + length, line + line_breaks(&text[skip..skip + length]));
             (names, true)
         } else {
             let texts = !self.request.data.fields.is_empty();

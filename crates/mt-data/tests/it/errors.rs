@@ -108,7 +108,7 @@ fn a_row_of_another_width_is_refused_before_its_cells_are() {
 fn quotes_must_close_before_the_next_field() {
     assert_eq!(
         headed("l,x,y\n1,\"2,3\n"),
-        "a.csv:2:3: field \"x\": expected a closing quote on the same line, as a record is a line, found \"\\\"2\" (record 1)"
+        "a.csv:2:3: field \"x\": expected a closing quote; it is open up to the end of the file, found \"\\\"2,3\" (record 1)"
     );
     assert_eq!(
         headed("l,x,y\n1,\"2\"4,3\n"),

@@ -261,7 +261,7 @@ fn bad_values_are_named_with_their_place() {
     );
     assert_eq!(
         message("0,1,\"5", "{column: b}"),
-        "log.csv:3:5: field \"b\": expected a closing quote on the same line, as a record is a line, found \"\\\"5\" (record 2)"
+        "log.csv:3:5: field \"b\": expected a closing quote; it is open up to the end of the file, found \"\\\"5\" (record 2)"
     );
     assert_eq!(message("0,1", "{column: b}"), "log.csv:3:4: expected 3 fields, found 2 (record 2)");
     assert_eq!(message("0,1,2", "{column: c}"), "data.fields[0].column: no column \"c\" in log.csv");

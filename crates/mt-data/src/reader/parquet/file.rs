@@ -256,9 +256,12 @@ impl File {
         let schema = self.parquet().file_metadata().schema_descr();
         let wanted = |root: usize| self.columns.iter().any(|wanted| wanted.column == root);
         let leaves = (0..group.num_columns()).filter(|&leaf| wanted(schema.get_column_root_idx(leaf)));
-        // Of lists, several a row.
-        let values = leaves.map(|leaf| group.column(leaf).num_values().clamp(rows, i64::MAX / 1024));
-        let row = values.fold(0, i64::saturating_add) as usize / rows as usize * BYTES_A_VALUE;
+        // Of lists, several a row, whose codes and whose places in the list come beside them.
+        let values = |leaf: usize| match group.column(leaf).num_values().clamp(rows, i64::MAX / 1024) / rows {
+            1 => 1,
+            several => 2 * several,
+        };
+        let row = leaves.map(values).fold(0, i64::saturating_add) as usize * BYTES_A_VALUE;
         (self.block / row.max(1)).clamp(1, MOST_ROWS)
     }
 }
