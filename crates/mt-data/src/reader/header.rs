@@ -25,9 +25,7 @@ pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<Strin
             Err(Error::Line(BadLine { path: path.to_owned(), line: 1, column, problem }))
         };
         if bad_quotes {
-            return fail(
-                "the header cannot be read: expected a closing quote right before the next name",
-            );
+            return fail("the header cannot be read: expected a closing quote right before the next name");
         }
         let mut name = Vec::new();
         match &text[start..end] {

@@ -21,6 +21,7 @@ mod plan;
 mod prepare;
 mod records;
 mod row;
+mod rules;
 mod side;
 mod stream;
 #[cfg(feature = "parquet")]

@@ -55,7 +55,8 @@ fn quoted(rows: usize, end: &str) -> (String, Vec<String>) {
     let texts = ["two\nlines", "a \"b\"\n, c", "\n", "plain", "\r\nx", "5\" pipe", ""];
     let texts: Vec<String> = (0..rows).map(|row| texts[row % texts.len()].to_owned()).collect();
     let quote = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
-    let line = |(row, text): (usize, &String)| format!("{},{},{row},{}{end}", row % 2, quote(text), quote(text));
+    let line =
+        |(row, text): (usize, &String)| format!("{},{},{row},{}{end}", row % 2, quote(text), quote(text));
     let header = format!("l,\"t\n1\",a,unused{end}");
     (header + &texts.iter().enumerate().map(line).collect::<String>(), texts)
 }
@@ -86,9 +87,13 @@ fn a_record_goes_on_where_a_quote_is_open_in_used_and_in_unused_columns() {
             let table = join(TableReader::open_blocks(paths, &data, &tasks, block).unwrap()).unwrap();
             assert_eq!(values(&table), values(&loaded.train), "{block}");
         }
-        let csv = CsvConfig { features: Features::List(vec![ColumnRef::Name("a".to_owned())]), ..CsvConfig::new(paths.clone()) };
+        let csv = CsvConfig {
+            features: Features::List(vec![ColumnRef::Name("a".to_owned())]),
+            ..CsvConfig::new(paths.clone())
+        };
         let schema = TableReader::open_training(paths, &csv, &[label("l", "l")]).unwrap().schema();
-        let reader = TableReader::open_raw(paths, &csv, &schema, &[label("l", "l")], Labels::Ignored).unwrap();
+        let reader =
+            TableReader::open_raw(paths, &csv, &schema, &[label("l", "l")], Labels::Ignored).unwrap();
         let mut reader = reader.keep(&["unused".to_owned(), "a".to_owned()], KeptForm::Text).unwrap();
         let mut row = 0;
         while let Some(next) = reader.next_kept() {
@@ -118,7 +123,7 @@ fn side_tables_have_records_of_several_lines_too() {
         )
     };
     let read = |extra: &str| load(&section(&files, &config(extra)), &[label("l", "l")]);
-    let said = "users.csv:4:3: field \"age\": expected a number, found \"x\" (record 2)";
+    let said = "users.csv:5:3: field \"age\": expected a number, found \"x\" (record 2)";
     assert_eq!(files.message(&read("").unwrap_err()), said);
     assert_eq!(values(&read(", on_bad_record: {skip: 1}").unwrap().train), [3.0, 3.0]);
 }
@@ -128,18 +133,23 @@ fn bad_records_are_counted_and_placed_behind_records_of_several_lines() {
     let text = "l,t,a\n1,\"x\ny\",2\n\n0,\"\n\n\",n/a\n1,\"z\"w\n,3\n1,q,5\n0,\"r\n\",\"6\n x\"\n";
     let files = Files::with("a.csv", text);
     let read = |skip: u64| {
-        let config = format!("csv: {{train: DIR/a.csv, features: [a], on_bad_record: {{skip: {skip}}}}}\nfields: [{{column: t}}]\nvalid_fraction: 0\nnormalize: none");
+        let config = format!(
+            "csv: {{train: DIR/a.csv, features: [a], on_bad_record: {{skip: {skip}}}}}\nfields: [{{column: t}}]\nvalid_fraction: 0\nnormalize: none"
+        );
         load(&section(&files, &config), &[label("l", "l")])
     };
     let data = read(4).unwrap();
     assert_eq!(values(&data.train), [2.0, 5.0]);
     let said: Vec<String> = data.skipped.first.iter().map(|error| files.message(error)).collect();
-    assert_eq!(said, [
-        "a.csv:7:3: field \"a\": expected a number, found \"n/a\" (record 2)",
-        "a.csv:8:8: expected 3 fields, found 2 (record 3)",
-        "a.csv:9:1: expected 3 fields, found 2 (record 4)",
-        "a.csv:12:4: field \"a\": expected a number, found \"6\\n x\" (record 6)",
-    ]);
+    assert_eq!(
+        said,
+        [
+            "a.csv:7:3: field \"a\": expected a number, found \"n/a\" (record 2)",
+            "a.csv:8:7: expected 3 fields, found 2 (record 3)",
+            "a.csv:9:3: expected 3 fields, found 2 (record 4)",
+            "a.csv:12:4: field \"a\": expected a number, found \"6\\n x\" (record 6)",
+        ]
+    );
 }
 
 #[test]
