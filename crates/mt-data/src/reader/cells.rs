@@ -26,7 +26,10 @@ pub(super) enum Cells<'a> {
 impl<'a> Cells<'a> {
     /// The value of a row. Those of a list are put into `list`.
     #[inline]
-    #[cfg_attr(not(feature = "parquet"), expect(unused_variables, reason = "texts are no lists"))]
+    #[cfg_attr(
+        not(feature = "parquet"),
+        expect(unused_variables, clippy::ptr_arg, reason = "texts are no lists")
+    )]
     pub fn at<'l>(self, row: usize, list: &'l mut Vec<Value<'a>>) -> Value<'l>
     where
         'a: 'l,
