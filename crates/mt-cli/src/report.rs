@@ -84,9 +84,14 @@ pub fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
+/// Said wherever metrics are weighted.
+pub const WEIGHTED: &str = "metrics are weighted by data.weight; rows and positives are counted";
+
 /// The metrics of an evaluation for a terminal, see [`metric_grids`].
 pub fn metrics(evaluation: &Evaluation) -> String {
-    metric_grids(evaluation).iter().map(Grid::text).collect::<Vec<_>>().join("\n")
+    let grids = metric_grids(evaluation);
+    let weighted = evaluation.weighted().then(|| WEIGHTED.to_owned());
+    grids.iter().map(Grid::text).chain(weighted).collect::<Vec<_>>().join("\n")
 }
 
 /// The metrics of an evaluation, a row a task: a table for each kind of task there is.

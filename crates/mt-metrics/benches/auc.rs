@@ -19,25 +19,32 @@ fn benches(criterion: &mut Criterion) {
         let (scores, labels) = rows(count);
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(count)).sample_size(20);
-        group.bench_function("auc", |bencher| bencher.iter(|| auc(black_box(&scores), &labels)));
-        group.bench_function("delong", |bencher| bencher.iter(|| DeLong::new(black_box(&scores), &labels)));
-        group.bench_function("log_loss", |bencher| bencher.iter(|| log_loss(black_box(&scores), &labels)));
-        group.bench_function("pr_auc", |bencher| bencher.iter(|| pr_auc(black_box(&scores), &labels)));
+        group.bench_function("auc", |bencher| bencher.iter(|| auc(black_box(&scores), &labels, None)));
+        group.bench_function("delong", |bencher| {
+            bencher.iter(|| DeLong::new(black_box(&scores), &labels, None))
+        });
+        group.bench_function("log_loss", |bencher| {
+            bencher.iter(|| log_loss(black_box(&scores), &labels, None))
+        });
+        group.bench_function("pr_auc", |bencher| bencher.iter(|| pr_auc(black_box(&scores), &labels, None)));
         // About 100 rows a user, who are scattered as a log would have them.
         let users: Vec<u32> = (0..count).map(|i| (i * 7919 % (count / 100)) as u32).collect();
         let weighting = GroupWeighting::Impressions;
         group.bench_function("group_auc", |bencher| {
-            bencher.iter(|| group_auc(black_box(&scores), &labels, &users, weighting))
+            bencher.iter(|| group_auc(black_box(&scores), &labels, &users, weighting, None))
         });
         let (targets, _) = rows(count + 1);
-        group.bench_function("xauc", |bencher| bencher.iter(|| xauc(black_box(&scores), &targets[1..])));
+        group
+            .bench_function("xauc", |bencher| bencher.iter(|| xauc(black_box(&scores), &targets[1..], None)));
         group.finish();
     }
     let (scores, labels) = rows(4096);
     let mut streaming = StreamingAuc::new();
     let mut group = criterion.benchmark_group("streaming");
     group.throughput(Throughput::Elements(4096));
-    group.bench_function("push 4096", |bencher| bencher.iter(|| streaming.push(black_box(&scores), &labels)));
+    group.bench_function("push 4096", |bencher| {
+        bencher.iter(|| streaming.push(black_box(&scores), &labels, None))
+    });
     group.throughput(Throughput::Elements(1));
     group.bench_function("read", |bencher| bencher.iter(|| (streaming.auc(), streaming.error_bound())));
     group.finish();

@@ -2,6 +2,7 @@
 
 use crate::order::{assert_same_rows, assert_same_targets, is_positive, key};
 use crate::radix::sort_by_key;
+use crate::weights::{Amount, Present, Weight, amount};
 use serde::Serialize;
 
 /// The usual number of bins of a [`calibration_table`].
@@ -13,6 +14,9 @@ pub const CALIBRATION_BINS: usize = 10;
 pub struct CalibrationBin {
     /// Number of rows, at least 1.
     pub count: usize,
+    /// The sum of their weights, where those of the table differ; the means are then weighted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Mean of their probabilities.
     pub mean_prediction: f64,
     /// The share of positive rows among them.
@@ -38,23 +42,32 @@ pub struct CalibrationTable {
 /// width, in which a rare event would leave all but the first empty. It is above 0 even for a perfect model, by what
 /// chance does to each bin's rate.
 ///
-/// O(n) memory, 16 bytes a row.
+/// With weights, bins are of equal weight instead of equal count: each ends where less than the lightest row is missing from
+/// its share, which without weights is less than a row. Means and error are weighted.
+///
+/// O(n) memory, 16 bytes a row, 24 with weights.
 ///
 /// # Panics
-/// If `probabilities` and `labels` differ in length, or `bins` is 0.
-pub fn calibration_table(probabilities: &[f32], labels: &[f32], bins: usize) -> CalibrationTable {
+/// If `probabilities`, `labels` and `weights` differ in length, or `bins` is 0.
+pub fn calibration_table(
+    probabilities: &[f32],
+    labels: &[f32],
+    bins: usize,
+    weights: Option<&[f32]>,
+) -> CalibrationTable {
     assert_same_rows(probabilities, labels);
-    let labels = labels.iter().map(|&label| f32::from(u8::from(is_positive(label))));
-    let bins: Vec<CalibrationBin> = cut(probabilities, labels, bins)
-        .map(|(count, mean_prediction, observed_rate)| CalibrationBin {
-            count,
-            mean_prediction,
-            observed_rate,
-        })
-        .collect();
-    let gap = |bin: &CalibrationBin| bin.count as f64 * (bin.mean_prediction - bin.observed_rate).abs();
-    let ece = bins.iter().map(gap).sum::<f64>() / probabilities.len() as f64;
-    CalibrationTable { ece: (!bins.is_empty()).then_some(ece), bins }
+    let positive = |label| f32::from(u8::from(is_positive(label)));
+    let cut = cut(probabilities, labels, positive, bins, weights);
+    let share = |bin: &Cut| bin.weight.unwrap_or(bin.count as f64);
+    let gap = |bin: &Cut| share(bin) * (bin.mean_prediction - bin.mean_observed).abs();
+    let ece = cut.iter().map(gap).sum::<f64>() / cut.iter().map(share).sum::<f64>();
+    let bin = |&Cut { count, weight, mean_prediction, mean_observed }: &Cut| CalibrationBin {
+        count,
+        weight,
+        mean_prediction,
+        observed_rate: mean_observed,
+    };
+    CalibrationTable { ece: (!cut.is_empty()).then_some(ece), bins: cut.iter().map(bin).collect() }
 }
 
 /// Rows of a regression with neighbouring predictions.
@@ -62,49 +75,96 @@ pub fn calibration_table(probabilities: &[f32], labels: &[f32], bins: usize) -> 
 pub struct RegressionBin {
     /// Number of rows, at least 1.
     pub count: usize,
+    /// The sum of their weights, where those of the table differ; the means are then weighted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Mean of their predictions.
     pub mean_prediction: f64,
     /// Mean of their targets.
     pub mean_target: f64,
 }
 
-/// [`calibration_table`] for targets that are numbers: mean predictions and targets in bins of equal count, from the lowest
-/// predictions to the highest. No bins if there are no rows, or a NaN among the predictions.
+/// [`calibration_table`] for targets that are numbers: mean predictions and targets in bins of equal count or weight, from the
+/// lowest predictions to the highest. No bins if there are no rows, or a NaN among the predictions.
 ///
 /// # Panics
-/// If `predictions` and `targets` differ in length, or `bins` is 0.
-pub fn regression_table(predictions: &[f32], targets: &[f32], bins: usize) -> Vec<RegressionBin> {
+/// If `predictions`, `targets` and `weights` differ in length, or `bins` is 0.
+pub fn regression_table(
+    predictions: &[f32],
+    targets: &[f32],
+    bins: usize,
+    weights: Option<&[f32]>,
+) -> Vec<RegressionBin> {
     assert_same_targets(predictions, targets);
-    cut(predictions, targets.iter().copied(), bins)
-        .map(|(count, mean_prediction, mean_target)| RegressionBin { count, mean_prediction, mean_target })
-        .collect()
+    let bin = |Cut { count, weight, mean_prediction, mean_observed }| RegressionBin {
+        count,
+        weight,
+        mean_prediction,
+        mean_target: mean_observed,
+    };
+    cut(predictions, targets, |target| target, bins, weights).into_iter().map(bin).collect()
 }
 
-/// Sorts rows by prediction and cuts them into bins: the number of rows, the means of prediction and observation.
+/// A bin, of whatever was observed.
+struct Cut {
+    count: usize,
+    weight: Option<f64>,
+    mean_prediction: f64,
+    mean_observed: f64,
+}
+
+/// Sorts rows by prediction and cuts them into bins.
 fn cut(
     predictions: &[f32],
-    observed: impl Iterator<Item = f32>,
+    observed: &[f32],
+    of: impl Fn(f32) -> f32,
     bins: usize,
-) -> impl Iterator<Item = (usize, f64, f64)> {
+    weights: Option<&[f32]>,
+) -> Vec<Cut> {
     assert!(bins > 0, "a calibration table has at least one bin");
-    let mut rows: Vec<(f32, f32)> = match predictions.iter().any(|prediction| prediction.is_nan()) {
-        true => Vec::new(),
-        false => predictions.iter().copied().zip(observed).collect(),
-    };
-    sort_by_key(&mut rows, |(prediction, _)| key(prediction));
-    let mut start = 0;
-    (1..=bins).filter_map(move |bin| {
-        // In wide integers, as rows times bins may overflow.
-        let mut end = (rows.len() as u128 * bin as u128 / bins as u128) as usize;
-        if end <= start {
+    let Some(present) = Present::new(weights, predictions.len()) else { return Vec::new() };
+    let (predictions, observed) = (present.of(predictions), present.of(observed));
+    if predictions.iter().any(|prediction| prediction.is_nan()) {
+        return Vec::new();
+    }
+    let rows = predictions.iter().zip(&*observed).map(|(&prediction, &label)| (prediction, of(label)));
+    match present.weights() {
+        None => cut_rows(rows.map(|row| (row, ())).collect(), bins),
+        Some(weights) => cut_rows(rows.zip(weights.iter().copied()).collect(), bins),
+    }
+}
+
+fn cut_rows<W: Weight>(mut rows: Vec<((f32, f32), W)>, bins: usize) -> Vec<Cut> {
+    sort_by_key(&mut rows, |((prediction, _), _)| key(prediction));
+    let all = amount(&rows).to_f64();
+    let lightest = rows.iter().map(|row| row.1.amount().to_f64()).fold(f64::INFINITY, f64::min);
+    let (mut start, mut end, mut before) = (0, 0, W::Sum::default());
+    let cut = (1..=bins).filter_map(|bin| {
+        let full = all * bin as f64 / bins as f64 - lightest;
+        // The last one takes the rest, whatever the sums are rounded to.
+        while end < rows.len() && (bin == bins || before.to_f64() <= full) {
+            before += rows[end].1.amount();
+            end += 1;
+        }
+        if end == start {
             return None;
         }
-        end += rows[end..].iter().take_while(|row| key(row.0) == key(rows[end - 1].0)).count();
+        while end < rows.len() && key(rows[end].0.0) == key(rows[end - 1].0.0) {
+            before += rows[end].1.amount();
+            end += 1;
+        }
         let own = &rows[start..end];
         start = end;
+        let weight = amount(own).to_f64();
         let mean = |of: fn(&(f32, f32)) -> f32| {
-            own.iter().map(|row| f64::from(of(row))).sum::<f64>() / own.len() as f64
+            own.iter().map(|row| row.1.amount().to_f64() * f64::from(of(&row.0))).sum::<f64>() / weight
         };
-        Some((own.len(), mean(|row| row.0), mean(|row| row.1)))
-    })
+        Some(Cut {
+            count: own.len(),
+            weight: (!W::ALIKE).then_some(weight),
+            mean_prediction: mean(|row| row.0),
+            mean_observed: mean(|row| row.1),
+        })
+    });
+    cut.collect()
 }

@@ -1,26 +1,30 @@
 //! AUC from counts: rows of one bin tie, bins are ordered.
 
-/// Rows of one bin: negatives, then positives.
-pub(crate) type Bin = [u64; 2];
+use crate::weights::Amount;
+
+/// What the rows of one bin count: negatives, then positives.
+pub(crate) type Bin<A> = [A; 2];
 
 /// AUC of the binned rows, ties ½, from the lowest bin to the highest; `None` if a class is absent.
-pub(crate) fn auc(bins: &[Bin]) -> Option<f64> {
-    let mut negatives_below = 0;
-    let mut twice_wins = 0;
-    for [negatives, positives] in bins {
-        twice_wins += positives * (2 * negatives_below + negatives);
+pub(crate) fn auc<A: Amount>(bins: &[Bin<A>]) -> Option<f64> {
+    let mut negatives_below = A::default();
+    let mut twice_wins = A::default();
+    for &[negatives, positives] in bins {
+        twice_wins += positives * (negatives_below + negatives_below + negatives);
         negatives_below += negatives;
     }
-    Some(twice_wins as f64 / 2.0 / pairs(bins)?)
+    // At most 1, whatever the weights are rounded to.
+    Some((twice_wins.to_f64() / 2.0 / pairs(bins)?).min(1.0))
 }
 
 /// The share of all (positive, negative) pairs that tie; `None` if a class is absent.
-pub(crate) fn tied_share(bins: &[Bin]) -> Option<f64> {
-    let tied: u64 = bins.iter().map(|[negatives, positives]| negatives * positives).sum();
-    Some(tied as f64 / pairs(bins)?)
+pub(crate) fn tied_share<A: Amount>(bins: &[Bin<A>]) -> Option<f64> {
+    let tied: A = bins.iter().map(|&[negatives, positives]| negatives * positives).sum();
+    Some(tied.to_f64() / pairs(bins)?)
 }
 
-fn pairs(bins: &[Bin]) -> Option<f64> {
-    let [negatives, positives] = bins.iter().fold([0, 0], |sum, bin| [sum[0] + bin[0], sum[1] + bin[1]]);
-    (negatives > 0 && positives > 0).then_some(negatives as f64 * positives as f64)
+fn pairs<A: Amount>(bins: &[Bin<A>]) -> Option<f64> {
+    let none = A::default();
+    let [negatives, positives] = bins.iter().fold([none; 2], |sum, bin| [sum[0] + bin[0], sum[1] + bin[1]]);
+    (negatives > none && positives > none).then_some(negatives.to_f64() * positives.to_f64())
 }

@@ -19,6 +19,10 @@
 //! - A *label* is an `f32`; above 0.5 it is positive, so `0.0` and `1.0` are the values to use.
 //! - A *score* is any `f32`, larger meaning more likely positive; where a metric needs a *probability* it says so.
 //! - A *group* (a user, a session, a query) is a `u32` code for each row, in any order.
+//! - A *weight* is a finite `f32` of at least 0 for each row, or `None` for all rows alike. A weight of 2 is the row twice, one
+//!   of 0 no row, whatever else it holds; only the size of weights relative to each other matters, and equal ones give what
+//!   none give, to the bit. A metric with a weight that is negative or not finite is undefined. Errors and tests take a row as
+//!   one draw, whatever it weighs.
 //! - A metric that is undefined (no rows, one class only, a NaN among the scores) is `None`, never a
 //!   stand-in such as 0.5.
 //! - Slices that must pair up row by row are checked; a mismatch is a programming error and panics.
@@ -32,16 +36,18 @@
 //! let first = [0.1, 0.4, 0.35, 0.8, 0.2, 0.9];
 //! let second = [0.3, 0.6, 0.2, 0.5, 0.4, 0.7];
 //!
-//! assert_eq!(auc(&first, &labels), Some(8.0 / 9.0));
-//! assert_eq!(binary_summary(&first, &labels).positives, 3);
+//! assert_eq!(auc(&first, &labels, None), Some(8.0 / 9.0));
+//! assert_eq!(binary_summary(&first, &labels, None).positives, 3);
+//! // The third row counts twice: two pairs of twelve are lost, not one of nine.
+//! assert_eq!(auc(&first, &labels, Some(&[1.0, 1.0, 2.0, 1.0, 1.0, 1.0])), Some(10.0 / 12.0));
 //!
 //! // Is the first model better than the second, on the same rows? (Of configurations, `Seeds` tells.)
-//! let (first, second) = (DeLong::new(&first, &labels).unwrap(), DeLong::new(&second, &labels).unwrap());
-//! assert!(first.paired(&second).unwrap().p_value > 0.05);
+//! let (first, second) = (DeLong::new(&first, &labels, None), DeLong::new(&second, &labels, None));
+//! assert!(first.unwrap().paired(&second.unwrap()).unwrap().p_value > 0.05);
 //!
 //! // In a training loop: constant memory, batch by batch, with a known error.
 //! let mut streaming = StreamingAuc::new();
-//! streaming.push(&[0.1, 0.4, 0.35], &[0.0, 0.0, 1.0]);
+//! streaming.push(&[0.1, 0.4, 0.35], &[0.0, 0.0, 1.0], None);
 //! assert_eq!(streaming.auc(), Some(0.5));
 //! assert_eq!(streaming.error_bound(), Some(0.0));
 //! ```
@@ -69,6 +75,7 @@ mod seeds;
 mod streaming;
 mod student;
 mod summary;
+mod weights;
 mod xauc;
 
 pub use accuracy::accuracy;

@@ -1,16 +1,21 @@
 //! All metrics of a task with several classes at once.
 
 use crate::auc;
+use crate::weights::{Present, count, mean, total};
 use serde::Serialize;
 
 /// Metrics of one multiclass task on one set of rows; `None` (`null` in JSON) where undefined.
 ///
-/// All are undefined if there is a NaN among the probabilities, or a label that is no class.
+/// All are undefined if there is a NaN among the probabilities, a label that is no class, or a weight that is negative or not
+/// finite.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MulticlassSummary {
-    /// Number of rows.
+    /// Number of rows, without those of weight 0.
     pub rows: usize,
+    /// The sum of their weights, where these differ; rows then count by weight in all that follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Number of classes.
     pub classes: usize,
     /// Mean of -ln(probability of the class that came), in nats, probabilities cut to `[ε, 1 - ε]` as in
@@ -27,34 +32,51 @@ pub struct MulticlassSummary {
 
 /// Computes every field of [`MulticlassSummary`], of `probabilities` `(n, classes)`, row-major, and `n` labels.
 ///
-/// A label is the index of its class, from 0. One class is ranked at a time, so it takes O(n) memory, 16 bytes a row.
+/// A label is the index of its class, from 0. One class is ranked at a time, so it takes O(n) memory, 16 bytes a row, 24 with
+/// weights.
 ///
 /// # Panics
-/// If `probabilities` does not hold `classes` values for each label.
-pub fn multiclass_summary(probabilities: &[f32], labels: &[f32], classes: usize) -> MulticlassSummary {
+/// If `probabilities` does not hold `classes` values for each label, or there is not one weight for each.
+pub fn multiclass_summary(
+    probabilities: &[f32],
+    labels: &[f32],
+    classes: usize,
+    weights: Option<&[f32]>,
+) -> MulticlassSummary {
     assert_eq!(probabilities.len(), labels.len() * classes, "each label needs {classes} probabilities");
+    let undefined = MulticlassSummary {
+        rows: labels.len(),
+        classes,
+        weight: None,
+        log_loss: None,
+        accuracy: None,
+        macro_auc: None,
+        auc_classes: 0,
+    };
+    let Some(present) = Present::new(weights, labels.len()) else { return undefined };
+    let (probabilities, labels) = (present.of_wide(probabilities, classes), present.of(labels));
+    let weights = present.weights();
+    let undefined = MulticlassSummary { rows: labels.len(), weight: total(weights), ..undefined };
     let nan = probabilities.iter().any(|probability| probability.is_nan());
-    let rows = labels.len();
-    let undefined =
-        MulticlassSummary { rows, classes, log_loss: None, accuracy: None, macro_auc: None, auc_classes: 0 };
     let indices: Option<Vec<usize>> = labels.iter().map(|&label| class(label, classes)).collect();
     let Some(indices) = indices.filter(|indices| !nan && !indices.is_empty()) else { return undefined };
-    let (mut loss, mut right) = (0.0, 0_usize);
-    for (row, &index) in probabilities.chunks_exact(classes).zip(&indices) {
-        loss -= f64::from(row[index].clamp(f32::EPSILON, 1.0 - f32::EPSILON)).ln();
+    let rows = || probabilities.chunks_exact(classes).zip(&indices);
+    let loss =
+        rows().map(|(row, &index)| -f64::from(row[index].clamp(f32::EPSILON, 1.0 - f32::EPSILON)).ln());
+    let right = rows().map(|(row, &index)| {
         let beaten = |(other, p): (usize, &f32)| *p < row[index] || (*p == row[index] && other >= index);
-        right += usize::from(row.iter().enumerate().all(beaten));
-    }
+        row.iter().enumerate().all(beaten)
+    });
     let aucs: Vec<f64> = (0..classes)
         .filter_map(|class| {
             let scores: Vec<f32> = probabilities[class..].iter().step_by(classes).copied().collect();
             let came: Vec<f32> = indices.iter().map(|&index| f32::from(u8::from(index == class))).collect();
-            auc(&scores, &came)
+            auc(&scores, &came, weights)
         })
         .collect();
     MulticlassSummary {
-        log_loss: Some(loss / rows as f64),
-        accuracy: Some(right as f64 / rows as f64),
+        log_loss: mean(loss, weights),
+        accuracy: Some(count(right, weights) / undefined.weight.unwrap_or(labels.len() as f64)),
         macro_auc: (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64),
         auc_classes: aucs.len(),
         ..undefined

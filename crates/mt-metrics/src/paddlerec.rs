@@ -14,6 +14,8 @@ const THRESHOLDS: f32 = 4095.0;
 /// `None` if a class is absent, where PaddleRec prints 0.0, or if there is a NaN among the probabilities, which it
 /// rejects. It also rejects what is outside `[0, 1]`; here that counts as the nearer end.
 ///
+/// Rows have no weights there, and none here.
+///
 /// Source: Paddle's `python/paddle/metric/metrics.py`, `Auc.update` and `Auc.accumulate`, and the same in its `auc`
 /// kernel, `paddle/phi/kernels/cpu/auc_kernel.cc`.
 ///
@@ -21,7 +23,7 @@ const THRESHOLDS: f32 = 4095.0;
 /// If `probabilities` and `labels` differ in length.
 pub fn paddlerec_auc(probabilities: &[f32], labels: &[f32]) -> Option<f64> {
     assert_same_rows(probabilities, labels);
-    let mut bins = vec![[0, 0]; THRESHOLDS as usize + 1];
+    let mut bins = vec![[0_u64; 2]; THRESHOLDS as usize + 1];
     for (&probability, &label) in probabilities.iter().zip(labels) {
         if probability.is_nan() {
             return None;
@@ -40,7 +42,7 @@ mod tests {
     #[test]
     fn probabilities_of_one_bucket_tie() {
         let (probabilities, labels) = ([0.00001, 0.0001, 0.5], [0.0, 1.0, 0.0]);
-        assert_eq!(auc(&probabilities, &labels), Some(0.5));
+        assert_eq!(auc(&probabilities, &labels, None), Some(0.5));
         assert_eq!(paddlerec_auc(&probabilities, &labels), Some(0.25));
     }
 

@@ -52,7 +52,7 @@ impl DeLong {
     /// of rows alone: two runs of one configuration that differ in their seed are two models, and often tell apart. To
     /// compare configurations, train each from several seeds and take [`Seeds::paired`](crate::Seeds::paired).
     ///
-    /// `None` if the class counts differ, or a class has a single row.
+    /// `None` if class counts or weights differ, or a class has a single row.
     pub fn paired(&self, other: &Self) -> Option<PairedTest> {
         PairedTest::over_rows(self, other)
     }
@@ -86,6 +86,7 @@ impl OverRows for DeLong {
             auc: self.auc - other.auc,
             positives: less(&self.positives, &other.positives),
             negatives: less(&self.negatives, &other.negatives),
+            weights: self.weights.clone(),
         })
     }
 }

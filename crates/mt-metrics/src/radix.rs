@@ -14,12 +14,12 @@ pub(crate) fn sort_by_key<T: Copy + Default>(items: &mut Vec<T>, key_of: impl Fn
     sort_by_digits::<T, 3>(items, |item, place| (key_of(item) >> (DIGIT * place)) as usize & MASK);
 }
 
-/// Sorts integers of 64 bits, such as a group code above a score's key.
-pub(crate) fn sort(items: &mut Vec<u64>) {
+/// The same for keys of 64 bits, such as a group code above a score's key.
+pub(crate) fn sort_by_long_key<T: Copy + Default>(items: &mut Vec<T>, key_of: impl Fn(T) -> u64) {
     if items.len() < FEW {
-        return items.sort_unstable();
+        return items.sort_unstable_by_key(|&item| key_of(item));
     }
-    sort_by_digits::<u64, 6>(items, |item, place| (item >> (DIGIT * place)) as usize & MASK);
+    sort_by_digits::<T, 6>(items, |item, place| (key_of(item) >> (DIGIT * place)) as usize & MASK);
 }
 
 /// Sorts by `PLACES` digits, the lowest first.
@@ -76,7 +76,7 @@ mod tests {
             let mut keys: Vec<u64> = (0..count as u64).map(scattered).collect();
             let mut expected = keys.clone();
             expected.sort_unstable();
-            sort(&mut keys);
+            sort_by_long_key(&mut keys, |key| key);
             assert_eq!(keys, expected);
         }
     }

@@ -1,35 +1,39 @@
 //! How far predicted numbers are from their targets, and all metrics of a regression task at once.
 
 use crate::order::assert_same_targets;
+use crate::weights::{Present, mean, total};
 use crate::xauc;
 use serde::Serialize;
 
-/// Root of the mean squared error: √(Σ (p - t)² / n), in the unit of the target.
+/// Root of the mean squared error: √(Σ (p - t)² / n), in the unit of the target; with weights √(Σ w (p - t)² / Σ w).
 ///
 /// `None` if there are no rows, or a NaN among predictions or targets. O(1) memory.
 ///
 /// # Panics
-/// If `predictions` and `targets` differ in length.
-pub fn rmse(predictions: &[f32], targets: &[f32]) -> Option<f64> {
-    mean_error(predictions, targets, |error| error * error).map(f64::sqrt)
+/// If `predictions`, `targets` and `weights` differ in length.
+pub fn rmse(predictions: &[f32], targets: &[f32], weights: Option<&[f32]>) -> Option<f64> {
+    mean_error(predictions, targets, weights, |error| error * error).map(f64::sqrt)
 }
 
-/// Mean absolute error: Σ |p - t| / n, in the unit of the target.
+/// Mean absolute error: Σ |p - t| / n, in the unit of the target; with weights Σ w |p - t| / Σ w.
 ///
 /// `None` if there are no rows, or a NaN among predictions or targets. O(1) memory.
 ///
 /// # Panics
-/// If `predictions` and `targets` differ in length.
-pub fn mae(predictions: &[f32], targets: &[f32]) -> Option<f64> {
-    mean_error(predictions, targets, f64::abs)
+/// If `predictions`, `targets` and `weights` differ in length.
+pub fn mae(predictions: &[f32], targets: &[f32], weights: Option<&[f32]>) -> Option<f64> {
+    mean_error(predictions, targets, weights, f64::abs)
 }
 
 /// Metrics of one regression task on one set of rows; `None` (`null` in JSON) where undefined.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RegressionSummary {
-    /// Number of rows.
+    /// Number of rows, without those of weight 0.
     pub count: usize,
+    /// The sum of their weights, where these differ; rows then count by weight in all that follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Mean of the targets.
     pub mean_target: Option<f64>,
     /// Mean of the predictions; close to `mean_target` if the model is calibrated on average.
@@ -42,28 +46,41 @@ pub struct RegressionSummary {
     pub xauc: Option<f64>,
 }
 
-/// Computes every field of [`RegressionSummary`]: 16 bytes a row, for `xauc`.
+/// Computes every field of [`RegressionSummary`]: 16 bytes a row, 32 with weights, for `xauc`.
 ///
 /// # Panics
-/// If `predictions` and `targets` differ in length, or there are 2³² rows or more.
-pub fn regression_summary(predictions: &[f32], targets: &[f32]) -> RegressionSummary {
+/// If `predictions`, `targets` and `weights` differ in length, or there are 2³² rows or more.
+pub fn regression_summary(
+    predictions: &[f32],
+    targets: &[f32],
+    weights: Option<&[f32]>,
+) -> RegressionSummary {
+    assert_same_targets(predictions, targets);
+    let Some(present) = Present::new(weights, targets.len()) else {
+        return RegressionSummary { count: targets.len(), ..RegressionSummary::default() };
+    };
+    let (predictions, targets) = (&*present.of(predictions), &*present.of(targets));
+    let weights = present.weights();
     RegressionSummary {
         count: targets.len(),
-        mean_target: mean(targets.iter().map(|&target| f64::from(target))),
-        mean_prediction: mean(predictions.iter().map(|&prediction| f64::from(prediction))),
-        rmse: rmse(predictions, targets),
-        mae: mae(predictions, targets),
-        xauc: xauc(predictions, targets),
+        weight: total(weights),
+        mean_target: mean(targets.iter().map(|&target| f64::from(target)), weights),
+        mean_prediction: mean(predictions.iter().map(|&prediction| f64::from(prediction)), weights),
+        rmse: rmse(predictions, targets, weights),
+        mae: mae(predictions, targets, weights),
+        xauc: xauc(predictions, targets, weights),
     }
 }
 
-fn mean_error(predictions: &[f32], targets: &[f32], of: impl Fn(f64) -> f64) -> Option<f64> {
+fn mean_error(
+    predictions: &[f32],
+    targets: &[f32],
+    weights: Option<&[f32]>,
+    of: impl Fn(f64) -> f64,
+) -> Option<f64> {
     assert_same_targets(predictions, targets);
-    mean(predictions.iter().zip(targets).map(|(&p, &t)| of(f64::from(p) - f64::from(t))))
-}
-
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
-    let count = values.len() as f64;
-    // No rows (0 / 0) is NaN too.
-    Some(values.sum::<f64>() / count).filter(|mean| !mean.is_nan())
+    let present = Present::new(weights, targets.len())?;
+    let (predictions, targets) = (present.of(predictions), present.of(targets));
+    let error = |(&p, &t): (&f32, &f32)| of(f64::from(p) - f64::from(t));
+    mean(predictions.iter().zip(&*targets).map(error), present.weights())
 }

@@ -2,15 +2,16 @@
 
 use crate::order::{assert_same_rows, is_positive, key};
 use crate::radix::sort_by_key;
+use crate::weights::{Amount, Present, Weight};
 use serde::Serialize;
 
 /// A point of a [`roc_curve`]: what a threshold on the score gives.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RocPoint {
-    /// The share of negative rows at or above the threshold.
+    /// The share of negative rows, by weight, at or above the threshold.
     pub false_positive_rate: f64,
-    /// The share of positive rows at or above the threshold.
+    /// The share of positive rows, by weight, at or above the threshold.
     pub true_positive_rate: f64,
 }
 
@@ -21,36 +22,61 @@ pub struct RocPoint {
 /// algorithm 1), less those that lie closer than 2 / (`points` - 1) to the one before, both rates added: the whole
 /// curve is 2 long. With enough points nothing is left out, and the area under it is [`auc`](crate::auc()).
 ///
-/// `None` if there is no positive row, no negative row, or a NaN among the scores. O(n) memory, 16 bytes a row.
+/// `None` if there is no positive row, no negative row, or a NaN among the scores. O(n) memory, 16 bytes a row, 24 with
+/// weights.
 ///
 /// # Panics
-/// If `scores` and `labels` differ in length, or `points` is below 2.
-pub fn roc_curve(scores: &[f32], labels: &[f32], points: usize) -> Option<Vec<RocPoint>> {
+/// If `scores`, `labels` and `weights` differ in length, or `points` is below 2.
+pub fn roc_curve(
+    scores: &[f32],
+    labels: &[f32],
+    points: usize,
+    weights: Option<&[f32]>,
+) -> Option<Vec<RocPoint>> {
     assert_same_rows(scores, labels);
     assert!(points >= 2, "a curve has two ends");
+    let present = Present::new(weights, scores.len())?;
+    let (scores, labels) = (present.of(scores), present.of(labels));
+    match present.weights() {
+        None => of_rows(&scores, &labels, points, |_| ()),
+        Some(weights) => of_rows(&scores, &labels, points, |row| weights[row]),
+    }
+}
+
+fn of_rows<W: Weight>(
+    scores: &[f32],
+    labels: &[f32],
+    points: usize,
+    weight: impl Fn(usize) -> W,
+) -> Option<Vec<RocPoint>> {
     if scores.iter().any(|score| score.is_nan()) {
         return None;
     }
-    let mut rows: Vec<(u32, bool)> =
-        scores.iter().zip(labels).map(|(&score, &label)| (key(score), is_positive(label))).collect();
-    let positives = rows.iter().filter(|row| row.1).count();
-    let negatives = rows.len() - positives;
-    if positives == 0 || negatives == 0 {
+    let rows = scores.iter().zip(labels).map(|(&score, &label)| (key(score), is_positive(label)));
+    let mut rows: Vec<((u32, bool), W)> = rows.enumerate().map(|(i, row)| (row, weight(i))).collect();
+    // Complemented, the highest score comes first.
+    sort_by_key(&mut rows, |((key, _), _)| !key);
+    let none = W::Sum::default();
+    let add = |[negatives, positives]: [W::Sum; 2], &((_, positive), weight): &((u32, bool), W)| {
+        let own = weight.amount();
+        if positive { [negatives, positives + own] } else { [negatives + own, positives] }
+    };
+    let all = rows.iter().fold([none; 2], add);
+    if all.contains(&none) {
         return None;
     }
-    sort_by_key(&mut rows, |(key, _)| key);
     let least = 2.0 / (points - 1) as f64;
     let mut curve = vec![RocPoint { false_positive_rate: 0.0, true_positive_rate: 0.0 }];
-    let (mut above, mut positives_above, mut kept) = (0, 0, 0.0);
-    for tied in rows.chunk_by(|a, b| a.0 == b.0).rev() {
-        above += tied.len();
-        positives_above += tied.iter().filter(|row| row.1).count();
+    let (mut above, mut seen, mut kept) = ([none; 2], 0, 0.0);
+    for tied in rows.chunk_by(|a, b| a.0.0 == b.0.0) {
+        seen += tied.len();
+        above = tied.iter().fold(above, add);
         let point = RocPoint {
-            false_positive_rate: (above - positives_above) as f64 / negatives as f64,
-            true_positive_rate: positives_above as f64 / positives as f64,
+            false_positive_rate: above[0].to_f64() / all[0].to_f64(),
+            true_positive_rate: above[1].to_f64() / all[1].to_f64(),
         };
         let along = point.false_positive_rate + point.true_positive_rate;
-        if along - kept >= least || above == rows.len() {
+        if along - kept >= least || seen == rows.len() {
             curve.push(point);
             kept = along;
         }

@@ -57,7 +57,7 @@ pub trait OverRows: Sized {
 ///
 /// let labels = [0.0, 0.0, 1.0, 1.0, 0.0, 1.0];
 /// let runs = |scores: &[[f32; 6]]| {
-///     let run = |(seed, scores): (u64, &[f32; 6])| Some((seed, DeLong::new(scores, &labels)?));
+///     let run = |(seed, scores): (u64, &[f32; 6])| Some((seed, DeLong::new(scores, &labels, None)?));
 ///     Seeds::new((1..).zip(scores).map(run).collect::<Option<Vec<_>>>()?)
 /// };
 /// let own = runs(&[[0.1, 0.4, 0.35, 0.8, 0.2, 0.9], [0.2, 0.4, 0.5, 0.7, 0.1, 0.8], [0.3, 0.1, 0.6, 0.2, 0.4, 0.9]]);

@@ -41,7 +41,7 @@ impl Scorer {
     }
 }
 
-/// Metrics by task.
+/// Metrics by task; where `data.weight` makes rows count unlike, they count by their weights in every metric.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Evaluation {
@@ -57,7 +57,7 @@ pub struct TaskEvaluation {
     /// On the rows of the task's sample space.
     #[serde(flatten)]
     pub metrics: Metrics,
-    /// AUC within the groups of `data.group`, weighted by their rows; binary tasks only.
+    /// AUC within the groups of `data.group`, weighted by their rows or these rows' weights; binary tasks only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gauc: Option<GroupAuc>,
     /// On all rows with a label, where the task has a sample space (`where`).
@@ -105,15 +105,26 @@ impl Metrics {
         }
     }
 
+    /// The sum of the weights of these rows; `None` if all count alike, and nothing is weighted.
+    pub fn weight(&self) -> Option<f64> {
+        match self {
+            Self::Binary(summary) => summary.weight,
+            Self::Multiclass(summary) => summary.weight,
+            Self::Regression(summary) => summary.weight,
+        }
+    }
+
     fn new(kind: TaskKind, rows: &Scored) -> Self {
+        let Scored { predictions, labels, .. } = rows;
+        let weights = rows.weights.as_deref();
         match kind {
             TaskKind::Binary | TaskKind::BinarySoftmax => {
-                Self::Binary(binary_summary(&rows.predictions, &rows.labels))
+                Self::Binary(binary_summary(predictions, labels, weights))
             }
             TaskKind::Multiclass { classes } => {
-                Self::Multiclass(multiclass_summary(&rows.predictions, &rows.labels, classes as usize))
+                Self::Multiclass(multiclass_summary(predictions, labels, classes as usize, weights))
             }
-            TaskKind::Regression => Self::Regression(regression_summary(&rows.predictions, &rows.labels)),
+            TaskKind::Regression => Self::Regression(regression_summary(predictions, labels, weights)),
         }
     }
 }
@@ -133,7 +144,9 @@ impl Evaluation {
             let metrics = Metrics::new(task.kind, &rows);
             let gauc = match &rows.groups {
                 Some(groups) if task.kind.is_binary() => {
-                    Some(group_auc(&rows.predictions, &rows.labels, groups, GroupWeighting::Impressions))
+                    let Scored { predictions, labels, weights, .. } = &rows;
+                    let weighting = GroupWeighting::Impressions;
+                    Some(group_auc(predictions, labels, groups, weighting, weights.as_deref()))
                 }
                 _ => None,
             };
@@ -156,6 +169,12 @@ impl Evaluation {
         values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
     }
 
+    /// Whether rows count by their weights in some task.
+    pub fn weighted(&self) -> bool {
+        let of = |task: &TaskEvaluation| task.metrics.weight().or(task.everywhere?.weight());
+        self.tasks.iter().any(|(_, task)| of(task).is_some())
+    }
+
     /// The metrics of a task.
     pub fn task(&self, name: &str) -> Option<&TaskEvaluation> {
         self.tasks.iter().find(|(task, _)| task == name).map(|(_, evaluation)| evaluation)
@@ -171,20 +190,24 @@ pub struct Scored {
     pub labels: Vec<f32>,
     /// Groups, if the table has them.
     pub groups: Option<Vec<u32>>,
+    /// Weights; `None` where they are all the same.
+    pub weights: Option<Vec<f32>>,
 }
 
 impl Scored {
-    /// The rows of task number `task` where `mask` `(B, T)` is not 0, of predictions `(B, P)`.
+    /// The rows of task number `task` where `mask` `(B, T)` is not 0, which is then their weight, of predictions `(B, P)`.
     pub fn new(all: &[f32], table: &Table, tasks: &[Task], task: usize, mask: &[f32]) -> Self {
         let widths: Vec<usize> = tasks.iter().map(|task| predictions(task.kind)).collect();
         let (at, width) = (widths[..task].iter().sum::<usize>(), widths[task]);
         let of_row: usize = widths.iter().sum();
         let present = || (0..table.len()).filter(|row| mask[row * tasks.len() + task] != 0.0);
         let own = |row| &all[row * of_row + at..][..width];
+        let weights: Vec<f32> = present().map(|row| mask[row * tasks.len() + task]).collect();
         Self {
             predictions: present().flat_map(own).copied().collect(),
             labels: present().map(|row| table.labels()[row * tasks.len() + task]).collect(),
             groups: table.groups().map(|groups| present().map(|row| groups[row]).collect()),
+            weights: weights.windows(2).any(|pair| pair[0] != pair[1]).then_some(weights),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Step {
 pub struct TaskProgress {
     /// Mean loss of the steps.
     pub loss: f64,
-    /// AUC over their rows, from a histogram; `None` if a class is absent, or for a task that is not binary.
+    /// AUC over their rows, by weight, from a histogram; `None` if a class is absent, or for a task that is not binary.
     pub auc: Option<f64>,
     /// Mean weight that loss balancing gave it, besides `train.task_weights`; `None` for fixed weights.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,8 +89,8 @@ impl<'a> Running<'a> {
             if task.kind.is_binary() {
                 let labelled = step.labels.iter().zip(&step.mask).skip(t).step_by(tasks);
                 let own = scores.iter().skip(at).step_by(width);
-                for (&score, (&label, _)) in own.zip(labelled).filter(|(_, (_, mask))| **mask != 0.0) {
-                    auc.add(score, label);
+                for (&score, (&label, &weight)) in own.zip(labelled) {
+                    auc.add(score, label, weight);
                 }
             }
             at += predictions(task.kind);

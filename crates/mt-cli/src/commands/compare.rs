@@ -22,7 +22,7 @@ use self::vary::Variation;
 use crate::args::{CompareArgs, Usage};
 use crate::pages::{ComparisonPage, ModelRuns};
 use crate::progress::seconds;
-use crate::report::Grid;
+use crate::report::{Grid, WEIGHTED};
 use crate::{device, print, stop};
 
 pub fn run(args: &CompareArgs) -> Result<()> {
@@ -110,7 +110,8 @@ impl<'a> Report<'a> {
         };
         let caveat = seesaw::caveat(trials.runs.first().map_or(0, Vec::len)).map(str::to_owned);
         let best = |bayes: &String| format!("best possible test AUC of this generated data: {bayes}");
-        let notes = trials.bayes.iter().map(best).collect();
+        let weighted = comparison.weighted().then(|| WEIGHTED.to_owned());
+        let notes = weighted.into_iter().chain(trials.bayes.iter().map(best)).collect();
         Self { configs, trials, grid: grid(&comparison), comparison, verdicts, caveat, notes }
     }
 
@@ -127,6 +128,9 @@ impl<'a> Report<'a> {
             markdown += &format!("\n{}\n", self.gain("- "));
         }
         markdown.extend(self.caveat.iter().map(|caveat| format!("\n{caveat}\n")));
+        if self.comparison.weighted() {
+            markdown += &format!("\n{WEIGHTED}\n");
+        }
         write_file(&out.join("table.md"), markdown.as_bytes())?;
         write_file(&out.join("table.csv"), self.grid.csv().as_bytes())?;
         write_json(&out.join("table.json"), &self.comparison)?;

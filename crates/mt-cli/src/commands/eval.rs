@@ -20,6 +20,9 @@ struct Line<'a> {
     checkpoint: String,
     epoch: Option<usize>,
     rows: &'a str,
+    /// Whether rows count by `data.weight`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    weighted: bool,
     tasks: &'a Evaluation,
     #[serde(flatten)]
     details: Details,
@@ -41,7 +44,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         let tasks = &signature.schema.tasks;
         let details = Details::new(&predictions, table, tasks, args.ndcg, args.calibration)?;
         if args.json {
-            let line = Line { checkpoint: name_of(&dir), epoch, rows: name, tasks: &evaluation, details };
+            let (checkpoint, weighted) = (name_of(&dir), evaluation.weighted());
+            let line = Line { checkpoint, epoch, rows: name, weighted, tasks: &evaluation, details };
             print::line(serde_json::to_string(&line)?)?;
         } else {
             let checkpoint = match epoch {

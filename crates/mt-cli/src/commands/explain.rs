@@ -128,16 +128,17 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     }
 }
 
-/// How well each task's rows are ranked: AUC, mean AUC of the classes, XAUC.
+/// How well each task's rows are ranked, by weight: AUC, mean AUC of the classes, XAUC.
 fn rankings(predictions: &[f32], table: &Table, tasks: &[Task]) -> Vec<Option<f64>> {
     let ranking = |(t, task): (usize, &Task)| {
-        let Scored { predictions, labels, .. } = Scored::new(predictions, table, tasks, t, table.mask());
+        let rows = Scored::new(predictions, table, tasks, t, table.mask());
+        let (predictions, labels, weights) = (&rows.predictions, &rows.labels, rows.weights.as_deref());
         match task.kind {
-            TaskKind::Binary | TaskKind::BinarySoftmax => auc(&predictions, &labels),
+            TaskKind::Binary | TaskKind::BinarySoftmax => auc(predictions, labels, weights),
             TaskKind::Multiclass { classes } => {
-                multiclass_summary(&predictions, &labels, classes as usize).macro_auc
+                multiclass_summary(predictions, labels, classes as usize, weights).macro_auc
             }
-            TaskKind::Regression => xauc(&predictions, &labels),
+            TaskKind::Regression => xauc(predictions, labels, weights),
         }
     };
     tasks.iter().enumerate().map(ranking).collect()

@@ -11,7 +11,7 @@ use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, ro
 use crate::history::{GateHistory, History, Valid};
 use crate::html::{self, Points, Series, Shade, escape};
 use crate::progress::{count, seconds};
-use crate::report::{Grid, metric_grids, number, thousands};
+use crate::report::{Grid, WEIGHTED, metric_grids, number, thousands};
 
 /// A finished run, or what there is of a stopped one.
 pub struct RunPage<'a> {
@@ -52,7 +52,9 @@ impl RunPage<'_> {
             body += &html::section("Warnings", &html::list(&warnings));
         }
         let tables = |(rows, evaluation): &(&str, &Evaluation)| -> String {
-            metric_grids(evaluation).iter().map(|grid| html::table(grid, &format!("{rows} rows"))).collect()
+            let weighted = if evaluation.weighted() { format!("; {WEIGHTED}") } else { String::new() };
+            let caption = format!("{rows} rows{weighted}");
+            metric_grids(evaluation).iter().map(|grid| html::table(grid, &caption)).collect()
         };
         let tables: String = self.evaluations.iter().map(tables).collect();
         body += &html::section("Results", &tables);

@@ -14,23 +14,25 @@ const ROC_POINTS: usize = 200;
 pub struct Shape {
     /// False and true positive rate, of a binary task; no points where a class is absent.
     pub roc: Option<Points>,
-    /// Mean prediction and observed rate, or mean target of a regression, in ten bins of equally many rows.
+    /// Mean prediction and observed rate, or mean target of a regression, in ten bins of equally many rows, or equal weight.
     pub calibration: Points,
 }
 
 impl Shape {
-    fn new(kind: TaskKind, Scored { predictions, labels, .. }: &Scored) -> Option<Self> {
+    fn new(kind: TaskKind, rows: &Scored) -> Option<Self> {
+        let Scored { predictions, labels, .. } = rows;
+        let weights = rows.weights.as_deref();
         match kind {
             TaskKind::Binary | TaskKind::BinarySoftmax => {
-                let roc = roc_curve(predictions, labels, ROC_POINTS).unwrap_or_default();
-                let bins = calibration_table(predictions, labels, CALIBRATION_BINS).bins;
+                let roc = roc_curve(predictions, labels, ROC_POINTS, weights).unwrap_or_default();
+                let bins = calibration_table(predictions, labels, CALIBRATION_BINS, weights).bins;
                 Some(Self {
                     roc: Some(roc.iter().map(|p| (p.false_positive_rate, p.true_positive_rate)).collect()),
                     calibration: bins.iter().map(|bin| (bin.mean_prediction, bin.observed_rate)).collect(),
                 })
             }
             TaskKind::Regression => {
-                let bins = regression_table(predictions, labels, CALIBRATION_BINS);
+                let bins = regression_table(predictions, labels, CALIBRATION_BINS, weights);
                 let calibration = bins.iter().map(|bin| (bin.mean_prediction, bin.mean_target)).collect();
                 Some(Self { roc: None, calibration })
             }

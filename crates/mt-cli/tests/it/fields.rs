@@ -129,10 +129,10 @@ fn the_top_of_rankings_and_calibration_are_those_of_the_predictions() {
     let days: Vec<u32> = cell(3).map(|day| day[1..].parse().expect("a number")).collect();
     let args = ["eval", "--run", "run", "--data", "new.csv", "--ndcg", "5", "--calibration"];
     let found = folder.mt(&[&args[..], &["--json"]].concat()).json().remove(0);
-    let expected = mt_metrics::ndcg(&predictions, &labels, &days, 5);
+    let expected = mt_metrics::ndcg(&predictions, &labels, &days, 5, None);
     assert_eq!(found["ndcg"]["click"], serde_json::to_value(expected).expect("JSON"));
     assert_eq!(expected.groups, 3);
-    let expected = mt_metrics::calibration_table(&predictions, &labels, 10);
+    let expected = mt_metrics::calibration_table(&predictions, &labels, 10, None);
     assert_eq!(found["calibration"]["click"], serde_json::to_value(&expected).expect("JSON"));
     assert_eq!(found["calibration"]["seconds"]["bins"][0]["count"], 60);
     let shown = folder.mt(&args).done();

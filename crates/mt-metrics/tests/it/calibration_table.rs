@@ -31,7 +31,7 @@ fn the_bins_agree_with_scikit_learn() {
     let labels: Vec<f32> = (0..40).map(|i| f32::from(u8::from(i * 7 % 10 < 3))).collect();
     let probability = |(y, i): (&f32, u32)| ((i * 37 + 11) % 64) as f32 / 128.0 + y / 4.0 + i as f32 / 4096.0;
     let probabilities: Vec<f32> = labels.iter().zip(0..).map(probability).collect();
-    let table = calibration_table(&probabilities, &labels, CALIBRATION_BINS);
+    let table = calibration_table(&probabilities, &labels, CALIBRATION_BINS, None);
     assert_eq!(table.bins.len(), 10);
     let mut gap = 0.0;
     for ((bin, mean), rate) in table.bins.iter().zip(means).zip(rates) {
@@ -45,33 +45,38 @@ fn the_bins_agree_with_scikit_learn() {
 
 #[test]
 fn equal_probabilities_stay_in_one_bin() {
-    let table = calibration_table(&[0.5; 9], &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0], 4);
+    let table = calibration_table(&[0.5; 9], &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0], 4, None);
     assert_eq!(table.bins.len(), 1);
     assert_relative_eq!(table.ece.unwrap(), 0.5 - 1.0 / 3.0, max_relative = 1e-14);
 }
 
 #[test]
 fn few_rows_make_few_bins() {
-    let table = calibration_table(&[0.3, 0.1], &[1.0, 0.0], 10);
+    let table = calibration_table(&[0.3, 0.1], &[1.0, 0.0], 10, None);
     assert_eq!(table.bins.iter().map(|bin| bin.count).collect::<Vec<_>>(), [1, 1]);
 }
 
 #[test]
 fn no_rows_and_nan_have_no_bins_and_no_error() {
     for (probabilities, labels) in [(&[][..], &[][..]), (&[0.5, f32::NAN], &[1.0, 0.0])] {
-        let table = calibration_table(probabilities, labels, 10);
+        let table = calibration_table(probabilities, labels, 10, None);
         assert!(table.bins.is_empty() && table.ece.is_none());
     }
-    assert!(std::panic::catch_unwind(|| calibration_table(&[0.5], &[1.0, 0.0], 10)).is_err());
+    assert!(std::panic::catch_unwind(|| calibration_table(&[0.5], &[1.0, 0.0], 10, None)).is_err());
 }
 
 #[test]
 fn targets_that_are_numbers_have_means_instead_of_rates() {
-    let bin = |count, mean_prediction, mean_target| RegressionBin { count, mean_prediction, mean_target };
-    let table = regression_table(&[4.0, 1.0, 3.0, 2.0, 2.0], &[8.0, -1.0, 5.0, 2.0, 3.0], 2);
+    let bin = |count, mean_prediction, mean_target| RegressionBin {
+        count,
+        weight: None,
+        mean_prediction,
+        mean_target,
+    };
+    let table = regression_table(&[4.0, 1.0, 3.0, 2.0, 2.0], &[8.0, -1.0, 5.0, 2.0, 3.0], 2, None);
     assert_eq!(table, [bin(3, 5.0 / 3.0, 4.0 / 3.0), bin(2, 3.5, 6.5)]);
-    assert_eq!(regression_table(&[f32::NAN], &[1.0], 2), []);
-    assert!(std::panic::catch_unwind(|| regression_table(&[0.5], &[1.0], 0)).is_err());
+    assert_eq!(regression_table(&[f32::NAN], &[1.0], 2, None), []);
+    assert!(std::panic::catch_unwind(|| regression_table(&[0.5], &[1.0], 0, None)).is_err());
 }
 
 fn rows() -> impl Strategy<Value = Vec<(f32, u8)>> {
@@ -84,7 +89,7 @@ proptest! {
     fn bins_hold_every_row_once_in_order_whatever_the_order_of_rows(mut rows in rows(), bins in 1usize..20) {
         let table = |rows: &[(f32, u8)]| {
             let (probabilities, labels): (Vec<_>, Vec<_>) = rows.iter().map(|r| (r.0, f32::from(r.1))).unzip();
-            calibration_table(&probabilities, &labels, bins)
+            calibration_table(&probabilities, &labels, bins, None)
         };
         let found = table(&rows);
         prop_assert!(found.bins.len() <= bins);

@@ -49,23 +49,23 @@ fn assert_summary(summary: &BinarySummary, [auc, log_loss, accuracy, calibration
 #[test]
 fn the_summary_agrees_with_scikit_learn() {
     let Rows { labels, a, b } = rows();
-    let a = binary_summary(&a, &labels);
+    let a = binary_summary(&a, &labels, None);
     assert_summary(&a, [0.9285714285714286, 0.3914025861671076, 0.875, 1.076171875, 0.6407357327158648]);
-    let b = binary_summary(&b, &labels);
+    let b = binary_summary(&b, &labels, None);
     assert_summary(&b, [0.7663690476190477, 0.506029645282541, 0.75, 0.912109375, 0.8283830690061638]);
 }
 
 #[test]
 fn log_loss_of_certain_mistakes_agrees_with_scikit_learn() {
     // 32-bit arithmetic on their side.
-    let loss = log_loss(&[1.0, 0.0, 1.0, 0.0], &[0.0, 1.0, 1.0, 0.0]).unwrap();
+    let loss = log_loss(&[1.0, 0.0, 1.0, 0.0], &[0.0, 1.0, 1.0, 0.0], None).unwrap();
     assert_relative_eq!(loss, 7.971192359924316, max_relative = 1e-6);
 }
 
 #[test]
 fn the_paired_test_agrees_with_a_published_delong_test() {
     let Rows { labels, a, b } = rows();
-    let (a, b) = (DeLong::new(&a, &labels).unwrap(), DeLong::new(&b, &labels).unwrap());
+    let (a, b) = (DeLong::new(&a, &labels, None).unwrap(), DeLong::new(&b, &labels, None).unwrap());
     let test = a.paired(&b).unwrap();
     assert_relative_eq!(test.difference, 0.9285714285714286 - 0.7663690476190477, max_relative = 1e-12);
     assert_relative_eq!(test.standard_error, 0.007638820293830213_f64.sqrt(), max_relative = 1e-12);
@@ -77,10 +77,10 @@ fn the_paired_test_agrees_with_a_published_delong_test() {
 #[test]
 fn the_interval_agrees_with_a_published_one_and_is_cut_to_the_unit() {
     let Rows { labels, a, b } = rows();
-    let (low, high) = DeLong::new(&a, &labels).unwrap().interval(0.95).unwrap();
+    let (low, high) = DeLong::new(&a, &labels, None).unwrap().interval(0.95).unwrap();
     assert_relative_eq!(low, 0.8468501661238319, max_relative = 1e-12);
     assert_eq!(high, 1.0);
-    let (low, high) = DeLong::new(&b, &labels).unwrap().interval(0.95).unwrap();
+    let (low, high) = DeLong::new(&b, &labels, None).unwrap().interval(0.95).unwrap();
     assert_relative_eq!(low, 0.6130670459715, max_relative = 1e-12);
     assert_relative_eq!(high, 0.9196710492665954, max_relative = 1e-12);
 }
@@ -89,12 +89,16 @@ fn the_interval_agrees_with_a_published_one_and_is_cut_to_the_unit() {
 fn log_loss_from_logits_is_exact_where_probabilities_saturate() {
     // sigmoid(17) is within one rounding of 1 in f32; the loss of a negative there is ln(1 + e^17).
     assert_relative_eq!(
-        log_loss_from_logits(&[17.0], &[0.0]).unwrap(),
+        log_loss_from_logits(&[17.0], &[0.0], None).unwrap(),
         17.0 + (-17f64).exp(),
         max_relative = 1e-14
     );
-    assert_relative_eq!(log_loss_from_logits(&[-1000.0], &[1.0]).unwrap(), 1000.0);
-    assert_relative_eq!(log_loss_from_logits(&[80.0], &[1.0]).unwrap(), (-80f64).exp(), max_relative = 1e-14);
-    assert_eq!(log_loss_from_logits(&[f32::INFINITY], &[1.0]), Some(0.0));
-    assert_eq!(log_loss_from_logits(&[f32::INFINITY], &[0.0]), Some(f64::INFINITY));
+    assert_relative_eq!(log_loss_from_logits(&[-1000.0], &[1.0], None).unwrap(), 1000.0);
+    assert_relative_eq!(
+        log_loss_from_logits(&[80.0], &[1.0], None).unwrap(),
+        (-80f64).exp(),
+        max_relative = 1e-14
+    );
+    assert_eq!(log_loss_from_logits(&[f32::INFINITY], &[1.0], None), Some(0.0));
+    assert_eq!(log_loss_from_logits(&[f32::INFINITY], &[0.0], None), Some(f64::INFINITY));
 }

@@ -56,23 +56,23 @@ fn pairs_variance(a: &[f32], b: &[f32], labels: &[f32]) -> f64 {
 
 fn streamed(scores: &[f32], labels: &[f32]) -> StreamingAuc {
     let mut streaming = StreamingAuc::new();
-    streaming.push(scores, labels);
+    streaming.push(scores, labels, None);
     streaming
 }
 
 proptest! {
     #[test]
     fn auc_is_the_share_of_pairs_won([labels, scores, ..] in rows()) {
-        let exact = auc(&scores, &labels).unwrap();
+        let exact = auc(&scores, &labels, None).unwrap();
         assert_relative_eq!(exact, pairs_auc(&scores, &labels), max_relative = 1e-12);
-        prop_assert_eq!(DeLong::new(&scores, &labels).unwrap().auc(), exact);
+        prop_assert_eq!(DeLong::new(&scores, &labels, None).unwrap().auc(), exact);
     }
 
     #[test]
     fn auc_of_negated_scores_is_its_complement([labels, scores, ..] in rows()) {
         let negated: Vec<f32> = scores.iter().map(|score| -score).collect();
         assert_relative_eq!(
-            auc(&negated, &labels).unwrap(), 1.0 - auc(&scores, &labels).unwrap(), epsilon = 1e-12
+            auc(&negated, &labels, None).unwrap(), 1.0 - auc(&scores, &labels, None).unwrap(), epsilon = 1e-12
         );
     }
 
@@ -81,12 +81,12 @@ proptest! {
         // On sixteenths, exact in f32, so that no two scores become one.
         let transformed: Vec<f32> = scores.iter().rev().map(|score| score.powi(3) * 64.0 - 7.0).collect();
         let labels_reversed: Vec<f32> = labels.iter().rev().copied().collect();
-        prop_assert_eq!(auc(&transformed, &labels_reversed), auc(&scores, &labels));
+        prop_assert_eq!(auc(&transformed, &labels_reversed, None), auc(&scores, &labels, None));
     }
 
     #[test]
     fn placements_average_to_the_auc_and_keep_row_order([labels, scores, ..] in rows()) {
-        let delong = DeLong::new(&scores, &labels).unwrap();
+        let delong = DeLong::new(&scores, &labels, None).unwrap();
         assert_relative_eq!(mean(delong.positives()), delong.auc(), epsilon = 1e-12);
         assert_relative_eq!(mean(delong.negatives()), delong.auc(), epsilon = 1e-12);
         for (placement, wins) in delong.positives().iter().zip(wins(&scores, &labels)) {
@@ -96,7 +96,7 @@ proptest! {
 
     #[test]
     fn the_paired_variance_is_that_of_all_pairs([labels, a, b, _] in rows()) {
-        let (first, second) = (DeLong::new(&a, &labels).unwrap(), DeLong::new(&b, &labels).unwrap());
+        let (first, second) = (DeLong::new(&a, &labels, None).unwrap(), DeLong::new(&b, &labels, None).unwrap());
         let test = first.paired(&second).unwrap();
         let variance = test.standard_error.powi(2);
         assert_relative_eq!(variance, pairs_variance(&a, &b, &labels), epsilon = 1e-12);
@@ -107,7 +107,7 @@ proptest! {
 
     #[test]
     fn the_mean_of_models_averages_auc_and_covariance([labels, a, b, _] in rows()) {
-        let (a, b) = (DeLong::new(&a, &labels).unwrap(), DeLong::new(&b, &labels).unwrap());
+        let (a, b) = (DeLong::new(&a, &labels, None).unwrap(), DeLong::new(&b, &labels, None).unwrap());
         let mean = DeLong::mean(&[a.clone(), b.clone()]).unwrap();
         assert_relative_eq!(mean.auc(), (a.auc() + b.auc()) / 2.0, epsilon = 1e-12);
         let covariance = (a.covariance(&a).unwrap() + a.covariance(&b).unwrap()) / 2.0;
@@ -119,7 +119,7 @@ proptest! {
     fn streaming_auc_is_within_its_bound([labels, scores, ..] in rows(), shift in 0i32..30) {
         let scores: Vec<f32> = scores.iter().map(|score| 0.5 + (score - 0.5) * 0.5f32.powi(shift)).collect();
         let streaming = streamed(&scores, &labels);
-        let error = (streaming.auc().unwrap() - auc(&scores, &labels).unwrap()).abs();
+        let error = (streaming.auc().unwrap() - auc(&scores, &labels, None).unwrap()).abs();
         prop_assert!(error <= streaming.error_bound().unwrap() + 1e-12);
     }
 
@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!((merged.auc(), merged.error_bound()), (whole.auc(), whole.error_bound()));
         merged.reset();
         prop_assert_eq!(merged.auc(), None);
-        merged.push(&scores, &labels);
+        merged.push(&scores, &labels, None);
         prop_assert_eq!(merged.auc(), whole.auc());
     }
 
@@ -142,7 +142,7 @@ proptest! {
         let hidden: Vec<f32> =
             scores.iter().zip(&mask).map(|row| if *row.1 == 0.0 { f32::NAN } else { *row.0 }).collect();
         let mut streaming = StreamingAuc::new();
-        streaming.push_masked(&hidden, &labels, &mask);
+        streaming.push(&hidden, &labels, Some(&mask));
         prop_assert_eq!(streaming.auc(), streamed(&kept(&scores), &kept(&labels)).auc());
     }
 
@@ -150,7 +150,7 @@ proptest! {
     fn log_loss_is_the_same_from_logits([labels, scores, ..] in rows()) {
         let logits: Vec<f32> = scores.iter().map(|score| (score - 0.5) * 10.0).collect();
         let sigmoid: Vec<f32> = logits.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
-        let (a, b) = (log_loss(&sigmoid, &labels).unwrap(), log_loss_from_logits(&logits, &labels).unwrap());
+        let (a, b) = (log_loss(&sigmoid, &labels, None).unwrap(), log_loss_from_logits(&logits, &labels, None).unwrap());
         assert_relative_eq!(a, b, max_relative = 1e-4);
     }
 }
@@ -165,10 +165,10 @@ fn repeating_every_row_leaves_auc_as_it_is() {
     // The repeat is long enough to be sorted differently.
     let scores: Vec<f32> = (0..1000).map(|i| (spread(i) * 300.0).floor() / 300.0).collect();
     let labels: Vec<f32> = (0..1000).map(|i| f32::from(u8::from(spread(i * 7 + 3) < 0.4))).collect();
-    let small = auc(&scores, &labels).unwrap();
+    let small = auc(&scores, &labels, None).unwrap();
     let (scores, labels) = (scores.repeat(200), labels.repeat(200));
-    assert_relative_eq!(auc(&scores, &labels).unwrap(), small, max_relative = 1e-14);
-    assert_relative_eq!(DeLong::new(&scores, &labels).unwrap().auc(), small, max_relative = 1e-14);
+    assert_relative_eq!(auc(&scores, &labels, None).unwrap(), small, max_relative = 1e-14);
+    assert_relative_eq!(DeLong::new(&scores, &labels, None).unwrap().auc(), small, max_relative = 1e-14);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn streaming_is_close_on_a_rare_event() {
     let probability = |(i, label): (usize, &f32)| 0.01 * (spread(i) * 2.0 - 1.0 + label * 0.5).exp();
     let probabilities: Vec<f32> = labels.iter().enumerate().map(probability).collect();
     let streaming = streamed(&probabilities, &labels);
-    let error = (streaming.auc().unwrap() - auc(&probabilities, &labels).unwrap()).abs();
+    let error = (streaming.auc().unwrap() - auc(&probabilities, &labels, None).unwrap()).abs();
     assert!(streaming.error_bound().unwrap() < 1e-3, "{:?}", streaming.error_bound());
     assert!(error < 1e-5, "{error}");
 }

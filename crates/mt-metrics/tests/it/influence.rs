@@ -31,7 +31,7 @@ fn of_two_equal_models_one_in_twenty_pairs_seems_to_differ() {
     let (mut state, mut differ, mut errors, mut values) = (1, 0, 0.0, Vec::new());
     for _ in 0..RUNS {
         let [targets, one, other] = drawn(150, &mut state);
-        let [one, other] = [one, other].map(|model| Influence::xauc(&model, &targets).unwrap());
+        let [one, other] = [one, other].map(|model| Influence::xauc(&model, &targets, None).unwrap());
         let test = one.paired(&other).unwrap();
         differ += usize::from(test.p_value < 0.05);
         errors += one.standard_error() / RUNS as f64;
@@ -50,14 +50,14 @@ fn what_is_undefined_is_none() {
     for (predictions, targets) in
         [(&[][..], &[][..]), (&[1.0, 2.0], &[3.0, 3.0]), (&[1.0, f32::NAN], &[1.0, 2.0]), (&[1.0], &[1.0])]
     {
-        assert_eq!(Influence::xauc(predictions, targets), None);
+        assert_eq!(Influence::xauc(predictions, targets, None), None);
     }
-    assert_eq!(Influence::macro_auc(&[0.5, 0.5], &[2.0], 2), None);
-    assert_eq!(Influence::macro_auc(&[0.5, 0.5, 0.1, 0.9], &[1.0, 1.0], 2), None);
+    assert_eq!(Influence::macro_auc(&[0.5, 0.5], &[2.0], 2, None), None);
+    assert_eq!(Influence::macro_auc(&[0.5, 0.5, 0.1, 0.9], &[1.0, 1.0], 2, None), None);
     assert_eq!(Influence::mean(&[]), None);
     let [two, three] = [2, 3].map(|n: u8| {
         let values: Vec<f32> = (0..n).map(f32::from).collect();
-        Influence::xauc(&values, &values).unwrap()
+        Influence::xauc(&values, &values, None).unwrap()
     });
     assert_eq!(two.paired(&three), None);
     assert_eq!(Influence::mean(&[two, three]), None);
@@ -74,12 +74,12 @@ fn rows() -> impl Strategy<Value = (Vec<f32>, Vec<f32>, Vec<f32>)> {
 proptest! {
     #[test]
     fn the_value_is_xauc_and_equal_models_do_not_differ((predictions, other, targets) in rows()) {
-        let found = Influence::xauc(&predictions, &targets);
-        prop_assert_eq!(found.as_ref().map(Influence::value), xauc(&predictions, &targets));
+        let found = Influence::xauc(&predictions, &targets, None);
+        prop_assert_eq!(found.as_ref().map(Influence::value), xauc(&predictions, &targets, None));
         let Some(found) = found else { return Ok(()) };
         prop_assert_eq!(found.paired(&found).unwrap().p_value, 1.0);
         prop_assert_eq!(Influence::mean(&[found.clone(), found.clone()]).unwrap(), found.clone());
-        let other = Influence::xauc(&other, &targets).unwrap();
+        let other = Influence::xauc(&other, &targets, None).unwrap();
         prop_assert_eq!(found.paired(&other).unwrap().difference, found.value() - other.value());
     }
 
@@ -87,18 +87,18 @@ proptest! {
     #[test]
     fn on_two_targets_the_error_is_that_of_delong((predictions, _, targets) in rows()) {
         let labels: Vec<f32> = targets.iter().map(|&target| f32::from(u8::from(target > 3.0))).collect();
-        let Some(delong) = DeLong::new(&predictions, &labels) else { return Ok(()) };
+        let Some(delong) = DeLong::new(&predictions, &labels, None) else { return Ok(()) };
         let part = |placements: &[f64]| {
             let count = placements.len() as f64;
             placements.iter().map(|placement| (placement - delong.auc()).powi(2)).sum::<f64>() / count / count
         };
         let count = labels.len() as f64;
         let variance = (part(delong.positives()) + part(delong.negatives())) * count / (count - 1.0);
-        let found = Influence::xauc(&predictions, &labels).unwrap();
+        let found = Influence::xauc(&predictions, &labels, None).unwrap();
         assert_relative_eq!(found.standard_error(), variance.sqrt(), epsilon = 1e-12);
         // Two classes rank alike from both sides.
         let probabilities: Vec<f32> = predictions.iter().flat_map(|&p| [-p, p]).collect();
-        let classes = Influence::macro_auc(&probabilities, &labels, 2).unwrap();
+        let classes = Influence::macro_auc(&probabilities, &labels, 2, None).unwrap();
         assert_relative_eq!(classes.value(), delong.auc(), epsilon = 1e-12);
         assert_relative_eq!(classes.standard_error(), variance.sqrt(), epsilon = 1e-12);
     }
@@ -108,7 +108,7 @@ proptest! {
         let labels: Vec<f32> = labels.iter().map(|label| label % 3.0).collect();
         let probabilities: Vec<f32> = first.iter().zip(&second).flat_map(|(&a, &b)| [a, b, a * b]).collect();
         let (summary, found) =
-            (multiclass_summary(&probabilities, &labels, 3), Influence::macro_auc(&probabilities, &labels, 3));
+            (multiclass_summary(&probabilities, &labels, 3, None), Influence::macro_auc(&probabilities, &labels, 3, None));
         prop_assert_eq!(summary.macro_auc.is_some(), found.is_some());
         if let (Some(expected), Some(found)) = (summary.macro_auc, found) {
             assert_relative_eq!(found.value(), expected, epsilon = 1e-12);

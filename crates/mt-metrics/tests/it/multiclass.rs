@@ -23,7 +23,7 @@ fn the_summary_agrees_with_scikit_learn() {
     };
     let probabilities: Vec<f32> = (0..40).flat_map(row).collect();
     let labels: Vec<f32> = (0..40).map(|i| ((i * 7 + i / 5) % 3) as f32).collect();
-    let summary = multiclass_summary(&probabilities, &labels, 3);
+    let summary = multiclass_summary(&probabilities, &labels, 3, None);
     assert_eq!((summary.rows, summary.classes, summary.auc_classes), (40, 3, 3));
     assert_relative_eq!(summary.log_loss.unwrap(), 1.8658274769838887, max_relative = 1e-12);
     assert_relative_eq!(summary.accuracy.unwrap(), 0.2);
@@ -38,7 +38,7 @@ proptest! {
         let p: Vec<f32> = rows.iter().map(|row| f32::from(row.0) / 128.0).collect();
         let labels: Vec<f32> = rows.iter().map(|row| f32::from(row.1)).collect();
         let both: Vec<f32> = p.iter().flat_map(|p| [1.0 - p, *p]).collect();
-        let (multi, binary) = (multiclass_summary(&both, &labels, 2), binary_summary(&p, &labels));
+        let (multi, binary) = (multiclass_summary(&both, &labels, 2, None), binary_summary(&p, &labels, None));
         prop_assert_eq!((multi.rows, multi.accuracy), (binary.rows, binary.accuracy));
         prop_assert_eq!(multi.macro_auc.is_some(), binary.auc.is_some());
         if let Some(auc) = multi.macro_auc {
@@ -53,30 +53,30 @@ proptest! {
 #[test]
 fn a_class_that_never_came_is_left_out_of_the_macro_auc() {
     let probabilities = [0.7, 0.2, 0.1, 0.3, 0.6, 0.1, 0.2, 0.3, 0.5];
-    let summary = multiclass_summary(&probabilities, &[0.0, 1.0, 0.0], 3);
+    let summary = multiclass_summary(&probabilities, &[0.0, 1.0, 0.0], 3, None);
     // The first class wins 1 pair of 2, the second both.
     assert_eq!((summary.macro_auc, summary.auc_classes), (Some(0.75), 2));
-    let one = multiclass_summary(&probabilities[..6], &[0.0, 0.0], 3);
+    let one = multiclass_summary(&probabilities[..6], &[0.0, 0.0], 3, None);
     assert_eq!((one.macro_auc, one.auc_classes, one.accuracy), (None, 0, Some(0.5)));
 }
 
 #[test]
 fn of_equally_probable_classes_the_first_is_predicted() {
-    let summary = multiclass_summary(&[0.4, 0.4, 0.2, 0.4, 0.4, 0.2], &[0.0, 1.0], 3);
+    let summary = multiclass_summary(&[0.4, 0.4, 0.2, 0.4, 0.4, 0.2], &[0.0, 1.0], 3, None);
     assert_eq!(summary.accuracy, Some(0.5));
 }
 
 #[test]
 fn labels_that_are_no_class_and_nan_are_undefined() {
     for label in [3.0, -1.0, 0.5, f32::NAN, f32::INFINITY] {
-        let summary = multiclass_summary(&[0.2, 0.3, 0.5], &[label], 3);
+        let summary = multiclass_summary(&[0.2, 0.3, 0.5], &[label], 3, None);
         assert_eq!(
             (summary.rows, summary.log_loss, summary.accuracy, summary.macro_auc),
             (1, None, None, None)
         );
     }
-    assert_eq!(multiclass_summary(&[0.2, f32::NAN], &[0.0], 2).accuracy, None);
-    assert_eq!(multiclass_summary(&[], &[], 3).log_loss, None);
-    assert_eq!(multiclass_summary(&[], &[1.0], 0).log_loss, None);
-    assert!(std::panic::catch_unwind(|| multiclass_summary(&[0.2, 0.8], &[0.0], 3)).is_err());
+    assert_eq!(multiclass_summary(&[0.2, f32::NAN], &[0.0], 2, None).accuracy, None);
+    assert_eq!(multiclass_summary(&[], &[], 3, None).log_loss, None);
+    assert_eq!(multiclass_summary(&[], &[1.0], 0, None).log_loss, None);
+    assert!(std::panic::catch_unwind(|| multiclass_summary(&[0.2, 0.8], &[0.0], 3, None)).is_err());
 }

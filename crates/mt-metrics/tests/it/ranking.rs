@@ -46,8 +46,8 @@ fn average_precision_agrees_with_scikit_learn() {
     let labels = each(label);
     let a = each(|i| cut(((i * 37 + 11) % 64) as f32 / 128.0 + label(i) * 0.25));
     for (scores, expected) in [(a, 0.8865509361639393), (b(), 0.6029963092463092)] {
-        assert_relative_eq!(pr_auc(&scores, &labels).unwrap(), expected, max_relative = 1e-14);
-        assert_eq!(binary_summary(&scores, &labels).pr_auc, pr_auc(&scores, &labels));
+        assert_relative_eq!(pr_auc(&scores, &labels, None).unwrap(), expected, max_relative = 1e-14);
+        assert_eq!(binary_summary(&scores, &labels, None).pr_auc, pr_auc(&scores, &labels, None));
     }
 }
 
@@ -59,7 +59,7 @@ fn auc_by_group_agrees_with_scikit_learn() {
         (GroupWeighting::Positives, 0.7857142857142857),
         (GroupWeighting::Equal, 0.8392857142857143),
     ] {
-        let found = group_auc(&b(), &labels, &groups, weighting);
+        let found = group_auc(&b(), &labels, &groups, weighting, None);
         assert_relative_eq!(found.value.unwrap(), expected, max_relative = 1e-14);
         assert_eq!((found.groups, found.skipped), (4, 0));
     }
@@ -72,7 +72,7 @@ fn ndcg_agrees_with_scikit_learn_on_tied_scores() {
     for (k, expected) in
         [(1, 0.3666666666666667), (3, 0.3791656944917062), (5, 0.532871726015332), (40, 0.6950445284027363)]
     {
-        let found = ndcg(&scores, &grades, &groups, k);
+        let found = ndcg(&scores, &grades, &groups, k, None);
         assert_relative_eq!(found.value.unwrap(), expected, max_relative = 1e-13);
         assert_eq!((found.k, found.groups, found.skipped), (k, 4, 0));
     }
@@ -83,11 +83,11 @@ fn groups_without_an_answer_are_skipped_and_counted() {
     let (scores, labels) = ([0.9, 0.1, 0.5, 0.6, 0.2, 0.3], [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
     // The first ranks its rows wrongly, the second is all positive, the third all negative.
     let groups = [7, 7, 3, 3, u32::MAX, u32::MAX];
-    let found = group_auc(&scores, &labels, &groups, GroupWeighting::default());
+    let found = group_auc(&scores, &labels, &groups, GroupWeighting::default(), None);
     assert_eq!((found.value, found.groups, found.skipped), (Some(0.0), 1, 2));
-    let found = ndcg(&scores, &labels, &groups, 1);
+    let found = ndcg(&scores, &labels, &groups, 1, None);
     assert_eq!((found.value, found.groups, found.skipped), (Some(0.0), 1, 2));
-    let found = ndcg(&scores, &labels, &groups, 0);
+    let found = ndcg(&scores, &labels, &groups, 0, None);
     assert_eq!((found.value, found.groups, found.skipped), (None, 0, 3));
 }
 
@@ -105,31 +105,34 @@ fn groups_in_which_every_order_is_as_good_do_not_lift_ndcg() {
         labels.extend([label; 2]);
         groups.extend([user; 2]);
     }
-    let found = ndcg(&scores, &labels, &groups, 10);
+    let found = ndcg(&scores, &labels, &groups, 10, None);
     assert_relative_eq!(found.value.unwrap(), 1.0 / 3f64.log2(), max_relative = 1e-14);
     assert_eq!((found.groups, found.skipped), (1, 100));
-    let alone = ndcg(&scores[2..], &labels[2..], &groups[2..], 10);
+    let alone = ndcg(&scores[2..], &labels[2..], &groups[2..], 10, None);
     assert_eq!((alone.value, alone.groups, alone.skipped), (None, 0, 100));
 }
 
 #[test]
 fn invalid_scores_and_relevances_are_undefined_and_groups_are_still_counted() {
     let groups = [1, 1, 2];
-    let found = group_auc(&[0.1, f32::NAN, 0.2], &[0.0, 1.0, 1.0], &groups, GroupWeighting::Equal);
+    let found = group_auc(&[0.1, f32::NAN, 0.2], &[0.0, 1.0, 1.0], &groups, GroupWeighting::Equal, None);
     assert_eq!((found.value, found.groups, found.skipped), (None, 1, 1));
     for (score, relevance) in [(f32::NAN, 1.0), (0.5, f32::NAN), (0.5, -1.0), (0.5, f32::INFINITY)] {
-        assert_eq!(ndcg(&[0.1, score, 0.2], &[1.0, relevance, 1.0], &groups, 2).value, None);
+        assert_eq!(ndcg(&[0.1, score, 0.2], &[1.0, relevance, 1.0], &groups, 2, None).value, None);
     }
-    assert_eq!(group_auc(&[], &[], &[], GroupWeighting::Equal).value, None);
-    assert_eq!(ndcg(&[], &[], &[], 10).value, None);
-    assert_eq!(serde_json::to_value(ndcg(&[], &[], &[], 10)).unwrap()["value"], serde_json::Value::Null);
+    assert_eq!(group_auc(&[], &[], &[], GroupWeighting::Equal, None).value, None);
+    assert_eq!(ndcg(&[], &[], &[], 10, None).value, None);
+    assert_eq!(
+        serde_json::to_value(ndcg(&[], &[], &[], 10, None)).unwrap()["value"],
+        serde_json::Value::Null
+    );
 }
 
 #[test]
 fn group_metrics_panic_when_lengths_differ() {
-    let auc = || group_auc(&[0.1, 0.2], &[0.0, 1.0], &[1], GroupWeighting::Equal);
+    let auc = || group_auc(&[0.1, 0.2], &[0.0, 1.0], &[1], GroupWeighting::Equal, None);
     assert!(std::panic::catch_unwind(auc).is_err());
-    assert!(std::panic::catch_unwind(|| ndcg(&[0.1, 0.2], &[0.0, 1.0], &[1], 1)).is_err());
+    assert!(std::panic::catch_unwind(|| ndcg(&[0.1, 0.2], &[0.0, 1.0], &[1], 1, None)).is_err());
 }
 
 #[test]
@@ -137,8 +140,8 @@ fn equal_scores_share_their_gain() {
     // Rank 1 or 2 with even odds: (1 + 1 / log2(3)) / 2.
     let expected = (1.0 + 1.0 / 3f64.log2()) / 2.0;
     for labels in [[1.0, 0.0], [0.0, 1.0]] {
-        assert_relative_eq!(ndcg(&[0.5; 2], &labels, &[0; 2], 2).value.unwrap(), expected);
-        assert_eq!(ndcg(&[0.5; 2], &labels, &[0; 2], 1).value, Some(0.5));
+        assert_relative_eq!(ndcg(&[0.5; 2], &labels, &[0; 2], 2, None).value.unwrap(), expected);
+        assert_eq!(ndcg(&[0.5; 2], &labels, &[0; 2], 1, None).value, Some(0.5));
     }
 }
 
@@ -148,7 +151,7 @@ fn many_rows_are_grouped_as_few_are() {
     let (labels, scores) = (each(label).repeat(64), b().repeat(64));
     let groups: Vec<u32> =
         (0..64 * 40).map(|row: u32| row / 40 * 0x0100_0001 + (row % 40).pow(2) % 7).collect();
-    let found = group_auc(&scores, &labels, &groups, GroupWeighting::Impressions);
+    let found = group_auc(&scores, &labels, &groups, GroupWeighting::Impressions, None);
     assert_relative_eq!(found.value.unwrap(), 0.8232142857142858, max_relative = 1e-13);
     assert_eq!(found.groups, 4 * 64);
 }
@@ -175,7 +178,7 @@ proptest! {
         for group in (0..4).map(|g| g * 1000).filter(|g| groups.contains(g)) {
             let own: Vec<_> = rows.iter().copied().filter(|row| row.3 == group).collect();
             let (scores, labels, ..) = columns(&own);
-            let Some(auc) = auc(&scores, &labels) else {
+            let Some(auc) = auc(&scores, &labels, None) else {
                 counts[1] += 1;
                 continue;
             };
@@ -188,7 +191,7 @@ proptest! {
         }
         let all = [GroupWeighting::Impressions, GroupWeighting::Positives, GroupWeighting::Equal];
         for (at, weighting) in all.into_iter().enumerate() {
-            let found = group_auc(&scores, &labels, &groups, weighting);
+            let found = group_auc(&scores, &labels, &groups, weighting, None);
             prop_assert_eq!([found.groups, found.skipped], counts);
             prop_assert_eq!(found.value.is_some(), counts[0] > 0);
             if let Some(value) = found.value {
@@ -200,10 +203,10 @@ proptest! {
     #[test]
     fn one_group_has_the_auc_of_its_rows(rows in rows()) {
         let (scores, labels, ..) = columns(&rows);
-        let found = group_auc(&scores, &labels, &vec![5; rows.len()], GroupWeighting::Impressions);
-        prop_assert_eq!(found.value.is_some(), auc(&scores, &labels).is_some());
+        let found = group_auc(&scores, &labels, &vec![5; rows.len()], GroupWeighting::Impressions, None);
+        prop_assert_eq!(found.value.is_some(), auc(&scores, &labels, None).is_some());
         if let Some(value) = found.value {
-            assert_relative_eq!(value, auc(&scores, &labels).unwrap(), max_relative = 1e-14);
+            assert_relative_eq!(value, auc(&scores, &labels, None).unwrap(), max_relative = 1e-14);
         }
     }
 
@@ -214,16 +217,16 @@ proptest! {
         turned.rotate_left(rows.len() / 3);
         let ((s, y, r, g), (s2, y2, r2, g2)) = (columns(&rows), columns(&turned));
         let weighting = GroupWeighting::Impressions;
-        prop_assert_eq!(group_auc(&s, &y, &g, weighting), group_auc(&s2, &y2, &g2, weighting));
-        prop_assert_eq!(ndcg(&s, &r, &g, k), ndcg(&s2, &r2, &g2, k));
-        prop_assert_eq!(pr_auc(&s, &y), pr_auc(&s2, &y2));
+        prop_assert_eq!(group_auc(&s, &y, &g, weighting, None), group_auc(&s2, &y2, &g2, weighting, None));
+        prop_assert_eq!(ndcg(&s, &r, &g, k, None), ndcg(&s2, &r2, &g2, k, None));
+        prop_assert_eq!(pr_auc(&s, &y, None), pr_auc(&s2, &y2, None));
     }
 
     #[test]
     fn ranking_by_the_grades_is_best(rows in rows(), k in 1usize..8) {
         let (scores, _, grades, groups) = columns(&rows);
-        let best = ndcg(&grades, &grades, &groups, k);
-        let found = ndcg(&scores, &grades, &groups, k);
+        let best = ndcg(&grades, &grades, &groups, k, None);
+        let found = ndcg(&scores, &grades, &groups, k, None);
         prop_assert_eq!((best.groups, best.skipped), (found.groups, found.skipped));
         if let Some(value) = best.value {
             assert_relative_eq!(value, 1.0, max_relative = 1e-12);
@@ -245,7 +248,7 @@ proptest! {
                 recall += step;
             }
         }
-        match pr_auc(&scores, &labels) {
+        match pr_auc(&scores, &labels, None) {
             Some(found) => assert_relative_eq!(found, area, max_relative = 1e-5),
             None => prop_assert_eq!(positives, 0.0),
         }

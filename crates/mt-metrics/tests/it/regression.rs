@@ -20,13 +20,13 @@ fn the_errors_agree_with_scikit_learn() {
     let noise = |i: u32| (i * 7 % 11) as f32 / 2.0 - 4.0;
     let predictions: Vec<f32> =
         targets.iter().zip(0..).map(|(t, i)| (t + noise(i)).abs().round_ties_even()).collect();
-    let summary = regression_summary(&predictions, &targets);
+    let summary = regression_summary(&predictions, &targets, None);
     assert_eq!(summary.count, 40);
     assert_relative_eq!(summary.mean_target.unwrap(), 11.775, max_relative = 1e-14);
     assert_relative_eq!(summary.mean_prediction.unwrap(), 10.575, max_relative = 1e-14);
     assert_relative_eq!(summary.rmse.unwrap(), 2.1563858652847827, max_relative = 1e-14);
     assert_relative_eq!(summary.mae.unwrap(), 1.725, max_relative = 1e-14);
-    assert_eq!(summary.xauc, xauc(&predictions, &targets));
+    assert_eq!(summary.xauc, xauc(&predictions, &targets, None));
 }
 
 /// By all pairs.
@@ -50,13 +50,13 @@ fn rows() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
 proptest! {
     #[test]
     fn xauc_is_the_share_of_pairs_in_order((predictions, targets) in rows()) {
-        prop_assert_eq!(xauc(&predictions, &targets), pairs_xauc(&predictions, &targets));
+        prop_assert_eq!(xauc(&predictions, &targets, None), pairs_xauc(&predictions, &targets));
     }
 
     #[test]
     fn xauc_of_two_targets_is_auc((scores, targets) in rows()) {
         let labels: Vec<f32> = targets.iter().map(|&t| f32::from(u8::from(t > 0.0))).collect();
-        let (xauc, auc) = (xauc(&scores, &labels), auc(&scores, &labels));
+        let (xauc, auc) = (xauc(&scores, &labels, None), auc(&scores, &labels, None));
         prop_assert_eq!(xauc.is_some(), auc.is_some());
         if let (Some(xauc), Some(auc)) = (xauc, auc) {
             assert_relative_eq!(xauc, auc, max_relative = 1e-14);
@@ -65,8 +65,8 @@ proptest! {
 
     #[test]
     fn the_mean_absolute_error_is_at_most_the_root_of_the_squared((predictions, targets) in rows()) {
-        if let Some(rmse) = rmse(&predictions, &targets) {
-            prop_assert!(mae(&predictions, &targets).unwrap() <= rmse * (1.0 + 1e-14));
+        if let Some(rmse) = rmse(&predictions, &targets, None) {
+            prop_assert!(mae(&predictions, &targets, None).unwrap() <= rmse * (1.0 + 1e-14));
         }
     }
 }
@@ -78,7 +78,7 @@ fn many_rows_have_the_xauc_of_few() {
     let predictions: Vec<f32> = (0..100).map(|i| (i * 53 % 23) as f32).collect();
     let few = pairs_xauc(&predictions, &targets).unwrap();
     assert_relative_eq!(
-        xauc(&predictions.repeat(50), &targets.repeat(50)).unwrap(),
+        xauc(&predictions.repeat(50), &targets.repeat(50), None).unwrap(),
         few,
         max_relative = 1e-14
     );
@@ -86,15 +86,15 @@ fn many_rows_have_the_xauc_of_few() {
 
 #[test]
 fn what_is_undefined_is_none() {
-    let empty = regression_summary(&[], &[]);
+    let empty = regression_summary(&[], &[], None);
     assert_eq!(
         (empty.count, empty.mean_target, empty.rmse, empty.mae, empty.xauc),
         (0, None, None, None, None)
     );
-    let equal = regression_summary(&[1.0, 2.0], &[3.0, 3.0]);
+    let equal = regression_summary(&[1.0, 2.0], &[3.0, 3.0], None);
     assert_eq!((equal.xauc, equal.mae), (None, Some(1.5)));
     for (predictions, targets) in [([1.0, f32::NAN], [1.0, 2.0]), ([1.0, 2.0], [f32::NAN, 2.0])] {
-        let summary = regression_summary(&predictions, &targets);
+        let summary = regression_summary(&predictions, &targets, None);
         assert_eq!((summary.rmse, summary.mae, summary.xauc), (None, None, None));
     }
     assert_eq!(serde_json::to_value(empty).unwrap()["xauc"], serde_json::Value::Null);
@@ -103,6 +103,6 @@ fn what_is_undefined_is_none() {
 #[test]
 fn different_lengths_panic() {
     for metric in [rmse, mae, xauc] {
-        assert!(std::panic::catch_unwind(|| metric(&[1.0, 2.0], &[1.0])).is_err());
+        assert!(std::panic::catch_unwind(|| metric(&[1.0, 2.0], &[1.0], None)).is_err());
     }
 }

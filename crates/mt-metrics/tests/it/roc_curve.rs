@@ -14,7 +14,7 @@ fn area(curve: &[(f64, f64)]) -> f64 {
 
 #[test]
 fn the_curve_steps_up_at_a_positive_and_right_at_a_negative_and_both_at_a_tie() {
-    let curve = roc_curve(&[0.9, 0.8, 0.8, 0.1], &[1.0, 0.0, 1.0, 0.0], 100).unwrap();
+    let curve = roc_curve(&[0.9, 0.8, 0.8, 0.1], &[1.0, 0.0, 1.0, 0.0], 100, None).unwrap();
     assert_eq!(pairs(&curve), [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]);
 }
 
@@ -23,10 +23,10 @@ fn one_class_no_rows_and_nan_have_no_curve() {
     for (scores, labels) in
         [(&[][..], &[][..]), (&[0.5, 0.6], &[1.0, 1.0]), (&[0.5], &[0.0]), (&[f32::NAN, 0.1], &[1.0, 0.0])]
     {
-        assert_eq!(roc_curve(scores, labels, 10), None);
+        assert_eq!(roc_curve(scores, labels, 10, None), None);
     }
-    assert!(std::panic::catch_unwind(|| roc_curve(&[0.5], &[1.0, 0.0], 10)).is_err());
-    assert!(std::panic::catch_unwind(|| roc_curve(&[0.5, 0.1], &[1.0, 0.0], 1)).is_err());
+    assert!(std::panic::catch_unwind(|| roc_curve(&[0.5], &[1.0, 0.0], 10, None)).is_err());
+    assert!(std::panic::catch_unwind(|| roc_curve(&[0.5, 0.1], &[1.0, 0.0], 1, None)).is_err());
 }
 
 proptest! {
@@ -36,10 +36,10 @@ proptest! {
     ) {
         let (scores, labels): (Vec<f32>, Vec<f32>) =
             rows.iter().map(|row| (f32::from(row.0), f32::from(row.1))).unzip();
-        let Some(exact) = auc(&scores, &labels) else { return Ok(()) };
-        let whole = pairs(&roc_curve(&scores, &labels, 10_000).unwrap());
+        let Some(exact) = auc(&scores, &labels, None) else { return Ok(()) };
+        let whole = pairs(&roc_curve(&scores, &labels, 10_000, None).unwrap());
         prop_assert!((area(&whole) - exact).abs() < 1e-12);
-        let thin = pairs(&roc_curve(&scores, &labels, points).unwrap());
+        let thin = pairs(&roc_curve(&scores, &labels, points, None).unwrap());
         prop_assert!(thin.len() <= points);
         prop_assert_eq!((thin[0], thin[thin.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));
         prop_assert!(thin.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1));

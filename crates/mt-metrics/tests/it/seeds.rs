@@ -71,12 +71,12 @@ fn seeds<M: OverRows>(runs: &Runs, judge: impl Fn(&[f32]) -> Option<M>) -> Seeds
 
 fn auc(scores: &[f32]) -> Option<DeLong> {
     let labels: Vec<f32> = (0..40).map(|i| f32::from(u8::from(i * 7 % 10 < 3))).collect();
-    DeLong::new(scores, &labels)
+    DeLong::new(scores, &labels, None)
 }
 
 fn xauc(scores: &[f32]) -> Option<Influence> {
     let targets: Vec<f32> = (0..40u16).map(|i| f32::from(i * 13 % 7)).collect();
-    Influence::xauc(scores, &targets)
+    Influence::xauc(scores, &targets, None)
 }
 
 fn assert_agrees<M: OverRows>(own: &Seeds<M>, other: &Seeds<M>, [d, se, df, p, low]: [f64; 5], own_low: f64) {
@@ -177,7 +177,7 @@ fn a_single_seed_tells_of_rows_alone_and_no_seed_of_nothing() {
     assert_eq!(one.paired(&one).unwrap().p_value, 1.0);
     assert_relative_eq!(one.interval(0.95).unwrap().0, run(1).1.interval(0.95).unwrap().0, epsilon = 1e-12);
     assert!(Seeds::<DeLong>::new(Vec::new()).is_none());
-    let fewer = DeLong::new(&[0.1, 0.2, 0.3, 0.4], &[0.0, 0.0, 1.0, 1.0]).unwrap();
+    let fewer = DeLong::new(&[0.1, 0.2, 0.3, 0.4], &[0.0, 0.0, 1.0, 1.0], None).unwrap();
     assert!(Seeds::new(vec![run(1), (2, fewer.clone())]).is_none());
     assert_eq!(all.paired(&Seeds::new(vec![(1, fewer.clone()), (2, fewer)]).unwrap()), None);
 }
@@ -240,7 +240,7 @@ impl Effects {
     fn differ<M: OverRows + Clone>(
         &self,
         (count, numbers): (usize, Numbers),
-        judge: impl Fn(&[f32], &[f32]) -> Option<M>,
+        judge: impl Fn(&[f32], &[f32], Option<&[f32]>) -> Option<M>,
     ) -> [usize; 2] {
         let (mut draws, mut differ) = (Draws(1), [0; 2]);
         let (common, apart) = match numbers {
@@ -260,7 +260,7 @@ impl Effects {
                         skill * labels[row] + shared[row] + of_rows[row] + self.run * draws.normal()
                     };
                     let scores: Vec<f32> = (0..ROWS).map(score).collect();
-                    (seed, judge(&scores, &labels).expect("both classes"))
+                    (seed, judge(&scores, &labels, None).expect("both classes"))
                 };
                 (first..).zip(&of_seeds).map(run).collect::<Vec<(u64, M)>>()
             });

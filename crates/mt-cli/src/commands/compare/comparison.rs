@@ -18,6 +18,9 @@ pub struct Row {
     pub task: String,
     pub parameters: usize,
     pub seeds: usize,
+    /// Whether rows count by `data.weight` in all metrics.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub weighted: bool,
     /// Mean over the seeds of the test AUC; of a multiclass task the classes' mean, of a regression XAUC.
     pub auc: Option<f64>,
     /// Mean over the seeds of the AUC within groups, if the data has them.
@@ -57,6 +60,13 @@ pub struct Comparison {
     pub baseline: String,
     #[serde(skip)]
     pub over: Over,
+}
+
+impl Comparison {
+    /// Whether rows count by `data.weight` in some task.
+    pub fn weighted(&self) -> bool {
+        self.rows.iter().any(|row| row.weighted)
+    }
 }
 
 fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -111,6 +121,7 @@ pub fn compare(configs: &[Config], trials: &Trials) -> Comparison {
                 task: task.name.clone(),
                 parameters: runs.first().map_or(0, |run| run.parameters),
                 seeds: runs.len(),
+                weighted: runs.iter().any(|run| on_task(&run.test).metrics.weight().is_some()),
                 auc,
                 gauc: of(&|run| on_task(&run.test).gauc.and_then(|gauc| gauc.value)),
                 auc_sd: deviation(runs.iter().filter_map(|run| on_task(&run.test).metrics.ranking())),

@@ -13,13 +13,17 @@ pub enum Ranked {
 
 impl Ranked {
     /// `None` where the metric is undefined, as on rows of one class.
-    pub fn new(task: &Task, Scored { predictions, labels, .. }: &Scored) -> Option<Self> {
+    pub fn new(task: &Task, rows: &Scored) -> Option<Self> {
+        let Scored { predictions, labels, .. } = rows;
+        let weights = rows.weights.as_deref();
         match task.kind {
-            TaskKind::Binary | TaskKind::BinarySoftmax => DeLong::new(predictions, labels).map(Self::Auc),
-            TaskKind::Multiclass { classes } => {
-                Influence::macro_auc(predictions, labels, classes as usize).map(Self::Other)
+            TaskKind::Binary | TaskKind::BinarySoftmax => {
+                DeLong::new(predictions, labels, weights).map(Self::Auc)
             }
-            TaskKind::Regression => Influence::xauc(predictions, labels).map(Self::Other),
+            TaskKind::Multiclass { classes } => {
+                Influence::macro_auc(predictions, labels, classes as usize, weights).map(Self::Other)
+            }
+            TaskKind::Regression => Influence::xauc(predictions, labels, weights).map(Self::Other),
         }
     }
 }

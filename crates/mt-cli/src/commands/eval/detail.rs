@@ -18,7 +18,7 @@ pub struct Details {
     /// NDCG@k within the groups of `data.group`; of binary tasks and regressions.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
     ndcg: Option<Vec<(String, GroupNdcg)>>,
-    /// Predicted against observed, in bins of equally many rows.
+    /// Predicted against observed, in bins of equally many rows, or equal weight.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
     calibration: Option<Vec<(String, Calibration)>>,
 }
@@ -53,17 +53,19 @@ impl Details {
         }
         let mut details = Self { ndcg: k.map(|_| Vec::new()), calibration: calibration.then(Vec::new) };
         for (t, task) in tasks.iter().enumerate().filter(|(_, task)| classless(task.kind)) {
-            let Scored { predictions, labels, groups } =
-                Scored::new(predictions, table, tasks, t, table.mask());
-            if let (Some(k), Some(groups), Some(all)) = (k, &groups, &mut details.ndcg) {
-                all.push((task.name.clone(), ndcg(&predictions, &labels, groups, k.get())));
+            let rows = Scored::new(predictions, table, tasks, t, table.mask());
+            let (predictions, labels, weights) = (&rows.predictions, &rows.labels, rows.weights.as_deref());
+            if let (Some(k), Some(groups), Some(all)) = (k, &rows.groups, &mut details.ndcg) {
+                all.push((task.name.clone(), ndcg(predictions, labels, groups, k.get(), weights)));
             }
             if let Some(all) = &mut details.calibration {
                 let of_task = match task.kind {
                     TaskKind::Regression => Calibration::Regression {
-                        bins: regression_table(&predictions, &labels, CALIBRATION_BINS),
+                        bins: regression_table(predictions, labels, CALIBRATION_BINS, weights),
                     },
-                    _ => Calibration::Binary(calibration_table(&predictions, &labels, CALIBRATION_BINS)),
+                    _ => {
+                        Calibration::Binary(calibration_table(predictions, labels, CALIBRATION_BINS, weights))
+                    }
                 };
                 all.push((task.name.clone(), of_task));
             }

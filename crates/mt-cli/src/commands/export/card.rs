@@ -6,7 +6,7 @@ use mt_models::{Link, Predictor, Signature, TableFormat, TaskKind, count, invent
 use mt_train::Config;
 
 use super::Quality;
-use crate::report::{Grid, metric_grids, thousands};
+use crate::report::{Grid, WEIGHTED, metric_grids, thousands};
 
 /// The card in Markdown.
 pub fn text(
@@ -70,6 +70,9 @@ pub fn text(
         line(format!("## Metrics on the {rows} rows\n"));
         for grid in metric_grids(after) {
             line(grid.markdown() + "\n");
+        }
+        if after.weighted() {
+            line(format!("The {WEIGHTED}.\n"));
         }
     }
     line("## Use\n".to_owned());

@@ -23,6 +23,9 @@ pub struct Report {
     pub name: String,
     /// What trials are judged by, on the validation rows.
     pub metric: String,
+    /// Whether rows count by `data.weight` in what is judged and compared.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub weighted: bool,
     /// Number of the best trial; 0 if nothing beats the configuration as it is.
     pub best: usize,
     /// What it sets.
@@ -74,7 +77,8 @@ impl<'a> Findings<'a> {
             let (folder, seed) = (plan.folder.display(), base.train.seed.wrapping_add(1));
             format!("mt compare {folder}/config.yaml {folder}/best.yaml --set train.seed={seed} --seeds 3")
         });
-        let report = Report { name, metric, best, test, compare, trials, set };
+        let weighted = base.data.weight.is_some();
+        let report = Report { name, metric, weighted, best, test, compare, trials, set };
         Ok(Self { plan, best: plan.config(&report.set)?, report })
     }
 
@@ -106,9 +110,13 @@ impl<'a> Findings<'a> {
     }
 
     fn verdict(&self) -> String {
+        let rows = match self.report.weighted {
+            true => "the validation rows, weighted by data.weight",
+            false => "the validation rows",
+        };
         match self.report.best {
-            0 => "best on the validation rows: the configuration as it is (trial 0)".into(),
-            best => format!("best on the validation rows: trial {best}, {}", self.report.set.join(" ")),
+            0 => format!("best on {rows}: the configuration as it is (trial 0)"),
+            best => format!("best on {rows}: trial {best}, {}", self.report.set.join(" ")),
         }
     }
 
