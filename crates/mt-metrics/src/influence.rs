@@ -109,7 +109,7 @@ impl Influence {
             return None;
         }
         let of_class = |class: usize| {
-            let scores: Vec<f32> = probabilities[class..].iter().step_by(classes).copied().collect();
+            let scores: Vec<f32> = probabilities.iter().skip(class).step_by(classes).copied().collect();
             let came: Vec<f32> = indices.iter().map(|&index| f32::from(u8::from(index == class))).collect();
             let delong = DeLong::new(&scores, &came, present.weights())?;
             let placed = |class: usize, placements: &[f64]| -> Vec<f64> {

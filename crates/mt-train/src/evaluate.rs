@@ -171,7 +171,7 @@ impl Evaluation {
 
     /// Whether rows count by their weights in some task.
     pub fn weighted(&self) -> bool {
-        let of = |task: &TaskEvaluation| task.metrics.weight().or(task.everywhere?.weight());
+        let of = |task: &TaskEvaluation| task.metrics.weight().or_else(|| task.everywhere?.weight());
         self.tasks.iter().any(|(_, task)| of(task).is_some())
     }
 

@@ -27,6 +27,7 @@ mod serving_log;
 mod support;
 mod sweeping;
 mod training;
+mod weighing;
 
 use mt_data::testing as parquet_writer;
 use mt_predict::testing as c;

@@ -10,3 +10,6 @@ mod regression;
 mod roc_curve;
 mod seeds;
 mod undefined;
+mod weights;
+mod weights_error;
+mod weights_golden;
