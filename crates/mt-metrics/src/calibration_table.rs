@@ -72,6 +72,7 @@ pub fn calibration_table(
 
 /// Rows of a regression with neighbouring predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RegressionBin {
     /// Number of rows, at least 1.
     pub count: usize,

@@ -203,7 +203,7 @@ fn relative<W: Weight>(class: &[(u64, W)]) -> Vec<f64> {
     relative
 }
 
-/// Of two models' values, each with their mean; `None` for fewer than two values.
+/// Of two models' values, each with their mean; `None` for fewer than two values, or one that has all weight.
 fn sample_covariance(
     (xs, x_mean): (&[f64], f64),
     (ys, y_mean): (&[f64], f64),
@@ -219,5 +219,6 @@ fn sample_covariance(
             products.zip(weights).map(|(product, weight)| product * moved(weight).powi(2)).sum()
         }
     };
-    (xs.len() > 1).then(|| sum / (count - 1.0))
+    // A row beside which the others weigh nothing cannot be left out.
+    (xs.len() > 1 && sum.is_finite()).then(|| sum / (count - 1.0))
 }

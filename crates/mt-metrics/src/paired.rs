@@ -59,7 +59,8 @@ impl DeLong {
 }
 
 impl Influence {
-    /// The same as [`DeLong::paired`], for the metrics that are here. `None` if the number of rows differs.
+    /// The same as [`DeLong::paired`], for the metrics that are here, of rows with the same weights. `None` if the number of
+    /// rows differs.
     pub fn paired(&self, other: &Self) -> Option<PairedTest> {
         PairedTest::over_rows(self, other)
     }

@@ -117,6 +117,16 @@ proptest! {
 }
 
 #[test]
+fn one_row_with_all_the_weight_has_no_error() {
+    let (scores, labels) = ([0.1, 0.2, 0.3, 0.4], [0.0, 1.0, 0.0, 1.0]);
+    for weight in [1e19, 1e37] {
+        let delong = DeLong::new(&scores, &labels, Some(&[1.0, weight, 1.0, 1.0])).unwrap();
+        assert_relative_eq!(delong.auc(), 0.5, epsilon = 1e-12);
+        assert_eq!((delong.standard_error(), delong.interval(0.95)), (None, None));
+    }
+}
+
+#[test]
 fn models_weighed_unlike_are_not_compared() {
     let (scores, labels) = ([0.1, 0.2, 0.3, 0.4], [0.0, 1.0, 0.0, 1.0]);
     let weighed = |weights: Option<&[f32]>| DeLong::new(&scores, &labels, weights).unwrap();
