@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use candle_core::Device;
 use mt_data::{
-    CsvConfig, DataConfig, Dataset, Fit, Labels, Paths, Progress, Records, Skipped, Table, TableReader,
+    Coverage, CsvConfig, DataConfig, Dataset, Fit, Labels, Paths, Progress, Records, Skipped, Table,
+    TableReader,
 };
 use mt_models::{Check, Manifest, Predictor, Signature};
 use mt_train::{Config, Differences, RunDir, read_identity};
@@ -21,7 +22,18 @@ pub fn load(cfg: &Config, run: Option<&RunDir>, quiet: bool) -> Result<Dataset> 
     let data = mt_train::load(cfg, run, &|progress: Progress| bar.read(&progress))?;
     bar.finish();
     report_skipped(&data.skipped);
+    report(data.coverage.warnings());
     Ok(data)
+}
+
+/// Says on standard error where values match less than in training.
+pub fn report(warnings: impl IntoIterator<Item = String>) {
+    warnings.into_iter().for_each(|warning| note(format_args!("warning: {warning}")));
+}
+
+/// Where what was read matches less than what the model was trained on.
+pub fn report_coverage(coverage: &Coverage, signature: &Signature) {
+    report(signature.coverage.iter().flat_map(|training| coverage.warnings(training)));
 }
 
 /// Says on standard error which inputs may give the labels away.
@@ -176,6 +188,9 @@ pub fn evaluation(
             table.append(block?)?;
         }
         report_skipped(reader.skipped());
+        let mut coverage = Coverage::of(&table, &signature.schema);
+        coverage.add_joins(&reader.joins());
+        report_coverage(&coverage, signature);
         return Ok((name.to_owned(), table));
     }
     // The rows were set aside from the training rows, so all have to be read.
@@ -191,6 +206,10 @@ pub fn evaluation(
             ));
         }
     }
+    let covered = [(data.coverage.test, Part::Test), (data.coverage.valid, Part::Valid)];
+    let covered = covered.into_iter().filter_map(|(covered, of)| Some((covered?, of)));
+    let own = covered.max_by_key(|&(_, of)| of == part);
+    own.iter().for_each(|(covered, _)| report_coverage(covered, signature));
     let test = data.test.map(|table| ("test".to_owned(), table));
     let valid = data.valid.map(|table| ("valid".to_owned(), table));
     let none = || Usage("the run has neither test nor validation rows; name some with --data".into());

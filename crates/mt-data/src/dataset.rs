@@ -1,6 +1,7 @@
 //! Everything a training run reads, from its configuration to normalised tables.
 
 use crate::config::{CsvConfig, DataConfig, NumericMissing, Paths, TaskConfig};
+use crate::coverage::{Coverage, JoinCoverage};
 use crate::error::{Error, Result};
 use crate::fields::{self, Encoders};
 use crate::fitted::Fit;
@@ -45,9 +46,35 @@ pub struct Dataset {
     pub mentioned: Vec<Mentioned>,
     /// Bad records that were left out, in all files together.
     pub skipped: Skipped,
+    /// How much of the rows their encoders know, and their side tables.
+    pub coverage: Covered,
     /// Per task, the best expected AUC any model can have on `test` (on all rows without one); only known for
     /// synthetic data.
     pub bayes_auc: Option<Vec<Option<f64>>>,
+}
+
+/// How much of the rows of a data set is known. Rows that `data.split` or a fraction sets aside share the joins of the training
+/// files.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Covered {
+    /// Of the rows to train on.
+    pub train: Coverage,
+    /// Of those to choose the best epoch on.
+    pub valid: Option<Coverage>,
+    /// Of those for the final numbers.
+    pub test: Option<Coverage>,
+}
+
+impl Covered {
+    /// Where validation and test rows match less than those trained on, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        let of = |what: &str, part: &Option<Coverage>| -> Vec<String> {
+            let found = part.iter().flat_map(|part| part.warnings(&self.train));
+            found.map(|warning| format!("{what} rows, {warning}")).collect()
+        };
+        [of("validation", &self.valid), of("test", &self.test)].concat()
+    }
 }
 
 impl Dataset {
@@ -96,19 +123,22 @@ impl Dataset {
         if parts.train.is_empty() {
             return Err(Error::NoRows { what: "train" });
         }
-        let encoders = parts.encoders;
+        let encoders = std::mem::take(&mut parts.encoders);
         if let Some(csv) = &files {
-            let mut part = |paths: &Option<Paths>, what| -> Result<Option<Table>> {
-                let Some(paths) = paths else { return Ok(None) };
-                let required = Labels::Required;
-                let reader = TableReader::open_fitted(paths, data, &schema, tasks, &encoders, required)?;
-                let (table, finished) = read(reader, &schema, what, progress)?;
-                skipped.add(finished.skipped);
-                Ok(Some(table))
-            };
-            parts.valid = part(&csv.valid, "valid")?.or(parts.valid);
-            parts.test = part(&csv.test, "test")?.or(parts.test);
+            let mut part =
+                |paths: &Option<Paths>, what, joins: &mut Vec<JoinCoverage>| -> Result<Option<Table>> {
+                    let Some(paths) = paths else { return Ok(None) };
+                    let required = Labels::Required;
+                    let reader = TableReader::open_fitted(paths, data, &schema, tasks, &encoders, required)?;
+                    let (table, finished) = read(reader, &schema, what, progress)?;
+                    skipped.add(finished.skipped);
+                    *joins = finished.joins;
+                    Ok(Some(table))
+                };
+            parts.valid = part(&csv.valid, "valid", &mut parts.joins[1])?.or(parts.valid);
+            parts.test = part(&csv.test, "test", &mut parts.joins[2])?.or(parts.test);
         }
+        let coverage = parts.coverage(&schema);
         let Parts { mut train, mut valid, mut test, scored, .. } = parts;
         let identity = match fit {
             Fit::As(_) => {
@@ -137,6 +167,7 @@ impl Dataset {
             test,
             mentioned,
             skipped,
+            coverage,
             bayes_auc,
         })
     }
@@ -193,6 +224,8 @@ struct Parts {
     /// The rows that became the test, as they were numbered before.
     scored: Option<Vec<u32>>,
     encoders: Encoders,
+    /// How the rows of each part's files fared with the side tables.
+    joins: [Vec<JoinCoverage>; 3],
 }
 
 impl Parts {
@@ -201,7 +234,8 @@ impl Parts {
         let fractions = data.set_aside();
         if fractions.iter().all(|&fraction| fraction == 0.0) {
             let encoders = Encoders::default();
-            return Parts { train: table, valid: None, test: None, scored: None, encoders };
+            let joins = Default::default();
+            return Parts { train: table, valid: None, test: None, scored: None, encoders, joins };
         }
         let rows = split(table.len() as u32, &fractions, data.split_seed);
         Self::by_rows(table, &rows[0], &rows[1], &rows[2])
@@ -211,7 +245,17 @@ impl Parts {
         let aside = |rows: &[u32]| (!rows.is_empty()).then(|| table.take(rows));
         let (valid, scored, test) = (aside(valid), (!test.is_empty()).then(|| test.to_vec()), aside(test));
         table.retain(train);
-        Parts { train: table, valid, test, scored, encoders: Encoders::default() }
+        Parts { train: table, valid, test, scored, encoders: Encoders::default(), joins: Default::default() }
+    }
+
+    fn coverage(&mut self, schema: &Schema) -> Covered {
+        let [train, valid, test] = std::mem::take(&mut self.joins);
+        let of = |table: &Table, joins| Coverage { joins, ..Coverage::of(table, schema) };
+        Covered {
+            train: of(&self.train, train),
+            valid: self.valid.as_ref().map(|table| of(table, valid)),
+            test: self.test.as_ref().map(|table| of(table, test)),
+        }
     }
 }
 
@@ -228,7 +272,7 @@ fn read_training(
         _ => TableReader::open_data(&csv.train, data, tasks)?,
     };
     let (schema, mentioned) = (reader.schema(), reader.mentioned());
-    let (table, Finished { skipped, interned, parts }) = read(reader, &schema, "train", progress)?;
+    let (table, Finished { skipped, interned, parts, joins }) = read(reader, &schema, "train", progress)?;
     let mut parts = match data.split {
         None => Parts::by_fractions(table, data),
         Some(_) => {
@@ -252,6 +296,7 @@ fn read_training(
     for table in [Some(&mut parts.train), parts.valid.as_mut(), parts.test.as_mut()].into_iter().flatten() {
         recoding.apply(table);
     }
+    parts.joins = [joins.clone(), joins.clone(), joins];
     Ok((schema, Parts { encoders, ..parts }, skipped, mentioned))
 }
 

@@ -119,6 +119,7 @@ fn predictor(folder: &Path, model: &ModelConfig, schema: Schema, encoders: Encod
         missing: MissingPolicy::default(),
         schema,
         encoders,
+        coverage: None,
         seed,
     };
     write_json(&folder.join(Signature::FILE), &signature)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mt_data::{Encoders, Fitted, MissingPolicy, Normalizer, Schema};
+use mt_data::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Manifest;
@@ -37,6 +37,9 @@ pub struct Signature {
     /// Which raw values are missing, and what a missing number is.
     #[serde(default, skip_serializing_if = "MissingPolicy::is_default")]
     pub missing: MissingPolicy,
+    /// How much of its training rows the encoders knew, to compare with what comes; `None` of a model that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     /// Seed of the start values, which table rows that were never trained still have.
     #[serde(default)]
     pub seed: u64,

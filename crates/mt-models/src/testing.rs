@@ -43,6 +43,7 @@ fn signature(seed: u64) -> Signature {
         links: Default::default(),
         targets: Default::default(),
         missing: MissingPolicy { numeric: NumericMissing::Zero, texts: vec![] },
+        coverage: None,
         seed,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mt_data::FieldCoverage;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -11,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::log::LogQueue;
 use crate::models::Model;
+use crate::predict::Answered;
 
 /// All metrics.
 #[derive(Debug)]
@@ -19,6 +21,9 @@ pub(crate) struct Metrics {
     requests: Family<Answer, Counter>,
     seconds: Family<Route, Histogram, Seconds>,
     rows: Family<Named, Counter>,
+    unknown: Family<Field, Counter>,
+    missing: Family<Field, Counter>,
+    values: Family<Field, Counter>,
     loads: Family<Named, Counter>,
     refusals: Family<Named, Counter>,
     versions: Family<Version, Gauge>,
@@ -44,6 +49,12 @@ struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Named {
     model: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Field {
+    model: String,
+    field: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +96,9 @@ impl Metrics {
             requests: Family::default(),
             seconds: Family::new_with_constructor(Seconds),
             rows: Family::default(),
+            unknown: Family::default(),
+            missing: Family::default(),
+            values: Family::default(),
             loads: Family::default(),
             refusals: Family::default(),
             versions: Family::default(),
@@ -96,6 +110,10 @@ impl Metrics {
         registry.register("mt_requests", "Requests answered", metrics.requests.clone());
         registry.register("mt_request_seconds", "From headers to answer", metrics.seconds.clone());
         registry.register("mt_rows", "Rows predicted", metrics.rows.clone());
+        registry.register("mt_field_values", "Values of a field", metrics.values.clone());
+        let help = "Values of a field that the model does not know";
+        registry.register("mt_field_unknown_values", help, metrics.unknown.clone());
+        registry.register("mt_field_missing", "Rows without a value of a field", metrics.missing.clone());
         registry.register("mt_model_loads", "Versions put in service", metrics.loads.clone());
         registry.register("mt_model_refusals", "Bundles that could not be loaded", metrics.refusals.clone());
         registry.register("mt_model_version", "1 for the version in service", metrics.versions.clone());
@@ -118,8 +136,25 @@ impl Metrics {
         self.seconds.get_or_create(&Route { route }).observe(took.as_secs_f64());
     }
 
-    pub fn predicted(&self, model: &Model, rows: usize) {
-        self.rows.get_or_create_owned(&named(model.name())).inc_by(rows as u64);
+    pub fn predicted(&self, model: &Model, answered: &Answered) {
+        self.rows.get_or_create_owned(&named(model.name())).inc_by(answered.rows as u64);
+        let counters = model.fields.get_or_init(|| self.of_fields(model));
+        for (counters, FieldCoverage { values, unknown, missing, .. }) in
+            counters.iter().zip(&answered.fields)
+        {
+            let counted = counters.iter().zip([values, unknown, missing]).filter(|(_, n)| **n > 0);
+            counted.for_each(|(counter, n)| _ = counter.inc_by(*n));
+        }
+    }
+
+    /// The counters of a model's fields: values, unknown ones, rows without one.
+    fn of_fields(&self, model: &Model) -> Vec<[Counter; 3]> {
+        let fields = &model.predictor.signature().schema.fields;
+        let counters = |name: &String| {
+            let of = Field { model: model.name().to_owned(), field: name.clone() };
+            [&self.values, &self.unknown, &self.missing].map(|family| family.get_or_create_owned(&of))
+        };
+        fields.iter().map(|field| counters(&field.name)).collect()
     }
 
     pub fn served(&self, model: &Model, instead_of: Option<&Model>) {

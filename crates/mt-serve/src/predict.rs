@@ -3,7 +3,7 @@
 mod digits;
 mod request;
 
-use mt_data::Formula;
+use mt_data::{FieldCoverage, Formula};
 use mt_models::Predictions;
 use serde::Serialize;
 
@@ -15,6 +15,8 @@ use crate::models::{Buffers, Model};
 pub(crate) struct Answered {
     pub body: Vec<u8>,
     pub rows: usize,
+    /// How much of them each field of the model knows.
+    pub fields: Vec<FieldCoverage>,
     /// Bytes of the JSON in front, where binary tensors follow it.
     pub json: Option<usize>,
 }
@@ -37,7 +39,8 @@ pub(crate) fn answer(model: &Model, body: &[u8], limit: usize) -> Result<Answere
             (Some(k), Some(scores)) => ranked(model, &highest(scores, k)),
             (_, scores) => all(model, predictions, scores.as_deref()),
         };
-        Ok(Answered { body, rows: rows.len(), json: None })
+        let fields = rows.fields().iter().map(FieldCoverage::of).collect();
+        Ok(Answered { body, rows: rows.len(), fields, json: None })
     })
 }
 

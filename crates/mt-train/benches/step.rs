@@ -9,8 +9,8 @@ use std::time::Duration;
 use candle_core::{DType, Device};
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
 use mt_data::{
-    ColumnRef, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric, Schema, Skipped,
-    SparseRows, Table, Task, TaskConfig,
+    ColumnRef, Covered, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric, Schema,
+    Skipped, SparseRows, Table, Task, TaskConfig,
 };
 use mt_layers::{Params, RowOptimizer};
 use mt_models::{InputLayer, ModelConfig, Readout, build};
@@ -76,6 +76,7 @@ fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
         test: None,
         mentioned: Vec::new(),
         skipped: Skipped::default(),
+        coverage: Covered::default(),
         bayes_auc: None,
     };
     let seconds = |cfg: &Config, dir: &Path| -> Result<f64> {

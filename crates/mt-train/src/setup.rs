@@ -129,6 +129,7 @@ fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
         links: cfg.train.links(&data.schema.tasks),
         targets: target::fit(&cfg.train, &data.schema.tasks, &data.train),
         missing: MissingPolicy::of(&cfg.data),
+        coverage: Some(data.coverage.train.clone()),
         seed: cfg.train.seed,
     })
 }

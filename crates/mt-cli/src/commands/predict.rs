@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use mt_data::{FileFormat, Output, Progress};
+use mt_data::{Coverage, FileFormat, Output, Progress};
 
 use self::parts::{Part, Target};
 use self::record::{Done, Made, Record};
@@ -28,6 +28,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let Some(output) = &args.output else {
         let (out, path) = (std::io::stdout(), Path::new(STANDARD_OUTPUT));
         scorer.score(&args.input, out, path, FileFormat::Csv, &|_| ())?;
+        source::report_coverage(&scorer.coverage(), predictor.signature());
         return Ok(());
     };
     let target = parts::plan(&args.input, output, args.format.map(Into::into))?;
@@ -46,7 +47,9 @@ pub fn run(args: &PredictArgs) -> Result<()> {
             into_folder(&scorer, parts, record, args.json, &mut tally)?;
         }
     }
-    tally.report(args, &target)
+    let coverage = scorer.coverage();
+    source::report_coverage(&coverage, predictor.signature());
+    tally.report(args, &target, &coverage)
 }
 
 /// Scores what a part is made of; the number of its rows, `None` if that was stopped.
@@ -111,14 +114,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn report(&self, args: &PredictArgs, target: &Target) -> Result<()> {
+    fn report(&self, args: &PredictArgs, target: &Target, coverage: &Coverage) -> Result<()> {
         let &Tally { started, rows, done, skipped } = self;
         let seconds = started.elapsed().as_secs_f64();
         let rate = rows as f64 / seconds;
         if args.json {
             return print::line(serde_json::json!({
                 "output": args.output, "rows": rows, "parts": done, "parts_skipped": skipped,
-                "seconds": seconds, "rows_per_second": rate,
+                "seconds": seconds, "rows_per_second": rate, "coverage": coverage,
             }));
         }
         // What goes to a file may be a pipe to someone who reads rows.

@@ -4,6 +4,7 @@ mod census;
 mod checkpoints;
 mod comparing;
 mod configuration;
+mod coverage;
 mod data;
 mod doors;
 mod everywhere;

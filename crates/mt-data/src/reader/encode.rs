@@ -28,6 +28,8 @@ pub(super) struct Extra {
     pub labelled: Vec<f32>,
     /// 0 for training, 1 for validation, 2 for the test.
     pub parts: Vec<u8>,
+    /// For each join, the rows without partner.
+    pub lost: Vec<u64>,
 }
 
 /// A value that cannot be used.
@@ -78,6 +80,8 @@ pub(super) fn encode(plan: &Plan, cells: &[Cells<'_>], read: SparseRows, rows: u
     chunk.join();
     let features = chunk.features();
     chunk.fields(&mut extra);
+    let lost = |partners: &Vec<u32>| partners.iter().filter(|&&partner| partner == NONE).count() as u64;
+    extra.lost = chunk.partners.iter().map(lost).collect();
     let weights = chunk.weights();
     let (labels, mask) = chunk.labels(&weights, &mut extra);
     chunk.groups(&mut extra);

@@ -16,13 +16,15 @@ pub(super) struct Known {
     pub groups: Interner,
     /// For each row, 0 for training, 1 for validation, 2 for the test; empty without `data.split`.
     pub parts: Vec<u8>,
+    /// For each join, the rows read and those without partner.
+    pub lost: Vec<(u64, u64)>,
 }
 
 impl Known {
     /// Puts what a plan made of a block's rows beside them. Blocks come in input order, so numbers do not depend on
     /// threads.
     pub fn merge(&mut self, table: Table, extra: Extra, layout: &Layout) -> Result<Table> {
-        let Extra { mut fields, interned, groups, group_values, labelled, parts } = extra;
+        let Extra { mut fields, interned, groups, group_values, labelled, parts, lost } = extra;
         let Some(plan) = &layout.plan else { return Ok(table) };
         for (ids, field) in fields.iter_mut().zip(&plan.fields) {
             let coder = &plan.coders[field.table];
@@ -37,6 +39,10 @@ impl Known {
             }
         }
         self.parts.extend(parts);
+        self.lost.resize(lost.len().max(self.lost.len()), (0, 0));
+        for (all, lost) in self.lost.iter_mut().zip(lost) {
+            *all = (all.0 + table.len() as u64, all.1 + lost);
+        }
         let mut table = table.with_fields(fields)?;
         if plan.restricted {
             table = table.with_labelled(labelled)?;

@@ -46,6 +46,7 @@ pub(crate) use prepare::{Coding, tables};
 pub use records::Records;
 
 use crate::config::{BadRecords, DataConfig};
+use crate::coverage::JoinCoverage;
 use crate::dataset::Progress;
 use crate::error::{Error, Found, Place, Result};
 use crate::fields::Interner;
@@ -112,6 +113,7 @@ pub(crate) struct Finished {
     pub skipped: Skipped,
     pub interned: Vec<Interner>,
     pub parts: Vec<u8>,
+    pub joins: Vec<JoinCoverage>,
 }
 
 impl TableReader {
@@ -142,6 +144,13 @@ impl TableReader {
         &self.skipped
     }
 
+    /// How the rows so far fared with each side table.
+    pub fn joins(&self) -> Vec<JoinCoverage> {
+        let keys = lock(&self.stream).join_keys();
+        let join = |(key, &(rows, without_partner))| JoinCoverage { key, rows, without_partner };
+        keys.into_iter().zip(&self.known.lost).map(join).collect()
+    }
+
     /// As [`skipped`](Self::skipped), when reading is over.
     pub fn into_skipped(self) -> Skipped {
         self.skipped
@@ -154,8 +163,9 @@ impl TableReader {
 
     /// What is left when reading is over.
     pub(crate) fn finish(self) -> Finished {
+        let joins = self.joins();
         let Known { interned, parts, .. } = self.known;
-        Finished { skipped: self.skipped, interned, parts }
+        Finished { skipped: self.skipped, interned, parts, joins }
     }
 
     /// Reads and parses the next blocks, some for each thread.

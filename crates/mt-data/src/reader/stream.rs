@@ -184,6 +184,11 @@ impl Stream {
         &self.mentioned
     }
 
+    /// The key of each side table.
+    pub fn join_keys(&self) -> Vec<String> {
+        self.request.data.join.iter().map(|join| join.key.clone()).collect()
+    }
+
     /// Bytes read so far, before decompression.
     pub fn bytes_done(&self) -> u64 {
         self.bytes_done.load(Ordering::Relaxed)

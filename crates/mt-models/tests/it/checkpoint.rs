@@ -53,6 +53,7 @@ pub fn signature() -> Signature {
         links: Default::default(),
         targets: Default::default(),
         missing: MissingPolicy { numeric: NumericMissing::Mean, texts: vec!["?".into()] },
+        coverage: None,
         seed: 7,
     }
 }

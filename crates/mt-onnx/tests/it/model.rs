@@ -145,6 +145,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         ]
         .into(),
         missing: MissingPolicy { numeric: missing, texts: vec![] },
+        coverage: None,
         seed: 7,
     }
 }

@@ -228,7 +228,7 @@ impl Service {
             let _core = self.large.acquire().await;
             tokio::task::block_in_place(work)
         }?;
-        self.metrics.predicted(&model, answered.rows);
+        self.metrics.predicted(&model, &answered);
         Ok(bytes(answered))
     }
 

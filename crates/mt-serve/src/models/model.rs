@@ -1,10 +1,11 @@
 //! A model that is served.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::Device;
 use mt_data::{Formula, RawRows, TaskKind};
 use mt_models::{Contents, Manifest, Predictions, Predictor, Task};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::Value as Json;
 
 use super::source::{Found, state};
@@ -22,6 +23,8 @@ pub(crate) struct Model {
     pub keys: Vec<(Vec<u8>, std::ops::Range<usize>)>,
     /// The final score of requests that give none.
     pub score: Option<Formula>,
+    /// Counters of its fields, once there was a request.
+    pub fields: OnceLock<Vec<[Counter; 3]>>,
     /// Buffers that no request uses.
     spare: Mutex<Vec<Buffers>>,
 }
@@ -68,7 +71,16 @@ impl Model {
         }
         let score = score.map(|text| Formula::parse(text, &names)).transpose();
         let score = score.map_err(|source| Error::Score { name: found.name.clone(), source })?;
-        Ok(Self { found, version, predictor, names, keys, score, spare: Mutex::default() })
+        Ok(Self {
+            found,
+            version,
+            predictor,
+            names,
+            keys,
+            score,
+            fields: OnceLock::new(),
+            spare: Mutex::default(),
+        })
     }
 
     pub fn name(&self) -> &str {

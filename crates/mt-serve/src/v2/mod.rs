@@ -10,7 +10,7 @@ mod tensor;
 
 pub(crate) use metadata::{Live, Ready, index, metadata, server};
 
-use mt_data::Column;
+use mt_data::{Column, FieldCoverage};
 use serde::Deserialize;
 
 use self::response::Wanted;
@@ -64,7 +64,8 @@ pub(crate) fn answer(
         let outputs = response::outputs(model, predictions, scores.as_deref());
         let (body, json) =
             response::write(model, request.id, &request.outputs, &request.parameters, &outputs)?;
-        Ok(Answered { body, rows: rows.len(), json })
+        let fields = rows.fields().iter().map(FieldCoverage::of).collect();
+        Ok(Answered { body, rows: rows.len(), fields, json })
     })
 }
 

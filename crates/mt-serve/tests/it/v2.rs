@@ -114,3 +114,23 @@ fn tensors_that_do_not_fit_are_named() {
         assert!([400, 413].contains(&status) && error.contains(message), "{body}: {status} {error}");
     }
 }
+
+#[test]
+fn values_that_the_model_does_not_know_are_counted() {
+    let served = Served::new(|_| {});
+    let rows = json!({"rows": [
+        {"age": 1.5, "user": "ann", "seen": ["1", "2"]},
+        {"age": -3, "user": "nobody", "seen": []},
+        {"age": -3},
+    ]});
+    assert_eq!(served.post("/predict", rows.to_string()).status, 200);
+    let text = String::from_utf8(served.get("/metrics").body).expect("text");
+    for expected in [
+        "mt_field_values_total{model=\"m\",field=\"user\"} 2",
+        "mt_field_unknown_values_total{model=\"m\",field=\"user\"} 1",
+        "mt_field_missing_total{model=\"m\",field=\"user\"} 1",
+        "mt_field_missing_total{model=\"m\",field=\"seen\"} 2",
+    ] {
+        assert!(text.lines().any(|line| line == expected), "{expected}\n{text}");
+    }
+}

@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use mt_data::{
-    ColumnRef, CsvConfig, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric, Schema,
-    Skipped, SparseRows, Table, TableReader, TaskConfig,
+    ColumnRef, Covered, CsvConfig, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric,
+    Schema, Skipped, SparseRows, Table, TableReader, TaskConfig,
 };
 use mt_layers::study::{self, MODELS, TASKS, WIDTH};
 use mt_models::{ModelConfig, Predictor};
@@ -202,6 +202,7 @@ fn dataset(rows: usize) -> Result<Dataset> {
         test: None,
         mentioned: Vec::new(),
         skipped: Skipped::default(),
+        coverage: Covered::default(),
         bayes_auc: None,
     })
 }

@@ -4,10 +4,12 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use mt_data::{
-    EncodedRows, FileFormat, Formula, Kept, Labels, Paths, Progress, RowWriter, Table, Task, TaskKind,
+    Coverage, EncodedRows, FileFormat, Formula, Kept, Labels, Paths, Progress, RowWriter, Table, Task,
+    TaskKind,
 };
 use mt_models::Predictor;
 use mt_train::Config;
@@ -32,6 +34,8 @@ pub struct Scorer<'a> {
     score: Option<Formula>,
     /// The columns of numbers.
     columns: Vec<String>,
+    /// How much of all rows so far the model knows.
+    coverage: Mutex<Coverage>,
     /// Ends the work when it is raised.
     pub stop: Option<&'static AtomicBool>,
 }
@@ -60,7 +64,13 @@ impl<'a> Scorer<'a> {
             let name = names[twice];
             return Err(Usage(format!("the output would have two columns named \"{name}\"")).into());
         }
-        Ok(Self { cfg, predictor, keep: &args.keep, score, columns, stop: None })
+        let coverage = Mutex::new(Coverage::new(&predictor.signature().schema));
+        Ok(Self { cfg, predictor, keep: &args.keep, score, columns, coverage, stop: None })
+    }
+
+    /// How much of all rows so far the model knows.
+    pub fn coverage(&self) -> MutexGuard<'_, Coverage> {
+        self.coverage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the predictions of all rows of `inputs` to `out`, which errors call `path`; gives it back with the number
@@ -88,10 +98,12 @@ impl<'a> Scorer<'a> {
             let blocks: Vec<(Table, Kept)> =
                 std::iter::from_fn(next).take(BLOCKS).collect::<Result<_, _>>()?;
             if blocks.is_empty() {
+                self.coverage().add_joins(&reader.joins());
                 return Ok((writer.finish()?, reader.progress().rows));
             }
             let mut rows = self.encode(&writer, &blocks)?.into_iter();
             for (table, kept) in blocks {
+                self.coverage().add(table.fields());
                 writer.write(kept, rows.by_ref().take(table.len().div_ceil(ROWS)))?;
             }
             progress(reader.progress());
