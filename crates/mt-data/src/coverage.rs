@@ -131,30 +131,19 @@ impl Coverage {
         let mut found = Vec::new();
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         for now in &self.fields {
-            let then = training.fields.iter().find(|then| then.field == now.field);
-            let then = |of: fn(&FieldCoverage) -> f64| then.map_or(0.0, of);
-            let kinds: [(&str, fn(&FieldCoverage) -> f64, &str); 2] = [
-                (
-                    "values unknown to the model",
-                    FieldCoverage::unknown_share,
-                    "are they written as in training?",
-                ),
-                (
-                    "rows without a value",
-                    FieldCoverage::missing_share,
-                    "is the column filled, and its partner found?",
-                ),
-            ];
-            for (what, of, hint) in kinds {
-                let (now_share, then_share) = (of(now), then(of));
-                if much(now_share, then_share) {
-                    let (now_share, then_share) = (percent(now_share), percent(then_share));
-                    found.push(format!(
-                        "field {:?}: {now_share} {what}, {then_share} in training; {hint}",
-                        now.field
-                    ));
+            let none = FieldCoverage::default();
+            let then = training.fields.iter().find(|then| then.field == now.field).unwrap_or(&none);
+            let mut compare = |(share, before): (f64, f64), what: &str, hint: &str| {
+                if much(share, before) {
+                    let (share, before) = (percent(share), percent(before));
+                    found
+                        .push(format!("field {:?}: {share} {what}, {before} in training; {hint}", now.field));
                 }
-            }
+            };
+            let unknown = (now.unknown_share(), then.unknown_share());
+            compare(unknown, "values unknown to the model", "are they written as in training?");
+            let missing = (now.missing_share(), then.missing_share());
+            compare(missing, "rows without a value", "is the column filled, and its partner found?");
         }
         for (i, now) in self.joins.iter().enumerate() {
             let then = training.joins.iter().find(|then| then.key == now.key);
