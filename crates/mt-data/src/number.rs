@@ -54,13 +54,23 @@ fn scan_float(text: &[u8], start: usize, delimiter: u8) -> Option<(f32, usize)> 
 
 /// The number that is the whole of `text`.
 pub(crate) fn whole(text: &[u8]) -> Option<f32> {
-    float(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value)
+    let number = float(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value);
+    number.or_else(|| flag(text).map(f32::from))
+}
+
+/// What a truth value is as a number, in the spellings of pandas, of SQL and of JSON.
+fn flag(text: &[u8]) -> Option<u8> {
+    match text.len() {
+        4 => text.eq_ignore_ascii_case(b"true").then_some(1),
+        5 => text.eq_ignore_ascii_case(b"false").then_some(0),
+        _ => None,
+    }
 }
 
 /// As [`whole`], in `f64`.
 pub(crate) fn whole_f64(text: &[u8]) -> Option<f64> {
     if !starts_number(text) {
-        return None;
+        return flag(text).map(f64::from);
     }
     fast_float2::parse::<f64, _>(text).ok().filter(|value| value.is_finite())
 }
@@ -114,6 +124,16 @@ mod tests {
                 assert_eq!(scan(line.as_bytes(), 0, b','), Some((expected, text.len())), "{line:?}");
             }
         }
+    }
+
+    #[test]
+    fn truth_is_1_and_0_however_it_is_written() {
+        for (text, expected) in [("true", 1.0), ("True", 1.0), ("TRUE", 1.0), ("false", 0.0), ("False", 0.0)]
+        {
+            assert_eq!(whole(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(whole_f64(text.as_bytes()), Some(f64::from(expected)), "{text}");
+        }
+        assert!(["t", "yes", "truex", "falsely"].iter().all(|text| whole(text.as_bytes()).is_none()));
     }
 
     #[test]

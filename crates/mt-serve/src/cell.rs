@@ -74,14 +74,18 @@ impl<'de> Visitor<'de> for CellVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.lists {
-            "a number, a text, a list of these or null"
+            "a number, a text, true, false, a list of these or null"
         } else {
-            "a number, a text or null in a list"
+            "a number, a text, true, false or null in a list"
         })
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
         Ok(Cell::Missing)
+    }
+
+    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Self::Value, E> {
+        Ok(Cell::Unsigned(truth.into()))
     }
 
     fn visit_f64<E: de::Error>(self, x: f64) -> Result<Self::Value, E> {

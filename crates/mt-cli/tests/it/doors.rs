@@ -154,3 +154,48 @@ fn labels_of_files_to_be_scored_are_not_looked_at() {
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("field \"click\": expected a number, found \"2024-01-01\""), "{}", said.err);
 }
+
+#[test]
+fn truth_is_the_same_number_through_every_door() {
+    let folder = Folder::new();
+    let truth = |i: u64| (i * 31 % 7) % 2 == 0;
+    let label = |i: u64| truth(i) != i.is_multiple_of(5);
+    let rows = |yes: &str, no: &str| {
+        let cell = |truth| if truth { yes } else { no };
+        let row = |i: u64| format!("{},{},{}\n", cell(label(i)), cell(truth(i)), i % 9);
+        format!("click,flag,x\n{}", (0..120).map(row).collect::<String>())
+    };
+    let config = "
+version: 1
+data: {csv: {train: rows.csv}}
+tasks: [{name: click, label: click}]
+model: {kind: shared-bottom, bottom: [4], tower: [2]}
+train: {epochs: 2, batch_size: 16}
+";
+    folder.write("tiny.yaml", config);
+    let mut expected = None;
+    for (yes, no) in [("1", "0"), ("true", "false"), ("True", "False"), ("TRUE", "FALSE")] {
+        folder.write("rows.csv", rows(yes, no));
+        folder.mt(&["train", "tiny.yaml", "--run-dir", yes]).done();
+        let weights = folder.bytes(&format!("{yes}/checkpoints/epoch-002/weights.safetensors"));
+        assert!(*expected.get_or_insert_with(|| weights.clone()) == weights, "{yes}");
+    }
+    let column = |of: &dyn Fn(u64) -> bool| Column::Bools((0..120).map(|i| Some(of(i))).collect());
+    let columns = [
+        ("click", column(&label)),
+        ("flag", column(&truth)),
+        ("x", Column::Longs((0..120).map(|i| Some(i % 9)).collect())),
+    ];
+    write(folder.path("rows.parquet"), &columns, Form::default());
+    folder.mt(&["train", "tiny.yaml", "--set", "data.csv.train=rows.parquet", "--run-dir", "parquet"]).done();
+    let weights = folder.bytes("parquet/checkpoints/epoch-002/weights.safetensors");
+    assert!(expected == Some(weights), "parquet");
+    folder.mt(&["export", "--run", "1", "--out", "bundle"]).done();
+    let (mut child, address) = serve(&folder);
+    let mut stream = BufReader::new(TcpStream::connect(&address).expect("a connection"));
+    let answers = ["1", "true", "\"True\""]
+        .map(|flag| asked(&mut stream, &format!("{{\"rows\":[{{\"flag\":{flag},\"x\":3}}]}}")));
+    child.kill().expect("is killed");
+    child.wait().expect("has ended");
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}

@@ -31,7 +31,7 @@ fn a_cell_that_is_no_number_is_named_with_its_place() {
         bare("1,2,3\n0,0x1F,3\n"),
         "a.csv:2:3: field \"column 1\": expected a number, found \"0x1F\" (record 2)"
     );
-    for bad in ["nan", "NaN", "inf", "-inf", "infinity", "1e39", "1 2", "--1", "1.2.3", "½", "1_0", "true"] {
+    for bad in ["nan", "NaN", "inf", "-inf", "infinity", "1e39", "1 2", "--1", "1.2.3", "½", "1_0", "yes"] {
         let expected = format!("a.csv:2:3: field \"x\": expected a number, found {bad:?} (record 1)");
         assert_eq!(headed(&format!("l,x\n1,{bad}\n")), expected);
     }

@@ -29,7 +29,7 @@ struct Parameters {
 struct Data<'a>(Vec<Cell<'a>>);
 
 /// The types that columns can have.
-const TYPES: &str = "INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FP32, FP64, BYTES";
+const TYPES: &str = "BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FP32, FP64, BYTES";
 
 impl<'a> Tensor<'a> {
     /// Rows it has.
@@ -97,6 +97,7 @@ impl<'a> Tensor<'a> {
 
     fn decode(&self, bytes: &'a [u8]) -> Result<Vec<Cell<'a>>, Fault> {
         let cells = match self.datatype.as_str() {
+            "BOOL" => numbers(bytes, |[x]| Cell::Unsigned((x != 0).into())),
             "INT8" => numbers(bytes, |x| Cell::Integer(i8::from_le_bytes(x).into())),
             "INT16" => numbers(bytes, |x| Cell::Integer(i16::from_le_bytes(x).into())),
             "INT32" => numbers(bytes, |x| Cell::Integer(i32::from_le_bytes(x).into())),
