@@ -158,7 +158,7 @@ fn labels_of_files_to_be_scored_are_not_looked_at() {
 #[test]
 fn truth_is_the_same_number_through_every_door() {
     let folder = Folder::new();
-    let truth = |i: u64| (i * 31 % 7) % 2 == 0;
+    let truth = |i: u64| (i * 31 % 7).is_multiple_of(2);
     let label = |i: u64| truth(i) != i.is_multiple_of(5);
     let rows = |yes: &str, no: &str| {
         let cell = |truth| if truth { yes } else { no };
