@@ -1,5 +1,6 @@
 //! The command line.
 
+mod looking;
 mod scoring;
 mod searching;
 mod serving;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use self::looking::{InitArgs, StatsArgs};
 pub use self::scoring::PredictArgs;
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
 pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, TargetArg};
@@ -17,7 +19,8 @@ pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, Tar
 #[command(name = "mt", version, about, max_term_width = 100)]
 #[command(after_help = "Examples:
   mt compare configs/quickstart/*.yaml         train four models on generated data and print a table
-  mt train configs/video/2-mmoe.yaml           train one
+  mt init log.csv --label is_click,like        a configuration for a table of your own
+  mt train my.yaml                             train a model
   mt sweep my.yaml --over 'train.dropout=[0, 0.1]'  find a better configuration
   mt eval --run runs/mmoe                      its metrics on the test rows
   mt predict --run runs/mmoe --input rows.csv  probabilities for each row
@@ -37,6 +40,8 @@ pub struct Args {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration for files of your own
+    Init(InitArgs),
     /// Train a model
     Train(TrainArgs),
     /// Evaluate checkpoints of a run
@@ -277,18 +282,6 @@ pub struct SynthArgs {
     /// The file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-}
-
-/// Show statistics.
-#[derive(Debug, clap::Args)]
-pub struct StatsArgs {
-    /// The configuration whose training rows are meant
-    pub config: PathBuf,
-    #[command(flatten)]
-    pub overrides: Overrides,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Measure the speed on this machine.

@@ -85,9 +85,8 @@ pub fn leaks(table: &Table, schema: &Schema) -> Vec<Leak> {
         let present: Vec<usize> =
             (0..rows.len()).filter(|row| sample.mask[row * tasks + number] > 0.0).collect();
         let labels: Vec<f32> = present.iter().map(|row| sample.labels[row * tasks + number]).collect();
-        let positives = labels.iter().filter(|&&label| label > 0.0).count();
         let binary = task.kind.is_binary();
-        if binary && (positives < FEWEST || labels.len() - positives < FEWEST) || labels.len() < 2 * FEWEST {
+        if !is_enough(&labels, binary) {
             continue;
         }
         let mut found = |input: &String, evidence: Option<Evidence>| {
@@ -107,6 +106,27 @@ pub fn leaks(table: &Table, schema: &Schema) -> Vec<Leak> {
         }
     }
     leaks
+}
+
+/// As [`leaks`] looks at a numeric column: `values` and `labels` of the same rows.
+pub(crate) fn is_leak_of_number(values: &[f32], labels: &[f32], binary: bool) -> Option<Evidence> {
+    if !is_enough(labels, binary) {
+        return None;
+    }
+    let equal = is_linear(values, labels, extremes(labels)).then_some(Evidence::Equal);
+    equal.or_else(|| suspicious(values, labels).filter(|_| binary))
+}
+
+/// As [`leaks`] looks at a field of a binary task: `labels` are those of the rows `rows` of `ids`.
+pub(crate) fn is_leak_of_values(ids: &Ids, rows: &[usize], labels: &[f32]) -> Option<Evidence> {
+    if is_enough(labels, true) { target_encoding(ids, rows, labels) } else { None }
+}
+
+/// Whether so many labels say something.
+fn is_enough(labels: &[f32], binary: bool) -> bool {
+    let positives = labels.iter().filter(|&&label| label > 0.0).count();
+    let few = binary && (positives < FEWEST || labels.len() - positives < FEWEST);
+    !few && labels.len() >= 2 * FEWEST
 }
 
 /// Numeric values, each column's together: a search for it in each row took a tenth of a second with 499 columns.

@@ -7,6 +7,7 @@ pub mod eval;
 pub mod explain;
 pub mod export;
 pub mod infer;
+pub mod init;
 pub mod inspect;
 pub mod predict;
 pub mod serve;

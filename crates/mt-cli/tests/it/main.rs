@@ -11,6 +11,7 @@ mod everywhere;
 mod explaining;
 mod export;
 mod fields;
+mod first_hour;
 mod identity;
 mod interruption;
 mod looking;

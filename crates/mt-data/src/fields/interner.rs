@@ -21,6 +21,11 @@ impl Interner {
         self.ends.len()
     }
 
+    /// Bytes of all texts.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The text of this number.
     pub fn text(&self, number: u32) -> &[u8] {
         text(&self.bytes, &self.ends, number)

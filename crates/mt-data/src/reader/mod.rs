@@ -8,6 +8,7 @@ mod cell;
 mod cells;
 mod columns;
 mod encode;
+mod head;
 mod header;
 mod kept;
 mod layout;
@@ -19,9 +20,11 @@ mod parquet;
 mod parse;
 mod plan;
 mod prepare;
+mod record;
 mod records;
 mod row;
 mod rules;
+mod scan;
 mod side;
 mod stream;
 #[cfg(feature = "parquet")]
@@ -38,12 +41,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 pub(crate) use columns::{Columns, Rule};
+pub(crate) use head::head;
 #[cfg(feature = "parquet")]
 pub(crate) use kept::Cells as KeptCells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
 pub(crate) use prepare::{Coding, tables};
 pub use records::Records;
+pub(crate) use scan::{Scan, Sink, Start};
 
 use crate::config::{BadRecords, DataConfig};
 use crate::coverage::JoinCoverage;

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::blocks::{BLOCK, Blocks};
-use super::cell::{Content, count, line_breaks, position, unescape};
+use super::cell::{Content, line_breaks, unescape};
 use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::plan::Origin;
 #[cfg(feature = "parquet")]
 use super::plan::separator_of;
+use super::record::{self, Whereabouts};
 use super::side::{self, Side};
 use super::stream::read_names;
 use crate::config::{DataConfig, Paths};
-use crate::error::{Error, Nearest, Place, Result};
+use crate::error::{Error, Nearest, Result};
 
 /// Some columns of the records of files, as they are written there.
 #[derive(Debug)]
@@ -110,42 +111,13 @@ impl Records {
 
     /// Adds the record at `at`, unless its line is blank; returns where the next one starts.
     fn add(&mut self, text: &[u8], at: usize, delimiter: u8, line: u64, plan: &Joined<'_>) -> Result<usize> {
-        match &text[at..] {
-            [b'\n', ..] => return Ok(at + 1),
-            [b'\r', b'\n', ..] => return Ok(at + 2),
-            _ => {}
+        let blank = record::blank(&text[at..]);
+        if blank > 0 {
+            return Ok(at + blank);
         }
         let mut cells = Vec::with_capacity(plan.own);
-        let mut next = at;
-        let place = |at_cell: usize| {
-            let (lines, column) = position(&text[at..], at_cell - at);
-            Place::Text { path: plan.path.to_owned(), line: line + lines, column: column as u64 + 1 }
-        };
-        let record = self.len() as u64 + 1;
-        loop {
-            let content = Content::at(text, next, delimiter);
-            cells.push(content);
-            if content.bad_quotes {
-                let found = String::from_utf8_lossy(&text[content.start..content.next]).into_owned();
-                let field = format!("column {}", cells.len() - 1).into();
-                let expected = "a closing quote right before the next field".into();
-                let found = crate::error::Found(found);
-                return Err(Error::Field { place: place(content.start), field, expected, found, record });
-            }
-            next = content.next + 1;
-            match text[content.next] {
-                b if b == delimiter => {}
-                b'\r' => {
-                    next += 1;
-                    break;
-                }
-                _ => break,
-            }
-        }
-        if cells.len() != plan.own {
-            let (found, end) = count(text, at, delimiter, plan.own);
-            return Err(Error::Width { place: place(end), expected: plan.own, found, record });
-        }
+        let whereabouts = Whereabouts { path: plan.path, line, record: self.len() as u64 + 1 };
+        let next = record::split(text, at, delimiter, plan.own, &mut cells, whereabouts)?;
         let own = |column: usize, to: &mut Vec<u8>| {
             let Content { start, end, escaped, .. } = cells[column];
             if escaped { unescape(&text[start..end], to) } else { to.extend_from_slice(&text[start..end]) }

@@ -17,6 +17,7 @@ mod parquet_errors;
 #[cfg(feature = "parquet")]
 #[path = "../../src/testing.rs"]
 mod parquet_writer;
+mod profile;
 mod property;
 mod raw;
 mod reading;

@@ -63,6 +63,11 @@ pub(in crate::reader) struct Refused {
 }
 
 impl Refused {
+    /// What is there, in words.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
     /// The same for the column `name` of the file at `path`.
     pub fn error(&self, path: &Path, name: &str) -> Error {
         let (path, column) = (path.to_owned(), name.to_owned());
@@ -102,6 +107,11 @@ impl File {
 
     fn parquet(&self) -> &ParquetMetaData {
         self.metadata.typed.metadata()
+    }
+
+    /// The types of its columns, as they are stored.
+    pub fn types(&self) -> impl Iterator<Item = &DataType> {
+        self.metadata.stored.schema().fields().iter().map(|field| field.data_type())
     }
 
     /// The names of its columns.

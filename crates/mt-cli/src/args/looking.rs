@@ -1,0 +1,39 @@
+//! The arguments of `mt init` and `mt data stats`.
+
+use std::path::PathBuf;
+
+use super::Overrides;
+
+/// Write a configuration for files of one's own.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt init log.csv --label is_click                        writes my.yaml
+  mt init day/*.parquet --label is_click,like,watch_time --out first.yaml
+  mt train my.yaml                                        trains as it is
+
+Looks at the first 10,000 rows of each file (100,000 in all) and writes a configuration with comments: delimiter, header, texts
+that say that a value is missing, numbers, identifiers and categories, lists, the kinds of the labels, what rows are set
+aside, what rows are grouped by, and what was left out and why. It is a beginning: read it.")]
+pub struct InitArgs {
+    /// Text or Parquet files to train on, folders or globs
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Columns to predict, a task each; in a file without names their numbers, from 0
+    #[arg(long, required = true, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// File to write, which must not exist
+    #[arg(long, value_name = "FILE", default_value = "my.yaml")]
+    pub out: PathBuf,
+}
+
+/// Show statistics.
+#[derive(Debug, clap::Args)]
+pub struct StatsArgs {
+    /// The configuration whose training rows are meant
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

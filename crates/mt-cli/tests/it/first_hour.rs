@@ -1,0 +1,168 @@
+//! The first hour with a table of one's own: `mt init` on files of many makes, and what it makes of them trains as it is.
+
+use std::fmt::Write;
+
+use crate::support::Folder;
+
+const NAMES: &str =
+    "request,user_id,city,tags,price,premium,age,shown_at,event_ms,title,clicked,liked,rating,seconds";
+
+/// Rows of [`NAMES`]: identifiers and words as texts, lists, decimals, booleans, ISO times, labels that are -1 where they are not
+/// known, line breaks in quotes. Chance is in them, and no clock.
+fn table(rows: u64, delimiter: &str, header: bool, line_end: &str, missing: &str) -> String {
+    let mut text = if header { NAMES.replace(',', delimiter) + line_end } else { String::new() };
+    let mut state = 7_u64;
+    for row in 0..rows {
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let (user, tag, price) = (draw(90), draw(4), draw(9_000));
+        let clicked = draw(10) < 2 + 2 * (user % 3) + tag;
+        let liked = if clicked { i64::from(draw(4) < tag) } else { -1 };
+        let age = if draw(9) == 0 { missing.to_owned() } else { (18 + user % 50).to_string() };
+        let cells = [
+            format!("r-{row}"),
+            format!("u{user}"),
+            ["Köln", "São Paulo", "東京"][user as usize % 3].to_owned(),
+            format!(
+                "{}|{}",
+                ["cats", "music", "news", "süß"][tag as usize],
+                ["cats", "how to"][draw(2) as usize]
+            ),
+            format!("{}.{:02}", price / 100, price % 100),
+            if draw(3) == 0 { "True" } else { "False" }.to_owned(),
+            age,
+            format!("2026-03-{:02}T12:00:{:02}Z", 1 + row * 20 / rows, row % 60),
+            (1_772_323_200_000 + row * 61_013).to_string(),
+            format!("\"a \"\"title\"\"\nin {row} lines, or two\""),
+            if clicked { "True" } else { "False" }.to_owned(),
+            liked.to_string(),
+            (1 + draw(5)).to_string(),
+            if clicked { format!("{}.5", draw(60) * draw(20)) } else { "0".to_owned() },
+        ];
+        let _ = write!(text, "{}{line_end}", cells.join(delimiter));
+    }
+    text
+}
+
+/// The lines of a configuration without their comments.
+fn bare(yaml: &str) -> Vec<String> {
+    let line = |line: &str| line.split("  #").next().unwrap_or_default().trim_end().to_owned();
+    yaml.lines().map(line).filter(|line| !line.trim_start().starts_with('#') && !line.is_empty()).collect()
+}
+
+#[test]
+fn a_configuration_is_written_that_trains_as_it_is() {
+    let folder = Folder::new();
+    folder.write("log.csv", table(900, ",", true, "\r\n", "NULL"));
+    let init = ["init", "log.csv", "--label", "clicked,liked,rating,seconds"];
+    let said = folder.mt(&init).done();
+    assert_eq!(
+        said,
+        "my.yaml: 4 tasks, 2 numbers, 4 fields, 3 columns left out, by 900 rows\ntrain it with: mt train my.yaml\n"
+    );
+    let yaml = folder.read("my.yaml");
+    let expected = "\
+version: 1
+data:
+  csv:
+    train: \"log.csv\"
+    delimiter: \",\"
+    header: true
+    missing: [\"NULL\"]
+    features:
+    - price
+    - age
+  numeric_missing: mean
+  fields:
+  - {column: user_id}
+  - {column: city}
+  - {column: tags, separator: \"|\"}
+  - {column: premium}
+  group: user_id
+  split:
+    valid: 'event_ms >= 1772356147020 && event_ms < 1772367129360'
+    test: 'event_ms >= 1772367129360'
+tasks:
+- {name: clicked, label: 'clicked == \"True\"'}
+- {name: liked, label: liked, where: 'liked != -1'}
+- {name: rating, label: 'rating - 1', kind: multiclass, classes: 5}
+- {name: seconds, label: seconds, kind: regression}
+model:
+  kind: mmoe
+  experts: 4
+  expert: [64, 32]
+  tower: [16]
+  embedding: {width: 8}
+train:
+  epochs: 10
+  patience: 2
+  batch_size: 64
+  optimizer: {kind: adam, lr: 0.001}";
+    assert_eq!(bare(&yaml).join("\n"), expected);
+    for said in [
+        "#   \"request\"   another value in every row, such as \"r-0\"\n",
+        "#   \"shown_at\"  a time as a text, such as \"2026-03-01T12:00:00Z\": later rows have values that training has not\n",
+        "  # By time, as the model will meet rows that come later: \"event_ms\" (unix milliseconds) from 2026-03-01\n",
+        "    - age    # from 18 to 67, mean ",
+        "  # texts that mean true and false; true ",
+        "-1 says that it is not known\n",
+    ] {
+        assert!(yaml.contains(said), "{said}\n{yaml}");
+    }
+    folder.mt(&[&init[..], &["--out", "again.yaml"]].concat()).done();
+    assert_eq!(folder.read("again.yaml"), yaml, "the same files give the same configuration");
+    folder.refuses(&init, 2, "my.yaml is there already; name another file with --out");
+    assert_eq!(folder.read("my.yaml"), yaml);
+    folder.mt(&["train", "my.yaml", "--set", "train.epochs=2"]).done();
+    folder.mt(&["eval", "--run", "runs/my"]).done();
+}
+
+#[test]
+fn files_of_other_makes_are_found_out() {
+    let folder = Folder::new();
+    folder.write("semicolons.txt", table(300, ";", true, "\n", "N/A"));
+    let hive = table(300, "\u{1}", false, "\n", "\\N").replace('|', "\u{2}");
+    folder.write("hive", hive.replace("\"\"", "").replace("\nin", " in").replace('"', ""));
+    folder.write("tabs.tsv", table(300, "\t", true, "\n", "?"));
+    for (file, label, found) in [
+        ("semicolons.txt", "clicked", ["delimiter: \";\"", "header: true", "missing: [\"N/A\"]"]),
+        ("hive", "10", ["delimiter: \"\\u0001\"", "header: false", "missing: [\"\\\\N\"]"]),
+        ("tabs.tsv", "clicked", ["delimiter: \"\\t\"", "header: true", "missing: [\"?\"]"]),
+    ] {
+        let out = format!("{file}.yaml");
+        folder.mt(&["init", file, "--label", label, "--out", &out]).done();
+        let yaml = folder.read(&out);
+        found.iter().for_each(|line| assert!(yaml.contains(line), "{file}: {line}\n{yaml}"));
+        assert!(
+            yaml.contains("alone gives AUC 1.0000"),
+            "{file}: `liked` is -1 where nothing was clicked\n{yaml}"
+        );
+        folder.mt(&["train", &out, "--set", "train.epochs=1"]).done();
+    }
+    let yaml = folder.read("hive.yaml");
+    assert!(yaml.contains("{column: 3, separator: \"\\u0002\"}"), "{yaml}");
+    assert!(yaml.contains("- {name: column_10, label: '`column 10` == \"True\"'}"), "{yaml}");
+    assert!(yaml.contains("valid: '`column 8` >= "), "{yaml}");
+}
+
+#[test]
+fn what_cannot_be_begun_with_is_said() {
+    let folder = Folder::tiny();
+    let init = |label| ["init", "rows.csv", "--label", label];
+    folder.refuses(&init("likd"), 2, "--label: no column \"likd\" in rows.csv; did you mean \"liked\"?");
+    folder.refuses(&init("liked,liked"), 2, "--label names \"liked\" twice");
+    folder.write("texts.csv", "x,y,z\n1,red,0\n2,green,0\n3,blue,0\n");
+    let of = |label| ["init", "texts.csv", "--label", label];
+    folder.refuses(
+        &of("y"),
+        2,
+        "--label y: expected numbers or two texts, found \"blue\", \"green\", \"red\"; leave it out here, and write a task by \
+         hand, such as {name: y, label: 'y == \"blue\"'}",
+    );
+    folder.refuses(&of("z"), 2, "--label z: 0 in each of 3 rows: there is nothing to learn");
+    folder.write("notes.txt", "one\ntwo\n");
+    let message = "notes.txt:1:1: no delimiter found: none of a comma, tab, semicolon, \"|\" and \"\\x01\" makes records of one width";
+    folder.refuses(&["init", "notes.txt", "--label", "one"], 1, message);
+}

@@ -1,0 +1,151 @@
+//! Whole numbers that count time from the beginning of 1970, and dates as texts.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// In what a number counts time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Unit {
+    /// Days since 1970-01-01.
+    Days,
+    /// Unix seconds.
+    Seconds,
+    /// Thousandths of a second.
+    Milliseconds,
+    /// Millionths of a second.
+    Microseconds,
+    /// Billionths of a second.
+    Nanoseconds,
+    /// No count at all: the digits of a date, as 20220429.
+    Digits,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unit::Days => "days since 1970",
+            Unit::Seconds => "unix seconds",
+            Unit::Milliseconds => "unix milliseconds",
+            Unit::Microseconds => "unix microseconds",
+            Unit::Nanoseconds => "unix nanoseconds",
+            Unit::Digits => "dates such as 20220429",
+        })
+    }
+}
+
+/// Units of those that count parts of a day.
+const COUNTS: [(Unit, i128); 4] = [
+    (Unit::Seconds, 1),
+    (Unit::Milliseconds, 1_000),
+    (Unit::Microseconds, 1_000_000),
+    (Unit::Nanoseconds, 1_000_000_000),
+];
+/// Seconds of a day.
+const DAY: i128 = 86_400;
+/// What a log of our days holds: 2000-01-01 to 2099-12-31.
+const YEARS: std::ops::RangeInclusive<i128> = 946_684_800..=4_102_444_799;
+
+impl Unit {
+    /// The unit in which numbers from `least` to `most` are times of this century. Seconds may well be something else.
+    pub(crate) fn of(least: f64, most: f64) -> Option<Self> {
+        let (least, most) = (least as i128, most as i128);
+        if is_date(least) && is_date(most) {
+            return Some(Unit::Digits);
+        }
+        let within = |scale: i128| YEARS.contains(&(least / scale)) && YEARS.contains(&(most / scale));
+        COUNTS.iter().find(|(_, scale)| within(*scale)).map(|(unit, _)| *unit)
+    }
+
+    /// A time as `2026-03-07 14:00:00`, or as a date where it is one.
+    pub fn shown(self, time: i128) -> String {
+        let seconds = match self {
+            Unit::Digits => return format!("{:04}-{:02}-{:02}", time / 10_000, time / 100 % 100, time % 100),
+            Unit::Days => time * DAY,
+            unit => {
+                let scale = COUNTS.iter().find(|(other, _)| *other == unit).map_or(1, |(_, scale)| *scale);
+                time.div_euclid(scale)
+            }
+        };
+        let (year, month, day) = civil(seconds.div_euclid(DAY));
+        let date = format!("{year:04}-{month:02}-{day:02}");
+        if self == Unit::Days {
+            return date;
+        }
+        let second = seconds.rem_euclid(DAY);
+        format!("{date} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+    }
+}
+
+/// Whether a number's digits are a date from 1990 to 2099.
+fn is_date(digits: i128) -> bool {
+    let (year, month, day) = (digits / 10_000, digits / 100 % 100, digits % 100);
+    (1990..=2099).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
+}
+
+/// Year, month and day of a day counted from 1970-01-01, after Hinnant's `civil_from_days`.
+fn civil(days: i128) -> (i128, i128, i128) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
+    (year_of_era + 400 * era + i128::from(month <= 2), month, day)
+}
+
+/// Whether a text is a date or a time as ISO 8601 has it: `2026-03-07`, behind it `T14:00`, with seconds, their parts and a
+/// zone or without; a blank in the place of the `T` as well.
+pub(crate) fn is_iso(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let Some((date, rest)) = text.split_at_checked(10) else { return false };
+    let parts: Vec<&[u8]> = date.split(|&b| b == b'-').collect();
+    let is_date = matches!(parts[..], [y, m, d] if y.len() == 4 && m.len() == 2 && d.len() == 2)
+        && parts.iter().all(|part| digits(part));
+    let Some((b'T' | b't' | b' ', time)) = rest.split_first() else { return is_date && rest.is_empty() };
+    let time = time.strip_suffix(b"Z").or(time.strip_suffix(b" UTC")).unwrap_or(time);
+    let zone = time.iter().rposition(|b| matches!(b, b'+' | b'-')).unwrap_or(time.len());
+    let clock: Vec<&[u8]> = time[..zone].split(|b| matches!(b, b':' | b'.')).collect();
+    let zone = time[zone..].iter().skip(1).all(|&b| b.is_ascii_digit() || b == b':');
+    is_date && zone && (2..=4).contains(&clock.len()) && clock.iter().all(|part| digits(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_times_where_they_are_of_this_century() {
+        let unit = |least: f64| Unit::of(least, least + 1.0);
+        assert_eq!(unit(1_772_892_000.0), Some(Unit::Seconds));
+        assert_eq!(unit(1_772_892_000_123.0), Some(Unit::Milliseconds));
+        assert_eq!(unit(1_772_892_000_123_456.0), Some(Unit::Microseconds));
+        assert_eq!(unit(1_772_892_000_123_456_789.0), Some(Unit::Nanoseconds));
+        assert_eq!(unit(20_260_307.0), Some(Unit::Digits));
+        assert_eq!([unit(17.0), unit(20_261_307.0), unit(9e9)], [None; 3]);
+        assert_eq!(Unit::Milliseconds.shown(1_772_892_000_123), "2026-03-07 14:00:00");
+        assert_eq!(Unit::Days.shown(20_519), "2026-03-07");
+        assert_eq!(Unit::Seconds.shown(951_782_400), "2000-02-29 00:00:00");
+        assert_eq!(Unit::Digits.shown(20_220_429), "2022-04-29");
+    }
+
+    #[test]
+    fn iso_texts_are_recognised() {
+        for text in [
+            "2026-03-07",
+            "2026-03-07T14:00",
+            "2026-03-07 14:00:05",
+            "2026-03-07T14:00:05.123Z",
+            "2026-03-07T14:00:05+01:00",
+            "2026-03-07 14:00:05.5 UTC",
+        ] {
+            assert!(is_iso(text.as_bytes()), "{text}");
+        }
+        for text in ["2026-3-7", "2026-03-07x", "07.03.2026", "2026-03", "abcd-ef-gh", "2026-03-07T", "ü", ""]
+        {
+            assert!(!is_iso(text.as_bytes()), "{text}");
+        }
+    }
+}

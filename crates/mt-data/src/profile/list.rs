@@ -1,0 +1,80 @@
+//! Texts that hold several values, and what stands between these.
+
+use std::collections::BTreeSet;
+
+use super::tally::{Lengths, Tally};
+
+/// What is looked for, the surest first: what separates values is mostly no part of one.
+const SEPARATORS: [u8; 7] = [b'\x02', b'|', b';', b'^', b'#', b',', b' '];
+/// Values of a column that are looked at.
+const LOOKED_AT: usize = 20_000;
+/// So many cells of ten must hold several values.
+const TENTH: u64 = 1;
+/// Bytes of a value that is no sentence.
+const LONGEST: usize = 40;
+
+/// The texts of a column as lists.
+pub(super) struct Lists {
+    pub separator: char,
+    pub lengths: Lengths,
+    /// Values that differ.
+    pub distinct: usize,
+}
+
+/// How the texts of a column are lists, if they are: every one splits into values that are there, they come again, and are
+/// no words of a sentence and no digits of a number.
+pub(super) fn lists(tally: &Tally) -> Option<Lists> {
+    SEPARATORS.into_iter().find_map(|separator| split(tally, separator))
+}
+
+fn split(tally: &Tally, separator: u8) -> Option<Lists> {
+    let (mut lengths, mut several, mut distinct) = (Lengths::default(), 0, BTreeSet::new());
+    let mut decimal = separator == b',';
+    for (text, count) in tally.iter().take(LOOKED_AT) {
+        let mut length = 0;
+        for value in text.split(|&b| b == separator) {
+            let trimmed = value.trim_ascii();
+            let number = !trimmed.is_empty() && trimmed.iter().all(|b| b.is_ascii_digit());
+            let sentence = match separator {
+                b' ' => !number,
+                // "Doe, Jane" is one value.
+                b',' => length > 0 && value.starts_with(b" "),
+                _ => false,
+            };
+            if trimmed.is_empty() || trimmed.len() > LONGEST || sentence {
+                return None;
+            }
+            distinct.insert(trimmed);
+            length += 1;
+        }
+        decimal &= is_decimal(text);
+        several += if length > 1 { count } else { 0 };
+        lengths.add(length, count);
+    }
+    let often = 10 * several >= TENTH * lengths.lists.max(1) && several > 0;
+    // Where each value is there once or twice, there is nothing to learn of it, or it is a part of something.
+    let again = distinct.len() as u64 * 2 <= lengths.values || distinct.len() <= 16;
+    let separator = char::from(separator);
+    (often && again && !decimal).then_some(Lists { separator, lengths, distinct: distinct.len() })
+}
+
+/// Whether a text is a number whose decimals stand behind a comma, or a whole one.
+fn is_decimal(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let parts: Vec<&[u8]> = text.split(|&b| b == b',').collect();
+    parts.len() <= 2 && parts.iter().all(|part| part.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether the numbers of a column have a comma where they should have a point.
+pub(super) fn decimal_commas(tally: &Tally) -> bool {
+    tally.values.len() > 0 && tally.texts > 0 && tally.iter().all(|(text, _)| is_decimal(text))
+}
+
+/// Whether most texts of a column are lists in brackets, as a program prints them.
+pub(super) fn brackets(tally: &Tally) -> bool {
+    let brackets = |text: &[u8]| {
+        matches!((text.first(), text.last()), (Some(b'['), Some(b']')) | (Some(b'{'), Some(b'}')))
+    };
+    let count: u64 = tally.iter().filter(|(text, _)| brackets(text)).map(|(_, count)| count).sum();
+    2 * count > tally.present()
+}

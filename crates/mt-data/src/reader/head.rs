@@ -1,0 +1,45 @@
+//! The first records of a text file under a delimiter that may not be its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::blocks::{BLOCK, Blocks};
+use super::cell::{Content, record_end, unescape};
+use super::header;
+use super::record::blank;
+use crate::error::{Error, Result};
+use crate::storage::Storage;
+
+/// The cells of up to `most` records of the file's first block, its header among them, as far as they are text.
+pub(crate) fn head(storage: &Storage, path: &Path, delimiter: u8, most: usize) -> Result<Vec<Vec<String>>> {
+    let mut blocks = Blocks::open(storage, path, delimiter, BLOCK, Arc::default())?;
+    let mut buffer = Vec::new();
+    let length = blocks.next_into(&mut buffer)?;
+    let text = &buffer[..length];
+    let (mut at, mut records) = (header::bom(text), Vec::new());
+    while at < length && records.len() < most {
+        let skipped = blank(&text[at..]);
+        if skipped > 0 {
+            at += skipped;
+            continue;
+        }
+        let (mut record, mut next) = (Vec::new(), at);
+        loop {
+            let Content { start, end, next: behind, escaped, .. } = Content::at(text, next, delimiter);
+            let mut cell = Vec::new();
+            if escaped {
+                unescape(&text[start..end], &mut cell)
+            } else {
+                cell.extend(&text[start..end])
+            }
+            record.push(String::from_utf8_lossy(&cell).into_owned());
+            if text.get(behind) != Some(&delimiter) {
+                break;
+            }
+            next = behind + 1;
+        }
+        records.push(record);
+        at = record_end(text, at, delimiter);
+    }
+    if records.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(records) }
+}
