@@ -143,14 +143,14 @@ impl Tally {
         };
         if code.is_some_and(|code| code as usize == self.counts.len()) {
             self.counts.push(0);
-            self.parsed.push(whole_f64(text).unwrap_or(f64::NAN));
+            self.parsed.push(number(text));
         }
         let number = match code {
             Some(code) => {
                 self.counts[code as usize] += 1;
                 self.parsed[code as usize]
             }
-            None => whole_f64(text).unwrap_or(f64::NAN),
+            None => number(text),
         };
         self.bytes += text.len() as u64;
         if number.is_nan() {
@@ -161,6 +161,12 @@ impl Tally {
         }
         code.unwrap_or(NO_CODE)
     }
+}
+
+/// A text as a number, NaN where it is none. The words for true and false are words here: what is made of them is said.
+fn number(text: &[u8]) -> f64 {
+    let word = text.first().is_some_and(u8::is_ascii_alphabetic);
+    whole_f64(text).filter(|_| !word).unwrap_or(f64::NAN)
 }
 
 impl Sink for Tally {
