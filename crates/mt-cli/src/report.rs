@@ -19,7 +19,7 @@ impl Grid {
 
     /// Whether a column holds names, which stand on the left.
     pub fn is_name(&self, column: usize) -> bool {
-        column == 0 || self.header[column] == "task"
+        column == 0 || matches!(self.header[column].as_str(), "task" | "holds" | "most often")
     }
 
     fn table(&self, style: TableStyle) -> Table {
@@ -65,6 +65,19 @@ impl Grid {
 /// A number with `digits` decimals, or `-` where it is undefined.
 pub fn number(x: Option<f64>, digits: usize) -> String {
     x.map_or_else(|| "-".into(), |x| format!("{x:.digits$}"))
+}
+
+/// A number with the four digits that matter, and no zeros at its end.
+pub fn short(x: f64) -> String {
+    let digits = match x.abs() {
+        a if a >= 1000.0 || a == 0.0 => 0,
+        a => (3 - a.log10().floor() as i32).clamp(0, 8) as usize,
+    };
+    let text = format!("{x:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
 }
 
 /// A p-value, or nothing where nothing was tested.

@@ -28,9 +28,17 @@ pub struct InitArgs {
 
 /// Show statistics.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt data stats my.yaml                 the training rows of a configuration, as they are read
+  mt data stats log.csv                 what each column of a file seems to hold
+  mt data stats day/ --json             of all files of a folder, text or Parquet
+
+Of files all rows are read. Values of a column are counted one by one up to 65,536; where there are more, distinct is over
+that, and shares are those of the values that were met first.")]
 pub struct StatsArgs {
-    /// The configuration whose training rows are meant
-    pub config: PathBuf,
+    /// The configuration (.yaml) whose training rows are meant, or text or Parquet files, folders or globs
+    #[arg(required = true, value_name = "CONFIG|FILE")]
+    pub what: Vec<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
     /// Print JSON

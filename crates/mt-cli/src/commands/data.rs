@@ -1,11 +1,15 @@
 //! `mt data`.
 
+mod files;
+
+use std::path::Path;
+
 use anyhow::Result;
 use mt_data::census::{Form, Protocol, convert};
 use mt_data::{Stats, synth};
 use mt_train::Config;
 
-use crate::args::{CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs};
+use crate::args::{CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs, Usage};
 use crate::progress::Bar;
 use crate::report::{Grid, number, thousands};
 use crate::{print, source};
@@ -53,7 +57,22 @@ fn generate(args: &SynthArgs) -> Result<()> {
 }
 
 fn stats(args: &StatsArgs) -> Result<()> {
-    let mut cfg = Config::read(&args.config, &args.overrides.set)?;
+    let is_config =
+        |path: &Path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    match &args.what[..] {
+        [config] if is_config(config) => of_config(config, args),
+        what if what.iter().any(|path| is_config(path)) => {
+            Err(Usage("name one configuration, or files without one".to_owned()).into())
+        }
+        _ if !args.overrides.set.is_empty() => {
+            Err(Usage("--set changes a configuration, and there is none".to_owned()).into())
+        }
+        _ => files::stats(args),
+    }
+}
+
+fn of_config(config: &Path, args: &StatsArgs) -> Result<()> {
+    let mut cfg = Config::read(config, &args.overrides.set)?;
     // The columns as they are in the files.
     cfg.data.normalize = mt_data::Normalize::None;
     let data = source::load(&cfg, None, args.json)?;

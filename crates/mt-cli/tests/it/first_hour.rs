@@ -166,3 +166,40 @@ fn what_cannot_be_begun_with_is_said() {
     let message = "notes.txt:1:1: no delimiter found: none of a comma, tab, semicolon, \"|\" and \"\\x01\" makes records of one width";
     folder.refuses(&["init", "notes.txt", "--label", "one"], 1, message);
 }
+
+#[test]
+fn columns_of_files_are_shown_without_a_configuration() {
+    let folder = Folder::new();
+    folder.write("log.csv", table(300, ";", true, "\r\n", "NULL"));
+    let said = folder.mt(&["data", "stats", "log.csv"]).done();
+    let (title, grid) = said.split_once('\n').expect("a title");
+    assert_eq!(title, "300 rows x 14 columns of 1 file: text, ';' between cells, with header");
+    let cells = |name: &str| -> Vec<String> {
+        let line = grid.lines().find(|line| line.starts_with(&format!("│ {name} "))).expect("a line");
+        line.trim_matches('│').split('┆').map(|cell| cell.trim().to_owned()).collect()
+    };
+    assert_eq!(cells("request")[..5], ["request", "unique", "-", "300", "r-0, r-1, r-10"]);
+    assert_eq!(cells("tags")[1], "lists by '|'");
+    assert_eq!(cells("tags")[5], "2, 2 at most");
+    assert!(cells("age")[2].ends_with(" % NULL") && cells("premium")[4].starts_with("False 6"), "{said}");
+    assert_eq!(cells("event_ms")[6..8], ["2026-03-01 00:00:00", "2026-03-01 05:04:02"]);
+    let json = &folder.mt(&["data", "stats", "log.csv", "--json"]).json()[0];
+    assert_eq!((&json["rows"], &json["delimiter"]), (&300.into(), &";".into()));
+    let column = |name: &str| json["columns"].as_array().expect("a list").iter().find(|c| c["name"] == name);
+    let city = column("city").expect("a column");
+    assert_eq!(
+        (&city["kind"], &city["distinct"], &city["more"]),
+        (&"category".into(), &3.into(), &false.into())
+    );
+    assert_eq!(column("tags").expect("a column")["kind"], serde_json::json!({"list": "|"}));
+    // As ever, with a configuration.
+    folder.mt(&["init", "log.csv", "--label", "clicked"]).done();
+    assert!(folder.mt(&["data", "stats", "my.yaml"]).done().contains(" training rows x 2 columns"));
+    folder.refuses(
+        &["data", "stats", "my.yaml", "log.csv"],
+        2,
+        "name one configuration, or files without one",
+    );
+    let set = ["data", "stats", "log.csv", "--set", "train.epochs=1"];
+    folder.refuses(&set, 2, "--set changes a configuration, and there is none");
+}

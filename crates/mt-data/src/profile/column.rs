@@ -37,6 +37,8 @@ pub struct ColumnProfile {
     pub texts: u64,
     /// Of columns of lists.
     pub lists: Option<ListLengths>,
+    /// Values looked at, those of lists one by one: what the counts of [`top`](Self::top) are shares of.
+    pub values: u64,
     #[serde(skip)]
     pub(super) tally: Tally,
 }
@@ -73,7 +75,10 @@ impl ColumnProfile {
             Some(found) => (Kind::Unreadable(found), None),
             None => kind(&name, &tally, unit),
         };
-        let mut values: Vec<(&[u8], u64)> = tally.iter().collect();
+        let mut values: Vec<(&[u8], u64)> = match &lists {
+            Some(lists) => lists.values.iter().map(|(text, count)| (&text[..], *count)).collect(),
+            None => tally.iter().collect(),
+        };
         values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let top = values.iter().take(TOP).map(|(text, count)| (shown(text), *count)).collect();
         let numbers = (tally.numbers.count > 0).then(|| NumberRange {
@@ -84,28 +89,30 @@ impl ColumnProfile {
             whole: tally.numbers.whole,
         });
         let lengths = lists.as_ref().map_or(tally.lists, |lists| lists.lengths);
+        let lengths = (lengths.lists > 0).then_some(lengths);
         let texts_there = NOTHING.iter().zip(tally.nothing).filter(|(_, count)| *count > 0);
         ColumnProfile {
             kind,
             cells: tally.cells,
             missing: tally.missing(),
             missing_texts: texts_there.map(|(text, count)| (*text, count)).collect(),
-            distinct: lists.map_or(tally.values.len(), |lists| lists.distinct),
+            distinct: values.len(),
             more: tally.more,
             top,
             numbers,
             texts: tally.texts,
-            lists: (lengths.lists > 0).then(|| ListLengths {
+            lists: lengths.map(|lengths| ListLengths {
                 mean: lengths.values as f64 / lengths.lists as f64,
                 max: lengths.most,
             }),
+            values: lengths.map_or(tally.present(), |lengths| lengths.values),
             name,
             tally,
         }
     }
 
     /// Its values with their counts, as far as they are counted, in order of appearance.
-    pub fn values(&self) -> impl Iterator<Item = (&[u8], u64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.tally.iter()
     }
 
@@ -131,7 +138,7 @@ impl ColumnProfile {
     /// Its texts that mean true, where each means true or false.
     pub fn truths(&self) -> Vec<String> {
         let means = |text: &String| PAIRS.iter().any(|(yes, _)| text.to_ascii_lowercase() == *yes);
-        let texts = self.values().map(|(text, _)| String::from_utf8_lossy(text).into_owned());
+        let texts = self.iter().map(|(text, _)| String::from_utf8_lossy(text).into_owned());
         if self.kind == Kind::Boolean { texts.filter(means).collect() } else { Vec::new() }
     }
 }

@@ -1,5 +1,7 @@
 //! What a column seems to hold.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::hints;
@@ -42,6 +44,29 @@ pub enum Kind {
     Brackets,
     /// What no column can be read as, in words.
     Unreadable(String),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Empty => "nothing",
+            Kind::Constant => "one value",
+            Kind::Flag => "0 and 1",
+            Kind::Number => "numbers",
+            Kind::Boolean => "true and false",
+            Kind::Category => "category",
+            Kind::Identifier => "identifiers",
+            Kind::List(None) => "lists",
+            Kind::List(Some(separator)) => return write!(f, "lists by {separator:?}"),
+            Kind::Time(unit) => return write!(f, "time, {unit}"),
+            Kind::IsoTime => "time as text",
+            Kind::Unique => "unique",
+            Kind::Text => "sentences",
+            Kind::DecimalComma => "decimal commas",
+            Kind::Brackets => "lists in brackets",
+            Kind::Unreadable(found) => found,
+        })
+    }
 }
 
 /// Pairs of texts that mean true and false, in small letters.

@@ -1,6 +1,6 @@
 //! Texts that hold several values, and what stands between these.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::tally::{Lengths, Tally};
 
@@ -17,8 +17,8 @@ const LONGEST: usize = 40;
 pub(super) struct Lists {
     pub separator: char,
     pub lengths: Lengths,
-    /// Values that differ.
-    pub distinct: usize,
+    /// The values in them, with their counts.
+    pub values: Vec<(Vec<u8>, u64)>,
 }
 
 /// How the texts of a column are lists, if they are: every one splits into values that are there, they come again, and are
@@ -28,7 +28,7 @@ pub(super) fn lists(tally: &Tally) -> Option<Lists> {
 }
 
 fn split(tally: &Tally, separator: u8) -> Option<Lists> {
-    let (mut lengths, mut several, mut distinct) = (Lengths::default(), 0, BTreeSet::new());
+    let (mut lengths, mut several, mut values) = (Lengths::default(), 0, BTreeMap::new());
     let mut decimal = separator == b',';
     for (text, count) in tally.iter().take(LOOKED_AT) {
         let mut length = 0;
@@ -44,7 +44,7 @@ fn split(tally: &Tally, separator: u8) -> Option<Lists> {
             if trimmed.is_empty() || trimmed.len() > LONGEST || sentence {
                 return None;
             }
-            distinct.insert(trimmed);
+            *values.entry(trimmed).or_insert(0) += count;
             length += 1;
         }
         decimal &= is_decimal(text);
@@ -53,9 +53,10 @@ fn split(tally: &Tally, separator: u8) -> Option<Lists> {
     }
     let often = 10 * several >= TENTH * lengths.lists.max(1) && several > 0;
     // Where each value is there once or twice, there is nothing to learn of it, or it is a part of something.
-    let again = distinct.len() as u64 * 2 <= lengths.values || distinct.len() <= 16;
+    let again = values.len() as u64 * 2 <= lengths.values || values.len() <= 16;
     let separator = char::from(separator);
-    (often && again && !decimal).then_some(Lists { separator, lengths, distinct: distinct.len() })
+    let values = values.into_iter().map(|(value, count)| (value.to_vec(), count));
+    (often && again && !decimal).then(|| Lists { separator, lengths, values: values.collect() })
 }
 
 /// Whether a text is a number whose decimals stand behind a comma, or a whole one.

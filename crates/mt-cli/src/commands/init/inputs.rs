@@ -2,8 +2,8 @@
 
 use mt_data::{ColumnProfile, Kind, Profile};
 
-use super::label::{Label, LabelKind, rounded};
-use crate::report::thousands;
+use super::label::{Label, LabelKind};
+use crate::report::{short, thousands};
 
 /// Values of a column from which on rare ones share a row of its table.
 const MANY: usize = 100;
@@ -100,7 +100,7 @@ fn fate(of: &ColumnProfile) -> Fate {
         Kind::List(separator) => {
             let written = separator.unwrap_or_else(|| free_separator(of));
             let lengths = of.lists.map_or(String::new(), |lists| {
-                format!("; {} a list on average, {} at most", rounded(lists.mean), lists.max)
+                format!("; {} a list on average, {} at most", short(lists.mean), lists.max)
             });
             let separator = serde_json::Value::from(written.to_string());
             Fate::Field(format!(", separator: {separator}{encode}"), format!("{values}{lengths}"))
@@ -130,7 +130,7 @@ fn fate(of: &ColumnProfile) -> Fate {
 
 /// A separator that none of the values shown holds.
 fn free_separator(of: &ColumnProfile) -> char {
-    let held = |c: &char| of.values().any(|(text, _)| text.contains(&(*c as u8)));
+    let held = |c: &char| of.iter().any(|(text, _)| text.contains(&(*c as u8)));
     SEPARATORS.into_iter().find(|c| !held(c)).unwrap_or('\x02')
 }
 
@@ -143,17 +143,17 @@ fn values(of: &ColumnProfile) -> String {
 fn missing(of: &ColumnProfile) -> String {
     match of.missing {
         0 => String::new(),
-        n => format!(", missing in {} %", rounded(100.0 * n as f64 / of.cells.max(1) as f64)),
+        n => format!(", missing in {} %", short(100.0 * n as f64 / of.cells.max(1) as f64)),
     }
 }
 
 fn mean(of: &ColumnProfile) -> String {
-    of.numbers.map_or(String::new(), |range| rounded(range.mean))
+    of.numbers.map_or(String::new(), |range| short(range.mean))
 }
 
 fn range(of: &ColumnProfile) -> String {
     let Some(range) = of.numbers else { return String::new() };
-    format!("from {} to {}, mean {}{}", range.min, range.max, rounded(range.mean), missing(of))
+    format!("from {} to {}, mean {}{}", range.min, range.max, short(range.mean), missing(of))
 }
 
 fn first(of: &ColumnProfile) -> String {

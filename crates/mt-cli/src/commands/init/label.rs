@@ -5,6 +5,7 @@ use mt_data::{ColumnProfile, Profile};
 
 use super::yaml::{in_expression, scalar};
 use crate::args::Usage;
+use crate::report::short;
 
 /// The largest number of classes that is guessed.
 const CLASSES: usize = 20;
@@ -107,7 +108,7 @@ impl Label {
                 let tail = range.is_some_and(|range| range.min > -1.0 && range.max > TAIL * range.mean);
                 label.kind = LabelKind::Regression { tail };
                 label.comment = range.map_or(String::new(), |range| {
-                    format!("numbers from {} to {}, mean {}", range.min, range.max, rounded(range.mean))
+                    format!("numbers from {} to {}, mean {}", range.min, range.max, short(range.mean))
                 });
             }
         }
@@ -135,7 +136,7 @@ impl Label {
         let of = &profile.columns[column];
         let name = &of.name;
         let mut values: Vec<(String, u64)> =
-            of.values().map(|(text, count)| (String::from_utf8_lossy(text).into_owned(), count)).collect();
+            of.iter().map(|(text, count)| (String::from_utf8_lossy(text).into_owned(), count)).collect();
         // The rarer one is mostly the event.
         values.sort_by(|a, b| a.1.cmp(&b.1).then(a.0.cmp(&b.0)));
         let truths = of.truths();
@@ -152,7 +153,7 @@ impl Label {
         let count: u64 =
             values.iter().filter(|(text, _)| positives.contains(text)).map(|(_, count)| count).sum();
         let all: u64 = values.iter().map(|(_, count)| count).sum();
-        let share = format!("{} %", rounded(100.0 * count as f64 / all.max(1) as f64));
+        let share = format!("{} %", short(100.0 * count as f64 / all.max(1) as f64));
         let comment = match guessed {
             true => format!("two texts; the rarer one, {share}, is taken for the event: is it?"),
             false => format!("texts that mean true and false; true {share}"),
@@ -183,20 +184,7 @@ fn is_classes(values: &[f64]) -> bool {
 fn share(numbers: &[(f64, u64)], of: f64) -> String {
     let all: u64 = numbers.iter().filter(|(x, _)| *x != -1.0 || of == -1.0).map(|(_, count)| count).sum();
     let count: u64 = numbers.iter().filter(|(x, _)| *x == of).map(|(_, count)| count).sum();
-    format!("{of} in {} %", rounded(100.0 * count as f64 / all.max(1) as f64))
-}
-
-/// Four digits that matter.
-pub fn rounded(x: f64) -> String {
-    let digits = match x.abs() {
-        a if a >= 1000.0 || a == 0.0 => 0,
-        a => (3 - a.log10().floor() as i32).clamp(0, 8) as usize,
-    };
-    let text = format!("{x:.digits$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    format!("{of} in {} %", short(100.0 * count as f64 / all.max(1) as f64))
 }
 
 fn no_label(of: &ColumnProfile) -> String {
