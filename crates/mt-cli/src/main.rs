@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the run failed, 2 usage or configuration, 130 stopped on request.
 
+mod advice;
 mod args;
 mod commands;
 mod device;
@@ -16,6 +17,7 @@ mod source;
 mod stop;
 mod tensorboard;
 mod threads;
+mod yaml;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ use mt_data::{
 use mt_models::{Check, Manifest, Predictor, Signature};
 use mt_train::{Config, Differences, RunDir, read_identity};
 
+use crate::advice;
 use crate::args::{ModelArg, Usage};
 use crate::print::note;
 use crate::progress::Bar;
@@ -19,7 +20,8 @@ use crate::progress::Bar;
 /// left out.
 pub fn load(cfg: &Config, run: Option<&RunDir>, quiet: bool) -> Result<Dataset> {
     let bar = Bar::bytes("reading", quiet);
-    let data = mt_train::load(cfg, run, &|progress: Progress| bar.read(&progress))?;
+    let data = mt_train::load(cfg, run, &|progress: Progress| bar.read(&progress));
+    let data = data.map_err(|error| advice::explain(error, cfg))?;
     bar.finish();
     report_skipped(&data.skipped);
     report(data.coverage.warnings());

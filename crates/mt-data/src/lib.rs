@@ -75,7 +75,7 @@ pub use identity::{Digest, Identity, RowSet};
 pub use leaks::{Evidence, Leak, Mentioned, leaks};
 pub use memory::{gigabytes, physical_memory};
 pub use normalize::{Normalize, Normalizer, Scaling};
-pub use profile::{ColumnProfile, Kind, ListLengths, NumberRange, Profile, Sample};
+pub use profile::{ColumnProfile, Kind, ListLengths, NoNumbers, NumberRange, Profile, Sample};
 pub use raw::{Column, MissingPolicy, RawRows, RowEncoder};
 pub use reader::{Kept, KeptColumns, KeptForm, Labels, Records, Skipped, TableReader};
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};

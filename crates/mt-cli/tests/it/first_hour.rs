@@ -203,3 +203,85 @@ fn columns_of_files_are_shown_without_a_configuration() {
     let set = ["data", "stats", "log.csv", "--set", "train.epochs=1"];
     folder.refuses(&set, 2, "--set changes a configuration, and there is none");
 }
+
+/// The lines that an error says are to be written under a key.
+fn lines_under<'a>(said: &'a str, key: &str) -> Vec<&'a str> {
+    let mut lines = said.lines().skip_while(|line| !line.ends_with(&format!(" under {key}:"))).skip(1);
+    std::iter::from_fn(|| lines.next().filter(|line| line.starts_with("  "))).collect()
+}
+
+#[test]
+fn all_columns_that_are_no_numbers_are_named_at_once_with_what_to_write() {
+    let folder = Folder::new();
+    folder.write("log.csv", table(200, ",", true, "\n", "NULL"));
+    let config = |own: &[&str], beside: &[&str]| {
+        format!(
+            "version: 1\ndata:\n  csv:\n    train: log.csv\n{}{}tasks:\n- {{name: liked, label: liked, where: liked != -1}}\n\
+             model: {{kind: shared-bottom}}\ntrain: {{epochs: 1}}\n",
+            own.iter().map(|line| format!("{line}\n")).collect::<String>(),
+            beside.iter().map(|line| format!("{line}\n")).collect::<String>(),
+        )
+    };
+    folder.write("all.yaml", config(&[], &[]));
+    let said = folder.mt(&["train", "all.yaml"]);
+    assert_eq!(said.code, Some(1));
+    let start = "error: log.csv:2:1: field \"request\": expected a number, found \"r-0\" (record 1)\n8 columns hold \
+                 something else than the numbers that `features: all` makes of them, by the first 200 rows:\n  request   \
+                 unique, such as \"r-0\", \"r-1\", \"r-10\"\n";
+    assert!(said.err.starts_with(start), "{}", said.err);
+    let own = lines_under(&said.err, "data.csv");
+    assert_eq!(own, ["    exclude: [request, shown_at, title]", "    missing: ['NULL']"], "{}", said.err);
+    let beside = lines_under(&said.err, "data");
+    let expected = [
+        "  numeric_missing: mean",
+        "  fields:",
+        "  - {column: user_id}",
+        "  - {column: city}",
+        "  - {column: tags, separator: \"|\"}",
+        "  - {column: premium}",
+        "  - {column: clicked}",
+    ];
+    assert_eq!(beside, expected);
+    // What is to be written makes it one that trains.
+    folder.write("all.yaml", config(&own, &beside));
+    folder.mt(&["train", "all.yaml"]).done();
+    // Listed columns are what was asked for.
+    folder.write("listed.yaml", config(&["    features: [city, price]"], &[]));
+    let said = folder.mt(&["train", "listed.yaml"]);
+    assert_eq!(
+        said.err,
+        "error: log.csv:2:8: field \"city\": expected a number, found \"東京\" (record 1)\n"
+    );
+}
+
+#[test]
+fn lists_of_a_typed_file_are_named_with_the_others() {
+    use crate::parquet_writer::{Column, Form, write};
+    let folder = Folder::new();
+    let list = |i: i64| Some(vec![Some(i), Some(7)]);
+    let columns = [
+        ("like", Column::Longs((0..80).map(|i| Some(i * 3 % 7 % 2)).collect())),
+        ("x", Column::Doubles((0..80).map(|i| Some(f64::from(i) / 3.0)).collect())),
+        ("seen", Column::LongLists((0..80).map(|i| list(i % 5)).collect())),
+        ("tab", Column::Texts((0..80).map(|i| Some(format!("t{}", i % 3))).collect())),
+    ];
+    write(folder.path("rows.parquet"), &columns, Form::default());
+    let config = |beside: &[&str]| {
+        let beside: String = beside.iter().map(|line| format!("{line}\n")).collect();
+        format!(
+            "version: 1\ndata:\n  parquet: {{train: rows.parquet}}\n{beside}tasks: [{{name: like, label: like}}]\nmodel: {{kind: \
+             shared-bottom}}\ntrain: {{epochs: 1}}\n"
+        )
+    };
+    folder.write("all.yaml", config(&[]));
+    let said = folder.mt(&["train", "all.yaml"]);
+    let beside = lines_under(&said.err, "data");
+    assert_eq!(
+        beside,
+        ["  fields:", "  - {column: seen, separator: \"|\"}", "  - {column: tab}"],
+        "{}",
+        said.err
+    );
+    folder.write("all.yaml", config(&beside));
+    folder.mt(&["train", "all.yaml"]).done();
+}

@@ -21,6 +21,7 @@ mod dialect;
 mod hints;
 mod kind;
 mod list;
+mod no_numbers;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -29,10 +30,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use column::{ColumnProfile, ListLengths, NumberRange};
 pub use kind::Kind;
+pub use no_numbers::NoNumbers;
 
 use crate::config::{CsvConfig, Paths};
 use crate::dataset::Progress;
-use crate::error::{Error, Nearest, Result};
+use crate::error::{Error, Nearest, NoFile, Result};
 use crate::leaks::Evidence;
 use crate::reader::{Scan, Start};
 use crate::storage::Storage;
@@ -106,8 +108,12 @@ impl Profile {
         progress: &dyn Fn(Progress),
     ) -> Result<Self> {
         let files = storage.expand(paths)?;
-        let sizes = files.iter().map(|path| Ok(storage.size(path)?.unwrap_or_default()));
-        let bytes_total = sizes.sum::<Result<u64>>()?;
+        // Files are opened more than once; what is looked at in a pipe is gone.
+        let size = |path: &PathBuf| {
+            let pipe = || Error::NoFile(NoFile { path: path.clone(), found: "a pipe" });
+            storage.size(path)?.ok_or_else(pipe)
+        };
+        let bytes_total = files.iter().map(size).sum::<Result<u64>>()?;
         let bytes = Arc::new(AtomicU64::new(0));
         let share = (sample.most / files.len().max(1)).max(1);
         let most = sample.rows.map(|rows| rows.min(share));

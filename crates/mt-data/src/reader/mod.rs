@@ -14,6 +14,7 @@ mod kept;
 mod layout;
 mod matrix;
 mod merge;
+mod named;
 mod open;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -46,6 +47,7 @@ pub(crate) use head::head;
 pub(crate) use kept::Cells as KeptCells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
+pub(crate) use named::schema as schema_of;
 pub(crate) use prepare::{Coding, tables};
 pub use records::Records;
 pub(crate) use scan::{Scan, Sink, Start};

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use mt_data::{ColumnProfile, Profile};
 
-use super::yaml::{in_expression, scalar};
+use super::yaml::in_expression;
 use crate::args::Usage;
 use crate::report::short;
+use crate::yaml::scalar;
 
 /// The largest number of classes that is guessed.
 const CLASSES: usize = 20;

@@ -3,7 +3,8 @@
 use mt_data::{ColumnProfile, Kind, Profile, Unit};
 
 use super::label::Label;
-use super::yaml::{in_expression, scalar};
+use super::yaml::in_expression;
+use crate::yaml::scalar;
 
 /// Rows below which a tenth of them says little.
 const FEW: u64 = 2_000;

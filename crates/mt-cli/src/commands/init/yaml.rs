@@ -9,24 +9,12 @@ use super::inputs::Input;
 use super::label::LabelKind;
 use super::split::Split;
 use crate::report::thousands;
+use crate::yaml::scalar;
 
 /// Characters of a line of comment.
 const WIDTH: usize = 110;
 /// Rows below which batches are small.
 const SMALL: u64 = 20_000;
-
-/// A text as a YAML scalar: plain where nothing can take it for something else.
-pub fn scalar(text: &str) -> String {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word);
-    const RESERVED: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
-    match plain && !RESERVED.contains(&text.to_ascii_lowercase().as_str()) {
-        true => text.to_owned(),
-        // What is in quotes in JSON is in quotes in YAML; without a backslash, the other quotes are easier on the eye.
-        false if !text.contains(['\'', '\\']) && !text.contains(char::is_control) => format!("'{text}'"),
-        false => serde_json::Value::from(text).to_string(),
-    }
-}
 
 /// A column as a key takes it: by name, or in files without names by number.
 pub fn column(profile: &Profile, column: usize) -> String {
