@@ -4,6 +4,7 @@ use super::{ColumnProfile, Kind, Profile, Sample};
 use crate::choice::Features;
 use crate::config::{DataConfig, NumericMissing, TaskConfig};
 use crate::error::Result;
+use crate::number::whole_f64;
 use crate::reader::schema_of;
 
 /// What the first rows of the training files hold in the columns that `features: all` makes numbers of.
@@ -36,10 +37,9 @@ impl NoNumbers {
         let schema = schema_of(path, names, named, data, tasks)?;
         let listed = |text: &[u8]| csv.missing.iter().any(|missing| missing.as_bytes() == text);
         let is_bad = |column: &ColumnProfile| {
-            let stray =
-                |(at, (text, _)): (usize, (&[u8], u64))| column.tally.parsed[at].is_nan() && !listed(text);
+            let stray = |(text, _): (&[u8], u64)| whole_f64(text).is_none() && !listed(text);
             let typed = matches!(column.kind, Kind::List(None) | Kind::Unreadable(_));
-            typed || column.iter().enumerate().any(stray)
+            typed || column.iter().any(stray)
         };
         let numeric = profile.columns.into_iter().filter(|column| schema.numeric.contains(&column.name));
         let fails = data.numeric_missing == NumericMissing::Fail;
