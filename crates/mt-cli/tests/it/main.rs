@@ -16,6 +16,7 @@ mod identity;
 mod interruption;
 mod looking;
 mod output;
+mod own_tables;
 mod parquet;
 // Puts another libm in the place of the dynamic one.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -38,7 +38,7 @@ fn split(tally: &Tally, separator: u8) -> Option<Lists> {
             let sentence = match separator {
                 b' ' => !number,
                 // "Doe, Jane" is one value.
-                b',' => length > 0 && value.starts_with(b" "),
+                b',' => length > 0 && value.first().is_some_and(u8::is_ascii_whitespace),
                 _ => false,
             };
             if trimmed.is_empty() || trimmed.len() > LONGEST || sentence {

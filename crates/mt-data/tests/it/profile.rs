@@ -40,7 +40,7 @@ fn kinds_follow_from_the_values() {
         (&["1 2 3", "2"], 5, Kind::List(Some(' '))),
         (&["\"a,b\"", "c"], 5, Kind::List(Some(','))),
         (&["New York", "Rome"], 5, Kind::Category),
-        (&["\"Doe, Jane\"", "\"Roe, Jim\""], 5, Kind::Category),
+        (&["\"Doe, Jane\"", "\"Roe,\nJim\""], 5, Kind::Category),
         (&["a|", "|b"], 5, Kind::Category),
         (&["\"1,5\"", "\"27,25\""], 5, Kind::DecimalComma),
         (&["\"[1, 2]\"", "\"['a']\""], 5, Kind::Brackets),
