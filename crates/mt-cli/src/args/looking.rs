@@ -11,9 +11,10 @@ use super::Overrides;
   mt init day/*.parquet --label is_click,like,watch_time --out first.yaml
   mt train my.yaml                                        trains as it is
 
-Looks at the first 10,000 rows of each file (100,000 in all) and writes a configuration with comments: delimiter, header, texts
-that say that a value is missing, numbers, identifiers and categories, lists, the kinds of the labels, what rows are set
-aside, what rows are grouped by, and what was left out and why. It is a beginning: read it.")]
+Looks at the first 10,000 rows of each file (100,000 in all) and writes a configuration with
+comments: delimiter, header, texts that say that a value is missing, numbers, identifiers and
+categories, lists, the kinds of the labels, what rows are set aside, what rows are grouped by, and
+what was left out and why. It is a beginning: read it.")]
 pub struct InitArgs {
     /// Text or Parquet files to train on, folders or globs
     #[arg(required = true, value_name = "FILE")]
@@ -33,8 +34,8 @@ pub struct InitArgs {
   mt data stats log.csv                 what each column of a file seems to hold
   mt data stats day/ --json             of all files of a folder, text or Parquet
 
-Of files all rows are read. Values of a column are counted one by one up to 65,536; where there are more, distinct is over
-that, and shares are those of the values that were met first.")]
+Of files all rows are read. Values of a column are counted one by one up to 65,536; where there are
+more, distinct is over that, and shares are those of the values that were met first.")]
 pub struct StatsArgs {
     /// The configuration (.yaml) whose training rows are meant, or text or Parquet files, folders or globs
     #[arg(required = true, value_name = "CONFIG|FILE")]

@@ -85,7 +85,10 @@ impl<'a> Draft<'a> {
             if labels.iter().any(|label| label.column == column) {
                 return Err(Usage(format!("--label names {name:?} twice")).into());
             }
-            labels.push(Label::new(profile, column)?);
+            let mut label = Label::new(profile, column)?;
+            let others: Vec<String> = labels.iter().map(|label| label.task.clone()).collect();
+            label.task = label::unique(&label.task, &others);
+            labels.push(label);
         }
         let split = Split::new(profile, &labels);
         let inputs = Inputs::new(profile, &labels, split.column());

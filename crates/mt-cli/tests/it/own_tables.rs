@@ -149,6 +149,51 @@ fn files_of_other_makes_are_found_out() {
 }
 
 #[test]
+fn names_of_any_make_are_written_so_that_they_are_found() {
+    let folder = Folder::new();
+    // An index without a name, as pandas writes it, and names that YAML, expressions and parameters take for something else.
+    let mut text = ",a.b,a_b,\"user id\",größe,2019,no,x: y,shared,is click,is_click\n".to_owned();
+    let mut state = 7_u64;
+    for row in 0..300 {
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let [click, other] = [draw(3) / 2, draw(7) / 4].map(|bit| if bit == 1 { "yes" } else { "no" });
+        let (user, word) = (draw(29), ["p", "q", "r"][draw(5) as usize % 3]);
+        let size = draw(97) as f64 / 8.0;
+        let _ = writeln!(
+            text,
+            "{row},{word},{word}{},{user},{size},w{},{size},{},{},{click},{other}",
+            draw(2),
+            draw(4),
+            draw(6),
+            draw(2)
+        );
+    }
+    folder.write("odd.csv", text);
+    folder.mt(&["init", "odd.csv", "--label", "is click,is_click,shared"]).done();
+    let yaml = folder.read("my.yaml");
+    for line in [
+        "- 'größe'",
+        "- 'no'",
+        "- {column: 'a.b'}",
+        "- {column: a_b, name: a_b_2}",
+        "- {column: 'user id'}",
+        "- {column: '2019'}",
+        "- {column: 'x: y'}",
+        "group: 'user id'",
+        "- {name: is_click, label: '`is click` == \"yes\"'}",
+        "- {name: is_click_2, label: 'is_click == \"yes\"'}",
+        "- {name: task_shared, label: shared}",
+        "#   \"\"  another value in every row, such as \"0\"",
+    ] {
+        assert!(yaml.contains(line), "{line}\n{yaml}");
+    }
+    folder.mt(&["train", "my.yaml", "--set", "train.epochs=1"]).done();
+}
+
+#[test]
 fn what_cannot_be_begun_with_is_said() {
     let folder = Folder::tiny();
     let init = |label| ["init", "rows.csv", "--label", label];

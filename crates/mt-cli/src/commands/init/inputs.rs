@@ -2,8 +2,9 @@
 
 use mt_data::{ColumnProfile, Kind, Profile};
 
-use super::label::{Label, LabelKind};
+use super::label::{Label, LabelKind, plain, unique};
 use crate::report::{short, thousands};
+use crate::yaml::scalar;
 
 /// Values of a column from which on rare ones share a row of its table.
 const MANY: usize = 100;
@@ -47,11 +48,25 @@ impl Inputs {
             inputs.leave_out_leaks(profile, label);
         }
         inputs.left_out.sort_by_key(|input| input.column);
+        inputs.name_fields(profile);
         let range = |input: &Input| profile.columns[input.column].numbers;
         let scaled: Vec<_> = inputs.numbers.iter().filter_map(range).filter(|r| r.max > 1.0).collect();
         let tails = scaled.iter().filter(|range| range.min >= 0.0 && range.max > 20.0 * range.mean);
         inputs.skewed = 2 * tails.count() > scaled.len();
         inputs
+    }
+
+    /// Fields whose columns' names are alike but for what cannot be part of a name get names of their own.
+    fn name_fields(&mut self, profile: &Profile) {
+        let mut names: Vec<String> = Vec::new();
+        for field in &mut self.fields {
+            let default = plain(&profile.columns[field.column].name);
+            let name = unique(&default, &names);
+            if name != default {
+                field.keys = format!(", name: {}{}", scalar(&name), field.keys);
+            }
+            names.push(name);
+        }
     }
 
     fn leave_out_leaks(&mut self, profile: &Profile, label: &Label) {

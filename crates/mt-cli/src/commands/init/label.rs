@@ -203,7 +203,21 @@ fn no_label(of: &ColumnProfile) -> String {
 
 /// A task's name, of a column's.
 fn task(name: &str) -> String {
+    match plain(name) {
+        name if name == "shared" || name.is_empty() => format!("task_{name}"),
+        name => name,
+    }
+}
+
+/// A column's name as a part of parameter names.
+pub fn plain(name: &str) -> String {
     let reserved = |c: char| c == '.' || c == '/' || c.is_whitespace() || c.is_control();
-    let name: String = name.chars().map(|c| if reserved(c) { '_' } else { c }).collect();
-    if name == "shared" || name.is_empty() { format!("task_{name}") } else { name }
+    name.chars().map(|c| if reserved(c) { '_' } else { c }).collect()
+}
+
+/// A name that none of `others` is: itself, or with a number behind it.
+pub fn unique(name: &str, others: &[String]) -> String {
+    let numbered = (2..).map(|n| format!("{name}_{n}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| !name.is_empty() && !others.contains(name)).unwrap_or_default()
 }
