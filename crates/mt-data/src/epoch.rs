@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::DateTime;
 use serde::Serialize;
 
 /// In what a number counts time.
@@ -69,13 +70,10 @@ impl Unit {
                 time.div_euclid(scale)
             }
         };
-        let (year, month, day) = civil(seconds.div_euclid(DAY));
-        let date = format!("{year:04}-{month:02}-{day:02}");
-        if self == Unit::Days {
-            return date;
-        }
-        let second = seconds.rem_euclid(DAY);
-        format!("{date} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+        let format = if self == Unit::Days { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M:%S" };
+        let moment = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        // Beyond the years that a calendar has, the number itself.
+        moment.map_or_else(|| time.to_string(), |moment| moment.format(format).to_string())
     }
 }
 
@@ -83,17 +81,6 @@ impl Unit {
 fn is_date(digits: i128) -> bool {
     let (year, month, day) = (digits / 10_000, digits / 100 % 100, digits % 100);
     (1990..=2099).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
-}
-
-/// Year, month and day of a day counted from 1970-01-01, after Hinnant's `civil_from_days`.
-fn civil(days: i128) -> (i128, i128, i128) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
-    (year_of_era + 400 * era + i128::from(month <= 2), month, day)
 }
 
 /// Whether a text is a date or a time as ISO 8601 has it: `2026-03-07`, behind it `T14:00`, with seconds, their parts and a

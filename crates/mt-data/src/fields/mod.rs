@@ -34,7 +34,7 @@ pub use ids::Ids;
 pub(crate) use interner::Interner;
 pub use keys::Growing;
 pub(crate) use keys::Numbering;
-pub(crate) use values::FieldCoder;
+pub(crate) use values::{FieldCoder, Memo};
 pub use vocabulary::Vocabulary;
 
 /// Row of values that are not known.

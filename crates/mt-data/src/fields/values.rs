@@ -6,11 +6,39 @@ use crate::schema::{Keep, List};
 use crate::value::Value;
 
 /// How the values of one field are encoded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct FieldCoder<'a> {
     pub coder: &'a Coder,
     pub list: Option<List>,
     pub missing: &'a Missing,
+    /// What has been made of whole numbers in lists.
+    pub memo: Memo,
+}
+
+/// Whole numbers and their codes, each in the slot of its hash: in lists the same ones come again and again, and nothing of
+/// their text is needed then. For as long as codes count in the same list of values.
+#[derive(Debug, Default)]
+pub(crate) struct Memo(Vec<(u64, Option<u32>)>);
+
+impl Memo {
+    /// With their codes the numbers fit the second-level cache.
+    const BITS: u32 = 14;
+
+    /// One that remembers; the default does not.
+    pub fn new() -> Self {
+        Memo(vec![(0, None); 1 << Self::BITS])
+    }
+
+    #[inline]
+    fn slot(&mut self, value: Value<'_>) -> Option<(u64, &mut (u64, Option<u32>))> {
+        let key = match value {
+            Value::Integer(x) => x as u64,
+            Value::Unsigned(x) => x,
+            _ => return None,
+        };
+        let slot = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::BITS);
+        Some((key, self.0.get_mut(slot as usize)?))
+    }
 }
 
 impl FieldCoder<'_> {
@@ -18,7 +46,7 @@ impl FieldCoder<'_> {
     /// the texts of numbers.
     #[inline]
     pub fn encode(
-        &self,
+        &mut self,
         value: Value<'_>,
         numbers: &mut impl Numbering,
         buffer: &mut Vec<u8>,
@@ -37,7 +65,7 @@ impl FieldCoder<'_> {
                     match value.trimmed() {
                         Value::Text([]) => return Err("no empty text in a list"),
                         Value::List(_) => return Err("no list in a list"),
-                        value => ids.rows.push(self.code(value, numbers, buffer)?),
+                        value => ids.rows.push(self.code_in_list(value, numbers, buffer)?),
                     }
                 }
             }
@@ -77,9 +105,28 @@ impl FieldCoder<'_> {
         Ok(())
     }
 
+    #[inline]
+    fn code_in_list(
+        &mut self,
+        value: Value<'_>,
+        numbers: &mut impl Numbering,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u32, &'static str> {
+        if let Some((key, &mut (known, Some(code)))) = self.memo.slot(value)
+            && known == key
+        {
+            return Ok(code);
+        }
+        let code = self.code(value, numbers, buffer)?;
+        if let Some((key, slot)) = self.memo.slot(value) {
+            *slot = (key, Some(code));
+        }
+        Ok(code)
+    }
+
     /// The code of one value.
     #[inline]
-    pub fn code(
+    fn code(
         &self,
         value: Value<'_>,
         numbers: &mut impl Numbering,

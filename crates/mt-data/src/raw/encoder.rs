@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::MissingPolicy;
 use crate::config::NumericMissing;
 use crate::error::{Error, Nearest, Result};
-use crate::fields::{Coder, Encoders, FieldCoder, Ids};
+use crate::fields::{Coder, Encoders, FieldCoder, Ids, Memo};
 use crate::missing::Missing;
 use crate::normalize::{Normalizer, Scaling};
 use crate::rows::Layout;
@@ -142,7 +142,8 @@ impl RowEncoder {
         buffer: &mut Vec<u8>,
         ids: &mut Ids,
     ) -> Result<(), &'static str> {
-        let coder = FieldCoder { coder: &field.coder, list: field.list, missing: &self.missing };
+        let (coder, list, missing) = (&field.coder, field.list, &self.missing);
+        let mut coder = FieldCoder { coder, list, missing, memo: Memo::default() };
         let value = value.trimmed();
         let Some(mut keys) = ids.keys.take() else {
             // A fitted coder of rows numbers nothing.

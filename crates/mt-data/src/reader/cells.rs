@@ -1,7 +1,7 @@
 //! One column of some rows, cell by cell: texts of a block, or typed values.
 
 #[cfg(feature = "parquet")]
-use super::typed::{Lists, Typed};
+use super::typed::Typed;
 use crate::missing::Missing;
 use crate::value::Value;
 
@@ -59,19 +59,6 @@ impl<'a> Cells<'a> {
             }
             #[cfg(feature = "parquet")]
             Cells::Typed(typed) => typed.value(row),
-        }
-    }
-
-    /// Its lists, if they are of whole numbers.
-    #[cfg(feature = "parquet")]
-    pub fn whole_lists(self) -> Option<(&'a Lists, &'a Typed)> {
-        match self {
-            Cells::Typed(Typed::List { lists, values })
-                if matches!(**values, Typed::Signed(_) | Typed::Unsigned(_)) =>
-            {
-                Some((lists, values))
-            }
-            _ => None,
         }
     }
 

@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use super::cells::{Cells, Repeats};
 use super::matrix;
 use super::plan::{FieldPlan, Origin, Plan};
-#[cfg(feature = "parquet")]
-use super::whole_lists::Known;
 use crate::batch::Batch;
 use crate::error::Place;
-use crate::fields::{FieldCoder, Ids, Interner, KNOWN};
+use crate::fields::{FieldCoder, Ids, Interner, KNOWN, Memo};
 use crate::gather::retain_fixed;
 use crate::rows::SparseRows;
 use crate::table::Table;
@@ -244,17 +242,9 @@ impl<'a> Chunk<'a> {
                 continue;
             }
             let numbers = &mut extra.interned[field.table];
-            let encoder = FieldCoder { coder, list: field.list, missing: &plan.missing };
+            let memo = if field.list.is_some() { Memo::new() } else { Memo::default() };
+            let mut encoder = FieldCoder { coder, list: field.list, missing: &plan.missing, memo };
             let mut repeats = self.repeats(field.origin);
-            #[cfg(feature = "parquet")]
-            let mut known = match field.origin {
-                Origin::Kept(k) if field.list.is_some() => {
-                    self.cells[k as usize].whole_lists().map(|column| (column, Known::new()))
-                }
-                _ => None,
-            };
-            #[cfg(not(feature = "parquet"))]
-            let mut known = None::<()>;
             for row in 0..self.rows {
                 if self.is_bad(row) {
                     placeholder(field, &mut ids);
@@ -264,22 +254,11 @@ impl<'a> Chunk<'a> {
                     ids.repeat(earlier);
                     continue;
                 }
-                let encoded = match (&mut known, field.origin) {
-                    #[cfg(feature = "parquet")]
-                    (Some((column, known)), _) => {
-                        known.encode(*column, row, &encoder, numbers, &mut buffer, &mut ids)
-                    }
-                    (_, origin) => {
-                        let value = match origin {
-                            Origin::Kept(k) => self.cells[k as usize].at(row, &mut list),
-                            side => self.value(side, row),
-                        };
-                        encoder
-                            .encode(value, numbers, &mut buffer, &mut ids)
-                            .map_err(|expected| (expected, value))
-                    }
+                let value = match field.origin {
+                    Origin::Kept(k) => self.cells[k as usize].at(row, &mut list),
+                    side => self.value(side, row),
                 };
-                if let Err((expected, value)) = encoded {
+                if let Err(expected) = encoder.encode(value, numbers, &mut buffer, &mut ids) {
                     let found = value.cell();
                     ids.truncate(row);
                     placeholder(field, &mut ids);

@@ -71,10 +71,10 @@ impl KeptColumns {
 
 /// The kept columns of some rows.
 #[derive(Debug)]
-pub struct Kept(pub(crate) Cells);
+pub struct Kept(pub(crate) KeptCells);
 
 #[derive(Debug)]
-pub(crate) enum Cells {
+pub(crate) enum KeptCells {
     /// Of each row a text a column; empty where there is none.
     Text(Records),
     /// What is stored, a column each.
@@ -85,7 +85,7 @@ pub(crate) enum Cells {
 impl Default for Kept {
     /// Nothing.
     fn default() -> Self {
-        Kept(Cells::Text(Records::empty(0)))
+        Kept(KeptCells::Text(Records::empty(0)))
     }
 }
 
@@ -96,9 +96,9 @@ impl Kept {
     /// Where there is no such row.
     pub fn texts(&self, row: usize) -> impl Iterator<Item = &[u8]> {
         let texts = match &self.0 {
-            Cells::Text(records) => Some(records.record(row)),
+            KeptCells::Text(records) => Some(records.record(row)),
             #[cfg(feature = "parquet")]
-            Cells::Stored(_) => None,
+            KeptCells::Stored(_) => None,
         };
         texts.into_iter().flatten()
     }
@@ -159,7 +159,7 @@ pub(super) fn find(wanted: &[String], names: &[String], path: &Path) -> Result<V
 /// delimiters, without blanks and quotes around it.
 pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
     let mut records = Records::empty(columns.len());
-    let Some(last) = columns.iter().copied().max() else { return Kept(Cells::Text(records)) };
+    let Some(last) = columns.iter().copied().max() else { return Kept(KeptCells::Text(records)) };
     let mut starts = vec![0; last + 1];
     let mut at = 0;
     while at < text.len() {
@@ -182,7 +182,7 @@ pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
             at += if text[at] == b'\n' { 1 } else { 2 };
         }
     }
-    Kept(Cells::Text(records))
+    Kept(KeptCells::Text(records))
 }
 
 #[cfg(test)]
@@ -191,7 +191,7 @@ mod tests {
 
     fn rows(text: &str, columns: &[usize]) -> Vec<Vec<String>> {
         let kept = cells(text.as_bytes(), b',', columns);
-        let Cells::Text(records) = &kept.0 else { return Vec::new() };
+        let KeptCells::Text(records) = &kept.0 else { return Vec::new() };
         let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).unwrap();
         (0..records.len()).map(|row| kept.texts(row).map(text).collect()).collect()
     }

@@ -28,11 +28,10 @@ mod rules;
 mod scan;
 mod side;
 mod stream;
+mod text_start;
 #[cfg(feature = "parquet")]
 mod typed;
 mod unlabelled;
-#[cfg(feature = "parquet")]
-mod whole_lists;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +43,7 @@ use rayon::prelude::*;
 pub(crate) use columns::{Columns, Rule};
 pub(crate) use head::head;
 #[cfg(feature = "parquet")]
-pub(crate) use kept::Cells as KeptCells;
+pub(crate) use kept::KeptCells;
 pub use kept::{Kept, KeptColumns, KeptForm};
 pub use layout::Labels;
 pub(crate) use named::schema as schema_of;

@@ -8,7 +8,7 @@ use super::layout::Request;
 use super::plan::{Prepared, PreparedField};
 use super::side::Side;
 use crate::error::{Error, Found, Result};
-use crate::fields::{self, Coder, Encoders, Encoding, FieldCoder, Ids, Interner};
+use crate::fields::{self, Coder, Encoders, Encoding, FieldCoder, Ids, Interner, Memo};
 use crate::missing::Missing;
 use crate::schema::{Field, Schema};
 use crate::value::Value;
@@ -84,13 +84,13 @@ fn codes(
     interner: &mut Interner,
 ) -> Result<Ids> {
     let missing = Missing::new(&request.csv.missing);
-    let field_coder = FieldCoder { coder, list: field.list, missing: &missing };
     let none = || if field.list.is_some() { Ids::list() } else { Ids::single() };
     let encode = |start: usize| -> Result<(Ids, Interner)> {
         let (mut ids, mut values, mut buffer) = (none(), Interner::default(), Vec::new());
+        let mut encoder = FieldCoder { coder, list: field.list, missing: &missing, memo: Memo::default() };
         for row in start..side.rows().min(start + CHUNK) {
             let cell = side.cell(row, column);
-            let encoded = field_coder.encode(Value::Text(cell), &mut values, &mut buffer, &mut ids);
+            let encoded = encoder.encode(Value::Text(cell), &mut values, &mut buffer, &mut ids);
             encoded.map_err(|expected| Error::Field {
                 place: side.place(row, column),
                 field: field.column.as_str().into(),

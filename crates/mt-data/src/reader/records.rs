@@ -2,11 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
-use super::blocks::{BLOCK, Blocks};
+use super::blocks::BLOCK;
 use super::cell::{Content, line_breaks, unescape};
-use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::plan::Origin;
@@ -15,6 +13,7 @@ use super::plan::separator_of;
 use super::record::{self, Whereabouts};
 use super::side::{self, Side};
 use super::stream::read_names;
+use super::text_start::TextStart;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
 
@@ -45,24 +44,11 @@ impl Records {
                 records.add_columns(&path, columns, &sides, data, most)?;
                 continue;
             }
-            let mut blocks = Blocks::open(storage, &path, delimiter, BLOCK, Arc::new(AtomicU64::new(0)))?;
-            let mut buffer = Vec::new();
-            let mut length = blocks.next_into(&mut buffer)?;
-            let mut at = header::bom(&buffer[..length]);
-            at += buffer[at..length].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-            if at == length {
-                return Err(Error::Empty { path });
-            }
-            let mut names = header::count(&buffer[at..length], delimiter, true, &path)?;
-            if csv.header {
-                let skipped;
-                (names, skipped) = header::read(&buffer[at..length], delimiter, &path)?;
-                at += skipped;
-            } else if let Some(given) = given.as_ref().filter(|given| given.len() == names.len()) {
-                names.clone_from(given);
-            }
+            let start = TextStart::open(storage, &path, &csv, true, BLOCK, Arc::default())?;
+            let given = given.as_ref().filter(|_| !csv.header);
+            let TextStart { mut blocks, mut buffer, mut length, mut at, mut line, names } =
+                start.named(given);
             let plan = Joined::new(names, columns, &path, &sides, data)?;
-            let mut line = 1 + line_breaks(&buffer[..at]);
             while length > 0 {
                 while at < length {
                     if records.len() == most {

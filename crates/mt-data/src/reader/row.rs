@@ -74,12 +74,12 @@ pub(super) struct Row<'a> {
     /// For sorting rows whose features come in another order than the schema's.
     pairs: Vec<(u32, f32)>,
     /// The cells that a plan wants.
-    pub kept: KeptCells,
+    pub kept: PlanCells,
 }
 
 /// Cells that are kept for a plan.
 #[derive(Default)]
-pub(super) struct KeptCells {
+pub(super) struct PlanCells {
     spans: Vec<Vec<Span>>,
     /// Those with doubled quotes, less the doubles.
     unescaped: Vec<u8>,
@@ -87,7 +87,7 @@ pub(super) struct KeptCells {
     pub starts: Vec<(u32, u64)>,
 }
 
-impl KeptCells {
+impl PlanCells {
     /// The cells by column.
     pub fn cells<'t>(&'t self, text: &'t [u8]) -> Vec<Cells<'t>> {
         let column = |spans: &'t Vec<Span>| Cells::Text { text, unescaped: &self.unescaped, spans };
@@ -105,7 +105,7 @@ impl<'a> Row<'a> {
             labels: Vec::new(),
             mask: Vec::new(),
             pairs: Vec::new(),
-            kept: KeptCells { spans: vec![Vec::new(); kept], ..KeptCells::default() },
+            kept: PlanCells { spans: vec![Vec::new(); kept], ..PlanCells::default() },
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> Row<'a> {
     #[inline]
     pub fn keep(&mut self, text: &[u8], at: usize, k: u32) -> Option<usize> {
         let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, self.layout.delimiter);
-        let KeptCells { spans, unescaped, .. } = &mut self.kept;
+        let PlanCells { spans, unescaped, .. } = &mut self.kept;
         let mut span = Span { start: start as u32, end: end as u32, unescaped: escaped };
         if escaped {
             span.start = unescaped.len() as u32;

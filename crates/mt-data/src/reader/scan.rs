@@ -10,14 +10,14 @@ use rayon::prelude::*;
 use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, line_breaks, unescape};
 use super::cells::{Cells, Span};
-use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::record::{self, Whereabouts};
 use super::stream::read_names;
+use super::text_start::TextStart;
 use crate::config::CsvConfig;
 use crate::epoch::Unit;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::storage::Storage;
 use crate::value::Value;
 
@@ -82,25 +82,11 @@ impl Scan {
         if storage.is_parquet(&path)? {
             return Self::open_columns(storage, path, bytes);
         }
+        let given = csv.names.as_deref().filter(|_| !csv.header);
+        let given = given.map(|names| read_names(storage, names)).transpose()?;
+        let start = TextStart::open(storage, &path, csv, true, BLOCK, bytes)?.named(given.as_ref());
+        let TextStart { blocks, buffer, length, at, line, names } = start;
         let delimiter = csv.delimiter_byte()?;
-        let mut blocks = Blocks::open(storage, &path, delimiter, BLOCK, bytes)?;
-        let mut buffer = Vec::new();
-        let length = blocks.next_into(&mut buffer)?;
-        let mut at = header::bom(&buffer[..length]);
-        at += buffer[at..length].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-        if at == length {
-            return Err(Error::Empty { path });
-        }
-        let names = if csv.header {
-            let (names, skipped) = header::read(&buffer[at..length], delimiter, &path)?;
-            at += skipped;
-            names
-        } else {
-            let numbered = header::count(&buffer[at..length], delimiter, true, &path)?;
-            let given = csv.names.as_deref().map(|names| read_names(storage, names)).transpose()?;
-            given.filter(|given| given.len() == numbered.len()).unwrap_or(numbered)
-        };
-        let line = 1 + line_breaks(&buffer[..at]);
         let text = Text { blocks, delimiter, buffer, length, at, line, record: 1 };
         let start = Start { names, ..Start::default() };
         Ok(Scan { path, start, source: Source::Text(Box::new(text)), cut: false })
@@ -129,7 +115,7 @@ impl Scan {
 
     #[cfg(not(feature = "parquet"))]
     fn open_columns(_: &Storage, path: PathBuf, _: Arc<AtomicU64>) -> Result<Self> {
-        Err(Error::NoParquet { path })
+        Err(crate::error::Error::NoParquet { path })
     }
 
     /// Its columns.

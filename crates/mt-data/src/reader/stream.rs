@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::blocks::Blocks;
-use super::cell::line_breaks;
 use super::columns::Columns;
 use super::header;
 use super::kept::{self, KeptColumns, KeptForm};
@@ -19,6 +18,7 @@ use super::plan::Prepared;
 use super::plan::{Plan, separator_of};
 use super::prepare::{Coding, prepare};
 use super::side::{self, Side};
+use super::text_start::TextStart;
 use crate::config::ColumnRef;
 use crate::error::{Error, Result};
 use crate::fields::Interner;
@@ -295,33 +295,16 @@ impl Stream {
     }
 
     fn start_text(&self, path: &Path) -> Result<Start> {
-        let delimiter = self.request.csv.delimiter_byte()?;
-        let mut blocks = Blocks::open(self.storage(), path, delimiter, self.block, self.bytes_done.clone())?;
-        let mut buffer = Vec::new();
-        let length = blocks.next_into(&mut buffer)?;
-        let text = &buffer[..length];
-        let mut skip = header::bom(text);
-        // The first line that is not blank.
-        let blank_lines = text[skip..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
-        let (mut blank, mut line) = (0, 1);
-        blank_lines.for_each(|&b| (blank, line) = (blank + 1, line + u64::from(b == b'\n')));
-        skip += blank;
-        if skip == text.len() {
-            return Err(Error::Empty { path: path.to_owned() });
-        }
-        let (names, named) = if self.request.csv.header {
-            let (names, length) = header::read(&text[skip..], delimiter, path)?;
-            (skip, line) = (skip + length, line + line_breaks(&text[skip..skip + length]));
-            (names, true)
-        } else {
-            let texts = !self.request.data.fields.is_empty();
-            let numbered = header::count(&text[skip..], delimiter, texts, path)?;
-            match &self.names {
-                None => (numbered, false),
-                Some(names) => (self.given_names(names, numbered.len(), path)?, true),
-            }
+        let (csv, texts) = (&self.request.csv, !self.request.data.fields.is_empty());
+        let bytes = self.bytes_done.clone();
+        let TextStart { blocks, buffer, length, at, line, names } =
+            TextStart::open(self.storage(), path, csv, texts, self.block, bytes)?;
+        let (names, named) = match &self.names {
+            _ if csv.header => (names, true),
+            None => (names, false),
+            Some(given) => (self.given_names(given, names.len(), path)?, true),
         };
-        let first = Some(Content::Text { lines: skip..length, buffer });
+        let first = Some(Content::Text { lines: at..length, buffer });
         Ok(Start { source: Source::Text(blocks), names, named, first, line })
     }
 

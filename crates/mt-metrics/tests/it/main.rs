@@ -8,6 +8,7 @@ mod multiclass;
 mod ranking;
 mod regression;
 mod roc_curve;
+mod samples;
 mod seeds;
 mod undefined;
 mod weights;

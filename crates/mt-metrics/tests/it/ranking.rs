@@ -25,21 +25,7 @@ use approx::assert_relative_eq;
 use mt_metrics::{GroupWeighting, auc, binary_summary, group_auc, ndcg, pr_auc};
 use proptest::prelude::*;
 
-fn each<T>(of: impl Fn(u32) -> T) -> Vec<T> {
-    (0..40).map(of).collect()
-}
-
-fn label(i: u32) -> f32 {
-    f32::from(u8::from(i * 7 % 10 < 3))
-}
-
-fn cut(probability: f32) -> f32 {
-    probability.clamp(1.0 / 128.0, 127.0 / 128.0)
-}
-
-fn b() -> Vec<f32> {
-    each(|i| cut(((i * 23 + 5) % 32) as f32 / 64.0 + label(i) * 0.125))
-}
+use crate::samples::{b, cut, each, label};
 
 #[test]
 fn average_precision_agrees_with_scikit_learn() {

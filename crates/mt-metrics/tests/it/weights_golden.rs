@@ -76,24 +76,10 @@ use mt_metrics::{
     regression_summary, roc_curve,
 };
 
-fn each<T>(of: impl Fn(u32) -> T) -> Vec<T> {
-    (0..40).map(of).collect()
-}
-
-fn label(i: u32) -> f32 {
-    f32::from(u8::from(i * 7 % 10 < 3))
-}
-
-fn cut(probability: f32) -> f32 {
-    probability.clamp(1.0 / 128.0, 127.0 / 128.0)
-}
+use crate::samples::{b, cut, each, label};
 
 fn a() -> Vec<f32> {
     each(|i| cut(((i * 37 + 11) % 64) as f32 / 128.0 + label(i) * 0.25))
-}
-
-fn b() -> Vec<f32> {
-    each(|i| cut(((i * 23 + 5) % 32) as f32 / 64.0 + label(i) * 0.125))
 }
 
 fn weights() -> Vec<f32> {

@@ -13,7 +13,7 @@ use arrow_schema::{DataType, Field, Schema};
 use super::column::{Decoded, Metadata, Piece, Wanted, decode, guarded};
 use super::input::Input;
 use crate::error::{Error, Result};
-use crate::reader::kept::{Cells as KeptCells, Kept, KeptColumns, KeptForm};
+use crate::reader::kept::{Kept, KeptCells, KeptColumns, KeptForm};
 use crate::reader::plan::Plan;
 use crate::reader::records::Records;
 use crate::reader::typed::Typed;
