@@ -9,9 +9,31 @@ use std::time::Instant;
 /// A crate outside the workspace that uses ours as anyone would, and fails unless its model learns; run if it is there.
 const EXTERNAL: &str = "docs/examples/external/Cargo.toml";
 
-/// Where Python keeps the runtime that ONNX files are checked with, and what it is made of.
-const ONNX: &str = "target/onnx";
-const RUNTIME: &str = "numpy==2.2.6 onnx==1.19.1 onnxruntime==1.23.2";
+/// A Python that tests ask another implementation with.
+struct Python {
+    /// Names one that has what is needed; else one is made.
+    variable: &'static str,
+    folder: &'static str,
+    packages: &'static str,
+    modules: &'static str,
+}
+
+/// Runs ONNX files.
+const ONNX: Python = Python {
+    variable: "MT_ONNX_PYTHON",
+    folder: "target/onnx",
+    packages: "numpy==2.2.6 onnx==1.19.1 onnxruntime==1.23.2",
+    modules: "onnx, onnxruntime",
+};
+/// Serves objects as S3 does.
+const S3: Python = Python {
+    variable: "MT_S3_PYTHON",
+    folder: "target/s3",
+    packages: "moto[server]==5.2.5",
+    modules: "boto3, moto.server",
+};
+/// What a build for everyone leaves out is checked and tested too.
+const FEATURES: &str = "--features mt-cli/objects";
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -21,7 +43,7 @@ const STEPS: [Step; 11] = [
     ("tools", install_tools),
     ("format", || run("cargo fmt --all --check")),
     ("tidy", tidy::run),
-    ("clippy", || run("cargo clippy --workspace --all-targets --locked -- -D warnings")),
+    ("clippy", || run(&format!("cargo clippy --workspace --all-targets --locked {FEATURES} -- -D warnings"))),
     ("features", features),
     ("test", test),
     ("doc", doc),
@@ -80,38 +102,44 @@ fn features() -> Result<()> {
     }
     run("cargo clippy --locked --no-default-features --features parquet -p mt-data -- -D warnings")?;
     run("cargo clippy --locked --no-default-features --features zstd -p mt-data -- -D warnings")?;
+    run("cargo clippy --locked --no-default-features --features objects -p mt-data -- -D warnings")?;
     run("cargo clippy --locked --no-default-features --features yaml -p mt-train -- -D warnings")
 }
 
-/// All tests, ONNX files against ONNX Runtime among them, and each benchmark once, for a look at whether it runs.
+/// All tests, ONNX files against ONNX Runtime and objects of an S3 server among them, and each benchmark once, for a look at
+/// whether it runs.
 fn test() -> Result<()> {
-    let python = onnx_runtime()?;
-    let line = "cargo test --workspace --locked";
-    println!("$ MT_ONNX_PYTHON={} {line}", python.display());
-    command::run(command(line).env("MT_ONNX_PYTHON", &python))
+    let (onnx, s3) = (ONNX.find()?, S3.find()?);
+    let line = format!("cargo test --workspace --locked {FEATURES}");
+    println!("$ {}={} {}={} {line}", ONNX.variable, onnx.display(), S3.variable, s3.display());
+    command::run(command(&line).env(ONNX.variable, &onnx).env(S3.variable, &s3))
 }
 
-/// A Python with ONNX Runtime: the one that `MT_ONNX_PYTHON` names, or one of our own.
-fn onnx_runtime() -> Result<PathBuf> {
-    if let Some(python) = std::env::var_os("MT_ONNX_PYTHON") {
-        return Ok(python.into());
+impl Python {
+    /// The one that the environment names, or one of our own.
+    fn find(&self) -> Result<PathBuf> {
+        let Python { variable, folder, packages, modules } = self;
+        if let Some(python) = std::env::var_os(variable) {
+            return Ok(python.into());
+        }
+        let python = std::env::current_dir()?.join(folder).join("bin/python");
+        let check = ["-c".to_owned(), format!("import {modules}")];
+        if !succeeds(command(&python.display().to_string()).args(check)) {
+            run(&format!("python3 -m venv {folder}"))?;
+            run(&format!(
+                "{} -m pip install --quiet --disable-pip-version-check {packages}",
+                python.display()
+            ))
+            .with_context(|| format!("tests need {packages}; {variable} may name a Python that has it"))?;
+        }
+        Ok(python)
     }
-    let python = std::env::current_dir()?.join(ONNX).join("bin/python");
-    let check = ["-c", "import onnx, onnxruntime"];
-    if !succeeds(command(&python.display().to_string()).args(check)) {
-        run(&format!("python3 -m venv {ONNX}"))?;
-        run(&format!("{} -m pip install --quiet --disable-pip-version-check {RUNTIME}", python.display()))
-            .context(
-                "ONNX files are checked with ONNX Runtime; MT_ONNX_PYTHON may name a Python that has it",
-            )?;
-    }
-    Ok(python)
 }
 
 fn doc() -> Result<()> {
-    let line = "cargo doc --workspace --no-deps --locked";
+    let line = format!("cargo doc --workspace --no-deps --locked {FEATURES}");
     println!("$ RUSTDOCFLAGS='-D warnings' {line}");
-    command::run(command(line).env("RUSTDOCFLAGS", "-D warnings"))
+    command::run(command(&line).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn deny() -> Result<()> {

@@ -36,6 +36,6 @@ pub fn check(version: &str) -> Result<()> {
     for name in CRATES {
         println!("  cargo publish -p {name}");
     }
-    println!("  cargo build --release --locked -p mt-cli -p mt-capi      # what is given away as files");
+    println!("  cargo build --profile dist --locked -p mt-cli -p mt-capi # what is given away as files");
     Ok(())
 }

@@ -1,11 +1,10 @@
-//! Everything that can be wrong with data, its files or their description, each as its own variant. Errors about a cell
-//! are clickable: they begin with `path:line:column`.
+//! Everything that can be wrong with data, its files or their description. Errors about a cell begin with `path:line:column`.
 
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
-pub use crate::message::{BadLine, BadRow, Found, Nearest, NoFile, Place};
+pub use crate::message::{BadLine, BadRow, Found, Nearest, NoFeature, NoFile, Place};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -49,13 +48,9 @@ pub enum Error {
         /// What the decoder said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A Parquet file where support for them has been left out.
-    #[cfg(not(feature = "parquet"))]
-    #[error("{}: a Parquet file, which needs the feature `parquet` of mt-data", path.display())]
-    NoParquet {
-        /// The file.
-        path: PathBuf,
-    },
+    /// A file that this build cannot read.
+    #[error("{0}")]
+    NoFeature(NoFeature),
     /// A column of a Parquet file has a type that it must not have for what is asked of it.
     #[error("{}: column \"{column}\": expected {expected}, found {found}", path.display())]
     ColumnType {

@@ -59,6 +59,9 @@ mod usage;
 mod value;
 mod writer;
 
+#[cfg(feature = "objects")]
+pub use object_store;
+
 pub use batch::Batch;
 pub use batches::Batches;
 pub use config::{BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Paths};
@@ -83,7 +86,7 @@ pub use schema::{Field, Keep, List, Schema, Task, TaskKind, tasks};
 pub use shuffle::permutation;
 pub use split::split;
 pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
-pub use storage::{ReadAt, Storage, Store, expand, is_parquet};
+pub use storage::{Storage, Version};
 pub use table::Table;
 pub use task::LabelRange;
 pub use value::Value;

@@ -3,6 +3,36 @@
 use std::fmt;
 use std::path::PathBuf;
 
+/// A file that only a program with another feature of `mt-data` reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoFeature {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub what: &'static str,
+    /// What has been left out.
+    pub feature: &'static str,
+}
+
+impl fmt::Display for NoFeature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, what, feature } = self;
+        write!(f, "{}: {what}, which needs the feature `{feature}` of mt-data", path.display())
+    }
+}
+
+impl crate::Error {
+    /// That this build reads and writes no Parquet files.
+    #[cfg(not(feature = "parquet"))]
+    pub(crate) fn no_parquet(path: &std::path::Path) -> Self {
+        crate::Error::NoFeature(NoFeature {
+            path: path.to_owned(),
+            what: "a Parquet file",
+            feature: "parquet",
+        })
+    }
+}
+
 /// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {

@@ -15,6 +15,8 @@ mod first_hour;
 mod identity;
 mod interruption;
 mod looking;
+#[cfg(feature = "objects")]
+mod objects;
 mod output;
 mod own_tables;
 mod parquet;

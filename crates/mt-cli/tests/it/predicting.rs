@@ -1,6 +1,6 @@
 //! `mt predict` and `mt eval`: the same numbers, whatever way they are asked for.
 
-use crate::support::{Folder, numbers, rows};
+use crate::support::{Folder, Said, numbers, rows};
 
 /// Probabilities of the rows in `input`.
 fn predict(folder: &Folder, input: &str) -> String {
@@ -136,4 +136,14 @@ fn evaluation_gives_the_numbers_that_training_ended_with() {
     let text = folder.mt(&["eval", "--run", "run"]).done();
     let auc = format!("{:.5}", summary["test"]["liked"]["auc"].as_f64().expect("a number"));
     assert!(text.contains(&auc), "{text}");
+}
+
+#[test]
+fn rows_from_standard_input_are_predicted_as_those_of_a_file() {
+    let folder = Folder::trained();
+    let expected = folder.mt(&["predict", "--run", "run", "--input", "rows.csv"]).done();
+    let rows = std::fs::File::open(folder.path("rows.csv")).expect("a file");
+    let mut command = folder.command(&["predict", "--run", "run", "--input", "-"]);
+    let said = Said::of(command.stdin(rows).output().expect("the program starts"));
+    assert_eq!(said.done(), expected);
 }

@@ -149,7 +149,7 @@ impl Records {
 
     #[cfg(not(feature = "parquet"))]
     fn add_columns(&mut self, path: &Path, _: &[String], _: &[Side], _: &DataConfig, _: usize) -> Result<()> {
-        Err(Error::NoParquet { path: path.to_owned() })
+        Err(Error::no_parquet(path))
     }
 
     /// Adds a record whose own columns `own` writes.

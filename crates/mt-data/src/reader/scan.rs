@@ -115,7 +115,7 @@ impl Scan {
 
     #[cfg(not(feature = "parquet"))]
     fn open_columns(_: &Storage, path: PathBuf, _: Arc<AtomicU64>) -> Result<Self> {
-        Err(crate::error::Error::NoParquet { path })
+        Err(crate::error::Error::no_parquet(&path))
     }
 
     /// Its columns.

@@ -48,7 +48,7 @@ pub(super) fn open(data: &DataConfig, delimiter: u8) -> Result<Vec<Side>> {
         #[cfg(feature = "parquet")]
         true => Side::open_columns(storage, i, join, &data.fields),
         #[cfg(not(feature = "parquet"))]
-        true => Err(Error::NoParquet { path: join.file.clone() }),
+        true => Err(Error::no_parquet(&join.file)),
     };
     let read: Vec<Result<Side>> = data.join.par_iter().enumerate().map(open).collect();
     read.into_iter().collect()

@@ -291,7 +291,7 @@ impl Stream {
             Ok(Start { source, names, named: true, first: None, line: 1 })
         }
         #[cfg(not(feature = "parquet"))]
-        Err(Error::NoParquet { path: path.to_owned() })
+        Err(Error::no_parquet(path))
     }
 
     fn start_text(&self, path: &Path) -> Result<Start> {

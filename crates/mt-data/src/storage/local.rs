@@ -1,11 +1,17 @@
 //! This machine's files.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
+#[cfg(feature = "parquet")]
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "parquet")]
 use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
-use super::{ReadAt, Store};
+#[cfg(feature = "parquet")]
+use super::ReadAt;
+use super::{Store, Version};
 use crate::error::{Error, NoFile, Result};
 
 /// The file system.
@@ -15,6 +21,9 @@ pub(super) struct Local;
 impl Store for Local {
     fn list(&self, entry: &str) -> Result<Vec<PathBuf>> {
         let path = Path::new(entry);
+        if is_input(path) {
+            return Ok(vec![path.to_owned()]);
+        }
         if path.is_dir() {
             return folder(path);
         }
@@ -35,15 +44,25 @@ impl Store for Local {
         Ok(files)
     }
 
-    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+    fn version(&self, path: &Path) -> io::Result<Option<Version>> {
+        if is_input(path) {
+            return Ok(None);
+        }
         let metadata = path.metadata()?;
-        Ok(metadata.is_file().then_some(metadata.len()))
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified = u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX);
+        let version = Version { bytes: metadata.len(), modified, tag: None };
+        Ok(metadata.is_file().then_some(version))
     }
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        if is_input(path) {
+            return Ok(Box::new(io::stdin()));
+        }
         Ok(Box::new(File::open(path)?))
     }
 
+    #[cfg(feature = "parquet")]
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -53,11 +72,13 @@ impl Store for Local {
 
 /// An open file. Systems differ in how they read at a position without moving the next one, so a move and a reading go
 /// together under a lock.
+#[cfg(feature = "parquet")]
 struct Parts {
     file: Mutex<File>,
     size: u64,
 }
 
+#[cfg(feature = "parquet")]
 impl ReadAt for Parts {
     fn size(&self) -> u64 {
         self.size
@@ -68,6 +89,11 @@ impl ReadAt for Parts {
         file.seek(SeekFrom::Start(at))?;
         file.read_exact(buffer)
     }
+}
+
+/// Whether a path means standard input.
+fn is_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -102,7 +128,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use crate::config::Paths;
-    use crate::storage::expand;
+    use crate::storage::Storage;
 
     #[test]
     fn folders_and_patterns_give_sorted_files_and_nothing_is_an_error() {
@@ -112,14 +138,14 @@ mod tests {
             std::fs::write(at(name), "x").unwrap();
         }
         let names = |entries: &[String]| -> Vec<String> {
-            let files = expand(&Paths(entries.to_vec())).unwrap();
+            let files = Storage::default().expand(&Paths(entries.to_vec())).unwrap();
             files.iter().map(|f| f.file_name().unwrap().to_str().unwrap().to_owned()).collect()
         };
         assert_eq!(names(&[at("")]), ["a.csv", "b.csv", "c.csv.gz"]);
         assert_eq!(names(&[at("*.csv")]), ["a.csv", "b.csv"]);
         assert_eq!(names(&[at("c.csv.gz"), at("a.csv")]), ["c.csv.gz", "a.csv"]);
         let none = at("*.parquet");
-        let error = expand(&Paths(vec![none.clone()])).unwrap_err();
+        let error = Storage::default().expand(&Paths(vec![none.clone()])).unwrap_err();
         assert_eq!(error.to_string(), format!("no file matches \"{none}\""));
     }
 }

@@ -1,127 +1,154 @@
-//! Where files lie: on this machine, or wherever a [`Store`] gets them from.
+//! Where files lie: on this machine, in an object store, on standard input.
 //!
 //! All that is read of a data set (rows, side tables, lists of names, text or Parquet, compressed or not) comes through
-//! the [`Storage`] of its [`DataConfig`](crate::DataConfig), so a service's object store needs no other reader:
-//!
-//! ```
-//! use std::io::{Error, ErrorKind, Read, Result};
-//! use std::path::{Path, PathBuf};
-//!
-//! use mt_data::{ColumnRef, CsvConfig, DataConfig, Dataset, ReadAt, Storage, Store, TaskConfig};
-//!
-//! /// One text, under any name.
-//! #[derive(Debug)]
-//! struct Text(&'static str);
-//!
-//! impl Store for Text {
-//!     fn list(&self, entry: &str) -> mt_data::Result<Vec<PathBuf>> {
-//!         Ok(vec![PathBuf::from(entry)])
-//!     }
-//!     fn size(&self, _: &Path) -> Result<Option<u64>> {
-//!         Ok(Some(self.0.len() as u64))
-//!     }
-//!     fn read(&self, _: &Path) -> Result<Box<dyn Read + Send>> {
-//!         Ok(Box::new(self.0.as_bytes()))
-//!     }
-//!     fn open(&self, _: &Path) -> Result<Box<dyn ReadAt>> {
-//!         Err(Error::new(ErrorKind::Unsupported, "no Parquet files here"))
-//!     }
-//! }
-//!
-//! let mut data = DataConfig::files(CsvConfig::new("bucket/rows.csv"));
-//! data.storage = Storage::new(Text("x,click\n1,0\n2,1\n"));
-//! data.valid_fraction = 0.0;
-//! let tasks = [TaskConfig::new("click", ColumnRef::Name("click".to_owned()))];
-//! assert_eq!(Dataset::load(&data, &tasks, &|_| ())?.train.len(), 2);
-//! # Ok::<(), mt_data::Error>(())
-//! ```
+//! the [`Storage`] of its [`DataConfig`](crate::DataConfig). A path is a file of this machine, `-` for standard input, or, with
+//! the feature `objects`, a URL: `s3://bucket/train/`, `gs://`, `az://`, `https://`.
 
+#[cfg(feature = "objects")]
+mod download;
 mod local;
+#[cfg(feature = "objects")]
+mod objects;
+#[cfg(all(feature = "objects", feature = "parquet"))]
+mod parts;
 
 use std::fmt;
 use std::io::{self, Read};
+#[cfg(feature = "parquet")]
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "objects")]
 use std::sync::Arc;
 
 use crate::config::Paths;
+#[cfg(not(feature = "objects"))]
+use crate::error::NoFeature;
 use crate::error::{Error, Result};
 use local::Local;
+#[cfg(feature = "objects")]
+use objects::Objects;
 
 /// What gets files from where they lie. Reading asks for nothing else, from several threads at once, holds no lock meanwhile, and
 /// leaves rayon's workers free for it.
-pub trait Store: fmt::Debug + Send + Sync {
+trait Store: fmt::Debug + Send + Sync {
     /// The files that one entry of [`Paths`] stands for, in the order in which they are to be read; none where nothing
     /// is like a folder or a pattern. The entry for a single file is that file, even if it is not there.
-    ///
-    /// # Errors
-    /// What the store says, with the path: [`Error::Read`] or another.
     fn list(&self, entry: &str) -> Result<Vec<PathBuf>>;
 
-    /// Bytes of a file; `None` for what can only be read once, and therefore not looked at before, such as a pipe.
-    ///
-    /// # Errors
-    /// What the store says. The path is added to it, here and below.
-    fn size(&self, path: &Path) -> io::Result<Option<u64>>;
+    /// What is known of a file; `None` for what can only be read once, and therefore not looked at before, such as a pipe.
+    fn version(&self, path: &Path) -> io::Result<Option<Version>>;
 
     /// Opens a file that is read from its beginning to its end: a text file, or the first bytes of any.
-    ///
-    /// # Errors
-    /// What the store says.
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
 
     /// Opens a file of which parts are read, in no order: a Parquet file.
-    ///
-    /// # Errors
-    /// What the store says.
+    #[cfg(feature = "parquet")]
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
 }
 
+/// What tells a file from what will stand in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Version {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was written, in nanoseconds since 1970; 0 where that is not known.
+    pub modified: u64,
+    /// What an object store calls it by: its ETag.
+    pub tag: Option<String>,
+}
+
 /// An open file of which parts are read.
-pub trait ReadAt: Send + Sync {
+#[cfg(feature = "parquet")]
+pub(crate) trait ReadAt: Send + Sync {
     /// Its bytes.
     fn size(&self) -> u64;
 
-    /// Fills `buffer` with the bytes from `at` on; there are as many. Of a Parquet file these are its end, then each page
-    /// of the columns that are needed, about 1 KiB before and the rest behind its header.
-    ///
-    /// # Errors
-    /// What the store says, and where there are fewer bytes.
+    /// Fills `buffer` with the bytes from `at` on; there are as many.
     fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Fills the beginning of `buffer` with bytes from `at` on, and says how many: all, but where more would take another
+    /// request.
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_exact_at(at, buffer).map(|()| buffer.len())
+    }
+
+    /// Says that these bytes will be read next, and none before them any more: what is far away gets them at once.
+    fn expect(&self, _: &[Range<u64>]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-/// The store of a data set. The default is this machine's files.
-#[derive(Debug, Clone, Default)]
-pub struct Storage(Option<Arc<dyn Store>>);
-
-/// Whether both are the same store, not only of one kind.
-impl PartialEq for Storage {
-    fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
-    }
+/// The storage of a data set. The default is this machine's files and, with the feature `objects`, the object stores that the
+/// environment has credentials for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Storage {
+    #[cfg(feature = "objects")]
+    objects: Objects,
 }
 
 impl Storage {
-    /// A store that may lie anywhere.
-    pub fn new(store: impl Store + 'static) -> Self {
-        Storage(Some(Arc::new(store)))
+    /// The same, where the files whose URL begins with `url`, such as `memory://log`, are those of `store`, by what follows.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mt_data::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+    /// use mt_data::{ColumnRef, CsvConfig, DataConfig, Dataset, Storage, TaskConfig};
+    ///
+    /// # let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    /// let store = InMemory::new();
+    /// # runtime.block_on(
+    /// store.put(&Path::from("rows.csv"), "x,click\n1,0\n2,1\n".into())
+    /// # ).expect("room")
+    /// ;
+    ///
+    /// let mut data = DataConfig::files(CsvConfig::new("memory://log/rows.csv"));
+    /// data.storage = Storage::default().with_store("memory://log", Arc::new(store));
+    /// data.valid_fraction = 0.0;
+    /// let tasks = [TaskConfig::new("click", ColumnRef::Name("click".to_owned()))];
+    /// assert_eq!(Dataset::load(&data, &tasks, &|_| ())?.train.len(), 2);
+    /// # Ok::<(), mt_data::Error>(())
+    /// ```
+    #[cfg(feature = "objects")]
+    #[must_use]
+    pub fn with_store(mut self, url: &str, store: Arc<dyn object_store::ObjectStore>) -> Self {
+        self.objects = self.objects.with(url, store);
+        self
     }
 
-    fn store(&self) -> &dyn Store {
-        self.0.as_deref().unwrap_or(&Local)
+    /// What has the file, or an entry of [`Paths`], of this name.
+    fn store(&self, path: &str) -> Result<&dyn Store> {
+        match path.split_once("://") {
+            None => Ok(&Local),
+            #[cfg(feature = "objects")]
+            Some(_) => Ok(&self.objects),
+            #[cfg(not(feature = "objects"))]
+            Some(_) => {
+                Err(Error::NoFeature(NoFeature { path: path.into(), what: "a URL", feature: "objects" }))
+            }
+        }
+    }
+
+    /// As [`store`](Self::store), with what is asked of it.
+    fn ask<T>(&self, path: &Path, what: impl FnOnce(&dyn Store) -> io::Result<T>) -> Result<T> {
+        // A path that is no text is a file of this machine.
+        let store = path.to_str().map_or(Ok(&Local as &dyn Store), |path| self.store(path))?;
+        what(store).map_err(|source| Error::Read { path: path.to_owned(), source })
     }
 
     /// The files that `paths` stands for, each entry's in sorted order.
     ///
+    /// An entry is a file, `-` for standard input, a folder (every file in it whose name begins neither with `.` nor with `_`,
+    /// so that neither hidden files nor markers like `_SUCCESS` are read), or a pattern with `*`, `?` or `[`; so are URLs, but
+    /// for those of `http` and `https`, which are files.
+    ///
     /// # Errors
-    /// As [`expand`].
+    /// [`Error::NoMatch`] where an entry stands for no file, [`Error::Read`] where it cannot be looked at.
     pub fn expand(&self, paths: &Paths) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in &paths.0 {
-            let found = self.store().list(entry)?;
+            let found = self.store(entry)?.list(entry)?;
             if found.is_empty() {
                 return Err(Error::NoMatch { pattern: entry.clone() });
             }
@@ -152,35 +179,24 @@ impl Storage {
         }
     }
 
+    /// What is known of a file; `None` for what can only be read once, such as a pipe.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn version(&self, path: &Path) -> Result<Option<Version>> {
+        self.ask(path, |store| store.version(path))
+    }
+
     pub(crate) fn size(&self, path: &Path) -> Result<Option<u64>> {
-        self.store().size(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+        Ok(self.version(path)?.map(|version| version.bytes))
     }
 
     pub(crate) fn read(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
-        self.store().read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+        self.ask(path, |store| store.read(path))
     }
 
     #[cfg(feature = "parquet")]
     pub(crate) fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
-        self.store().open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+        self.ask(path, |store| store.open(path))
     }
-}
-
-/// The files on this machine that `paths` stands for, each entry's in sorted order.
-///
-/// An entry is a file, a folder (every file in it whose name begins neither with `.` nor with `_`, so that
-/// neither hidden files nor markers like `_SUCCESS` are read), or a pattern with `*`, `?` or `[`.
-///
-/// # Errors
-/// [`Error::NoMatch`] where an entry stands for no file, [`Error::Read`] where it cannot be looked at.
-pub fn expand(paths: &Paths) -> Result<Vec<PathBuf>> {
-    Storage::default().expand(paths)
-}
-
-/// Whether a file on this machine is to be read as Parquet: by its name, or by its first bytes.
-///
-/// # Errors
-/// [`Error::Read`].
-pub fn is_parquet(path: &Path) -> Result<bool> {
-    Storage::default().is_parquet(path)
 }

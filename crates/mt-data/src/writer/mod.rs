@@ -106,7 +106,7 @@ impl<W: Write + Send> RowWriter<W> {
                 Sink::Parquet(Box::new(Mutex::new(columnar::Groups::new(out, kept, numbers).map_err(fail)?)))
             }
             #[cfg(not(feature = "parquet"))]
-            FileFormat::Parquet => return Err(Error::NoParquet { path: path.to_owned() }),
+            FileFormat::Parquet => return Err(Error::no_parquet(path)),
         };
         Ok(RowWriter { path: path.to_owned(), width: numbers.len(), sink })
     }

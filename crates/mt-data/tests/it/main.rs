@@ -23,6 +23,7 @@ mod raw;
 mod reading;
 mod real;
 mod splits;
+#[cfg(feature = "objects")]
 mod storage;
 mod support;
 mod synth;

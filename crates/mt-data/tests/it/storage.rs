@@ -1,59 +1,33 @@
 //! Files of another store than this machine's give the same rows.
 
-use std::collections::BTreeMap;
-use std::io::{Cursor, Error, ErrorKind, Read, Result, Write};
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mt_data::{DataConfig, Labels, Paths, ReadAt, Records, Storage, Store, TableReader};
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use mt_data::object_store::memory::InMemory;
+use mt_data::object_store::path::Path;
+use mt_data::object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use mt_data::{CsvConfig, DataConfig, Labels, Paths, Records, Storage, TableReader};
 
 use crate::support::{Files, join, label, load, section};
 
-/// Files in memory. A folder is the part of a name before a `/`.
-#[derive(Debug, Default)]
-struct Memory(BTreeMap<PathBuf, Vec<u8>>);
+/// The URL that a store has here.
+const URL: &str = "memory://bucket";
 
-struct Bytes(Vec<u8>);
-
-impl Memory {
-    fn with(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
-        self.0.insert(PathBuf::from(name), content.into());
-        self
+/// Files in memory.
+fn memory<'a>(files: impl IntoIterator<Item = (&'a str, Vec<u8>)>) -> Arc<InMemory> {
+    let store = InMemory::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (name, content) in files {
+        runtime.block_on(store.put(&Path::from(name), content.into())).unwrap();
     }
-
-    fn get(&self, path: &Path) -> Result<&Vec<u8>> {
-        self.0.get(path).ok_or_else(|| Error::new(ErrorKind::NotFound, "no such object"))
-    }
-}
-
-impl Store for Memory {
-    fn list(&self, entry: &str) -> mt_data::Result<Vec<PathBuf>> {
-        let Some(folder) = entry.strip_suffix('/') else { return Ok(vec![PathBuf::from(entry)]) };
-        Ok(self.0.keys().filter(|path| path.starts_with(folder)).cloned().collect())
-    }
-
-    fn size(&self, path: &Path) -> Result<Option<u64>> {
-        Ok(Some(self.get(path)?.len() as u64))
-    }
-
-    fn read(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Cursor::new(self.get(path)?.clone())))
-    }
-
-    fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
-        Ok(Box::new(Bytes(self.get(path)?.clone())))
-    }
-}
-
-impl ReadAt for Bytes {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
-        let mut rest = Cursor::new(&self.0);
-        rest.set_position(at);
-        rest.read_exact(buffer)
-    }
+    Arc::new(store)
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -76,27 +50,26 @@ numeric_missing: mean
 ";
 
 /// The same files in a folder of this machine and in memory.
-fn twice() -> (Files, Memory) {
+fn twice() -> (Files, Arc<InMemory>) {
     let files = Files::new();
-    let mut memory = Memory::default();
     let contents = [
         ("train/a.csv", rows(0).into_bytes()),
         ("train/b.csv.gz", gzip(&rows(500))),
         ("test.csv.zst", zstd::encode_all(rows(1000).as_bytes(), 3).unwrap()),
         ("names.txt", b"click\nuser\nx\n".to_vec()),
         ("users", gzip(USERS)),
+        ("bad.csv", b"1,2,x\n".to_vec()),
     ];
     std::fs::create_dir(files.path("train")).unwrap();
-    for (name, content) in contents {
-        files.write(name, &content);
-        memory = memory.with(&format!("bucket/{name}"), content);
+    for (name, content) in &contents {
+        files.write(name, content);
     }
-    (files, memory)
+    (files, memory(contents))
 }
 
-fn in_memory(config: &str, memory: Memory) -> DataConfig {
-    let mut data: DataConfig = serde_yaml::from_str(&config.replace("DIR", "bucket")).unwrap();
-    data.storage = Storage::new(memory);
+fn in_memory(config: &str, store: Arc<dyn ObjectStore>) -> DataConfig {
+    let mut data: DataConfig = serde_yaml::from_str(&config.replace("DIR", URL)).unwrap();
+    data.storage = Storage::default().with_store(URL, store);
     data
 }
 
@@ -105,12 +78,16 @@ fn text_files_of_any_store_give_the_rows_of_local_ones() {
     let (files, memory) = twice();
     let tasks = [label("click", "click")];
     let local = load(&section(&files, &CONFIG.replace("TRAIN", "DIR/train")), &tasks).unwrap();
-    let data = in_memory(&CONFIG.replace("TRAIN", "DIR/train/"), memory);
+    let data = in_memory(&CONFIG.replace("TRAIN", "DIR/train"), memory.clone());
     let other = load(&data, &tasks).unwrap();
+    for train in ["DIR/train/", "DIR/t*n/?.*", "[DIR/train/a.csv, DIR/train/b.csv.gz]"] {
+        let again = load(&in_memory(&CONFIG.replace("TRAIN", train), memory.clone()), &tasks).unwrap();
+        assert_eq!(again.train, other.train, "{train}");
+    }
     assert_eq!((other.train.len(), other.test.as_ref().unwrap().len()), (900, 500));
     assert_eq!((&other.train, &other.valid, &other.test), (&local.train, &local.valid, &local.test));
     assert_eq!((&other.schema, &other.encoders), (&local.schema, &local.encoders));
-    let paths = Paths::from("bucket/test.csv.zst");
+    let paths = Paths::from("memory://bucket/test.csv.zst");
     let reader = TableReader::open_encoded(
         &paths,
         &data,
@@ -136,9 +113,7 @@ fn parquet_files_of_any_store_give_the_rows_of_local_ones() {
     convert(text.as_bytes(), files.path("log.parquet"), form);
     convert(USERS.as_bytes(), files.path("users"), form);
     let content = |name: &str| std::fs::read(files.path(name)).unwrap();
-    let memory = Memory::default()
-        .with("bucket/log.parquet", content("log.parquet"))
-        .with("bucket/users", content("users"));
+    let memory = memory([("log.parquet", content("log.parquet")), ("users", content("users"))]);
     let config = "{parquet: {train: DIR/log.parquet}, join: [{file: DIR/users, key: user}],
         fields: [{column: user}, {column: city}], numeric_missing: mean}";
     let tasks = [label("click", "click")];
@@ -152,25 +127,43 @@ fn parquet_files_of_any_store_give_the_rows_of_local_ones() {
 fn errors_name_the_files_of_a_store() {
     let (_, memory) = twice();
     let tasks = [label("click", "click")];
-    let mut data =
-        in_memory(&CONFIG.replace("TRAIN", "DIR/train/"), memory.with("bucket/bad.csv", "1,2,x\n"));
+    let mut data = in_memory(&CONFIG.replace("TRAIN", "DIR/train/"), memory);
     let mut fails = |train: &str| {
         let csv = data.csv.as_mut().unwrap();
         csv.train = Paths::from(train);
         load(&data, &tasks).unwrap_err().to_string()
     };
-    assert_eq!(fails("bucket/none.csv"), "bucket/none.csv: cannot be read");
-    assert_eq!(fails("bucket/none.parquet"), "bucket/none.parquet: cannot be read");
-    assert_eq!(fails("bucket/none/"), "no file matches \"bucket/none/\"");
-    let expected = "bucket/bad.csv:1:5: field \"x\": expected a number, found \"x\" (record 1)";
-    assert_eq!(fails("bucket/bad.csv"), expected);
+    for name in ["none.csv", "none.parquet"] {
+        assert_eq!(fails(&format!("{URL}/{name}")), format!("{URL}/{name}: cannot be read"));
+    }
+    assert_eq!(fails("memory://bucket/none/"), "no file matches \"memory://bucket/none/\"");
+    assert_eq!(fails("memory://bucket/*.tsv"), "no file matches \"memory://bucket/*.tsv\"");
+    assert_eq!(
+        fails("memory://bucket/"),
+        "memory://bucket/train: a folder, where files are to be read; name the files, or a pattern that only they match"
+    );
+    let expected = "memory://bucket/bad.csv:1:5: field \"x\": expected a number, found \"x\" (record 1)";
+    assert_eq!(fails("memory://bucket/bad.csv"), expected);
 }
 
-/// The files of another store, got with the help of rayon's workers.
-#[derive(Debug)]
-struct Parallel(Memory);
+#[test]
+fn what_is_no_url_of_a_store_is_refused_with_what_would_be() {
+    let cause = |entry: &str| {
+        let error = Storage::default().expand(&Paths::from(entry)).unwrap_err();
+        std::error::Error::source(&error).expect("a cause").to_string()
+    };
+    assert_eq!(cause("ftp://host/rows.csv"), "expected s3://, gs://, az://, http:// or https://");
+    assert!(cause("https://host/rows.csv?key=1").starts_with("expected a URL without \"?\""));
+    assert!(cause("https://host/rows/").ends_with("name each"));
+    assert!(cause("s3://").starts_with("expected s3://"), "{}", cause("s3://"));
+}
 
-struct Slow<T>(T);
+/// A store that counts what it is asked, and does so with the help of rayon's workers.
+#[derive(Debug)]
+struct Counting {
+    store: Arc<InMemory>,
+    requests: AtomicUsize,
+}
 
 /// As a client does that gets the ranges of a file side by side.
 fn work() {
@@ -180,45 +173,99 @@ fn work() {
     assert!(a < b);
 }
 
-impl Store for Parallel {
-    fn list(&self, entry: &str) -> mt_data::Result<Vec<PathBuf>> {
-        work();
-        self.0.list(entry)
-    }
-
-    fn size(&self, path: &Path) -> Result<Option<u64>> {
-        work();
-        self.0.size(path)
-    }
-
-    fn read(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
-        work();
-        Ok(Box::new(Slow(self.0.read(path)?)))
-    }
-
-    fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
-        work();
-        Ok(Box::new(Slow(self.0.open(path)?)))
+impl fmt::Display for Counting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
     }
 }
 
-impl Read for Slow<Box<dyn Read + Send>> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+impl Counting {
+    fn new(store: Arc<InMemory>) -> Arc<Self> {
+        Arc::new(Counting { store, requests: AtomicUsize::new(0) })
+    }
+
+    fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         work();
-        let length = buffer.len().min(4096);
-        self.0.read(&mut buffer[..length])
     }
 }
 
-impl ReadAt for Slow<Box<dyn ReadAt>> {
-    fn size(&self) -> u64 {
-        self.0.size()
+#[async_trait]
+impl ObjectStore for Counting {
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.count();
+        self.store.get_opts(path, options).await
     }
 
-    fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
-        work();
-        self.0.read_exact_at(at, buffer)
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.count();
+        self.store.list(prefix)
     }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.count();
+        self.store.list_with_delimiter(prefix).await
+    }
+
+    async fn put_opts(&self, path: &Path, content: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.store.put_opts(path, content, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.store.put_multipart_opts(path, options).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.store.delete_stream(paths)
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.store.copy_opts(from, to, options).await
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_file_of_many_columns_takes_few_requests() {
+    use crate::parquet_writer::{Form, convert};
+
+    let names: Vec<String> = (0..30).map(|i| format!("x{i}")).collect();
+    let row = |r: usize| {
+        format!("{},{}\n", r % 2, (0..30).map(|c| format!("{}", r * c % 97)).collect::<Vec<_>>().join(","))
+    };
+    let text = format!("click,{}\n{}", names.join(","), (0..5000).map(row).collect::<String>());
+    let files = Files::new();
+    // In pages of 100 rows each: 1,550 of them.
+    convert(text.as_bytes(), files.path("log.parquet"), Form { group: 5000, page: 100, ..Form::default() });
+    let store = Counting::new(memory([("log.parquet", std::fs::read(files.path("log.parquet")).unwrap())]));
+    let data = in_memory("parquet: {train: DIR/log.parquet}", store.clone());
+    let tasks = [label("click", "click")];
+    let other = load(&data, &tasks).unwrap();
+    let local = load(&section(&files, "parquet: {train: DIR/log.parquet}"), &tasks).unwrap();
+    assert_eq!((&other.train, &other.valid), (&local.train, &local.valid));
+    let requests = store.requests.load(Ordering::Relaxed);
+    assert!(requests <= 8, "{requests} requests");
+}
+
+#[test]
+fn an_object_that_is_changed_while_it_is_read_is_noticed() {
+    let store = memory([("log", format!("click,x\n{}", "1,2\n".repeat(1000)).into_bytes())]);
+    let storage = Storage::default().with_store(URL, store.clone());
+    let mut data = DataConfig::files(CsvConfig::new("memory://bucket/log"));
+    data.storage = storage;
+    let paths = Paths::from("memory://bucket/log");
+    // What it was when it was listed.
+    let files = data.storage.expand(&paths).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.put(&Path::from("log"), "click,x\n0,1\n".into())).unwrap();
+    let error = data.storage.is_parquet(&files[0]).unwrap_err();
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "it was changed while it was read");
+    // Whoever asks again has the new one.
+    assert_eq!(load(&data, &[label("click", "click")]).unwrap().train.len(), 1);
 }
 
 #[test]
@@ -231,7 +278,7 @@ fn a_store_may_use_the_workers_that_read() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let read = || -> mt_data::Result<mt_data::Table> {
                 let mut reader =
-                    TableReader::open_blocks(&Paths::from("bucket/log"), &data, &tasks, 1 << 12)?;
+                    TableReader::open_blocks(&Paths::from("memory://bucket/log"), &data, &tasks, 1 << 12)?;
                 let mut table = reader.next().unwrap()?;
                 reader.try_for_each(|block| table.append(block?))?;
                 Ok(table)
@@ -253,17 +300,17 @@ fn a_store_may_use_the_workers_that_read() {
         #[cfg(not(feature = "parquet"))]
         text.into_bytes()
     }];
-    let data = |store: Storage| {
-        let mut data = DataConfig::files(mt_data::CsvConfig::new("bucket/log"));
-        data.storage = store;
+    let data = |store: Arc<dyn ObjectStore>| {
+        let mut data = DataConfig::files(CsvConfig::new("memory://bucket/log"));
+        data.storage = Storage::default().with_store(URL, store);
         data
     };
     for content in contents {
-        let memory = || Memory::default().with("bucket/log", content.clone());
-        let expected = read(1, data(Storage::new(memory())));
+        let memory = memory([("log", content)]);
+        let expected = read(1, data(memory.clone()));
         assert_eq!(expected.len(), 100_000);
         for threads in [1, 2, 4] {
-            assert!(read(threads, data(Storage::new(Parallel(memory())))) == expected, "{threads} threads");
+            assert!(read(threads, data(Counting::new(memory.clone()))) == expected, "{threads} threads");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use mt_data::{FileFormat, Paths, expand, is_parquet};
+use anyhow::Result;
+use mt_data::{FileFormat, Paths, Storage};
 
 use crate::args::Usage;
 
@@ -36,17 +36,14 @@ impl Part {
 
     /// Bytes of the files that it is made of.
     pub fn input_bytes(&self) -> Result<u64> {
-        let size = |path: &PathBuf| {
-            let metadata = path.metadata().with_context(|| format!("{}: cannot be read", path.display()));
-            metadata.map(|metadata| metadata.len())
-        };
-        self.inputs.iter().map(size).sum()
+        let storage = Storage::default();
+        self.inputs.iter().map(|path| Ok(storage.version(path)?.unwrap_or_default().bytes)).sum()
     }
 }
 
 /// What `output` stands for, and what becomes of each file of `inputs`.
 pub fn plan(inputs: &[String], output: &Path, format: Option<FileFormat>) -> Result<Target> {
-    let files = expand(&Paths(inputs.to_vec()))?;
+    let files = Storage::default().expand(&Paths(inputs.to_vec()))?;
     let target = if is_folder(&files, inputs, output) {
         let part = |input: &PathBuf| part(input, output, format);
         let parts: Vec<Part> = files.iter().map(part).collect::<Result<_>>()?;
@@ -86,8 +83,13 @@ fn is_folder(files: &[PathBuf], inputs: &[String], output: &Path) -> bool {
 }
 
 fn part(input: &Path, folder: &Path, format: Option<FileFormat>) -> Result<Part> {
-    let found =
-        || Ok::<_, anyhow::Error>(if is_parquet(input)? { FileFormat::Parquet } else { FileFormat::Csv });
+    let found = || {
+        Ok::<_, anyhow::Error>(if Storage::default().is_parquet(input)? {
+            FileFormat::Parquet
+        } else {
+            FileFormat::Csv
+        })
+    };
     let format = format.map_or_else(found, Ok)?;
     let strip = |name: PathBuf, of: &[&str]| {
         let known =

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail};
-use mt_data::FileFormat;
+use mt_data::{FileFormat, Storage, Version};
 use mt_models::{Contents, Manifest};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +43,9 @@ pub struct Done {
     input_bytes: u64,
     /// Nanoseconds since 1970.
     input_modified: u64,
+    /// What an object store calls the input by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_tag: Option<String>,
     pub rows: u64,
 }
 
@@ -86,12 +88,9 @@ impl Done {
     /// The part as it will be, of its input as it is.
     pub fn of(part: &Part) -> Result<Self> {
         let input = part.inputs[0].clone();
-        let cannot = || format!("{}: cannot be read", input.display());
-        let metadata = input.metadata().with_context(cannot)?;
-        let modified =
-            metadata.modified().with_context(cannot)?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let input_modified = u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX);
-        Ok(Done { part: part.name(), input_bytes: metadata.len(), input_modified, rows: 0, input })
+        let Version { bytes, modified, tag, .. } = Storage::default().version(&input)?.unwrap_or_default();
+        let (input_bytes, input_modified, input_tag) = (bytes, modified, tag);
+        Ok(Done { part: part.name(), input_bytes, input_modified, input_tag, rows: 0, input })
     }
 }
 

@@ -1,5 +1,6 @@
 //! An open Parquet file as a sequence of stripes.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -219,6 +220,7 @@ impl File {
     /// is to be read. The workers decode them, so whoever calls must hold nothing that a worker waits for.
     pub fn stripes(&mut self, most: usize) -> Vec<Result<Stripe>> {
         let (mut pieces, mut refused) = (Vec::new(), None);
+        let first = self.group - usize::from(self.left > 0);
         while pieces.len() < most {
             let opens = self.left == 0;
             if opens {
@@ -240,6 +242,10 @@ impl File {
                 pieces.push(Piece { opens: opens.then_some((self.group - 1, self.stripe)), rows });
             }
         }
+        let opened = pieces.iter().any(|piece: &Piece| piece.opens.is_some());
+        if opened && let Err(source) = self.metadata.input.expect(&self.bytes_of(first..self.group)) {
+            return vec![Err(Error::Read { path: self.path.clone(), source })];
+        }
         let (mut columns, failure) = decode(&self.metadata, &mut self.columns, &pieces);
         let whole = failure.as_ref().map_or(pieces.len(), |failure| failure.at.0);
         let mut stripes = Vec::with_capacity(whole + 1);
@@ -257,6 +263,19 @@ impl File {
         let error = failure.map(|failure| failure.error).or(refused);
         stripes.extend(error.map(|error| Err(unreadable(&self.path, error))));
         stripes
+    }
+
+    /// Where the columns of these row groups are.
+    fn bytes_of(&self, groups: Range<usize>) -> Vec<Range<u64>> {
+        let schema = self.parquet().file_metadata().schema_descr();
+        let wanted = |root: usize| self.columns.iter().any(|wanted| wanted.column == root);
+        let columns = groups.flat_map(|group| self.parquet().row_group(group).columns().iter().enumerate());
+        let columns = columns.filter(|&(leaf, _)| wanted(schema.get_column_root_idx(leaf)));
+        let bytes = columns.map(|(_, column)| {
+            let (start, length) = column.byte_range();
+            start..start.saturating_add(length)
+        });
+        bytes.collect()
     }
 
     /// Rows of the needed columns of a row group that take about a block.

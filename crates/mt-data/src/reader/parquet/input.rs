@@ -1,6 +1,7 @@
 //! A file of a store, as the decoder of Parquet reads it.
 
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use ::parquet::errors::{ParquetError, Result};
@@ -20,6 +21,11 @@ pub(super) struct Input(Arc<dyn ReadAt>);
 impl Input {
     pub fn new(file: Box<dyn ReadAt>) -> Self {
         Input(file.into())
+    }
+
+    /// Says which bytes are read next.
+    pub fn expect(&self, parts: &[Range<u64>]) -> io::Result<()> {
+        self.0.expect(parts)
     }
 }
 
@@ -58,7 +64,7 @@ impl Read for From {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.file.size().saturating_sub(self.at);
         let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        aloud(|| self.file.read_exact_at(self.at, &mut buffer[..length]))?;
+        let length = aloud(|| self.file.read_at(self.at, &mut buffer[..length]))?;
         self.at += length as u64;
         Ok(length)
     }
