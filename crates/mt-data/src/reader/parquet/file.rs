@@ -271,9 +271,11 @@ impl File {
         let wanted = |root: usize| self.columns.iter().any(|wanted| wanted.column == root);
         let columns = groups.flat_map(|group| self.parquet().row_group(group).columns().iter().enumerate());
         let columns = columns.filter(|&(leaf, _)| wanted(schema.get_column_root_idx(leaf)));
-        let bytes = columns.map(|(_, column)| {
-            let (start, length) = column.byte_range();
-            start..start.saturating_add(length)
+        // Of a damaged file they may be anything: what cannot be is for the decoder to refuse.
+        let bytes = columns.filter_map(|(_, column)| {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let start = u64::try_from(start).ok()?;
+            Some(start..start.saturating_add(u64::try_from(column.compressed_size()).ok()?))
         });
         bytes.collect()
     }
