@@ -47,6 +47,8 @@ mod reader;
 mod rows;
 mod schema;
 mod shuffle;
+#[cfg(feature = "parquet")]
+mod source;
 mod split;
 mod stats;
 mod storage;
@@ -59,6 +61,10 @@ mod usage;
 mod value;
 mod writer;
 
+#[cfg(feature = "parquet")]
+pub use arrow_array;
+#[cfg(feature = "parquet")]
+pub use arrow_schema;
 #[cfg(feature = "objects")]
 pub use object_store;
 
@@ -84,6 +90,8 @@ pub use reader::{Kept, KeptColumns, KeptForm, Labels, Records, Skipped, TableRea
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};
 pub use schema::{Field, Keep, List, Schema, Task, TaskKind, tasks};
 pub use shuffle::permutation;
+#[cfg(feature = "parquet")]
+pub use source::{Part, RecordBatches, Source};
 pub use split::split;
 pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use storage::{Storage, Version};

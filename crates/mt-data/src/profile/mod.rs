@@ -121,7 +121,7 @@ impl Profile {
         let (mut first, mut tallies) = (Start::default(), Vec::new());
         let (mut rows, mut whole, mut typed) = (0, true, 0);
         for (number, path) in files.iter().enumerate() {
-            if csv.is_none() && !storage.is_parquet(path)? {
+            if csv.is_none() && !storage.is_typed(path)? {
                 csv = Some(dialect::of(storage, path, &sample.known)?);
             }
             let described = csv.clone().unwrap_or_else(|| CsvConfig::new(path.display().to_string()));

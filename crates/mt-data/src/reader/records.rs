@@ -40,7 +40,7 @@ impl Records {
         let sides = side::open(data, delimiter)?;
         let mut records = Records::empty(columns.len());
         for path in storage.expand(paths)? {
-            if storage.is_parquet(&path)? {
+            if storage.is_typed(&path)? {
                 records.add_columns(&path, columns, &sides, data, most)?;
                 continue;
             }

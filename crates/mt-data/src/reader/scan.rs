@@ -79,7 +79,7 @@ impl Scan {
     /// Opens a file: what is text there, `csv` describes. `bytes` counts what is read.
     pub fn open(storage: &Storage, path: &Path, csv: &CsvConfig, bytes: Arc<AtomicU64>) -> Result<Self> {
         let path = path.to_owned();
-        if storage.is_parquet(&path)? {
+        if storage.is_typed(&path)? {
             return Self::open_columns(storage, path, bytes);
         }
         let given = csv.names.as_deref().filter(|_| !csv.header);

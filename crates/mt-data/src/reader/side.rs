@@ -43,7 +43,7 @@ pub(super) struct Side {
 /// Reads all side tables.
 pub(super) fn open(data: &DataConfig, delimiter: u8) -> Result<Vec<Side>> {
     let storage = &data.storage;
-    let open = |(i, join): (usize, &JoinConfig)| match storage.is_parquet(&join.file)? {
+    let open = |(i, join): (usize, &JoinConfig)| match storage.is_typed(&join.file)? {
         false => Side::open(storage, i, join, delimiter),
         #[cfg(feature = "parquet")]
         true => Side::open_columns(storage, i, join, &data.fields),

@@ -281,7 +281,7 @@ impl Stream {
 
     /// Opens a file and finds its columns.
     fn start(&self, path: &Path) -> Result<Start> {
-        if self.request.data.parquet.is_none() && !self.storage().is_parquet(path)? {
+        if self.request.data.parquet.is_none() && !self.storage().is_typed(path)? {
             return self.start_text(path);
         }
         #[cfg(feature = "parquet")]

@@ -137,19 +137,28 @@ impl Typed {
             DataType::Utf8View => Typed::Text(array.as_string_view().iter().collect_bytes()),
             DataType::BinaryView => Typed::Text(array.as_binary_view().iter().collect_bytes()),
             DataType::FixedSizeBinary(_) => Typed::Text(array.as_fixed_size_binary().iter().collect_bytes()),
-            DataType::Dictionary(key, _) if **key == DataType::Int32 => {
-                let array = array.as_dictionary::<Int32Type>();
-                let codes = Codes { codes: array.keys().values().clone(), nulls: array.nulls().cloned() };
+            DataType::Dictionary(..) => {
+                let array = array.as_any_dictionary();
+                let codes = match array.keys().as_primitive_opt::<Int32Type>() {
+                    Some(keys) => keys.values().clone(),
+                    // So many values that their codes are wider have no dictionary.
+                    None => array.normalized_keys().into_iter().map(|code| code as i32).collect(),
+                };
+                let codes = Codes { codes, nulls: array.keys().nulls().cloned() };
                 Typed::Coded { codes, values: Box::new(Typed::new(array.values())?) }
             }
             DataType::List(_) => {
                 let array = array.as_list::<i32>();
-                let offsets = array.offsets().inner().clone();
-                let values = match Typed::new(array.values())? {
-                    Typed::List { .. } => return Err("a list of more than plain values".to_owned()),
-                    values => Box::new(values),
-                };
-                Typed::List { lists: Lists { offsets, nulls: array.nulls().cloned() }, values }
+                list(array.offsets(), array.values(), array.nulls())?
+            }
+            DataType::LargeList(_) => {
+                let array = array.as_list::<i64>();
+                list(array.offsets(), array.values(), array.nulls())?
+            }
+            DataType::FixedSizeList(_, length) => {
+                let array = array.as_fixed_size_list();
+                let offsets: Vec<i32> = (0..=array.len() as i32).map(|row| row * length).collect();
+                list(&offsets, array.values(), array.nulls())?
             }
             DataType::Map(..) => return Err("a map".to_owned()),
             DataType::Struct(_) => return Err("a struct".to_owned()),
@@ -208,6 +217,26 @@ impl Typed {
             Typed::Single(array) => all(array.values(), array.nulls(), |x| x),
             Typed::Double(array) => all(array.values(), array.nulls(), narrow),
             _ => None,
+        }
+    }
+}
+
+/// Lists that hold the values between each two offsets.
+fn list<T: Copy + Into<i64>>(
+    offsets: &[T],
+    values: &ArrayRef,
+    nulls: Option<&NullBuffer>,
+) -> Result<Typed, String> {
+    let first = offsets.first().map_or(0, |&first| first.into());
+    let from_first: Result<Vec<i32>, _> =
+        offsets.iter().map(|&at| i32::try_from(at.into() - first)).collect();
+    let offsets = from_first.map_err(|_| "lists of more than 2,147,483,647 values in a batch".to_owned())?;
+    let length = offsets.last().map_or(0, |&last| last as usize);
+    match Typed::new(&values.slice(first as usize, length))? {
+        Typed::List { .. } => Err("a list of more than plain values".to_owned()),
+        values => {
+            let lists = Lists { offsets: offsets.into(), nulls: nulls.cloned() };
+            Ok(Typed::List { lists, values: Box::new(values) })
         }
     }
 }

@@ -11,22 +11,28 @@ mod local;
 mod objects;
 #[cfg(all(feature = "objects", feature = "parquet"))]
 mod parts;
+#[cfg(feature = "parquet")]
+mod sources;
 
 use std::fmt;
 use std::io::{self, Read};
 #[cfg(feature = "parquet")]
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "objects")]
+#[cfg(any(feature = "objects", feature = "parquet"))]
 use std::sync::Arc;
 
 use crate::config::Paths;
 #[cfg(not(feature = "objects"))]
 use crate::error::NoFeature;
 use crate::error::{Error, Result};
+#[cfg(feature = "parquet")]
+use crate::source::{Part, Source};
 use local::Local;
 #[cfg(feature = "objects")]
 use objects::Objects;
+#[cfg(feature = "parquet")]
+use sources::Sources;
 
 /// What gets files from where they lie. Reading asks for nothing else, from several threads at once, holds no lock meanwhile, and
 /// leaves rayon's workers free for it.
@@ -85,6 +91,8 @@ pub(crate) trait ReadAt: Send + Sync {
 pub struct Storage {
     #[cfg(feature = "objects")]
     objects: Objects,
+    #[cfg(feature = "parquet")]
+    sources: Sources,
 }
 
 impl Storage {
@@ -117,10 +125,27 @@ impl Storage {
         self
     }
 
+    /// The same, where the URL `url`, such as `rows://log`, stands for the rows of `source`.
+    #[cfg(feature = "parquet")]
+    #[must_use]
+    pub fn with_source(mut self, url: &str, source: Arc<dyn Source>) -> Self {
+        self.sources = self.sources.with(url, source);
+        self
+    }
+
+    /// What is a part of a source, if a path is none of a file.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn part(&self, path: &Path) -> Option<io::Result<(Arc<dyn Source>, Part)>> {
+        let of_source = path.to_str().is_some_and(|url| self.sources.find(url).is_some());
+        of_source.then(|| self.sources.part(path))
+    }
+
     /// What has the file, or an entry of [`Paths`], of this name.
     fn store(&self, path: &str) -> Result<&dyn Store> {
         match path.split_once("://") {
             None => Ok(&Local),
+            #[cfg(feature = "parquet")]
+            Some(_) if self.sources.find(path).is_some() => Ok(&self.sources),
             #[cfg(feature = "objects")]
             Some(_) => Ok(&self.objects),
             #[cfg(not(feature = "objects"))]
@@ -157,12 +182,17 @@ impl Storage {
         if files.is_empty() { Err(Error::NoMatch { pattern: "[]".to_owned() }) } else { Ok(files) }
     }
 
-    /// Whether a file is to be read as Parquet: by its name, or by its first bytes.
+    /// Whether a file has typed columns: whether it is to be read as Parquet, by its name or its first bytes, or has the rows of
+    /// a source.
     ///
     /// # Errors
     /// [`Error::Read`].
-    pub fn is_parquet(&self, path: &Path) -> Result<bool> {
+    pub fn is_typed(&self, path: &Path) -> Result<bool> {
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+            return Ok(true);
+        }
+        #[cfg(feature = "parquet")]
+        if self.part(path).is_some() {
             return Ok(true);
         }
         // What is looked at in a pipe is gone.

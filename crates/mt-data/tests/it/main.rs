@@ -22,6 +22,8 @@ mod property;
 mod raw;
 mod reading;
 mod real;
+#[cfg(feature = "parquet")]
+mod sources;
 mod splits;
 #[cfg(feature = "objects")]
 mod storage;

@@ -262,7 +262,7 @@ fn an_object_that_is_changed_while_it_is_read_is_noticed() {
     let files = data.storage.expand(&paths).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(store.put(&Path::from("log"), "click,x\n0,1\n".into())).unwrap();
-    let error = data.storage.is_parquet(&files[0]).unwrap_err();
+    let error = data.storage.is_typed(&files[0]).unwrap_err();
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "it was changed while it was read");
     // Whoever asks again has the new one.
     assert_eq!(load(&data, &[label("click", "click")]).unwrap().train.len(), 1);

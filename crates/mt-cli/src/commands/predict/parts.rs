@@ -84,7 +84,7 @@ fn is_folder(files: &[PathBuf], inputs: &[String], output: &Path) -> bool {
 
 fn part(input: &Path, folder: &Path, format: Option<FileFormat>) -> Result<Part> {
     let found = || {
-        Ok::<_, anyhow::Error>(if Storage::default().is_parquet(input)? {
+        Ok::<_, anyhow::Error>(if Storage::default().is_typed(input)? {
             FileFormat::Parquet
         } else {
             FileFormat::Csv

@@ -1,7 +1,9 @@
-//! Parquet files: the columns that are needed, some thousand rows at a time, as typed columns.
+//! Parquet files, and rows of sources: the columns that are needed, some thousand rows at a time, as typed columns.
 
+mod batches;
 mod column;
 mod file;
+mod groups;
 mod input;
 mod quiet;
 mod rows;
