@@ -1,6 +1,5 @@
 //! What a caller relies on: tasks and columns, by name, kind and order.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
@@ -50,25 +49,19 @@ impl Interface {
             };
             Ok(Task { name: c_name(&task.name)?, kind, width: mt_models::predictions(task.kind) })
         };
-        // A list only where every field that reads the column takes one.
-        let mut kinds: HashMap<&str, ColumnKind> = HashMap::new();
-        for field in &schema.fields {
-            let kind = if field.list.is_some() { ColumnKind::List } else { ColumnKind::Value };
-            let known = kinds.entry(&field.column).or_insert(kind);
-            if kind == ColumnKind::Value {
-                *known = kind;
-            }
-        }
         let rows = predictor.rows();
-        let input = |(i, name): (usize, &String)| {
-            let number = i < schema.numeric.len();
-            let kind = if number { ColumnKind::Number } else { kinds[name.as_str()] };
+        let input = |name: &String| {
             let column = rows.encoder().column(name).map_err(Error::Name)?;
+            let kind = match (rows.encoder().is_number(column), rows.encoder().is_list(column)) {
+                (true, _) => ColumnKind::Number,
+                (false, true) => ColumnKind::List,
+                (false, false) => ColumnKind::Value,
+            };
             Ok(Input { name: c_name(name)?, kind, column })
         };
         Ok(Self {
             tasks: schema.tasks.iter().map(task).collect::<Result<_>>()?,
-            columns: rows.encoder().columns().iter().enumerate().map(input).collect::<Result<_>>()?,
+            columns: rows.encoder().columns().iter().map(input).collect::<Result<_>>()?,
         })
     }
 

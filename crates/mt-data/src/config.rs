@@ -14,6 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::choice::{BadRecords, ColumnRef, Features, Paths};
+use crate::computed::{self, NumberConfig};
 use crate::error::{Error, Result};
 use crate::fields::{self, FieldConfig};
 pub use crate::files::ParquetConfig;
@@ -55,6 +56,9 @@ pub struct DataConfig {
     /// Columns looked up in embedding tables. Default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldConfig>,
+    /// Numeric inputs that are computed from columns. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<NumberConfig>,
     /// Side tables whose columns stand beside those of each row. Default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub join: Vec<JoinConfig>,
@@ -208,6 +212,7 @@ impl DataConfig {
     fn check_synth(&self) -> Result<()> {
         let written = [
             ("data.fields", !self.fields.is_empty()),
+            ("data.numbers", !self.numbers.is_empty()),
             ("data.join", !self.join.is_empty()),
             ("data.weight", self.weight.is_some()),
             ("data.group", self.group.is_some()),
@@ -229,9 +234,11 @@ impl DataConfig {
         }
         let name = |field: &FieldConfig| match (&field.name, &field.column) {
             (Some(name), _) => name.clone(),
-            (None, ColumnRef::Name(column)) => fields::default_name(column),
-            (None, ColumnRef::Index(column)) => format!("column_{column}"),
+            (None, Some(ColumnRef::Name(column))) => fields::default_name(column),
+            (None, Some(ColumnRef::Index(column))) => format!("column_{column}"),
+            (None, None) => String::new(),
         };
+        computed::check(self)?;
         fields::tables(&self.fields, &self.fields.iter().map(name).collect::<Vec<_>>())?;
         let (Some(split), Some(csv)) = (&self.split, self.row_files()) else { return Ok(()) };
         let refuse = |key, expected, found: &dyn ToString| {
@@ -286,6 +293,7 @@ impl Default for DataConfig {
             normalize: Normalize::default(),
             numeric_missing: NumericMissing::default(),
             fields: Vec::new(),
+            numbers: Vec::new(),
             join: Vec::new(),
             weight: None,
             group: None,

@@ -115,7 +115,7 @@ impl Dataset {
                 let (table, truth) = rows.for_tasks(tasks)?;
                 progress(Progress { rows: table.len() as u64, ..Progress::default() });
                 let numeric = synth::feature_names(config);
-                let schema = Schema { numeric, fields: Vec::new(), tasks: tasks_checked };
+                let schema = Schema { numeric, tasks: tasks_checked, ..Schema::default() };
                 (schema, Parts::by_fractions(table, data), Some(truth), Skipped::default(), Vec::new())
             }
             (None, None) => return Err(Error::Source { found: "none" }),
@@ -182,7 +182,7 @@ impl Dataset {
             None => {
                 let synth = data.synth.as_ref().ok_or(Error::Source { found: "none" })?;
                 let (numeric, tasks) = (synth::feature_names(synth), schema::tasks(tasks)?);
-                Ok(Schema { numeric, fields: Vec::new(), tasks })
+                Ok(Schema { numeric, tasks, ..Schema::default() })
             }
         }
     }
@@ -199,7 +199,7 @@ impl Dataset {
         if train.is_empty() {
             return Err(Error::NoRows { what: "train" });
         }
-        schema.check_fields()?;
+        schema.check()?;
         encoders.check(schema)?;
         let fits = |what, expected: usize, found: usize| match expected == found {
             true => Ok(()),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::computed::Computed;
 use crate::error::{Error, Result};
 use crate::fields::{self, Pooling};
 use crate::task::TaskConfig;
@@ -16,6 +17,9 @@ pub struct Schema {
     pub fields: Vec<Field>,
     /// The tasks, in order.
     pub tasks: Vec<Task>,
+    /// Columns that are computed of those of the files. Of numbers, the computed ones come last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub computed: Vec<Computed>,
 }
 
 /// A categorical or multi-valued column.
@@ -66,7 +70,8 @@ impl Schema {
     }
 
     /// Checks what the fields of a configuration are checked for: a schema may come from a file that anyone wrote.
-    pub(crate) fn check_fields(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_computed()?;
         let refuse = |field: &Field, part: &str, expected, found: String| {
             Err(Error::Entry { key: format!("field {:?}: {part}", field.name), expected, found })
         };

@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     let tasks = study::TASKS.map(|(name, _)| Task { name: name.to_owned(), kind: TaskKind::Binary }).to_vec();
 
     let numeric = (0..study::WIDTH).map(|i| format!("column {i}")).collect();
-    let schema = Schema { numeric, fields: Vec::new(), tasks: tasks.clone() };
+    let schema = Schema { numeric, tasks: tasks.clone(), ..Schema::default() };
     let predictor = predictor(folder.path(), &model, schema, Encoders::default())?;
     let study::Rows { offsets, columns, values, .. } = study::rows(MANY);
     let names: Vec<Column> = columns_of(&predictor);
@@ -92,7 +92,7 @@ fn fields(tasks: Vec<Task>) -> (Schema, Encoders) {
         TableEncoder { name: format!("f{i}"), encoder }
     };
     let fields = (0..FIELDS + HISTORIES).map(field).collect();
-    (Schema { numeric: Vec::new(), fields, tasks }, Encoders { tables: (0..FIELDS).map(table).collect() })
+    (Schema { fields, tasks, ..Schema::default() }, Encoders { tables: (0..FIELDS).map(table).collect() })
 }
 
 /// A model with start values, from its folder.

@@ -192,7 +192,7 @@ mod tests {
     fn schema(numbers: usize) -> Schema {
         let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
         let numeric = (0..numbers).map(|i| format!("n{i}")).collect();
-        Schema { numeric, fields: Vec::new(), tasks: vec![task("like"), task("buy")] }
+        Schema { numeric, tasks: vec![task("like"), task("buy")], ..Schema::default() }
     }
 
     #[test]

@@ -139,6 +139,11 @@ impl Predictor {
         &self.device
     }
 
+    /// What turns raw values into rows: the columns that the model asks for.
+    pub fn encoder(&self) -> &RowEncoder {
+        &self.encoder
+    }
+
     /// A buffer for raw rows, to be used again and again; each thread has its own.
     pub fn rows(&self) -> RawRows {
         RawRows::new(self.encoder.clone())

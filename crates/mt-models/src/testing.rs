@@ -37,6 +37,7 @@ fn signature(seed: u64) -> Signature {
                 task("tab", TaskKind::Multiclass { classes: 3 }),
                 task("seconds", TaskKind::Regression),
             ],
+            ..Schema::default()
         },
         normalizer: Normalizer::identity(2, Layout::Dense),
         encoders: Encoders { tables: vec![table("user", users), table("item", Encoder::Hash(100))] },

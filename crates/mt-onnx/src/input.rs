@@ -1,6 +1,6 @@
 //! From what a client sends to the trunk's input `(B, D)`: embeddings of the fields, then the scaled numbers.
 
-use mt_data::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling};
+use mt_data::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling, Schema};
 use mt_models::{Predictor, Signature};
 
 use crate::error::Result;
@@ -13,33 +13,45 @@ pub const NUMERIC: &str = "numeric";
 /// Adds the inputs, and all up to what the trunk reads. Without `tables`, the input of a field is its embedding.
 pub fn input(graph: &mut Graph, predictor: &Predictor, tables: bool) -> Result<String> {
     let Signature { model, schema, normalizer, missing, .. } = predictor.signature();
+    let source = |field: &Field| source(schema, &field.column);
     let widths = model.table_widths(schema)?;
     let mut parts = Vec::new();
     for field in &schema.fields {
         parts.push(if tables {
-            looked_up(graph, predictor, field)?
+            looked_up(graph, predictor, field, &source(field))?
         } else {
             let width = widths.iter().find(|(table, _)| *table == field.table).map_or(0, |(_, width)| *width);
-            let doc = format!("embedding of {}, pooled, from table {}", field.column, field.table);
+            let doc = format!("embedding of {}, pooled, from table {}", source(field), field.table);
             graph.input(&field.name, FLOAT, vec![Size::batch(), Size::Fixed(width)], doc);
             field.name.clone()
         });
     }
     if !schema.numeric.is_empty() {
         let sizes = vec![Size::batch(), Size::Fixed(schema.numeric.len())];
-        graph.input(NUMERIC, FLOAT, sizes, "raw numbers; the columns are in the metadata".to_owned());
+        let computed = schema.computed.iter().filter(|computed| schema.numeric.contains(&computed.name));
+        let computed = computed
+            .map(|computed| format!("; {} is computed of columns: {}", computed.name, computed.value));
+        let doc = format!("raw numbers; the columns are in the metadata{}", computed.collect::<String>());
+        graph.input(NUMERIC, FLOAT, sizes, doc);
         parts.push(scaled(graph, normalizer, missing));
     }
     Ok(graph.concat(&parts, 1))
 }
 
-/// The embedding `(B, K)` of a field's table rows.
-fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field) -> Result<String> {
+/// What a field reads: its column, or what is computed in its place, which is not in the graph.
+fn source(schema: &Schema, column: &str) -> String {
+    let computed = schema.computed.iter().find(|computed| computed.name == column);
+    computed
+        .map_or_else(|| column.to_owned(), |computed| format!("{column}, computed as {},", computed.value))
+}
+
+/// The embedding `(B, K)` of a field's table rows; `source` is what it reads.
+fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field, source: &str) -> Result<String> {
     let table = format!("tables.{}", field.table);
     if !graph.has(&table) {
         graph.tensor(&table, &predictor.table(&field.table)?)?;
     }
-    let rows_of = format!("rows of table {} for {}", field.table, field.column);
+    let rows_of = format!("rows of table {} for {source}", field.table);
     let Some(list) = field.list else {
         graph.input(&field.name, INT64, vec![Size::batch()], rows_of);
         return Ok(graph.node("Gather", &[&table, &field.name], &[Attribute::int("axis", 0)]));

@@ -59,7 +59,7 @@ fn table(count: usize) -> Result<Table> {
 
 fn schema(tasks: &[Task]) -> Schema {
     let numeric = (0..WIDTH).map(|i| format!("column {i}")).collect();
-    Schema { numeric, fields: Vec::new(), tasks: tasks.to_vec() }
+    Schema { numeric, tasks: tasks.to_vec(), ..Schema::default() }
 }
 
 /// Whole epochs of the loop as `mt train` runs it: shuffling, batches, forward, backward, optimizer, log, denormals

@@ -10,8 +10,8 @@ use crate::{
 use mt_data::synth::{SynthConfig, feature_names};
 use mt_data::{
     BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, Growing, JoinConfig,
-    JoinMissing, Normalize, NumericMissing, ParquetConfig, Paths, Pooling, Schema, SplitConfig, Task,
-    TaskConfig, TaskKind,
+    JoinMissing, Normalize, NumberConfig, NumericMissing, ParquetConfig, Paths, Pooling, Schema, SplitConfig,
+    Task, TaskConfig, TaskKind,
 };
 use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
@@ -68,8 +68,9 @@ fn full() -> Config {
         contexts: 1,
     };
     let field = FieldConfig {
-        column: ColumnRef::Index(1),
+        column: Some(ColumnRef::Index(1)),
         name: Some("user".into()),
+        value: Some("user".into()),
         table: Some("user".into()),
         encode: Some(Encoding::Growing(Growing { capacity: 1, admit: 1, ttl: Some(1) })),
         separator: Some(' '),
@@ -96,6 +97,7 @@ fn full() -> Config {
             normalize: Normalize::None,
             numeric_missing: NumericMissing::Zero,
             fields: vec![field],
+            numbers: vec![NumberConfig { name: "ratio".into(), value: "a / b".into() }],
             join: vec![JoinConfig {
                 file: "users.csv".into(),
                 key: "user".into(),
@@ -320,7 +322,7 @@ fn the_quickstart_compares_models_of_equal_size_on_rows_where_a_gate_has_somethi
         for fields in cfg.model.gate_fields.values() {
             assert_eq!(fields, &tabs, "{}: gates read the tab", cfg.name);
         }
-        let schema = Schema { numeric: feature_names(synth), fields: Vec::new(), tasks: tasks.to_vec() };
+        let schema = Schema { numeric: feature_names(synth), tasks: tasks.to_vec(), ..Schema::default() };
         let inputs = cfg.model.inputs(&schema).expect("inputs");
         let model = cfg.sized_model(inputs.clone(), &tasks).expect("a model");
         let parameters = count(&inventory(&model, inputs, &tasks).expect("an inventory"));

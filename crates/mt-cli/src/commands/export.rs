@@ -74,9 +74,11 @@ fn recorded(cfg: &Config, signature: &Signature) -> Result<Vec<Map<String, Value
     // Training may have left bad ones out.
     for texts in raw(cfg, &columns, 8 * RECORDED)? {
         let mut row = Map::new();
-        for (i, (column, text)) in columns.iter().zip(texts).enumerate() {
+        for (column, text) in columns.iter().zip(texts) {
+            let is_number =
+                rows.encoder().column(column).is_ok_and(|column| rows.encoder().is_number(column));
             let value = match text.parse::<f64>() {
-                Ok(number) if i < schema.numeric.len() && number.is_finite() => json!(number),
+                Ok(number) if is_number && number.is_finite() => json!(number),
                 _ => json!(text),
             };
             row.insert(column.clone(), value);

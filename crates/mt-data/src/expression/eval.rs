@@ -1,188 +1,215 @@
-//! The value of an expression on one record.
+//! The numbers of an expression, column by column: each node gives a whole column before the next one is looked at.
 
-use super::{Expression, Function, Node, Operator};
-use crate::missing::Missing;
-use crate::number::whole_f64;
-use crate::value::Value;
+use super::column::{A_NUMBER, BadCell, Column, Faults, Numbers};
+use super::node::{Function, Gives, Node, Operator};
+use super::rows::{Cell, Rows};
+use super::{Expression, Mention};
 
 /// Up to here, an `f64` holds every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A cell that is no number where one is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadCell {
-    /// Which of the expression's columns.
-    pub column: usize,
-}
-
-/// What an expression finds in a column.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cell<'a> {
-    Text(&'a [u8]),
-    Number(f64),
-    Whole(i128),
-}
-
-impl<'a> Cell<'a> {
-    /// What a value is in an expression, if it is not missing.
-    #[inline]
-    pub fn of(value: Value<'a>, missing: &Missing) -> Option<Self> {
-        if missing.holds(value) {
-            return None;
-        }
-        match value {
-            Value::Missing | Value::List(_) => None,
-            Value::Text(text) => (!is_missing(text)).then_some(Cell::Text(text)),
-            Value::Unsigned(x) => Some(Cell::Whole(x.into())),
-            Value::Integer(x) => Some(Cell::Whole(x.into())),
-            Value::Number(x) => Some(Cell::Number(x)),
-            // What its text says.
-            Value::Single(x) => Some(Cell::Number(x.to_string().parse().unwrap_or(x.into()))),
-        }
-    }
-
-    /// Whether it has this text.
-    fn is(self, text: &[u8]) -> bool {
-        match self {
-            Cell::Text(cell) => cell == text,
-            Cell::Number(x) => x.to_string().as_bytes() == text,
-            Cell::Whole(x) => itoa::Buffer::new().format(x).as_bytes() == text,
-        }
-    }
-}
-
-/// Whether a label's or an expression's cell holds nothing: empty, `null` or `NaN`.
-pub(crate) fn is_missing(cell: &[u8]) -> bool {
-    match cell.len() {
-        0 => true,
-        3 => cell.eq_ignore_ascii_case(b"nan"),
-        4 => cell.eq_ignore_ascii_case(b"null"),
-        _ => false,
-    }
-}
-
-/// A number, and its text where it comes right from a cell or a whole literal.
-#[derive(Clone, Copy)]
-pub(super) struct Number<'a> {
-    pub value: f64,
-    cell: &'a [u8],
-    exact: Option<i128>,
-}
-
-impl Number<'_> {
-    const fn of(value: f64) -> Self {
-        Number { value, cell: &[], exact: None }
-    }
-
-    fn whole(self) -> Option<i128> {
-        self.exact.or_else(|| std::str::from_utf8(self.cell).ok()?.parse().ok())
-    }
-
-    /// Exact for whole numbers that an `f64` would round.
-    fn compare(self, other: Self) -> Option<std::cmp::Ordering> {
-        let large = self.value.abs() >= EXACT && other.value.abs() >= EXACT;
-        if large && let (Some(a), Some(b)) = (self.whole(), other.whole()) {
-            return Some(a.cmp(&b));
-        }
-        self.value.partial_cmp(&other.value)
-    }
-}
-
 impl Expression {
-    /// The value on a record whose cells `cell` gives by column; a missing cell is `None`, and so is a missing
-    /// value.
-    pub fn eval<'a>(&'a self, cell: &impl Fn(usize) -> Option<Cell<'a>>) -> Result<Option<f64>, BadCell> {
-        Ok(self.root.eval(cell)?.map(|number| number.value))
+    /// The number of each row.
+    pub fn numbers<'a>(&self, rows: &impl Rows<'a>) -> Numbers {
+        Evaluation { mentions: &self.columns, rows }.numbers(&self.root)
+    }
+
+    /// The value of each row: a number where the expression can give nothing else, otherwise its text.
+    pub fn column<'a>(&self, rows: &impl Rows<'a>) -> Column<'a> {
+        let evaluation = Evaluation { mentions: &self.columns, rows };
+        match self.root.gives() {
+            Gives::Number => Column::Numbers(evaluation.numbers(&self.root)),
+            Gives::Text | Gives::Either => Column::Texts(evaluation.texts(&self.root)),
+        }
     }
 }
 
-impl Node {
-    pub(super) fn eval<'a>(
-        &'a self,
-        cell: &impl Fn(usize) -> Option<Cell<'a>>,
-    ) -> Result<Option<Number<'a>>, BadCell> {
-        let number = match self {
-            Node::Number(value, exact) => Some(Number { value: *value, cell: &[], exact: *exact }),
-            Node::Column(column) => match cell(*column) {
-                None => None,
-                Some(Cell::Number(value)) => Some(Number::of(value)),
-                Some(Cell::Whole(x)) => Some(Number { value: x as f64, cell: &[], exact: Some(x) }),
-                Some(Cell::Text(text)) => {
-                    let value = whole_f64(text).ok_or(BadCell { column: *column })?;
-                    Some(Number { value, cell: text, exact: None })
-                }
-            },
-            Node::Same { column, text, same } => {
-                cell(*column).map(|cell| Number::of(f64::from(cell.is(text) == *same)))
-            }
-            Node::Negative(node) => node.eval(cell)?.map(|number| Number::of(-number.value)),
-            Node::Not(node) => node.eval(cell)?.map(|number| Number::of(f64::from(number.value == 0.0))),
+/// An expression over some rows.
+pub(super) struct Evaluation<'e, R> {
+    pub mentions: &'e [Mention],
+    pub rows: &'e R,
+}
+
+/// A number where it is finite, else NaN, which is missing.
+#[inline]
+fn finite(x: f64) -> f64 {
+    if x.is_finite() { x } else { f64::NAN }
+}
+
+fn truth(known: bool) -> f64 {
+    f64::from(u8::from(known))
+}
+
+impl<'a, R: Rows<'a>> Evaluation<'_, R> {
+    pub fn numbers(&self, node: &Node) -> Numbers {
+        match node {
+            Node::Number(value, _) => Numbers::new(vec![finite(*value); self.rows.len()]),
+            Node::Column(column) => self.cells(*column),
+            // The parser lets no text stand where a number is needed.
+            Node::Text(_) | Node::Cross(_) => Numbers::new(vec![f64::NAN; self.rows.len()]),
+            Node::Same(sides, same) => self.same(sides, *same),
+            Node::Since(operator, time, moment) => self.since(*operator, time, *moment),
+            Node::Negative(node) => self.map(node, |x| -x),
+            Node::Not(node) => self.map(node, |x| truth(x == 0.0)),
             Node::Chain(first, rest) => {
-                let mut value = first.eval(cell)?;
+                // A comparison is a chain of its own, of two sides.
+                if let [(operator, right)] = &rest[..]
+                    && operator.holds(std::cmp::Ordering::Equal).is_some()
+                {
+                    return self.compare(*operator, first, right);
+                }
+                let mut value = self.numbers(first);
                 for (operator, operand) in rest {
-                    let number = binary(*operator, value, operand.eval(cell)?);
-                    value = number.filter(|number| number.value.is_finite());
+                    value = combine(*operator, value, &self.numbers(operand));
                 }
                 value
             }
-            Node::Call(function, values) => call(*function, values, cell)?,
-        };
-        Ok(number.filter(|number| number.value.is_finite()))
-    }
-}
-
-fn binary<'a>(operator: Operator, a: Option<Number<'a>>, b: Option<Number<'a>>) -> Option<Number<'a>> {
-    let truth = |known: bool| Some(Number::of(f64::from(known)));
-    let is = |number: Option<Number<'_>>| number.map(|number| number.value != 0.0);
-    match (operator, is(a), is(b)) {
-        (Operator::And, Some(false), _) | (Operator::And, _, Some(false)) => return truth(false),
-        (Operator::Or, Some(true), _) | (Operator::Or, _, Some(true)) => return truth(true),
-        _ => {}
-    }
-    let (a, b) = (a?, b?);
-    let order = a.compare(b)?;
-    match operator {
-        Operator::Add => Some(Number::of(a.value + b.value)),
-        Operator::Subtract => Some(Number::of(a.value - b.value)),
-        Operator::Multiply => Some(Number::of(a.value * b.value)),
-        Operator::Divide => Some(Number::of(a.value / b.value)),
-        Operator::Power => Some(Number::of(libm::pow(a.value, b.value))),
-        Operator::Equal => truth(order.is_eq()),
-        Operator::NotEqual => truth(order.is_ne()),
-        Operator::Less => truth(order.is_lt()),
-        Operator::LessOrEqual => truth(order.is_le()),
-        Operator::Greater => truth(order.is_gt()),
-        Operator::GreaterOrEqual => truth(order.is_ge()),
-        // Neither side decided it above.
-        Operator::And => truth(true),
-        Operator::Or => truth(false),
-    }
-}
-
-fn call<'a>(
-    function: Function,
-    values: &'a [Node],
-    cell: &impl Fn(usize) -> Option<Cell<'a>>,
-) -> Result<Option<Number<'a>>, BadCell> {
-    let mut numbers = [0.0; 3];
-    let mut extreme: Option<f64> = None;
-    for (i, value) in values.iter().enumerate() {
-        let Some(Number { value, .. }) = value.eval(cell)? else { return Ok(None) };
-        extreme = Some(match (function, extreme) {
-            (Function::Min, Some(so_far)) => so_far.min(value),
-            (Function::Max, Some(so_far)) => so_far.max(value),
-            (_, _) => value,
-        });
-        if let Some(number) = numbers.get_mut(i) {
-            *number = value;
+            Node::Call(function, nodes) => self.call(*function, nodes),
+            Node::If(parts) => self.choose(parts),
+            Node::Time { part, time, unit, offset } => self.time(*part, time, *unit, *offset),
+            Node::Length(column) => self.lengths(*column),
+            Node::Count(node, column) => self.counts(node, *column),
         }
     }
-    let [x, low, high] = numbers;
-    let value = match function {
-        Function::Min | Function::Max => extreme,
-        Function::Log1p => Some(libm::log1p(x)),
-        // Not `f64::clamp`, which panics where the limits are the wrong way round.
-        Function::Clamp => Some(x.max(low).min(high)),
+
+    /// The numbers of a column.
+    fn cells(&self, column: usize) -> Numbers {
+        let mut faults = Faults::default();
+        let (rows, missing) = (self.rows.len(), self.rows.missing());
+        let number = |row: usize| {
+            let Some(cell) = Cell::of(self.rows.value(column, row), missing) else { return f64::NAN };
+            cell.number().map_or_else(
+                || {
+                    faults.note(row, rows, BadCell { column, expected: A_NUMBER });
+                    f64::NAN
+                },
+                finite,
+            )
+        };
+        let values = (0..rows).map(number).collect();
+        Numbers { values, faults }
+    }
+
+    fn map(&self, node: &Node, of: impl Fn(f64) -> f64) -> Numbers {
+        let mut numbers = self.numbers(node);
+        let of = |x: f64| if x.is_nan() { x } else { finite(of(x)) };
+        numbers.values.iter_mut().for_each(|x| *x = of(*x));
+        numbers
+    }
+
+    /// Exact for whole numbers that an `f64` would round.
+    fn compare(&self, operator: Operator, left: &Node, right: &Node) -> Numbers {
+        let (mut numbers, others) = (self.numbers(left), self.numbers(right));
+        for (row, (a, &b)) in numbers.values.iter_mut().zip(&others.values).enumerate() {
+            let large = a.abs() >= EXACT && b.abs() >= EXACT;
+            let exact = if large { self.whole(left, row).zip(self.whole(right, row)) } else { None };
+            let order = exact.map_or_else(|| (*a).partial_cmp(&b), |(a, b)| Some(a.cmp(&b)));
+            *a = order.and_then(|order| operator.holds(order)).map_or(f64::NAN, truth);
+        }
+        numbers.faults.add(&others.faults, |_| true);
+        numbers
+    }
+
+    /// The exact number of a row, of a node that holds it as it was written.
+    fn whole(&self, node: &Node, row: usize) -> Option<i128> {
+        match node {
+            Node::Number(_, exact) => *exact,
+            Node::Column(column) => Cell::of(self.rows.value(*column, row), self.rows.missing())?.whole(),
+            _ => None,
+        }
+    }
+
+    fn call(&self, function: Function, nodes: &[Node]) -> Numbers {
+        let Some((first, rest)) = nodes.split_first() else {
+            return Numbers::new(vec![f64::NAN; self.rows.len()]);
+        };
+        match function {
+            Function::Min => self.fold(first, rest, |_, x, y| x.min(y)),
+            Function::Max => self.fold(first, rest, |_, x, y| x.max(y)),
+            // Not `f64::clamp`, which panics where the limits are the wrong way round.
+            Function::Clamp => self.fold(first, rest, |at, x, y| if at == 0 { x.max(y) } else { x.min(y) }),
+            Function::Abs => self.map(first, f64::abs),
+            Function::Floor => self.map(first, f64::floor),
+            Function::Ceil => self.map(first, f64::ceil),
+            Function::Round => self.map(first, f64::round),
+            Function::Sqrt => self.map(first, f64::sqrt),
+            Function::Log => self.map(first, libm::log),
+            Function::Log1p => self.map(first, libm::log1p),
+            Function::Exp => self.map(first, libm::exp),
+        }
+    }
+
+    /// Takes in one number after the other, up to the first that is missing: what is behind it is not looked at.
+    fn fold(&self, first: &Node, rest: &[Node], of: impl Fn(usize, f64, f64) -> f64) -> Numbers {
+        let mut so_far = self.numbers(first);
+        for (at, node) in rest.iter().enumerate() {
+            let next = self.numbers(node);
+            let there = &so_far.values;
+            so_far.faults.add(&next.faults, |row| !there[row].is_nan());
+            for (x, &y) in so_far.values.iter_mut().zip(&next.values) {
+                *x = if x.is_nan() || y.is_nan() { f64::NAN } else { of(at, *x, y) };
+            }
+        }
+        so_far
+    }
+
+    fn choose(&self, parts: &[Node; 3]) -> Numbers {
+        let [condition, yes, no] = parts.each_ref().map(|node| self.numbers(node));
+        let mut faults = condition.faults;
+        let is = &condition.values;
+        faults.add(&yes.faults, |row| !is[row].is_nan() && is[row] != 0.0);
+        faults.add(&no.faults, |row| is[row] == 0.0);
+        let of = |row: usize| match is[row] {
+            x if x.is_nan() => f64::NAN,
+            0.0 => no.values[row],
+            _ => yes.values[row],
+        };
+        Numbers { values: (0..is.len()).map(of).collect(), faults }
+    }
+}
+
+/// Joins two columns by an operator that compares nothing.
+fn combine(operator: Operator, mut a: Numbers, b: &Numbers) -> Numbers {
+    let mut each = |of: fn(f64, f64) -> f64| {
+        a.values.iter_mut().zip(&b.values).for_each(|(x, &y)| *x = finite(of(*x, y)));
     };
-    Ok(value.map(Number::of))
+    match operator {
+        Operator::Add => each(|x, y| x + y),
+        Operator::Subtract => each(|x, y| x - y),
+        Operator::Multiply => each(|x, y| x * y),
+        Operator::Divide => each(|x, y| x / y),
+        Operator::Remainder => each(remainder),
+        // A power of 0 of what is missing would be 1.
+        Operator::Power => each(|x, y| if x.is_nan() || y.is_nan() { f64::NAN } else { libm::pow(x, y) }),
+        Operator::And => each(and),
+        Operator::Or => each(or),
+        _ => each(|_, _| f64::NAN),
+    }
+    a.faults.add(&b.faults, |_| true);
+    a
+}
+
+/// What is left of `x` behind whole multiples of `y`, with the sign of `y`: -1 % 24 is 23.
+fn remainder(x: f64, y: f64) -> f64 {
+    let rest = x % y;
+    if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest }
+}
+
+/// False where one is, whatever the other may be.
+fn and(x: f64, y: f64) -> f64 {
+    match (x == 0.0, y == 0.0) {
+        (true, _) | (_, true) => 0.0,
+        _ if x.is_nan() || y.is_nan() => f64::NAN,
+        _ => 1.0,
+    }
+}
+
+/// True where one is, whatever the other may be.
+fn or(x: f64, y: f64) -> f64 {
+    let is = |x: f64| !x.is_nan() && x != 0.0;
+    match is(x) || is(y) {
+        true => 1.0,
+        _ if x.is_nan() || y.is_nan() => f64::NAN,
+        _ => 0.0,
+    }
 }

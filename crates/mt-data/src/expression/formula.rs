@@ -1,8 +1,10 @@
 //! An expression over numbers that have names, such as a final score over the predictions of tasks.
 
-use super::eval::Cell;
-use super::{Expression, Node, Problem};
+use super::{Expression, Mention, Problem, Rows};
+use crate::epoch::Unit;
 use crate::error::Nearest;
+use crate::missing::Missing;
+use crate::value::Value;
 
 /// A formula such as `like ^ 0.3 * completion`, bound to the names it may use.
 ///
@@ -14,7 +16,7 @@ use crate::error::Nearest;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Formula {
-    root: Node,
+    expression: Expression,
     /// Where the value of each column of the expression is.
     places: Vec<usize>,
 }
@@ -52,7 +54,7 @@ impl Formula {
             });
         }
         let parsed = Expression::parse(text).map_err(|Problem { at, problem }| fail(at, problem))?;
-        let place = |mention: &super::Mention| {
+        let place = |mention: &Mention| {
             let unknown = || {
                 let nearest = Nearest::of(&mention.name, names);
                 fail(mention.at, format!("there is no {:?}{nearest}", mention.name))
@@ -60,10 +62,10 @@ impl Formula {
             names.iter().position(|name| *name == mention.name).ok_or_else(unknown)
         };
         let places = parsed.columns().iter().map(place).collect::<Result<_, _>>()?;
-        if compares_text(&parsed.root) {
-            return Err(fail(1, "numbers cannot be compared with a text".to_owned()));
+        if parsed.root.needs_texts() {
+            return Err(fail(1, "predictions are numbers: no texts, times and lists".to_owned()));
         }
-        Ok(Self { root: parsed.root, places })
+        Ok(Self { expression: parsed, places })
     }
 
     /// The value where the names have these values; `None` where it is no finite number.
@@ -71,19 +73,57 @@ impl Formula {
     /// # Panics
     /// If there are fewer values than names.
     pub fn eval(&self, values: &[f32]) -> Option<f64> {
-        let cell = |column: usize| Some(Cell::Number(f64::from(values[self.places[column]])));
+        self.of(&Predictions { values, width: 0, rows: 1, places: &self.places }).pop().flatten()
+    }
+
+    /// The value of each row of `values`, of which `width` are one row's.
+    ///
+    /// # Panics
+    /// If `width` is less than the names.
+    pub fn eval_rows(&self, values: &[f32], width: usize) -> Vec<Option<f64>> {
+        let rows = values.len() / width.max(1);
+        self.of(&Predictions { values, width, rows, places: &self.places })
+    }
+
+    fn of(&self, rows: &Predictions<'_>) -> Vec<Option<f64>> {
+        let numbers = self.expression.numbers(rows);
         // Only a text can be no number.
-        self.root.eval(&cell).ok().flatten().map(|number| number.value)
+        (0..rows.len()).map(|row| numbers.at(row).ok().flatten()).collect()
     }
 }
 
-fn compares_text(node: &Node) -> bool {
-    match node {
-        Node::Number(..) | Node::Column(_) => false,
-        Node::Same { .. } => true,
-        Node::Negative(node) | Node::Not(node) => compares_text(node),
-        Node::Chain(first, rest) => compares_text(first) || rest.iter().any(|(_, node)| compares_text(node)),
-        Node::Call(_, values) => values.iter().any(compares_text),
+/// Rows of numbers, all in one list.
+struct Predictions<'p> {
+    values: &'p [f32],
+    width: usize,
+    rows: usize,
+    places: &'p [usize],
+}
+
+static NOTHING: Missing = Missing::none();
+
+impl<'a> Rows<'a> for Predictions<'_> {
+    fn len(&self) -> usize {
+        self.rows
+    }
+
+    fn value(&self, column: usize, row: usize) -> Value<'a> {
+        Value::Number(self.values[row * self.width + self.places[column]].into())
+    }
+
+    fn list<'l>(&self, _: usize, _: usize, _: &'l mut Vec<Value<'a>>) -> Value<'l>
+    where
+        'a: 'l,
+    {
+        Value::Missing
+    }
+
+    fn unit(&self, _: usize) -> Option<Unit> {
+        None
+    }
+
+    fn missing(&self) -> &Missing {
+        &NOTHING
     }
 }
 
@@ -99,6 +139,6 @@ mod tests {
         assert_eq!(problem("2 * lke"), expected);
         assert!(problem(&"1+".repeat(5000)).ends_with("expected at most 1000 bytes, found 10000"));
         assert!(problem("like ^").ends_with("character 7: expected a value, found the end"));
-        assert!(problem("1 + (like == 'x')").ends_with("numbers cannot be compared with a text"));
+        assert!(problem("1 + (like == 'x')").ends_with("predictions are numbers: no texts, times and lists"));
     }
 }

@@ -13,8 +13,8 @@ pub(super) enum Token {
 }
 
 /// Longer ones first, so that `<=` is not read as `<`.
-const SYMBOLS: [&str; 18] =
-    ["==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "+", "-", "*", "/", "^", "(", ")", ",", "="];
+const SYMBOLS: [&str; 19] =
+    ["==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "+", "-", "*", "/", "%", "^", "(", ")", ",", "="];
 
 /// The tokens of `text`, each with its character position from 1.
 pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Problem> {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Expression, Function, Mention, Node, Operator, Problem, Token, lexer};
+use super::node::{Gives, Node, Operator};
+use super::{Expression, Mention, Problem, Token, lexer};
+use crate::fields::{SEPARATOR, separates};
+use crate::moment::Moment;
 
 /// Deeper expressions would only fill the stack.
 const DEEPEST: usize = 100;
@@ -16,10 +19,18 @@ const COMPARISONS: [(&str, Operator); 6] = [
     ("<", Operator::Less),
     (">", Operator::Greater),
 ];
-const FUNCTIONS: [(&str, Function); 4] =
-    [("min", Function::Min), ("max", Function::Max), ("log1p", Function::Log1p), ("clamp", Function::Clamp)];
 
+/// Reads an expression whose value is a number.
 pub(super) fn parse(text: &str) -> Result<Expression, Problem> {
+    parse_as(text, Parser::number)
+}
+
+/// Reads an expression whose value may be a text as well.
+pub(super) fn parse_value(text: &str) -> Result<Expression, Problem> {
+    parse_as(text, |_, part| Ok(part.node))
+}
+
+fn parse_as(text: &str, root: fn(&Parser, Part) -> Result<Node, Problem>) -> Result<Expression, Problem> {
     if text.len() > LONGEST {
         let problem = format!("expected at most {LONGEST} bytes, found {}", text.len());
         return Err(Problem { at: 1, problem });
@@ -27,23 +38,23 @@ pub(super) fn parse(text: &str) -> Result<Expression, Problem> {
     let (tokens, end) = (lexer::tokens(text)?, text.chars().count() + 1);
     let (columns, known) = (Vec::new(), BTreeMap::new());
     let mut parser = Parser { tokens, next: 0, end, depth: 0, columns, known };
-    let root = parser.or()?;
-    let root = parser.number(root)?;
+    let part = parser.or()?;
+    let root = root(&parser, part)?;
     match parser.tokens.get(parser.next) {
         None => Ok(Expression { root, columns: parser.columns }),
         Some(_) => Err(parser.expected("an operator")),
     }
 }
 
-/// A part of an expression: a text has no value of its own.
-enum Part {
-    Number(Node),
-    Text(usize, String),
+/// A part of an expression, and where it begins.
+pub(super) struct Part {
+    pub at: usize,
+    pub node: Node,
 }
 
-struct Parser {
-    tokens: Vec<(usize, Token)>,
-    next: usize,
+pub(super) struct Parser {
+    pub tokens: Vec<(usize, Token)>,
+    pub next: usize,
     /// Position behind the last character.
     end: usize,
     depth: usize,
@@ -53,11 +64,11 @@ struct Parser {
 }
 
 impl Parser {
-    fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.tokens.get(self.next).map_or(self.end, |(at, _)| *at)
     }
 
-    fn expected(&self, what: &str) -> Problem {
+    pub fn expected(&self, what: &str) -> Problem {
         let found = match self.tokens.get(self.next).map(|(_, token)| token) {
             None => "the end".to_owned(),
             Some(Token::Number(value, _)) => format!("\"{value}\""),
@@ -68,24 +79,25 @@ impl Parser {
     }
 
     /// Takes the next token if it is one of `symbols`, and says which.
-    fn take(&mut self, symbols: &[&str]) -> Option<usize> {
+    pub fn take(&mut self, symbols: &[&str]) -> Option<usize> {
         let Some((_, Token::Symbol(found))) = self.tokens.get(self.next) else { return None };
         let which = symbols.iter().position(|symbol| symbol == found)?;
         self.next += 1;
         Some(which)
     }
 
-    fn number(&self, part: Part) -> Result<Node, Problem> {
-        match part {
-            Part::Number(node) => Ok(node),
-            Part::Text(at, _) => {
-                let problem = "a text can only be compared with a column by == or !=".to_owned();
-                Err(Problem { at, problem })
+    /// A part that is a number or can be one.
+    pub fn number(&self, part: Part) -> Result<Node, Problem> {
+        match part.node.gives() {
+            Gives::Number | Gives::Either => Ok(part.node),
+            Gives::Text => {
+                let problem = "a text is no number; it can be compared by == and !=, or be a value of cross, if and count";
+                Err(Problem { at: part.at, problem: problem.to_owned() })
             }
         }
     }
 
-    fn or(&mut self) -> Result<Part, Problem> {
+    pub fn or(&mut self) -> Result<Part, Problem> {
         self.chain(&["||"], &[Operator::Or], Self::and)
     }
 
@@ -98,7 +110,8 @@ impl Parser {
     }
 
     fn product(&mut self) -> Result<Part, Problem> {
-        self.chain(&["*", "/"], &[Operator::Multiply, Operator::Divide], Self::unary)
+        let operators = [Operator::Multiply, Operator::Divide, Operator::Remainder];
+        self.chain(&["*", "/", "%"], &operators, Self::unary)
     }
 
     /// Operands joined by operators of one level, from the left.
@@ -110,6 +123,7 @@ impl Parser {
     ) -> Result<Part, Problem> {
         let first = operand(self)?;
         let Some(mut which) = self.take(symbols) else { return Ok(first) };
+        let at = first.at;
         let first = self.number(first)?;
         let mut rest = Vec::new();
         loop {
@@ -117,7 +131,7 @@ impl Parser {
             rest.push((operators[which], self.number(part)?));
             match self.take(symbols) {
                 Some(next) => which = next,
-                None => return Ok(Part::Number(Node::Chain(Box::new(first), rest))),
+                None => return Ok(Part { at, node: Node::Chain(Box::new(first), rest) }),
             }
         }
     }
@@ -128,21 +142,10 @@ impl Parser {
         let Some(which) = self.take(&symbols) else { return Ok(left) };
         let operator = COMPARISONS[which].1;
         let right = self.sum()?;
-        let node = match (left, right) {
-            (Part::Number(Node::Column(column)), Part::Text(_, text))
-            | (Part::Text(_, text), Part::Number(Node::Column(column)))
-                if matches!(operator, Operator::Equal | Operator::NotEqual) =>
-            {
-                Node::Same { column, text: text.into_bytes(), same: operator == Operator::Equal }
-            }
-            (left, right) => {
-                let (left, right) = (self.number(left)?, self.number(right)?);
-                Node::Chain(Box::new(left), vec![(operator, right)])
-            }
-        };
+        let part = Part { at: left.at, node: self.compare(operator, left, right)? };
         let at = self.at();
         match self.take(&symbols) {
-            None => Ok(Part::Number(node)),
+            None => Ok(part),
             Some(_) => {
                 let problem = "a comparison cannot be compared again; use && or parentheses".to_owned();
                 Err(Problem { at, problem })
@@ -150,7 +153,32 @@ impl Parser {
         }
     }
 
+    fn compare(&self, operator: Operator, left: Part, right: Part) -> Result<Node, Problem> {
+        let text = |part: &Part| part.node.gives() == Gives::Text;
+        if matches!(operator, Operator::Equal | Operator::NotEqual) && (text(&left) || text(&right)) {
+            return Ok(Node::Same(Box::new([left.node, right.node]), operator == Operator::Equal));
+        }
+        let (time, literal, operator) = match (left, right) {
+            (left, Part { at, node: Node::Text(text) }) => (left, (at, text), operator),
+            (Part { at, node: Node::Text(text) }, right) => (right, (at, text), operator.exchanged()),
+            (left, right) => {
+                let (left, right) = (self.number(left)?, self.number(right)?);
+                return Ok(Node::Chain(Box::new(left), vec![(operator, right)]));
+            }
+        };
+        let (at, text) = literal;
+        let Some(moment) = Moment::iso(&text) else {
+            let text = String::from_utf8_lossy(&text);
+            let problem = format!(
+                "{text:?} is no time such as \"2026-03-07\" or \"2026-03-07T14:00:00Z\"; other texts can only be compared by == or !="
+            );
+            return Err(Problem { at, problem });
+        };
+        Ok(Node::Since(operator, Box::new(self.number(time)?), moment))
+    }
+
     fn unary(&mut self) -> Result<Part, Problem> {
+        let at = self.at();
         match self.take(&["!", "-"]) {
             None => self.power(),
             Some(which) => {
@@ -158,7 +186,7 @@ impl Parser {
                 let part = self.unary()?;
                 self.depth -= 1;
                 let node = Box::new(self.number(part)?);
-                Ok(Part::Number(if which == 0 { Node::Not(node) } else { Node::Negative(node) }))
+                Ok(Part { at, node: if which == 0 { Node::Not(node) } else { Node::Negative(node) } })
             }
         }
     }
@@ -172,11 +200,12 @@ impl Parser {
         self.descend()?;
         let exponent = self.unary()?;
         self.depth -= 1;
+        let at = base.at;
         let (base, exponent) = (self.number(base)?, self.number(exponent)?);
-        Ok(Part::Number(Node::Chain(Box::new(base), vec![(Operator::Power, exponent)])))
+        Ok(Part { at, node: Node::Chain(Box::new(base), vec![(Operator::Power, exponent)]) })
     }
 
-    fn descend(&mut self) -> Result<(), Problem> {
+    pub fn descend(&mut self) -> Result<(), Problem> {
         self.depth += 1;
         if self.depth <= DEEPEST {
             return Ok(());
@@ -196,23 +225,28 @@ impl Parser {
         let Some((_, token)) = self.tokens.get(self.next).cloned() else {
             return Err(self.expected("a value"));
         };
-        let part = match token {
-            Token::Number(value, exact) => Part::Number(Node::Number(value, exact)),
-            Token::Text(text) => Part::Text(at, text),
+        let node = match token {
+            Token::Number(value, exact) => Node::Number(value, exact),
+            Token::Text(text) => Node::Text(text.into_bytes()),
             Token::Word(name, quoted) => {
                 self.next += 1;
-                if !quoted && self.take(&["("]).is_some() {
-                    return self.call(at, &name);
-                }
-                return Ok(Part::Number(Node::Column(self.column(name, at))));
+                let node = match !quoted && self.take(&["("]).is_some() {
+                    true => self.call(at, &name)?,
+                    false => {
+                        let column = self.column(name, at);
+                        self.columns[column].single = true;
+                        Node::Column(column)
+                    }
+                };
+                return Ok(Part { at, node });
             }
             Token::Symbol(_) => return Err(self.expected("a value")),
         };
         self.next += 1;
-        Ok(part)
+        Ok(Part { at, node })
     }
 
-    fn close(&mut self) -> Result<(), Problem> {
+    pub fn close(&mut self) -> Result<(), Problem> {
         self.depth -= 1;
         self.take(&[")"]).map(|_| ()).ok_or_else(|| self.expected("\")\""))
     }
@@ -221,36 +255,38 @@ impl Parser {
         let next = self.columns.len();
         let column = *self.known.entry(name.clone()).or_insert(next);
         if column == next {
-            self.columns.push(Mention { name, at });
+            self.columns.push(Mention { name, at, single: false, list: None });
         }
         column
     }
 
-    /// A function's values, behind its opening parenthesis.
-    fn call(&mut self, at: usize, name: &str) -> Result<Part, Problem> {
-        let fail = |problem: String| Err(Problem { at, problem });
-        let Some(&(_, function)) = FUNCTIONS.iter().find(|(function, _)| *function == name) else {
-            let names = FUNCTIONS.map(|(name, _)| name).join(", ");
-            return fail(format!("no function {name:?}; there are {names}"));
+    /// A column whose lists are read, and the separator that may stand behind it.
+    pub fn list(&mut self) -> Result<usize, Problem> {
+        let at = self.at();
+        let Some((_, Token::Word(name, _))) = self.tokens.get(self.next).cloned() else {
+            return Err(self.expected("the column of a list"));
         };
-        self.descend()?;
-        let mut values = Vec::new();
-        loop {
-            let value = self.or()?;
-            values.push(self.number(value)?);
-            if self.take(&[","]).is_none() {
-                break;
-            }
+        self.next += 1;
+        let column = self.column(name, at);
+        self.columns[column].list.get_or_insert(None);
+        if self.take(&[","]).is_none() {
+            return Ok(column);
         }
-        self.close()?;
-        let (good, takes) = match function {
-            Function::Min | Function::Max => (values.len() >= 2, "2 or more values"),
-            Function::Log1p => (values.len() == 1, "1 value"),
-            Function::Clamp => (values.len() == 3, "3 values"),
+        let at = self.at();
+        let separator = match self.tokens.get(self.next) {
+            Some((_, Token::Text(text))) => text.parse().ok().filter(|&c: &char| separates(c)),
+            _ => None,
         };
-        match good {
-            true => Ok(Part::Number(Node::Call(function, values))),
-            false => fail(format!("{name} takes {takes}, found {}", values.len())),
+        let Some(separator) = separator else {
+            return Err(self.expected(&format!("a separator, {SEPARATOR}")));
+        };
+        self.next += 1;
+        match self.columns[column].list.replace(Some(separator)) {
+            Some(Some(other)) if other != separator => {
+                let problem = format!("the separator of this column was {other:?} before");
+                Err(Problem { at, problem })
+            }
+            _ => Ok(column),
         }
     }
 }

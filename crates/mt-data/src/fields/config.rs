@@ -10,11 +10,15 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldConfig {
-    /// Its column, which is then no numeric feature.
-    pub column: ColumnRef,
-    /// Unique name. Default: the column's, with `_` for what cannot be part of a parameter name.
+    /// Its column, which is then no numeric feature. Exactly one of `column` and `value` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<ColumnRef>,
+    /// Unique name. Default: the column's, with `_` for what cannot be part of a parameter name; with `value` there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// An expression in place of a column: what is encoded is the text of its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     /// Its embedding table; fields of one table share rows and encoding. Default: the field's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
@@ -52,8 +56,9 @@ impl FieldConfig {
     /// One value a cell, everything else at its default.
     pub fn new(column: ColumnRef) -> Self {
         FieldConfig {
-            column,
+            column: Some(column),
             name: None,
+            value: None,
             table: None,
             encode: None,
             separator: None,
@@ -63,11 +68,27 @@ impl FieldConfig {
         }
     }
 
+    /// The value of an expression over columns, everything else at its default.
+    pub fn computed(name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (Some(name.into()), Some(value.into()));
+        FieldConfig { column: None, name, value, ..Self::new(ColumnRef::Index(0)) }
+    }
+
     /// Checks what needs no file.
     pub(crate) fn check(&self, index: usize) -> Result<()> {
         let refuse = |part: &str, expected: &'static str, found: String| {
             Err(Error::Entry { key: format!("data.fields[{index}].{part}"), expected, found })
         };
+        match (&self.column, &self.value, &self.name) {
+            (Some(_), None, _) | (None, Some(_), Some(_)) => {}
+            (None, Some(_), None) => return refuse("name", "a name, as there is `value`", "none".to_owned()),
+            (Some(_), Some(value), _) => {
+                return refuse("value", "nothing, as there is `column`", format!("{value:?}"));
+            }
+            (None, None, _) => {
+                return refuse("column", "a column, or an expression in `value`", "none".to_owned());
+            }
+        }
         match self.separator {
             Some(c) if !separates(c) => return refuse("separator", SEPARATOR, format!("{c:?}")),
             Some(_) => {}
@@ -145,4 +166,16 @@ pub(crate) fn tables(fields: &[FieldConfig], names: &[String]) -> Result<Vec<(St
         }
     }
     Ok(tables.into_iter().map(|(name, encode)| (name, encode.unwrap_or_default())).collect())
+}
+
+/// The separator that all of `separators` are.
+pub(crate) fn agreed(mut separators: impl Iterator<Item = Option<char>>) -> Option<char> {
+    let first = separators.next()?;
+    first.filter(|_| separators.all(|separator| separator == first))
+}
+
+/// The separator that all of `fields` that read this column have.
+pub(crate) fn separator_of(fields: &[FieldConfig], column: &str) -> Option<char> {
+    let column = Some(ColumnRef::Name(column.to_owned()));
+    agreed(fields.iter().filter(|field| field.column == column).map(|field| field.separator))
 }

@@ -24,8 +24,10 @@ mod keys;
 mod values;
 mod vocabulary;
 
+#[cfg(feature = "parquet")]
+pub(crate) use config::agreed;
 pub use config::{FieldConfig, Pooling};
-pub(crate) use config::{SEPARATOR, default_name, separates, tables};
+pub(crate) use config::{SEPARATOR, default_name, separates, separator_of, tables};
 pub use encode::Encoding;
 pub(crate) use encoder::Coder;
 pub use encoder::{Encoder, Encoders, TableEncoder};

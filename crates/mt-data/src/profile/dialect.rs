@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::config::CsvConfig;
-use crate::epoch::is_iso;
 use crate::error::{BadLine, Error, Result};
+use crate::moment::Moment;
 use crate::number::whole_f64;
 use crate::reader::head;
 use crate::storage::Storage;
@@ -52,7 +52,8 @@ fn has_header(records: &[Vec<String>], known: &[String]) -> bool {
     }
     // As pandas names columns without names.
     let counted = first.len() > 2 && first.iter().enumerate().all(|(i, name)| *name == i.to_string());
-    let is_value = |text: &str| whole_f64(text.as_bytes()).is_some() || is_iso(text.as_bytes());
+    let is_value =
+        |text: &str| whole_f64(text.as_bytes()).is_some() || Moment::iso(text.as_bytes()).is_some();
     let mut sorted: Vec<&String> = first.iter().collect();
     sorted.sort();
     let twice = sorted.windows(2).any(|pair| pair[0] == pair[1]);

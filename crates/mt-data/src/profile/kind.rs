@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::hints;
 use super::list::{self, Lists};
 use super::tally::Tally;
-use crate::epoch::{Unit, is_iso};
+use crate::epoch::Unit;
+use crate::moment::Moment;
 
 /// What a column seems to hold, by its values and, where these leave it open, its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -146,7 +147,7 @@ fn of_texts(name: &str, tally: &Tally) -> Kind {
     if PAIRS.iter().any(pair) && !tally.more {
         return Kind::Boolean;
     }
-    if tally.iter().all(|(text, _)| is_iso(text)) {
+    if tally.iter().all(|(text, _)| Moment::iso(text).is_some()) {
         return Kind::IsoTime;
     }
     if list::brackets(tally) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::MissingPolicy;
+use super::compute::{ComputedInput, Sources, computed};
 use crate::config::NumericMissing;
 use crate::error::{Error, Nearest, Result};
 use crate::fields::{Coder, Encoders, FieldCoder, Ids, Memo};
@@ -24,6 +25,10 @@ pub struct RowEncoder {
     by_name: HashMap<String, u32>,
     /// How many columns, the first ones, are numbers.
     pub(super) numbers: usize,
+    /// How many numbers a row has, with those that are computed.
+    pub(super) width: usize,
+    pub(super) computed: Vec<ComputedInput>,
+    pub(super) sources: Sources,
     pub(super) scalings: Vec<Scaling>,
     /// The normalised row of zeros.
     pub(super) zeros: Vec<f32>,
@@ -33,14 +38,15 @@ pub struct RowEncoder {
     pub(super) fields: Vec<InputField>,
     /// The fields of each column.
     pub(super) fields_of: Vec<Vec<usize>>,
-    missing: Missing,
+    pub(super) missing: Missing,
     /// What a missing number is before it is normalised; `None` for an error.
     pub(super) numeric_missing: Option<f32>,
 }
 
 #[derive(Debug)]
 pub(super) struct InputField {
-    pub column: u32,
+    /// `None` for one that is computed.
+    pub column: Option<u32>,
     pub list: Option<List>,
     coder: Coder,
 }
@@ -65,32 +71,44 @@ impl RowEncoder {
         normalizer: &Normalizer,
         policy: &MissingPolicy,
     ) -> Result<Self> {
-        schema.check_fields()?;
+        schema.check()?;
         encoders.check(schema)?;
         let (expected, found) = (schema.numeric.len(), normalizer.columns.len());
         if found != expected {
             return Err(Error::Shape { what: "columns of the normaliser", expected, found });
         }
-        let mut columns = schema.numeric.clone();
+        let numbers = schema.own_numbers();
+        let mut columns = schema.numeric[..numbers].to_vec();
         let mut by_name: HashMap<String, u32> = columns.iter().cloned().zip(0..).collect();
+        let mut column = |name: &str| {
+            *by_name.entry(name.to_owned()).or_insert_with(|| {
+                columns.push(name.to_owned());
+                columns.len() as u32 - 1
+            })
+        };
         let coders: HashMap<&str, Coder> =
             encoders.tables.iter().map(|table| (table.name.as_str(), Coder::frozen(table))).collect();
-        let mut fields = Vec::with_capacity(schema.fields.len());
+        let mut fields: Vec<InputField> = Vec::with_capacity(schema.fields.len());
         for field in &schema.fields {
-            let column = *by_name.entry(field.column.clone()).or_insert_with(|| {
-                columns.push(field.column.clone());
-                columns.len() as u32 - 1
-            });
             let coder = coders[field.table.as_str()].clone();
+            let column = schema.computed(&field.column).is_none().then(|| column(&field.column));
             fields.push(InputField { column, list: field.list, coder });
         }
+        let (computed, sources) = computed(schema, column)?;
         let mut fields_of = vec![Vec::new(); columns.len()];
-        fields.iter().enumerate().for_each(|(i, field)| fields_of[field.column as usize].push(i));
+        for (i, field) in fields.iter().enumerate() {
+            if let Some(column) = field.column {
+                fields_of[column as usize].push(i);
+            }
+        }
         let zeros: Vec<f32> = normalizer.columns.iter().map(|scaling| scaling.apply(0.0)).collect();
         Ok(Self {
             columns,
             by_name,
-            numbers: schema.numeric.len(),
+            numbers,
+            width: schema.numeric.len(),
+            computed,
+            sources,
             scalings: normalizer.columns.clone(),
             moved: (0..).zip(&zeros).filter(|(_, zero)| **zero != 0.0).map(|(column, _)| column).collect(),
             zeros,
@@ -107,7 +125,8 @@ impl RowEncoder {
         })
     }
 
-    /// The columns of a raw row in order: numbers as in the schema, then those of fields, each once.
+    /// The columns of a raw row in order: numbers as in the schema, then those of fields, then those of which inputs are
+    /// computed, each once. What is computed is none of them.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -123,9 +142,21 @@ impl RowEncoder {
         })
     }
 
-    /// Whether a column is a number, not that of fields.
+    /// Whether a column is a number, not that of fields or of expressions alone.
     pub fn is_number(&self, column: Column) -> bool {
         (column.0 as usize) < self.numbers
+    }
+
+    /// Whether a column holds lists for all that reads it.
+    pub fn is_list(&self, column: Column) -> bool {
+        let of_fields = self.fields_of.get(column.0 as usize).into_iter().flatten();
+        let mut reads: Vec<bool> = of_fields.map(|&field| self.fields[field].list.is_some()).collect();
+        for computed in &self.computed {
+            let mentions = computed.expression.columns().iter().zip(&computed.sources);
+            let mut mentions = mentions.filter(|(_, source)| self.sources.columns[**source] == column.0);
+            reads.extend(mentions.by_ref().map(|(mention, _)| !mention.single));
+        }
+        !self.is_number(column) && !reads.is_empty() && reads.into_iter().all(|list| list)
     }
 
     /// The number of a value, NaN where it is missing; an error says what it should have been.
@@ -139,10 +170,11 @@ impl RowEncoder {
         &self,
         field: &InputField,
         value: Value<'_>,
+        missing: &Missing,
         buffer: &mut Vec<u8>,
         ids: &mut Ids,
     ) -> Result<(), &'static str> {
-        let (coder, list, missing) = (&field.coder, field.list, &self.missing);
+        let (coder, list) = (&field.coder, field.list);
         let mut coder = FieldCoder { coder, list, missing, memo: Memo::default() };
         let value = value.trimmed();
         let Some(mut keys) = ids.keys.take() else {

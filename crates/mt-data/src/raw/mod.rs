@@ -6,7 +6,7 @@
 //! use mt_data::{Encoder, Encoders, Field, Layout, MissingPolicy, Normalizer, RawRows, RowEncoder, Schema};
 //! use mt_data::fields::TableEncoder;
 //! let field = Field { name: "user".into(), column: "user".into(), table: "user".into(), list: None };
-//! let schema = Schema { numeric: vec!["age".into()], fields: vec![field], tasks: vec![] };
+//! let schema = Schema { numeric: vec!["age".into()], fields: vec![field], ..Schema::default() };
 //! let users = TableEncoder { name: "user".into(), encoder: Encoder::Vocabulary(["ann", "17"].iter().collect()) };
 //! let encoders = Encoders { tables: vec![users] };
 //! let normalizer = Normalizer::identity(1, Layout::Dense);
@@ -19,6 +19,7 @@
 //! # Ok::<(), mt_data::Error>(())
 //! ```
 
+mod compute;
 mod encoder;
 mod rows;
 

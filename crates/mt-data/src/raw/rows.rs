@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::compute::{ComputedInput, OneRow};
 use super::encoder::{Column, InputField, RowEncoder};
 use crate::error::{Error, Result};
 use crate::fields::{Ids, MISSING};
+use crate::missing::Missing;
 use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
 use crate::value::Value;
 
@@ -25,7 +27,7 @@ pub struct RawRows {
 
 /// What numbers are that a row does not give.
 #[derive(Clone, Copy, PartialEq)]
-enum Absent {
+pub(super) enum Absent {
     Missing,
     Zero,
 }
@@ -33,7 +35,7 @@ enum Absent {
 impl RawRows {
     /// No rows yet.
     pub fn new(encoder: Arc<RowEncoder>) -> Self {
-        let width = encoder.numbers;
+        let width = encoder.width;
         let numeric = match encoder.layout {
             Layout::Dense => Numeric::Dense(DenseRows { width, values: Vec::new() }),
             Layout::Sparse => Numeric::Sparse(SparseRows::empty(width)),
@@ -143,6 +145,7 @@ impl RawRows {
         self.attempt += 1;
         self.entries.clear();
         let mut numbers = 0;
+        let mut sources = encoder.sources.none(encoder.numbers, absent);
         for given in row {
             let (Column(column), value) = given?;
             let Some(attempt) = self.given.get_mut(column as usize) else {
@@ -152,12 +155,13 @@ impl RawRows {
             if std::mem::replace(attempt, self.attempt) == self.attempt {
                 return Err(self.refuse(column, "one value", "a second one".to_owned()));
             }
+            encoder.sources.put(column, value, &mut sources);
             if (column as usize) < encoder.numbers {
                 numbers += 1;
                 let number = encoder.number(value);
                 let mut number = number.map_err(|expected| self.refuse(column, expected, value.shown()))?;
                 if number.is_nan() {
-                    number = self.missing(column)?;
+                    number = self.missing(&encoder.columns()[column as usize])?;
                 }
                 if number != 0.0 {
                     self.entries.push((column, number));
@@ -165,13 +169,13 @@ impl RawRows {
                 continue;
             }
             for &field in &encoder.fields_of[column as usize] {
-                let encoded =
-                    encoder.encode(&encoder.fields[field], value, &mut self.text, &mut self.fields[field]);
+                let (field, ids) = (&encoder.fields[field], &mut self.fields[field]);
+                let encoded = encoder.encode(field, value, &encoder.missing, &mut self.text, ids);
                 encoded.map_err(|expected| self.refuse(column, expected, value.shown()))?;
             }
         }
         for (field, ids) in encoder.fields.iter().zip(&mut self.fields) {
-            if self.given[field.column as usize] != self.attempt {
+            if field.column.is_some_and(|column| self.given[column as usize] != self.attempt) {
                 if field.list.is_none() {
                     ids.rows.push(MISSING);
                 }
@@ -181,17 +185,58 @@ impl RawRows {
         if absent == Absent::Missing && numbers < encoder.numbers {
             for column in 0..encoder.numbers as u32 {
                 if self.given[column as usize] != self.attempt {
-                    let number = self.missing(column)?;
+                    let number = self.missing(&encoder.columns()[column as usize])?;
                     if number != 0.0 {
                         self.entries.push((column, number));
                     }
                 }
             }
         }
+        for computed in &encoder.computed {
+            computed.check(&sources, &encoder, self.rows)?;
+            self.compute(&encoder, computed, &sources)?;
+        }
         if !self.entries.is_sorted_by_key(|&(column, _)| column) {
             self.entries.sort_unstable_by_key(|&(column, _)| column);
         }
         self.finish(&encoder)
+    }
+
+    /// Computes an input of the row under way.
+    fn compute(
+        &mut self,
+        encoder: &RowEncoder,
+        computed: &ComputedInput,
+        values: &[Value<'_>],
+    ) -> Result<()> {
+        let ComputedInput { name, expression, sources, number, fields } = computed;
+        let column = expression.column(&OneRow { sources, values, missing: &encoder.missing });
+        if let Some(bad) = column.fault(0) {
+            let source = sources[bad.column];
+            return Err(self.refuse(encoder.sources.columns[source], bad.expected, values[source].shown()));
+        }
+        // What is computed is not written as a cell is: no text says that it is missing.
+        let (value, missing) = (column.value(0), Missing::none());
+        let refuse = |row: usize, expected: &'static str| Error::Input {
+            row,
+            column: name.as_str().into(),
+            expected,
+            found: value.shown(),
+        };
+        for &field in fields {
+            let (field, ids) = (&encoder.fields[field], &mut self.fields[field]);
+            let encoded = encoder.encode(field, value, &missing, &mut self.text, ids);
+            encoded.map_err(|expected| refuse(self.rows, expected))?;
+        }
+        let Some(feature) = *number else { return Ok(()) };
+        let mut number = value.number(&missing).map_err(|expected| refuse(self.rows, expected))?;
+        if number.is_nan() {
+            number = self.missing(name)?;
+        }
+        if number != 0.0 {
+            self.entries.push((feature, number));
+        }
+        Ok(())
     }
 
     /// Normalises the numbers of the row under way.
@@ -226,9 +271,14 @@ impl RawRows {
         Ok(())
     }
 
-    /// What a missing number is.
-    fn missing(&self, column: u32) -> Result<f32> {
-        let fail = || self.refuse(column, "a number", "nothing (numeric_missing: fail)".to_owned());
+    /// What a missing number is, of the column called `name`.
+    fn missing(&self, name: &str) -> Result<f32> {
+        let fail = || Error::Input {
+            row: self.rows,
+            column: name.into(),
+            expected: "a number",
+            found: "nothing (numeric_missing: fail)".to_owned(),
+        };
         self.encoder.numeric_missing.ok_or_else(fail)
     }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "parquet")]
 use super::typed::Typed;
+use crate::expression::Column;
 use crate::missing::Missing;
 use crate::value::Value;
 
@@ -21,6 +22,8 @@ pub(super) enum Cells<'a> {
     /// Typed values.
     #[cfg(feature = "parquet")]
     Typed(&'a Typed),
+    /// What is computed.
+    Computed(&'a Column<'a>),
 }
 
 impl<'a> Cells<'a> {
@@ -59,6 +62,7 @@ impl<'a> Cells<'a> {
             }
             #[cfg(feature = "parquet")]
             Cells::Typed(typed) => typed.value(row),
+            Cells::Computed(column) => column.value(row),
         }
     }
 
@@ -112,7 +116,7 @@ const SLOTS: usize = 1024;
 impl<'a> Repeats<'a> {
     pub fn new(cells: Cells<'a>) -> Self {
         let seen = match cells {
-            Cells::Text { .. } => Seen::Last(0),
+            Cells::Text { .. } | Cells::Computed(_) => Seen::Last(0),
             #[cfg(feature = "parquet")]
             Cells::Typed(Typed::Coded { values, .. }) => Seen::Codes(vec![0; values.len() + 1]),
             #[cfg(feature = "parquet")]

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::config::{ColumnRef, TaskConfig};
 use crate::error::{Error, Nearest, Result};
 use crate::expression::{Expression, Problem};
+use crate::fields::{self, FieldConfig};
 
 /// The columns of a file and, behind them, those of the side tables joined to it.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,8 @@ pub(crate) struct Columns<'a> {
     pub own: usize,
     /// Whether label columns were left out of a file without names: indices then mean the names they gave.
     pub shifted: bool,
+    /// The fields as the configuration writes them: they say how lists are separated.
+    pub fields: &'a [FieldConfig],
 }
 
 /// A column or an expression, with its columns found.
@@ -34,12 +37,26 @@ pub(crate) struct Rule {
 impl Rule {
     /// A rule without a value.
     pub fn absent() -> Self {
-        Rule { text: String::new(), expression: Expression::column(""), columns: vec![None] }
+        Self::absent_as("")
+    }
+
+    fn absent_as(text: &str) -> Self {
+        Rule { text: text.to_owned(), expression: Expression::of_column(""), columns: vec![None] }
     }
 
     /// The column, if it is no more than that and there.
     pub fn plain(&self) -> Option<usize> {
         if self.expression.is_column() { self.columns[0] } else { None }
+    }
+
+    /// Its columns, as far as they are there.
+    pub fn present(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().flatten().copied()
+    }
+
+    /// What is wrong at a character of it.
+    pub fn error(&self, key: &str, at: usize, problem: String, nearest: Nearest) -> Error {
+        Error::Expression { key: key.to_owned(), text: self.text.clone(), at, problem, nearest }
     }
 
     /// Whether all its columns are there.
@@ -80,7 +97,7 @@ impl Columns<'_> {
     pub fn rule(&self, written: &ColumnRef, key: &str, absent: bool) -> Result<Rule> {
         let column = |column: Option<usize>, name: &str| Rule {
             text: name.to_owned(),
-            expression: Expression::column(name),
+            expression: Expression::of_column(name),
             columns: vec![column],
         };
         let (found, text) = match (self.find(written, key), written) {
@@ -91,27 +108,51 @@ impl Columns<'_> {
             (Err(error), ColumnRef::Index(_)) => return Err(error),
             (Err(error), ColumnRef::Name(text)) => (error, text),
         };
-        let problem = |Problem { at, problem }, nearest| {
-            Err(Error::Expression { key: key.to_owned(), text: text.clone(), at, problem, nearest })
-        };
-        let expression = match Expression::parse(text) {
+        let expression = match self.parse(text, Expression::parse) {
             Ok(expression) => expression,
             Err(_) if absent => return Ok(column(None, text)),
-            Err(error) => return problem(error, Nearest::of(text, self.names)),
-        };
-        let columns: Vec<Option<usize>> =
-            expression.columns().iter().map(|mention| self.position(&mention.name)).collect();
-        let lost = columns.iter().position(Option::is_none).filter(|_| !absent);
-        if let Some(lost) = lost {
-            if expression.is_column() {
-                return Err(found);
+            Err(Problem { at, problem }) => {
+                return Err(Rule::absent_as(text).error(key, at, problem, Nearest::of(text, self.names)));
             }
-            let mention = &expression.columns()[lost];
-            let error = format!("no column {:?} in {}", mention.name, self.path.display());
-            let nearest = Nearest::of(&mention.name, self.names);
-            return problem(Problem { at: mention.at, problem: error }, nearest);
+        };
+        let rule = self.bind(text, expression);
+        match rule.expression.is_column() && !rule.is_whole() && !absent {
+            true => Err(found),
+            false if absent => Ok(rule),
+            false => self.whole(rule, key),
         }
-        Ok(Rule { text: text.clone(), expression, columns })
+    }
+
+    /// The expression `text` of an input, which may be a text itself if `texts` says so.
+    pub fn value(&self, text: &str, key: &str, texts: bool) -> Result<Rule> {
+        let parse = if texts { Expression::parse_value } else { Expression::parse };
+        let expression = self.parse(text, parse).map_err(|Problem { at, problem }| {
+            Rule::absent_as(text).error(key, at, problem, Nearest(None))
+        })?;
+        self.whole(self.bind(text, expression), key)
+    }
+
+    fn parse(
+        &self,
+        text: &str,
+        parse: fn(&str) -> std::result::Result<Expression, Problem>,
+    ) -> std::result::Result<Expression, Problem> {
+        let mut expression = parse(text)?;
+        expression.separate(|column| fields::separator_of(self.fields, column))?;
+        Ok(expression)
+    }
+
+    fn bind(&self, text: &str, expression: Expression) -> Rule {
+        let columns = expression.columns().iter().map(|mention| self.position(&mention.name)).collect();
+        Rule { text: text.to_owned(), expression, columns }
+    }
+
+    /// A rule all of whose columns are there.
+    fn whole(&self, rule: Rule, key: &str) -> Result<Rule> {
+        let Some(lost) = rule.columns.iter().position(Option::is_none) else { return Ok(rule) };
+        let mention = &rule.expression.columns()[lost];
+        let problem = format!("no column {:?} in {}", mention.name, self.path.display());
+        Err(rule.error(key, mention.at, problem, Nearest::of(&mention.name, self.names)))
     }
 
     /// Where each task's label is; two tasks may have the same plain column only in different sample spaces.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use super::cells::{Cells, Repeats};
 use super::matrix;
-use super::plan::{FieldPlan, Origin, Plan};
+use super::plan::{FieldPlan, Origin, Plan, RulePlan};
 use crate::batch::Batch;
 use crate::error::Place;
+use crate::expression::{BadCell, Column};
 use crate::fields::{FieldCoder, Ids, Interner, KNOWN, Memo};
 use crate::gather::retain_fixed;
+use crate::missing::Missing;
 use crate::rows::SparseRows;
 use crate::table::Table;
 use crate::value::Value;
@@ -58,6 +60,9 @@ pub(super) struct Encoded {
     pub bad: BTreeMap<usize, BadValue>,
 }
 
+/// No text says that what is computed is missing.
+static NOTHING: Missing = Missing::none();
+
 /// No partner in a side table.
 const NONE: u32 = u32::MAX;
 
@@ -68,14 +73,18 @@ pub(super) struct Chunk<'a> {
     pub rows: usize,
     /// For each join, each row's partner.
     partners: Vec<Vec<u32>>,
+    computed: &'a [Column<'a>],
     bad: BTreeMap<usize, BadValue>,
 }
 
 /// Makes rows of `rows` records whose kept cells are `cells`; `read` are the features that have been read already.
 pub(super) fn encode(plan: &Plan, cells: &[Cells<'_>], read: SparseRows, rows: usize) -> Encoded {
-    let mut chunk = Chunk { plan, cells, rows, partners: Vec::new(), bad: BTreeMap::new() };
+    let computed;
+    let mut chunk = Chunk { plan, cells, rows, partners: Vec::new(), computed: &[], bad: BTreeMap::new() };
     let mut extra = Extra::default();
     chunk.join();
+    computed = chunk.compute();
+    chunk.computed = &computed;
     let features = chunk.features();
     chunk.fields(&mut extra);
     let lost = |partners: &Vec<u32>| partners.iter().filter(|&&partner| partner == NONE).count() as u64;
@@ -115,6 +124,7 @@ impl<'a> Chunk<'a> {
     pub fn value(&self, origin: Origin, row: usize) -> Value<'a> {
         match origin {
             Origin::Kept(k) => self.cells[k as usize].value(row),
+            Origin::Computed(computed) => self.computed[computed as usize].value(row),
             Origin::Side { join, column } => match self.partners[join as usize][row] {
                 NONE => Value::Missing,
                 partner => {
@@ -124,13 +134,56 @@ impl<'a> Chunk<'a> {
         }
     }
 
+    /// The value of a row that may be a list, whose values are put into `list`.
+    pub fn at<'l>(&self, origin: Origin, row: usize, list: &'l mut Vec<Value<'a>>) -> Value<'l>
+    where
+        'a: 'l,
+    {
+        match origin {
+            Origin::Kept(k) => self.cells[k as usize].at(row, list),
+            single => self.value(single, row),
+        }
+    }
+
     /// What repeats among the values of a column; a side table's do as its key does.
     fn repeats(&self, origin: Origin) -> Repeats<'a> {
-        let kept = match origin {
-            Origin::Kept(k) => k,
-            Origin::Side { join, .. } => self.plan.joins[join as usize].key,
-        };
-        Repeats::new(self.cells[kept as usize])
+        Repeats::new(match origin {
+            Origin::Kept(k) => self.cells[k as usize],
+            Origin::Side { join, .. } => self.cells[self.plan.joins[join as usize].key as usize],
+            Origin::Computed(computed) => Cells::Computed(&self.computed[computed as usize]),
+        })
+    }
+
+    /// What says that a value of a column is missing: what is computed is not written as a cell is.
+    fn missing(&self, origin: Origin) -> &'a Missing {
+        match origin {
+            Origin::Computed(_) => &NOTHING,
+            _ => &self.plan.missing,
+        }
+    }
+
+    /// The columns that are computed; rows with a cell that cannot be used are given up.
+    fn compute(&mut self) -> Vec<Column<'a>> {
+        let plan = self.plan;
+        let mut computed = Vec::with_capacity(plan.computed.len());
+        for rule in &plan.computed {
+            let column = rule.expression.column(&self.of_rule(rule));
+            for row in 0..self.rows {
+                if let Some(bad) = column.fault(row) {
+                    self.refuse_cell(rule, row, bad);
+                }
+            }
+            computed.push(column);
+        }
+        computed
+    }
+
+    /// Gives a row up for a cell that an expression cannot use.
+    #[cold]
+    pub fn refuse_cell(&mut self, rule: &RulePlan, row: usize, bad: BadCell) {
+        let origin = rule.origins[bad.column];
+        let found = origin.map_or(String::new(), |origin| self.value(origin, row).cell());
+        self.refuse(row, origin, None, bad.expected, found);
     }
 
     /// Gives a row up for the value it has in a column.
@@ -143,8 +196,17 @@ impl<'a> Chunk<'a> {
         expected: impl Into<Cow<'static, str>>,
         found: String,
     ) {
+        let (origin, field) = match origin {
+            // The fault is at the first column of which it is computed.
+            Some(Origin::Computed(computed)) => {
+                let rule = &self.plan.computed[computed as usize];
+                (rule.origins.iter().flatten().next().copied(), field.or(Some(rule.text.clone())))
+            }
+            origin => (origin, field),
+        };
         let (at, field) = match origin {
-            None => (At::Record, field),
+            // Nothing is computed of what is computed.
+            None | Some(Origin::Computed(_)) => (At::Record, field),
             Some(Origin::Kept(k)) => (At::Kept(k), field),
             Some(Origin::Side { join, column }) => {
                 let side = &self.plan.sides[join as usize];
@@ -192,15 +254,16 @@ impl<'a> Chunk<'a> {
         let mut features = Vec::with_capacity(plan.features.len());
         for &(origin, feature) in &plan.features {
             let mut bad = Vec::new();
+            let missing = self.missing(origin);
             let mut numbers = match origin {
                 Origin::Kept(k) => {
                     let refuse = |row, _, value: Value<'a>| bad.push((row, value.cell()));
-                    self.cells[k as usize].numbers(self.rows, &plan.missing, refuse)
+                    self.cells[k as usize].numbers(self.rows, missing, refuse)
                 }
-                Origin::Side { .. } => {
+                Origin::Side { .. } | Origin::Computed(_) => {
                     let number = |row: usize| {
                         let value = self.value(origin, row);
-                        value.number(&plan.missing).unwrap_or_else(|_| {
+                        value.number(missing).unwrap_or_else(|_| {
                             bad.push((row, value.cell()));
                             0.0
                         })
@@ -243,7 +306,8 @@ impl<'a> Chunk<'a> {
             }
             let numbers = &mut extra.interned[field.table];
             let memo = if field.list.is_some() { Memo::new() } else { Memo::default() };
-            let mut encoder = FieldCoder { coder, list: field.list, missing: &plan.missing, memo };
+            let missing = self.missing(field.origin);
+            let mut encoder = FieldCoder { coder, list: field.list, missing, memo };
             let mut repeats = self.repeats(field.origin);
             for row in 0..self.rows {
                 if self.is_bad(row) {
@@ -254,10 +318,7 @@ impl<'a> Chunk<'a> {
                     ids.repeat(earlier);
                     continue;
                 }
-                let value = match field.origin {
-                    Origin::Kept(k) => self.cells[k as usize].at(row, &mut list),
-                    side => self.value(side, row),
-                };
+                let value = self.at(field.origin, row, &mut list);
                 if let Err(expected) = encoder.encode(value, numbers, &mut buffer, &mut ids) {
                     let found = value.cell();
                     ids.truncate(row);

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::columns::{Columns, Rule};
+use super::others::{Others, computed, computed_again};
 use super::plan::{Plan, Prepared};
 use super::unlabelled;
+use crate::computed::asked;
 use crate::config::{ColumnRef, CsvConfig, DataConfig, Features, NumericMissing, TaskConfig};
 use crate::error::{Error, Nearest, Result};
 use crate::fields;
@@ -69,19 +71,6 @@ pub(super) struct Request {
     pub training: bool,
 }
 
-/// The columns of everything but the numeric features.
-#[derive(Default)]
-pub(super) struct Others {
-    pub labels: Vec<Rule>,
-    pub within: Vec<Option<Rule>>,
-    pub weight: Option<Rule>,
-    pub group: Option<usize>,
-    pub split: [Option<Rule>; 2],
-    /// The key of each side table.
-    pub keys: Vec<usize>,
-    pub fields: Vec<usize>,
-}
-
 impl Request {
     /// What `data`, whose rows come from files, and `tasks` ask for.
     pub fn new(data: &DataConfig, tasks: &[TaskConfig], labels: Labels, training: bool) -> Result<Self> {
@@ -106,6 +95,7 @@ impl Request {
             self.labels != Labels::Ignored && (task.within.is_some() || !task.kind.is_binary())
         };
         !schema.fields.is_empty()
+            || !schema.computed.is_empty()
             || !data.join.is_empty()
             || (self.labels != Labels::Ignored && (data.weight.is_some() || data.group.is_some()))
             || (data.split.is_some() && self.training)
@@ -136,14 +126,29 @@ impl Request {
         let key = |(i, join): (usize, &crate::config::JoinConfig)| {
             own.find(&ColumnRef::Name(join.key.clone()), &format!("data.join[{i}].key"))
         };
+        let computed = match schema {
+            Some(schema) => computed_again(columns, schema)?,
+            None => computed(columns, &self.data)?,
+        };
+        let computed_as = |name: &str| {
+            let place = computed.iter().position(|computed| computed.name == name)?;
+            Some(columns.names.len() + place)
+        };
         let fields = match schema {
             Some(schema) if columns.named => {
-                let find = |field: &Field| named(columns, &field.column);
+                let find = |field: &Field| {
+                    computed_as(&field.column).map_or_else(|| named(columns, &field.column), Ok)
+                };
                 schema.fields.iter().map(find).collect::<Result<Vec<usize>>>()?
             }
             _ => {
-                let find = |(i, field): (usize, &fields::FieldConfig)| {
-                    columns.find(&field.column, &format!("data.fields[{i}].column"))
+                let find = |(i, field): (usize, &fields::FieldConfig)| match (&field.column, &field.name) {
+                    (Some(column), _) => columns.find(column, &format!("data.fields[{i}].column")),
+                    (None, name) => name.as_deref().and_then(computed_as).ok_or_else(|| Error::Entry {
+                        key: format!("data.fields[{i}].name"),
+                        expected: "a field that the model has",
+                        found: format!("{name:?}"),
+                    }),
                 };
                 self.data.fields.iter().enumerate().map(find).collect::<Result<_>>()?
             }
@@ -156,30 +161,13 @@ impl Request {
             keys: self.data.join.iter().enumerate().map(key).collect::<Result<_>>()?,
             labels,
             fields,
+            computed,
         })
     }
 }
 
-impl Others {
-    /// The columns that are no features under `features: all`.
-    pub fn taken(&self) -> Vec<usize> {
-        let options = self.within.iter().chain([&self.weight]).chain(&self.split).flatten();
-        let rules = self.labels.iter().chain(options);
-        let mut taken: Vec<usize> = rules.flat_map(|rule| rule.columns.iter().flatten().copied()).collect();
-        taken.extend(self.group.iter().chain(&self.keys).chain(&self.fields));
-        taken
-    }
-
-    /// The same where only inputs are asked for.
-    fn inputs(self) -> Self {
-        let labels = self.labels.iter().map(|_| Rule::absent()).collect();
-        let within = self.within.iter().map(|_| None).collect();
-        Others { labels, within, keys: self.keys, fields: self.fields, ..Others::default() }
-    }
-}
-
 /// The column called `name` that a model was trained on.
-fn named(columns: Columns<'_>, name: &str) -> Result<usize> {
+pub(super) fn named(columns: Columns<'_>, name: &str) -> Result<usize> {
     columns.names.iter().position(|n| n == name).ok_or_else(|| {
         let (path, nearest) = (columns.path.to_owned(), Nearest::of(name, columns.names));
         Error::MissingFeature { path, name: name.to_owned(), nearest }
@@ -189,10 +177,15 @@ fn named(columns: Columns<'_>, name: &str) -> Result<usize> {
 /// The schema that a training file gives rise to.
 pub(super) fn schema(columns: Columns<'_>, request: &Request) -> Result<Schema> {
     let others = request.others(columns, None)?;
+    others.check_labels(columns, &request.tasks)?;
     let features = features(columns, request, &others)?;
-    let numeric = features.iter().map(|&column| columns.names[column].clone()).collect();
+    let numbers = request.data.numbers.iter().map(|number| number.name.clone());
+    let numeric = features.iter().map(|&column| columns.names[column].clone()).chain(numbers).collect();
     let configs = &request.data.fields;
-    let column = |i: usize| columns.names[others.fields[i]].clone();
+    let column = |i: usize| match columns.names.get(others.fields[i]) {
+        Some(name) => name.clone(),
+        None => configs[i].name.clone().unwrap_or_default(),
+    };
     let name = |i: usize| configs[i].name.clone().unwrap_or_else(|| fields::default_name(&column(i)));
     let list = |config: &fields::FieldConfig| {
         config.separator.map(|separator| List {
@@ -208,18 +201,21 @@ pub(super) fn schema(columns: Columns<'_>, request: &Request) -> Result<Schema> 
         list: list(config),
     };
     let fields = configs.iter().enumerate().map(field).collect();
-    Ok(Schema { numeric, fields, tasks: schema::tasks(&request.tasks)? })
+    let computed = asked(&request.data).into_iter().map(|asked| asked.column).collect();
+    Ok(Schema { numeric, fields, tasks: schema::tasks(&request.tasks)?, computed })
 }
 
-/// The inputs of `schema` that expressions of labels, sample spaces or weights name too: only columns that were listed can
-/// be.
+/// The inputs of `schema`, and columns of which such are computed, that expressions of labels, sample spaces or weights name too:
+/// only what was listed can be.
 pub(super) fn mentioned(columns: Columns<'_>, request: &Request, schema: &Schema) -> Result<Vec<Mentioned>> {
     let others = request.others(columns, None)?;
-    let names: BTreeSet<&str> = schema.numeric.iter().map(String::as_str).collect();
-    let fields: BTreeSet<&str> = schema.fields.iter().map(|field| field.column.as_str()).collect();
+    let mut names: BTreeSet<&str> = schema.numeric.iter().map(String::as_str).collect();
+    names.extend(schema.fields.iter().map(|field| field.column.as_str()));
+    let read = others.computed.iter().flat_map(|computed| computed.rule.expression.columns());
+    names.extend(read.map(|mention| mention.name.as_str()));
     let of = |key: String, rule: &Rule| -> Vec<Mentioned> {
         let inputs = rule.columns.iter().flatten().map(|&column| columns.names[column].as_str());
-        let inputs = inputs.filter(|name| names.contains(name) || fields.contains(name));
+        let inputs = inputs.filter(|name| names.contains(name));
         inputs.map(|input| Mentioned { input: input.to_owned(), key: key.clone() }).collect()
     };
     let mut found = Vec::new();
@@ -261,7 +257,7 @@ fn features(columns: Columns<'_>, request: &Request, others: &Others) -> Result<
         }
     }
     let kept: Vec<usize> = features.into_iter().filter(|f| !excluded.contains(f)).collect();
-    match kept.is_empty() && others.fields.is_empty() {
+    match kept.is_empty() && others.fields.is_empty() && others.computed.is_empty() {
         true => Err(Error::NoFeatures { path: columns.path.to_owned() }),
         false => Ok(kept),
     }
@@ -277,17 +273,23 @@ pub(super) fn resolve(
         let others = request.others(columns, Some(schema))?;
         let features = features(columns, request, &others)?;
         let names = features.iter().map(|&feature| &columns.names[feature]);
-        if names.eq(&schema.numeric) && others.fields.len() == schema.fields.len() {
-            return Ok((features, others));
+        let own = &schema.numeric[..schema.own_numbers()];
+        if names.eq(own) && others.fields.len() == schema.fields.len() {
+            let computed = schema.numeric[own.len()..].iter().filter_map(|name| schema.computed(name));
+            let features = features.iter().copied().chain(computed.map(|i| columns.names.len() + i));
+            return Ok((features.collect(), others));
         }
-        let expected = schema.numeric.len() + request.tasks.len() + request.csv.exclude.len();
+        let expected = own.len() + request.tasks.len() + request.csv.exclude.len();
         let (path, found) = (columns.path.to_owned(), columns.names.len());
         return Err(Error::FileWidth { path, expected, without_labels: None, found });
     }
     let positions: BTreeMap<&str, usize> =
         columns.names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
-    let feature =
-        |name: &String| positions.get(name.as_str()).map_or_else(|| named(columns, name), |&i| Ok(i));
+    let feature = |name: &String| match (schema.computed(name), positions.get(name.as_str())) {
+        (Some(computed), _) => Ok(columns.names.len() + computed),
+        (None, Some(&column)) => Ok(column),
+        (None, None) => named(columns, name),
+    };
     let features: Vec<usize> = schema.numeric.iter().map(feature).collect::<Result<_>>()?;
     let mut others = request.others(columns, Some(schema))?;
     let inputs: BTreeSet<usize> = features.iter().chain(&others.fields).copied().collect();

@@ -16,6 +16,7 @@ mod matrix;
 mod merge;
 mod named;
 mod open;
+mod others;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parse;

@@ -21,6 +21,7 @@ pub(crate) fn schema(
     let sides = side::open(data, request.csv.delimiter_byte()?)?;
     let width = own.len();
     let names = side::names(own, path, &sides)?;
-    let columns = Columns { path, names: &names, named, typed: false, own: width, shifted: false };
+    let fields = &data.fields[..];
+    let columns = Columns { path, names: &names, named, typed: false, own: width, shifted: false, fields };
     layout::schema(columns, &request)
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::columns::{Columns, Rule};
-use super::layout::{Others, Request, Slot};
+use super::layout::{Request, Slot};
+use super::others::Others;
 use super::side::Side;
-#[cfg(feature = "parquet")]
-use crate::config::ColumnRef;
 use crate::config::JoinMissing;
+use crate::epoch::Unit;
 #[cfg(feature = "parquet")]
 use crate::error::Result;
 use crate::expression::Expression;
 #[cfg(feature = "parquet")]
-use crate::fields::FieldConfig;
+use crate::fields::agreed;
 use crate::fields::{Coder, Ids};
 use crate::missing::Missing;
 use crate::schema::{List, Schema, TaskKind};
@@ -42,11 +42,14 @@ pub(super) enum Origin {
     Kept(u32),
     /// A column of the record's partner in a side table.
     Side { join: u32, column: u32 },
+    /// A column that is computed.
+    Computed(u32),
 }
 
 /// An expression and where its columns come from.
 #[derive(Debug)]
 pub(super) struct RulePlan {
+    /// What to call its value.
     pub text: String,
     pub expression: Expression,
     /// `None` for a column that is not there.
@@ -82,6 +85,10 @@ pub(super) struct JoinPlan {
 pub(super) struct Plan {
     /// The column of each kept cell.
     pub kept: Vec<usize>,
+    /// For each kept cell, in what its column counts time, if its type says it; empty where none does.
+    pub units: Vec<Option<Unit>>,
+    /// The columns that are computed.
+    pub computed: Vec<RulePlan>,
     pub joins: Vec<JoinPlan>,
     pub features: Vec<(Origin, u32)>,
     pub fields: Vec<FieldPlan>,
@@ -99,20 +106,6 @@ pub(super) struct Plan {
     pub numeric_missing: Option<f32>,
 }
 
-/// The separator that all of `fields` have.
-#[cfg(feature = "parquet")]
-fn agreed(mut fields: impl Iterator<Item = Option<char>>) -> Option<char> {
-    let first = fields.next()?;
-    first.filter(|_| fields.all(|separator| separator == first))
-}
-
-/// The separator that all of `fields` that read this column have.
-#[cfg(feature = "parquet")]
-pub(super) fn separator_of(fields: &[FieldConfig], column: &str) -> Option<char> {
-    let column = ColumnRef::Name(column.to_owned());
-    agreed(fields.iter().filter(|field| field.column == column).map(|field| field.separator))
-}
-
 impl Origin {
     /// The side column so many behind the file's own columns.
     pub fn behind(sides: &[Side], behind: usize) -> Self {
@@ -128,33 +121,44 @@ impl Origin {
 }
 
 impl Plan {
+    /// All expressions.
+    #[cfg(feature = "parquet")]
+    fn rules(&self) -> impl Iterator<Item = &RulePlan> {
+        let within = self.labels.iter().filter_map(|label| label.within.as_ref());
+        let rules = self.labels.iter().map(|label| &label.rule).chain(within).chain(&self.weight);
+        rules.chain(self.split.iter().flatten().flatten()).chain(&self.computed)
+    }
+
     /// Where the values come from that are no list.
     #[cfg(feature = "parquet")]
     fn single(&self) -> impl Iterator<Item = Origin> {
-        let within = self.labels.iter().filter_map(|label| label.within.as_ref());
-        let rules = self.labels.iter().map(|label| &label.rule).chain(within).chain(&self.weight);
-        let rules = rules.chain(self.split.iter().flatten().flatten());
-        let origins = rules.flat_map(|rule| rule.origins.iter().flatten().copied());
+        let mentions = self.rules().flat_map(|rule| rule.expression.columns().iter().zip(&rule.origins));
+        let origins = mentions.filter(|(mention, _)| mention.single).filter_map(|(_, origin)| *origin);
         let keys = self.joins.iter().map(|join| Origin::Kept(join.key));
         origins.chain(keys).chain(self.features.iter().map(|&(origin, _)| origin)).chain(self.group)
     }
 
-    /// The separator of the kept cell number `k`, if fields of several values, which agree on it, are all that it is for.
+    /// The separator of the kept cell number `k`, if fields of several values and lists of expressions, which agree on it, are
+    /// all that it is for.
     #[cfg(feature = "parquet")]
     pub fn separator(&self, k: u32) -> Option<char> {
         let kept = Origin::Kept(k);
         let fields = self.fields.iter().filter(|field| field.origin == kept);
         let separators = fields.map(|field| field.list.map(|list| list.separator));
-        if self.single().any(|origin| origin == kept) { None } else { agreed(separators) }
+        let mentions = self.rules().flat_map(|rule| rule.expression.columns().iter().zip(&rule.origins));
+        let lists =
+            mentions.filter(|(_, origin)| **origin == Some(kept)).filter_map(|(mention, _)| mention.list);
+        if self.single().any(|origin| origin == kept) { None } else { agreed(separators.chain(lists)) }
     }
 
     /// Refuses columns of side tables that are needed and cannot be read.
     #[cfg(feature = "parquet")]
     pub fn check_sides(&self) -> Result<()> {
-        let mut origins = self.single().chain(self.fields.iter().map(|field| field.origin));
+        let read = self.rules().flat_map(|rule| rule.origins.iter().flatten().copied());
+        let mut origins = self.single().chain(self.fields.iter().map(|field| field.origin)).chain(read);
         origins.try_for_each(|origin| match origin {
             Origin::Side { join, column } => self.sides[join as usize].check(column as usize),
-            Origin::Kept(_) => Ok(()),
+            Origin::Kept(_) | Origin::Computed(_) => Ok(()),
         })
     }
 
@@ -181,9 +185,14 @@ impl Plan {
         let joins = joins
             .map(|(&key, join)| JoinPlan { key: keep(key), required: join.missing == JoinMissing::Fail })
             .collect();
-        let mut origin = |column: usize| match column.checked_sub(columns.own) {
-            None => Origin::Kept(keep(column)),
-            Some(behind) => Origin::behind(&prepared.sides, behind),
+        let mut origin = |column: usize| {
+            if let Some(computed) = column.checked_sub(columns.names.len()) {
+                return Origin::Computed(computed as u32);
+            }
+            match column.checked_sub(columns.own) {
+                None => Origin::Kept(keep(column)),
+                Some(behind) => Origin::behind(&prepared.sides, behind),
+            }
         };
         let mut rule = |rule: &Rule| RulePlan {
             text: crate::message::short(&rule.text),
@@ -204,6 +213,9 @@ impl Plan {
             .collect();
         let weight = others.weight.as_ref().map(&mut rule);
         let split = others.split.each_ref().map(|part| part.as_ref().map(&mut rule));
+        let computed =
+            others.computed.iter().map(|column| RulePlan { text: column.name.clone(), ..rule(&column.rule) });
+        let computed = computed.collect();
         let fields = others.fields.iter().zip(&schema.fields).zip(&prepared.fields);
         let fields = fields
             .map(|((&column, field), prepared)| FieldPlan {
@@ -217,7 +229,7 @@ impl Plan {
         // Last, as a column that is nothing but a feature needs no cell: it is read as a number right away, unless
         // its text may say that it is missing.
         let missing = Missing::new(&request.csv.missing);
-        let taken = others.taken();
+        let taken = others.kept();
         let text = !columns.typed && missing.is_empty();
         let number = |column: usize| text && column < columns.own && !taken.contains(&column);
         let (numbers, cells): (Vec<_>, Vec<_>) =
@@ -226,6 +238,8 @@ impl Plan {
         numbers.into_iter().for_each(|(feature, &column)| slots[column] = Slot::Feature(feature));
         Plan {
             kept,
+            units: Vec::new(),
+            computed,
             joins,
             features,
             fields,

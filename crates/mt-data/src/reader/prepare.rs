@@ -59,7 +59,8 @@ pub(super) fn prepare(
         let Some(table) = names.iter().position(|name| *name == field.table) else {
             return Err(Error::NoEncoder { field: field.name.clone(), table: field.table.clone() });
         };
-        let behind = columns[own..].iter().position(|name| *name == field.column);
+        let is = |name: &String| *name == field.column && schema.computed(name).is_none();
+        let behind = columns[own..].iter().position(is);
         let codes = match behind.map(|behind| super::plan::Origin::behind(&prepared.sides, behind)) {
             Some(super::plan::Origin::Side { join, column }) => {
                 let side = &prepared.sides[join as usize];

@@ -8,14 +8,14 @@ use super::cell::{Content, line_breaks, unescape};
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::plan::Origin;
-#[cfg(feature = "parquet")]
-use super::plan::separator_of;
 use super::record::{self, Whereabouts};
 use super::side::{self, Side};
 use super::stream::read_names;
 use super::text_start::TextStart;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
+#[cfg(feature = "parquet")]
+use crate::fields::separator_of;
 
 /// Some columns of the records of files, as they are written there.
 #[derive(Debug)]
@@ -170,6 +170,8 @@ impl Records {
                         text.extend_from_slice(side.cell(row as usize, column as usize));
                     }
                 }
+                // Columns of files are asked for.
+                Origin::Computed(_) => {}
             });
         }
     }

@@ -3,35 +3,74 @@
 use std::borrow::Cow;
 
 use super::encode::{Chunk, Extra};
-use super::plan::{LabelPlan, RulePlan};
-use crate::expression::{BadCell, Cell};
+use super::plan::{LabelPlan, Origin, RulePlan};
+use crate::epoch::Unit;
+use crate::expression::{BadCell, Numbers, Rows};
+use crate::missing::Missing;
+use crate::value::Value;
+
+/// The columns of an expression in a chunk.
+pub(super) struct OfRule<'c, 'a> {
+    chunk: &'c Chunk<'a>,
+    rule: &'c RulePlan,
+}
+
+impl<'a> Rows<'a> for OfRule<'_, 'a> {
+    fn len(&self) -> usize {
+        self.chunk.rows
+    }
+
+    #[inline]
+    fn value(&self, column: usize, row: usize) -> Value<'a> {
+        self.rule.origins[column].map_or(Value::Missing, |origin| self.chunk.value(origin, row))
+    }
+
+    fn list<'l>(&self, column: usize, row: usize, list: &'l mut Vec<Value<'a>>) -> Value<'l>
+    where
+        'a: 'l,
+    {
+        self.rule.origins[column].map_or(Value::Missing, |origin| self.chunk.at(origin, row, list))
+    }
+
+    fn unit(&self, column: usize) -> Option<Unit> {
+        match self.rule.origins[column]? {
+            Origin::Kept(k) => self.chunk.plan.units.get(k as usize).copied().flatten(),
+            Origin::Side { .. } | Origin::Computed(_) => None,
+        }
+    }
+
+    fn missing(&self) -> &Missing {
+        &self.chunk.plan.missing
+    }
+}
 
 /// Why a label cannot be used.
 enum BadLabel<'a> {
-    Cell,
+    Cell(BadCell),
     Value(Cow<'a, str>, f64),
 }
 
 impl<'a> Chunk<'a> {
-    /// What an expression finds in a row.
-    fn eval(&self, rule: &'a RulePlan, row: usize) -> Result<Option<f64>, BadCell> {
-        let missing = &self.plan.missing;
-        let cell = |column: usize| Cell::of(self.value(rule.origins[column]?, row), missing);
-        rule.expression.eval(&cell)
+    /// The columns of an expression.
+    pub fn of_rule<'c>(&'c self, rule: &'c RulePlan) -> OfRule<'c, 'a> {
+        OfRule { chunk: self, rule }
     }
 
-    /// As [`eval`](Self::eval), where a cell that is no number gives the row up.
-    fn number(&mut self, rule: &'a RulePlan, row: usize) -> Option<f64> {
-        self.eval(rule, row).unwrap_or_else(|BadCell { column }| {
-            let origin = rule.origins[column];
-            let found = origin.map_or(String::new(), |origin| self.value(origin, row).cell());
-            self.refuse(row, origin, None, "a number", found);
+    /// What an expression gives.
+    fn numbers(&self, rule: &RulePlan) -> Numbers {
+        rule.expression.numbers(&self.of_rule(rule))
+    }
+
+    /// The number of a row, where a cell that is none gives the row up.
+    fn number(&mut self, rule: &RulePlan, numbers: &Numbers, row: usize) -> Option<f64> {
+        numbers.at(row).unwrap_or_else(|bad| {
+            self.refuse_cell(rule, row, bad);
             None
         })
     }
 
-    fn truth(&mut self, rule: &'a RulePlan, row: usize) -> Option<bool> {
-        self.number(rule, row).map(|value| value != 0.0)
+    fn truth(&mut self, rule: &RulePlan, numbers: &Numbers, row: usize) -> Option<bool> {
+        self.number(rule, numbers, row).map(|value| value != 0.0)
     }
 
     /// Gives a row up for a value that a rule must not have: named after the rule, at its first column.
@@ -52,12 +91,13 @@ impl<'a> Chunk<'a> {
     /// The weight of each row; none where all are 1.
     pub fn weights(&mut self) -> Vec<f32> {
         let Some(rule) = &self.plan.weight else { return Vec::new() };
+        let numbers = self.numbers(rule);
         let mut weights = vec![1.0; self.rows];
         for (row, weight) in weights.iter_mut().enumerate() {
             if self.is_bad(row) {
                 continue;
             }
-            let value = self.number(rule, row);
+            let value = self.number(rule, &numbers, row);
             match value.map(|value| value as f32).filter(|weight| *weight >= 0.0 && weight.is_finite()) {
                 Some(good) => *weight = good,
                 None => self.refuse_rule(rule, row, "a weight from 0", value),
@@ -66,7 +106,7 @@ impl<'a> Chunk<'a> {
         weights
     }
 
-    /// Labels and mask, row by row.
+    /// Labels and mask, task by task.
     pub fn labels(&mut self, weights: &[f32], extra: &mut Extra) -> (Vec<f32>, Vec<f32>) {
         let plan = self.plan;
         let tasks = plan.labels.len();
@@ -74,18 +114,20 @@ impl<'a> Chunk<'a> {
         if plan.restricted {
             extra.labelled = vec![0.0; self.rows * tasks];
         }
-        for row in 0..self.rows {
-            if self.is_bad(row) {
-                continue;
-            }
-            let weight = weights.get(row).copied().unwrap_or(1.0);
-            for (task, label) in plan.labels.iter().enumerate() {
-                let within = match &label.within {
+        for (task, label) in plan.labels.iter().enumerate() {
+            let numbers = self.numbers(&label.rule);
+            let space = label.within.as_ref().map(|rule| (rule, self.numbers(rule)));
+            for row in 0..self.rows {
+                if self.is_bad(row) {
+                    continue;
+                }
+                let weight = weights.get(row).copied().unwrap_or(1.0);
+                let within = match &space {
                     None => true,
-                    Some(rule) => self.truth(rule, row) == Some(true),
+                    Some((rule, numbers)) => self.truth(rule, numbers, row) == Some(true),
                 };
                 // Outside of its space it may be anything, such as -1 for what never happened.
-                let value = match self.label(label, row) {
+                let value = match label.of(numbers.at(row)) {
                     Ok(value) => value,
                     Err(_) if !within => None,
                     Err(bad) => {
@@ -104,26 +146,13 @@ impl<'a> Chunk<'a> {
         (labels, mask)
     }
 
-    fn label(&self, plan: &'a LabelPlan, row: usize) -> Result<Option<f32>, BadLabel<'a>> {
-        let Some(value) = self.eval(&plan.rule, row).map_err(|_| BadLabel::Cell)? else { return Ok(None) };
-        let label = plan.kind.label(value).ok_or_else(|| BadLabel::Value(plan.kind.expected(), value))?;
-        match &plan.range {
-            Some((range, expected)) if !range.contains(label) => {
-                Err(BadLabel::Value(expected.as_str().into(), value))
-            }
-            _ => Ok(Some(label)),
-        }
-    }
-
     #[cold]
-    fn refuse_label(&mut self, plan: &'a LabelPlan, row: usize, bad: BadLabel<'_>) {
+    fn refuse_label(&mut self, plan: &LabelPlan, row: usize, bad: BadLabel<'_>) {
         match bad {
-            BadLabel::Cell if plan.rule.expression.is_column() => {
+            BadLabel::Cell(_) if plan.rule.expression.is_column() => {
                 self.refuse_rule(&plan.rule, row, plan.kind.expected(), None);
             }
-            BadLabel::Cell => {
-                self.number(&plan.rule, row);
-            }
+            BadLabel::Cell(bad) => self.refuse_cell(&plan.rule, row, bad),
             BadLabel::Value(expected, value) => {
                 self.refuse_rule(&plan.rule, row, expected.into_owned(), Some(value));
             }
@@ -132,16 +161,16 @@ impl<'a> Chunk<'a> {
 
     /// Says which rows are for validation and for the test.
     pub fn parts(&mut self, extra: &mut Extra) {
-        let Some([valid, test]) = &self.plan.split else { return };
+        let Some(split) = &self.plan.split else { return };
+        let rules = split.each_ref().map(|rule| rule.as_ref().map(|rule| (rule, self.numbers(rule))));
         for row in 0..self.rows {
-            let mut is = |rule: &'a Option<RulePlan>| match rule {
-                Some(rule) => self.truth(rule, row) == Some(true),
+            let [valid, test] = rules.each_ref().map(|part| match part {
+                Some((rule, numbers)) => self.truth(rule, numbers, row) == Some(true),
                 None => false,
-            };
-            let part = match (is(valid), is(test)) {
+            });
+            let part = match (valid, test) {
                 (true, true) => {
-                    let test = test.iter().flat_map(|test| &test.origins);
-                    let origin = test.flatten().next().copied();
+                    let origin = split[1].iter().flat_map(|rule| &rule.origins).flatten().next().copied();
                     let expected = "a row for validation or for the test";
                     self.refuse(row, origin, Some("data.split".to_owned()), expected, "both".to_owned());
                     0
@@ -151,6 +180,20 @@ impl<'a> Chunk<'a> {
                 (false, false) => 0,
             };
             extra.parts.push(part);
+        }
+    }
+}
+
+impl LabelPlan {
+    /// The label that a rule's value is.
+    fn of(&self, value: Result<Option<f64>, BadCell>) -> Result<Option<f32>, BadLabel<'_>> {
+        let Some(value) = value.map_err(BadLabel::Cell)? else { return Ok(None) };
+        let label = self.kind.label(value).ok_or_else(|| BadLabel::Value(self.kind.expected(), value))?;
+        match &self.range {
+            Some((range, expected)) if !range.contains(label) => {
+                Err(BadLabel::Value(expected.as_str().into(), value))
+            }
+            _ => Ok(Some(label)),
         }
     }
 }

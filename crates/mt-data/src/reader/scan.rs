@@ -15,6 +15,8 @@ use super::parquet;
 use super::record::{self, Whereabouts};
 use super::stream::read_names;
 use super::text_start::TextStart;
+#[cfg(feature = "parquet")]
+use super::typed::unit;
 use crate::config::CsvConfig;
 use crate::epoch::Unit;
 use crate::error::Result;
@@ -94,17 +96,8 @@ impl Scan {
 
     #[cfg(feature = "parquet")]
     fn open_columns(storage: &Storage, path: PathBuf, bytes: Arc<AtomicU64>) -> Result<Self> {
-        use arrow_schema::{DataType, TimeUnit};
         let mut file = parquet::File::open(storage, &path, BLOCK, bytes)?;
         let names = file.names()?;
-        let unit = |stored: &DataType| match stored {
-            DataType::Date32 => Some(Unit::Days),
-            DataType::Timestamp(TimeUnit::Second, _) => Some(Unit::Seconds),
-            DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => Some(Unit::Milliseconds),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => Some(Unit::Microseconds),
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => Some(Unit::Nanoseconds),
-            _ => None,
-        };
         let times = file.types().enumerate().filter_map(|(i, stored)| Some((i, unit(stored)?))).collect();
         // Any separator will do: lists come as lists.
         let (chosen, refused) = file.choose_all(|_| Some('|'));

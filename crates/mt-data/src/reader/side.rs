@@ -11,13 +11,13 @@ use super::cell::{Content, count, position};
 use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
-#[cfg(feature = "parquet")]
-use super::plan::separator_of;
 use crate::config::{DataConfig, JoinConfig};
 use crate::error::{Error, Found, Nearest, Place, Result};
 #[cfg(feature = "parquet")]
 use crate::fields::FieldConfig;
 use crate::fields::Interner;
+#[cfg(feature = "parquet")]
+use crate::fields::separator_of;
 use crate::storage::Storage;
 
 /// A side table: its text, and where in it each cell is.

@@ -13,15 +13,19 @@ use super::kept::{self, KeptColumns, KeptForm};
 use super::layout::{Labels, Layout, Request, mentioned, schema};
 #[cfg(feature = "parquet")]
 use super::parquet;
-use super::plan::Prepared;
 #[cfg(feature = "parquet")]
-use super::plan::{Plan, separator_of};
+use super::plan::Plan;
+use super::plan::Prepared;
 use super::prepare::{Coding, prepare};
 use super::side::{self, Side};
 use super::text_start::TextStart;
+#[cfg(feature = "parquet")]
+use super::typed::unit;
 use crate::config::ColumnRef;
 use crate::error::{Error, Result};
 use crate::fields::Interner;
+#[cfg(feature = "parquet")]
+use crate::fields::separator_of;
 use crate::leaks::Mentioned;
 use crate::schema::Schema;
 use crate::storage::Storage;
@@ -251,7 +255,8 @@ impl Stream {
             #[cfg(feature = "parquet")]
             Source::Columns(_) => true,
         };
-        let columns = Columns { path: &path, names: &names, named, typed, own, shifted: false };
+        let fields = &self.request.data.fields[..];
+        let columns = Columns { path: &path, names: &names, named, typed, own, shifted: false, fields };
         if decide {
             self.schema = schema(columns, &self.request)?;
             self.mentioned = mentioned(columns, &self.request, &self.schema)?;
@@ -267,13 +272,18 @@ impl Stream {
             }
         };
         let prepared = self.prepared.insert(prepared);
-        let layout = Arc::new(Layout::new(columns, &self.request, &self.schema, prepared)?);
+        let mut layout = Layout::new(columns, &self.request, &self.schema, prepared)?;
         #[cfg(feature = "parquet")]
         if let Source::Columns(file) = &mut source {
-            layout.plan.iter().try_for_each(|plan| file.choose(plan, &layout.names))?;
+            let units: Vec<_> = file.types().map(unit).collect();
+            if let Some(plan) = &mut layout.plan {
+                file.choose(plan, &layout.names)?;
+                plan.units = plan.kept.iter().map(|&column| units[column]).collect();
+            }
         }
         #[cfg(feature = "parquet")]
         layout.plan.iter().try_for_each(Plan::check_sides)?;
+        let layout = Arc::new(layout);
         let kept = self.choose_kept(&mut source, &layout)?;
         self.open = Some(Open { source, layout, kept, first, opens: Some(line) });
         Ok(interners)

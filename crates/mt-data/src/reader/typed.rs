@@ -16,6 +16,7 @@ use arrow_array::{
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::epoch::Unit;
 use crate::number::narrow;
 use crate::value::Value;
 
@@ -238,6 +239,18 @@ fn list<T: Copy + Into<i64>>(
             let lists = Lists { offsets: offsets.into(), nulls: nulls.cloned() };
             Ok(Typed::List { lists, values: Box::new(values) })
         }
+    }
+}
+
+/// In what a column of this type counts time, if it does.
+pub(super) fn unit(stored: &DataType) -> Option<Unit> {
+    match stored {
+        DataType::Date32 => Some(Unit::Days),
+        DataType::Timestamp(TimeUnit::Second, _) => Some(Unit::Seconds),
+        DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => Some(Unit::Milliseconds),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Some(Unit::Microseconds),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => Some(Unit::Nanoseconds),
+        _ => None,
     }
 }
 

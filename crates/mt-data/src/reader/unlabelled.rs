@@ -1,7 +1,8 @@
 //! The layout of a file to be scored that has no names and no labels.
 
 use super::columns::{Columns, Rule};
-use super::layout::{Layout, Others, Request, resolve};
+use super::layout::{Layout, Request, resolve};
+use super::others::Others;
 use super::plan::Prepared;
 use crate::config::{ColumnRef, Features};
 use crate::error::Result;

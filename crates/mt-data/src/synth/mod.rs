@@ -162,7 +162,8 @@ impl Synth {
     pub fn for_tasks(self, tasks: &[TaskConfig]) -> Result<(Table, Truth)> {
         let names = self.names;
         let (path, own) = ("the synthetic data".as_ref(), names.len());
-        let columns = Columns { path, names: &names, named: true, typed: false, own, shifted: false };
+        let columns =
+            Columns { path, names: &names, named: true, typed: false, own, shifted: false, fields: &[] };
         let rules = columns.labels(tasks, false)?;
         let plain = |(rule, task): (&Rule, &TaskConfig)| match (rule.plain(), &task.within) {
             (Some(column), None) => Ok(column),

@@ -10,7 +10,7 @@ use crate::parquet_writer::{Column, Form, write};
 /// A reader over `paths` that reads the number `a` and keeps `columns`.
 fn keeping(paths: &[String], columns: &[&str], form: KeptForm) -> mt_data::Result<TableReader> {
     let task = [TaskConfig::new("t", ColumnRef::Name("label".to_owned()))];
-    let schema = Schema { numeric: vec!["a".to_owned()], fields: Vec::new(), tasks: tasks(&task).unwrap() };
+    let schema = Schema { numeric: vec!["a".to_owned()], tasks: tasks(&task).unwrap(), ..Schema::default() };
     let paths = Paths(paths.to_vec());
     let csv = CsvConfig::new(paths.clone());
     let columns: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();

@@ -77,8 +77,8 @@ fn mistakes_are_reported_where_they_are() {
 fn schema_and_normaliser_can_be_stored_with_a_model() {
     let schema = Schema {
         numeric: vec!["x".into()],
-        fields: Vec::new(),
         tasks: vec![mt_data::Task { name: "like".into(), kind: TaskKind::BinarySoftmax }],
+        ..Schema::default()
     };
     let text = serde_yaml::to_string(&schema).unwrap();
     assert_eq!(text, "numeric:\n- x\ntasks:\n- name: like\n  kind: binary-softmax\n");

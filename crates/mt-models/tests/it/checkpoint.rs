@@ -44,7 +44,7 @@ pub fn signature() -> Signature {
     Signature {
         format: Signature::FORMAT,
         model: ModelConfig { experts: Some(2), expert: Some(vec![4]), ..ModelConfig::new(ModelKind::Mmoe) },
-        schema: Schema { numeric: vec!["age".into(), "x".into()], fields, tasks },
+        schema: Schema { numeric: vec!["age".into(), "x".into()], fields, tasks, ..Schema::default() },
         normalizer: Normalizer {
             columns: vec![scaling(30.0, 0.1), scaling(0.0, 2.0)],
             layout: Layout::Dense,

@@ -17,7 +17,7 @@ pub fn tasks(names: &[&str]) -> Vec<Task> {
 /// So many numeric columns `x0`, `x1`, …
 pub fn named(cfg: &ModelConfig, columns: usize, tasks: &[Task]) -> Inputs {
     let numeric = (0..columns).map(|column| format!("x{column}")).collect();
-    let schema = Schema { numeric, fields: Vec::new(), tasks: tasks.to_vec() };
+    let schema = Schema { numeric, tasks: tasks.to_vec(), ..Schema::default() };
     cfg.inputs(&schema).expect("columns that are there")
 }
 

@@ -134,6 +134,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
                 task("seconds", TaskKind::Regression),
                 task("odds", TaskKind::Regression),
             ],
+            ..Schema::default()
         },
         normalizer: Normalizer { columns, layout },
         encoders,

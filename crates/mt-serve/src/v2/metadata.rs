@@ -62,14 +62,22 @@ pub(crate) fn index<'a>(models: impl Iterator<Item = &'a Model>) -> Vec<Indexed<
 /// Inputs and outputs of a model. Numbers are `FP32` and fields `BYTES`; any other type that fits is taken too.
 pub(crate) fn metadata(model: &Model) -> Metadata<'_> {
     let schema = &model.predictor.signature().schema;
-    let mut inputs: Vec<Tensor<'_>> =
-        schema.numeric.iter().map(|name| Tensor { name, datatype: "FP32", shape: vec![-1] }).collect();
-    for field in &schema.fields {
-        if inputs.iter().all(|input| input.name != field.column) {
-            let shape = vec![-1; 1 + usize::from(field.list.is_some())];
-            inputs.push(Tensor { name: &field.column, datatype: "BYTES", shape });
+    let encoder = model.predictor.encoder();
+    let input = |name: &'_ String| {
+        let (mut datatype, mut shape) = ("BYTES", vec![-1]);
+        if let Ok(column) = encoder.column(name) {
+            if encoder.is_number(column) {
+                datatype = "FP32";
+            }
+            shape.resize(1 + usize::from(encoder.is_list(column)), -1);
         }
-    }
+        (datatype, shape)
+    };
+    let inputs = encoder.columns().iter().map(|name| {
+        let (datatype, shape) = input(name);
+        Tensor { name, datatype, shape }
+    });
+    let inputs = inputs.collect();
     let output = |task: &'_ mt_models::Task| match task.kind {
         TaskKind::Multiclass { classes } => vec![-1, i64::from(classes)],
         _ => vec![-1],

@@ -187,8 +187,8 @@ fn dataset(rows: usize) -> Result<Dataset> {
     let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
     let schema = Schema {
         numeric: (0..WIDTH).map(|i| format!("column {i}")).collect(),
-        fields: Vec::new(),
         tasks: mt_data::tasks(&tasks())?,
+        ..Schema::default()
     };
     let train = Table::new(numeric, labels, mask, TASKS.len())?;
     let identity = Identity::of(&schema.numeric, &train, None, None);

@@ -32,6 +32,9 @@ pub fn text(
     fact("numeric columns", thousands(schema.numeric.len()));
     fact("fields", thousands(schema.fields.len()));
     fact("parameters", parameters.map_or_else(|_| "-".into(), |parameters| thousands(count(&parameters))));
+    for computed in &schema.computed {
+        fact(&format!("input {}", computed.name), format!("computed: `{}`", computed.value));
+    }
     for table in &signature.encoders.tables {
         fact(&format!("rows of table {}", table.name), thousands(table.encoder.rows()));
     }

@@ -36,7 +36,7 @@ impl<'a> Requests<'a> {
     /// Requests of `batch` rows each, from the texts of all columns.
     pub fn new(predictor: &Predictor, texts: &'a Records, batch: usize) -> Result<Self> {
         let (signature, rows) = (predictor.signature(), predictor.rows());
-        let (numbers, missing) = (signature.schema.numeric.len(), &signature.missing.texts);
+        let missing = &signature.missing.texts;
         let encoder = rows.encoder();
         let columns =
             encoder.columns().iter().map(|name| encoder.column(name)).collect::<Result<Vec<_>, _>>()?;
@@ -45,7 +45,7 @@ impl<'a> Requests<'a> {
             for (i, text) in texts.record(record).enumerate() {
                 let listed = missing.iter().any(|missing| missing.as_bytes() == text);
                 let number = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<f64>().ok());
-                let value = match number.filter(|_| i < numbers && !listed) {
+                let value = match number.filter(|_| encoder.is_number(columns[i]) && !listed) {
                     Some(0.0) => continue,
                     Some(number) => Value::Number(number),
                     None => Value::Text(text),
