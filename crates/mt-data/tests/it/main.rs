@@ -1,6 +1,8 @@
 //! The public interface of `mt-data`, tested from outside.
 
 mod census;
+mod computed;
+mod computed_errors;
 mod dataset;
 mod errors;
 mod fields;
