@@ -24,6 +24,16 @@ impl Schema {
         }
         let new = now.fields.iter().filter(|field| by_name(&self.fields, &field.name).is_none());
         found.extend(new.map(|field| format!("field {:?} is new", field.name)));
+        for then in &self.computed {
+            if let Some(is) = now.computed(&then.name).map(|i| &now.computed[i])
+                && is != then
+            {
+                found.push(format!(
+                    "input {:?} was computed as {:?}, and is as {:?}",
+                    then.name, then.value, is.value
+                ));
+            }
+        }
         if found.is_empty() && self.fields != now.fields {
             found.push("the fields are in another order".to_owned());
         }

@@ -46,7 +46,7 @@ pub(crate) fn answer(model: &Model, body: &[u8], limit: usize) -> Result<Answere
 
 /// The final score of each row, `None` where it is no number.
 pub(crate) fn scores(score: &Formula, predictions: &Predictions) -> Vec<Option<f64>> {
-    predictions.values().chunks_exact(predictions.width()).map(|row| score.eval(row)).collect()
+    score.eval_rows(predictions.values(), predictions.width())
 }
 
 /// The `k` rows with the highest scores and these, highest first; of equal ones the first row, and last those without.

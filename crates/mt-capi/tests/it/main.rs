@@ -4,6 +4,7 @@
 mod allocation;
 #[path = "../../src/testing.rs"]
 mod c;
+mod computed;
 mod errors;
 mod example;
 mod header;

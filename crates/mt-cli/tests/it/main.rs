@@ -3,6 +3,7 @@
 mod census;
 mod checkpoints;
 mod comparing;
+mod computed;
 mod configuration;
 mod coverage;
 mod data;

@@ -127,12 +127,14 @@ impl<'a> Scorer<'a> {
             let batch = table.slice(rows.clone());
             let mut predictions = self.predictor.predict(batch.numeric, batch.fields)?;
             if let Some(score) = &self.score {
-                let row = |row: &[f32]| {
-                    let score = score.eval(row).map(|score| score as f32).filter(|score| score.is_finite());
+                let width = self.predictor.width();
+                let row = |(row, score): (&[f32], Option<f64>)| {
+                    let score = score.map(|score| score as f32).filter(|score| score.is_finite());
                     let score = score.unwrap_or(f32::NAN);
                     row.iter().copied().chain([score]).collect::<Vec<f32>>()
                 };
-                predictions = predictions.chunks_exact(self.predictor.width()).flat_map(row).collect();
+                let scores = score.eval_rows(&predictions, width);
+                predictions = predictions.chunks_exact(width).zip(scores).flat_map(row).collect();
             }
             Ok(writer.encode(kept, rows, predictions))
         };
