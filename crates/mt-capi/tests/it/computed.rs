@@ -1,5 +1,6 @@
 //! A model whose inputs are computed asks for the columns of which they are.
 
+use candle_core::Device;
 use mt_data::Computed;
 use mt_models::Predictor;
 
@@ -14,7 +15,7 @@ fn what_is_computed_of_values_of_c_is_what_is_computed_of_those_of_rust() {
         let computed = |name: &str, value: &str| Computed { name: name.into(), value: value.into() };
         signature.schema.computed = vec![computed("x", "len(seen) + hour(time) / age")];
     });
-    let predictor = Predictor::load(&dir, &mt_models::Device::Cpu).expect("a bundle");
+    let predictor = Predictor::load(&dir, &Device::Cpu).expect("a bundle");
     let mut rows = predictor.rows();
     let time = "2026-03-07T20:05:00Z";
     rows.push([("age", 31.0.into()), ("seen", "1|2".into()), ("time", time.into())]).expect("a row");

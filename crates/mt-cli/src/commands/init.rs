@@ -3,6 +3,7 @@
 mod inputs;
 mod label;
 mod split;
+mod times;
 mod yaml;
 
 use std::fs::OpenOptions;

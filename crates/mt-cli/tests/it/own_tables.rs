@@ -330,3 +330,35 @@ fn lists_of_a_typed_file_are_named_with_the_others() {
     folder.write("all.yaml", config(&beside));
     folder.mt(&["train", "all.yaml"]).done();
 }
+
+#[test]
+fn a_time_as_a_text_splits_the_rows_and_its_hour_and_weekday_need_no_more_than_two_marks() {
+    let folder = Folder::new();
+    let row = |i: u64| {
+        let clicked = (i * 31 % 24 > 11) != i.is_multiple_of(7);
+        format!(
+            "2026-03-{:02} {:02}:30:00,{},u{},{}\n",
+            1 + i / 100,
+            i * 31 % 24,
+            i % 50,
+            i * 17 % 40,
+            clicked
+        )
+    };
+    folder.write("log.csv", format!("at,x,user_id,clicked\n{}", (0..1000).map(row).collect::<String>()));
+    folder.mt(&["init", "log.csv", "--label", "clicked"]).done();
+    let yaml = folder.read("my.yaml");
+    let said = |line: &str| assert!(yaml.contains(line), "{line}\n{yaml}");
+    said("  split:\n    valid: 'at >= \"2026-03-0");
+    said("will meet rows that come later: \"at\" from 2026-03-0");
+    said("  # - {name: at_hour, value: 'hour(at)'}\n  # - {name: at_weekday, value: 'weekday(at)'}\n");
+    folder.mt(&["train", "my.yaml", "--run-dir", "run"]).done();
+    folder.write("times.yaml", yaml.replace("  # - {name", "  - {name"));
+    folder.mt(&["train", "times.yaml", "--run-dir", "times"]).done();
+    let auc = |run: &str| {
+        let lines = folder.mt(&["eval", "--run", run, "--data", "log.csv", "--json"]).json();
+        lines[0]["tasks"]["clicked"]["auc"].as_f64().unwrap_or_else(|| panic!("{lines:?}"))
+    };
+    let (without, with) = (auc("run"), auc("times"));
+    assert!(with > without + 0.1, "{without} {with}");
+}

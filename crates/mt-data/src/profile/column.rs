@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::kind::{Kind, PAIRS, kind};
 use super::tally::{NOTHING, Tally};
 use crate::epoch::Unit;
+use crate::moment::Moment;
 
 /// Values of a column that are shown.
 const TOP: usize = 5;
@@ -116,23 +117,33 @@ impl ColumnProfile {
         self.tally.iter()
     }
 
-    /// Whether rows of a file come in the order of its numbers, but for one in twenty.
+    /// Whether rows of a file come in the order of its numbers or times, but for one in twenty.
     pub fn is_sorted(&self) -> bool {
+        if self.kind == Kind::IsoTime {
+            // Values are counted in the order in which they first came.
+            let times: Vec<Moment> = self.iter().filter_map(|(text, _)| Moment::iso(text)).collect();
+            return times.windows(2).filter(|pair| pair[1] < pair[0]).count() * 20 <= times.len();
+        }
         self.tally.numbers.falls * 20 <= self.tally.numbers.count
     }
 
-    /// Its numbers with their counts, from the least, each as it is written; `None` where not all are counted.
+    /// Its numbers or times with their counts, from the least, each as it is written; `None` where not all are counted.
     pub fn ascending(&self) -> Option<Vec<(String, u64)>> {
         if self.more {
             return None;
+        }
+        let written = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        if self.kind == Kind::IsoTime {
+            let times = self.iter().filter_map(|(text, count)| Some((Moment::iso(text)?, text, count)));
+            let mut times: Vec<(Moment, &[u8], u64)> = times.collect();
+            times.sort();
+            return Some(times.into_iter().map(|(_, text, count)| (written(text), count)).collect());
         }
         let numbers = self.tally.parsed.iter().zip(self.tally.iter());
         let mut numbers: Vec<(f64, (&[u8], u64))> =
             numbers.map(|(&x, value)| (x, value)).filter(|(x, _)| !x.is_nan()).collect();
         numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let written =
-            |(_, (text, count)): (f64, (&[u8], u64))| (String::from_utf8_lossy(text).into_owned(), count);
-        Some(numbers.into_iter().map(written).collect())
+        Some(numbers.into_iter().map(|(_, (text, count))| (written(text), count)).collect())
     }
 
     /// Its texts that mean true, where each means true or false.

@@ -22,42 +22,44 @@ pub enum Split {
     Shares { share: f64, comment: String },
 }
 
+/// How a column has its times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Count(Unit),
+    Text,
+}
+
 impl Split {
     pub fn new(profile: &Profile, labels: &[Label]) -> Self {
         let share = if profile.whole && profile.rows < FEW { 0.2 } else { 0.1 };
-        let unit = |column: &ColumnProfile| match column.kind {
-            Kind::Time(unit) if 2 * column.missing < column.cells => Some(unit),
+        let form = |column: &ColumnProfile| match column.kind {
+            _ if 2 * column.missing >= column.cells => None,
+            Kind::Time(unit) => Some(Form::Count(unit)),
+            Kind::IsoTime => Some(Form::Text),
             _ => None,
         };
         let is_label = |number: usize| labels.iter().any(|label| label.column == number);
         let times = profile.columns.iter().enumerate().filter(|(number, _)| !is_label(*number));
-        // The finest one; of two the first.
-        let finest = times
-            .filter_map(|(number, column)| Some((number, column, unit(column)?)))
-            .min_by_key(|(number, column, _)| (std::cmp::Reverse(column.distinct), *number));
-        let Some((number, column, unit)) = finest else {
-            let iso = profile.columns.iter().find(|column| column.kind == Kind::IsoTime);
-            let comment = match iso {
-                Some(iso) => format!(
-                    "By chance. {:?} is a time, but as a text, which cannot be compared by < and >=. With it as a number, \
-                     such as unix seconds: split: {{valid: …, test: …}}",
-                    iso.name
-                ),
-                None => "By chance, as no column is a time that can be compared.".to_owned(),
-            };
+        // The finest one; of two a number, and of two such the first.
+        let finest = times.filter_map(|(number, column)| Some((number, column, form(column)?))).min_by_key(
+            |(number, column, form)| (std::cmp::Reverse(column.distinct), *form == Form::Text, *number),
+        );
+        let Some((number, column, form)) = finest else {
+            let comment = "By chance, as no column is a time.".to_owned();
             return Split::Shares { share, comment };
         };
         if !profile.whole && column.is_sorted() {
+            let [from, to] = ["FROM", "TO"].map(|time| written(form, time));
             let comment = format!(
                 "By chance. Better by time: rows come in the order of {:?}, and only the first were looked at, so put in the \
-                 times: split: {{valid: '{of} >= FROM && {of} < TO', test: '{of} >= TO'}}",
+                 times: split: {{valid: '{of} >= {from} && {of} < {to}', test: '{of} >= {to}'}}",
                 column.name,
                 of = in_expression(&column.name)
             );
             return Split::Shares { share, comment };
         }
         match bounds(column, share) {
-            Some(bounds) => Self::by_time(column, number, unit, bounds),
+            Some(bounds) => Self::by_time(column, number, form, bounds),
             None => {
                 let comment = format!("By chance, as {:?} has too few times.", column.name);
                 Split::Shares { share, comment }
@@ -65,18 +67,23 @@ impl Split {
         }
     }
 
-    fn by_time(column: &ColumnProfile, number: usize, unit: Unit, [from, to]: [String; 2]) -> Self {
+    fn by_time(column: &ColumnProfile, number: usize, form: Form, [from, to]: [String; 2]) -> Self {
         let of = in_expression(&column.name);
-        let shown = |time: &String| match time.parse() {
-            Ok(time) => unit.shown(time),
-            Err(_) => time.clone(),
+        let shown = |time: &String| match (form, time.parse()) {
+            (Form::Count(unit), Ok(time)) => unit.shown(time),
+            _ => time.clone(),
+        };
+        let unit = match form {
+            Form::Count(unit) => format!(" ({unit})"),
+            Form::Text => String::new(),
         };
         let comment = format!(
-            "By time, as the model will meet rows that come later: {:?} ({unit}) from {} on, and from {} on.",
+            "By time, as the model will meet rows that come later: {:?}{unit} from {} on, and from {} on.",
             column.name,
             shown(&from),
             shown(&to)
         );
+        let [from, to] = [from, to].map(|time| written(form, &time));
         let rules = [format!("{of} >= {from} && {of} < {to}"), format!("{of} >= {to}")];
         Split::Time { column: number, rules: rules.map(|rule| scalar(&rule)), comment }
     }
@@ -87,6 +94,14 @@ impl Split {
             Split::Time { column, .. } => Some(*column),
             Split::Shares { .. } => None,
         }
+    }
+}
+
+/// A time as an expression has it.
+fn written(form: Form, time: &str) -> String {
+    match form {
+        Form::Count(_) => time.to_owned(),
+        Form::Text => format!("\"{time}\""),
     }
 }
 

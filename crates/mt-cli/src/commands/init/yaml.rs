@@ -8,6 +8,7 @@ use super::Draft;
 use super::inputs::Input;
 use super::label::LabelKind;
 use super::split::Split;
+use super::times;
 use crate::report::thousands;
 use crate::yaml::scalar;
 
@@ -88,6 +89,14 @@ impl Draft<'_> {
                 (line, input.comment.clone())
             };
             text += &beside(&inputs.fields.iter().map(of).collect::<Vec<_>>(), "# ");
+        }
+        let times = times::fields(profile, &self.labels, self.split.column());
+        if !times.is_empty() {
+            text += "  # What a time says, should it count: in UTC, or with an offset such as \"+08:00\" behind the time.\n";
+            if inputs.fields.is_empty() {
+                text += "  # fields:\n";
+            }
+            times.iter().for_each(|line| text += &format!("  # {line}\n"));
         }
         if let Some(group) = self.group {
             text += "  # Metrics within each of its values, too (GAUC).\n";
