@@ -79,11 +79,10 @@ pub(super) struct Chunk<'a> {
 
 /// Makes rows of `rows` records whose kept cells are `cells`; `read` are the features that have been read already.
 pub(super) fn encode(plan: &Plan, cells: &[Cells<'_>], read: SparseRows, rows: usize) -> Encoded {
-    let computed;
     let mut chunk = Chunk { plan, cells, rows, partners: Vec::new(), computed: &[], bad: BTreeMap::new() };
     let mut extra = Extra::default();
     chunk.join();
-    computed = chunk.compute();
+    let computed = chunk.compute();
     chunk.computed = &computed;
     let features = chunk.features();
     chunk.fields(&mut extra);
