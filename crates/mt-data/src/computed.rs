@@ -49,6 +49,19 @@ pub(crate) fn asked(data: &DataConfig) -> Vec<Asked> {
     fields.chain(numbers).collect()
 }
 
+/// What stands between the values of a column's lists, where they are written as texts: as fields read them, else as the
+/// expression of an input writes it.
+#[cfg(feature = "parquet")]
+pub(crate) fn separator_of(data: &DataConfig, column: &str) -> Option<char> {
+    let of_expression = |asked: &Asked| {
+        let expression = Expression::parse_value(&asked.column.value).ok()?;
+        let mention = expression.columns().iter().find(|mention| mention.name == column)?;
+        mention.list.flatten()
+    };
+    let of_fields = crate::fields::separator_of(&data.fields, column);
+    of_fields.or_else(|| asked(data).iter().find_map(of_expression))
+}
+
 /// Checks the names of computed columns against each other.
 pub(crate) fn check(data: &DataConfig) -> Result<()> {
     let asked = asked(data);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use mt_data::fields::TableEncoder;
-use mt_data::{Encoder, Encoders, Field, MissingPolicy};
+use mt_data::{Computed, Encoder, Encoders, Field, MissingPolicy};
 use mt_models::{Predictor, Signature, write_file, write_folder, write_json};
 use prost::Message;
 use serde::Serialize;
@@ -32,6 +32,9 @@ struct Encoding<'a> {
     numeric: &'a [String],
     /// The other inputs: which column and table they are about, and how several values are separated.
     fields: &'a [Field],
+    /// Columns that are computed, which numbers and fields may name: the graph takes their values.
+    #[serde(skip_serializing_if = "<[Computed]>::is_empty")]
+    computed: &'a [Computed],
     missing: &'a MissingPolicy,
     encoders: &'a Encoders,
 }
@@ -66,7 +69,8 @@ impl Export<'_> {
             write_file(&partial.join(Self::FILE), &model.encode_to_vec())?;
             let Signature { schema, missing, encoders, .. } = predictor.signature();
             let (numeric, fields) = (&schema.numeric[..], &schema.fields[..]);
-            let encoding = Encoding { numeric, fields, missing, encoders };
+            let computed = &schema.computed[..];
+            let encoding = Encoding { numeric, fields, computed, missing, encoders };
             Ok(write_json(&partial.join(Self::ENCODERS), &encoding)?)
         })
     }

@@ -18,6 +18,10 @@ data:
   - {column: age, encode: {buckets: 4}}
   - {column: tags, separator: '|', last: 2}
   - {column: city}
+  - {name: both, value: 'cross(city, user)', encode: {hash: 50}}
+  numbers:
+  - {name: ratio, value: price / count}
+  - {name: length, value: len(tags)}
 tasks: [{name: click, label: click}]
 model: {kind: mmoe, experts: 2, expert: [4], embedding: {width: 4}}
 train: {epochs: 2, batch_size: 16, optimizer: {lr: 0.05}}

@@ -12,10 +12,10 @@ use super::record::{self, Whereabouts};
 use super::side::{self, Side};
 use super::stream::read_names;
 use super::text_start::TextStart;
+#[cfg(feature = "parquet")]
+use crate::computed::separator_of;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
-#[cfg(feature = "parquet")]
-use crate::fields::separator_of;
 
 /// Some columns of the records of files, as they are written there.
 #[derive(Debug)]
@@ -126,7 +126,8 @@ impl Records {
         let names = file.names()?;
         let plan = Joined::new(names.clone(), columns, path, sides, data)?;
         let needed = |column: usize| plan.keys.contains(&column) || plan.reads(column);
-        let separator = |column: usize| separator_of(&data.fields, &names[column]);
+        let separators: Vec<Option<char>> = names.iter().map(|name| separator_of(data, name)).collect();
+        let separator = |column: usize| separators[column];
         let (chosen, refused) = file.choose_all(separator);
         if let Some((column, refused)) = refused.into_iter().find(|(column, _)| needed(*column)) {
             return Err(refused.error(path, &names[column]));

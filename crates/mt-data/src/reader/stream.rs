@@ -21,11 +21,11 @@ use super::side::{self, Side};
 use super::text_start::TextStart;
 #[cfg(feature = "parquet")]
 use super::typed::unit;
+#[cfg(feature = "parquet")]
+use crate::computed::separator_of;
 use crate::config::ColumnRef;
 use crate::error::{Error, Result};
 use crate::fields::Interner;
-#[cfg(feature = "parquet")]
-use crate::fields::separator_of;
 use crate::leaks::Mentioned;
 use crate::schema::Schema;
 use crate::storage::Storage;
@@ -163,7 +163,7 @@ impl Stream {
             Source::Text(_) => KeptColumns::texts(names),
             #[cfg(feature = "parquet")]
             Source::Columns(file) => {
-                let separator = |column: usize| separator_of(&self.request.data.fields, &own[column]);
+                let separator = |column: usize| separator_of(&self.request.data, &own[column]);
                 file.keep(&columns, names, keep.form, separator)?
             }
         };

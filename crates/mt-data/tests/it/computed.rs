@@ -260,7 +260,7 @@ fn times_and_lists_of_parquet_give_what_their_texts_give() {
         "l,time,date,video,seen\n1,2026-03-07T20:05:00.25Z,2026-03-07,b,a b b\n0,2000-02-29 08:00:00+08:00,,q,\n\
          1,,1970-01-01,q,q\n0,1969-12-31T23:59:59.999999Z,2000-02-29,q,\n",
     );
-    let read = |ext: &str, field: &str| {
+    let config = |ext: &str, field: &str| {
         let text = format!(
             "
 csv: {{train: DIR/rows.{ext}, features: none}}
@@ -279,14 +279,19 @@ numbers:
 - {{name: count, value: 'count(video in seen)'}}
 "
         );
-        let text = text.replace("(video in seen)", "(video in seen, \" \")");
-        load(&section(&files, &text), &[label("l", "l")]).unwrap()
+        text.replace("(video in seen)", "(video in seen, \" \")")
     };
+    let read =
+        |ext: &str, field: &str| load(&section(&files, &config(ext, field)), &[label("l", "l")]).unwrap();
     for field in ["", "- {column: seen, separator: ' '}"] {
         let [text, typed] = ["csv", "parquet"].map(|ext| read(ext, field));
         crate::parquet::assert_same(&text, &typed);
         let rows = typed.train.numeric().to_dense();
         assert_eq!(rows.row(0)[1..], [20_519.0, 1.0, 3.0, 2.0]);
         assert_eq!(rows.row(3)[1..], [11_016.0, 1.0, 0.0, 0.0]);
+        let config = section(&files, &config("parquet", field));
+        let paths = &config.csv.as_ref().unwrap().train;
+        let records = Records::read(paths, &config, &["seen".to_owned()], 9).unwrap();
+        assert_eq!(records.record(0).collect::<Vec<_>>(), [b"a b b"]);
     }
 }
