@@ -272,7 +272,9 @@ impl Stream {
             }
         };
         let prepared = self.prepared.insert(prepared);
-        let mut layout = Layout::new(columns, &self.request, &self.schema, prepared)?;
+        let layout = Layout::new(columns, &self.request, &self.schema, prepared)?;
+        #[cfg(feature = "parquet")]
+        let mut layout = layout;
         #[cfg(feature = "parquet")]
         if let Source::Columns(file) = &mut source {
             let units: Vec<_> = file.types().map(unit).collect();
