@@ -8,6 +8,10 @@ fields:
 - {column: item, encode: {hash: 50}}
 - {column: tags, table: item, separator: '|', last: 3}
 - {column: price, encode: {buckets: 4}}
+- {name: moment, value: 'cross(item, weekday(day), if(price > 2, user, \"none\"))', table: item}
+numbers:
+- {name: ratio, value: played % length}
+- {name: count, value: count(item in tags) / len(tags)}
 weight: weight
 group: user
 split: {valid: day == 2, test: day > 2}
