@@ -65,7 +65,7 @@ typedef enum mt_task_kind {
 typedef enum mt_column_kind {
     MT_COLUMN_NONE = 0,   /* no such column */
     MT_COLUMN_NUMBER = 1, /* a number */
-    MT_COLUMN_VALUE = 2,  /* a value that is looked up in a table */
+    MT_COLUMN_VALUE = 2,  /* a value that is looked up in a table, or of which an input is computed */
     MT_COLUMN_LIST = 3    /* several such values */
 } mt_column_kind;
 

@@ -48,7 +48,7 @@ pub enum ColumnKind {
     None = 0,
     /// A number.
     Number = 1,
-    /// A value that is looked up, whose text counts.
+    /// A value whose text counts: it is looked up, or an input is computed of it.
     Value = 2,
     /// Several such values.
     List = 3,
