@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// A crate outside the workspace that uses ours as anyone would, and fails unless its model learns; run if it is there.
+/// A crate outside the workspace that uses ours as anyone would, and fails unless its models learn; run if it is there.
 const EXTERNAL: &str = "docs/examples/external/Cargo.toml";
 
 /// A Python that tests ask another implementation with.
@@ -155,7 +155,10 @@ fn external() -> Result<()> {
     }
     // Its own target folder: its dependencies are resolved apart from the workspace's. They are not optimised: that
     // would take minutes to save seconds.
-    run(&format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external"))
+    for program in ["external", "source"] {
+        run(&format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external --bin {program}"))?;
+    }
+    Ok(())
 }
 
 /// Whether what has just passed is what `rust-version` promises: the oldest compiler is the one that must be tried.

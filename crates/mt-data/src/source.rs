@@ -14,7 +14,7 @@ pub type RecordBatches = Box<dyn Iterator<Item = io::Result<RecordBatch>> + Send
 /// A source stands behind a URL of its owner's choice ([`Storage::with_source`](crate::Storage::with_source)), which
 /// configurations name as they name files: `rows://log` is all its parts, `rows://log/monday` is one. So whatever takes files
 /// takes it: training, a run that goes on, evaluation, prediction. Columns have Arrow's types, and mean what those of a Parquet
-/// file with these types mean.
+/// file with these types mean. `docs/examples/external` trains on one, goes on and exports.
 ///
 /// ```
 /// use std::io;
