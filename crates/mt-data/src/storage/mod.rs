@@ -4,6 +4,8 @@
 //! the [`Storage`] of its [`DataConfig`](crate::DataConfig). A path is a file of this machine, `-` for standard input, or, with
 //! the feature `objects`, a URL: `s3://bucket/train/`, `gs://`, `az://`, `https://`.
 
+#[cfg(any(feature = "objects", feature = "parquet"))]
+mod by_url;
 #[cfg(feature = "objects")]
 mod download;
 mod local;
@@ -121,7 +123,7 @@ impl Storage {
     #[cfg(feature = "objects")]
     #[must_use]
     pub fn with_store(mut self, url: &str, store: Arc<dyn object_store::ObjectStore>) -> Self {
-        self.objects = self.objects.with(url, store);
+        self.objects.add(url, store);
         self
     }
 
@@ -129,7 +131,7 @@ impl Storage {
     #[cfg(feature = "parquet")]
     #[must_use]
     pub fn with_source(mut self, url: &str, source: Arc<dyn Source>) -> Self {
-        self.sources = self.sources.with(url, source);
+        self.sources.add(url, source);
         self
     }
 

@@ -14,6 +14,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, p
 use tokio::runtime::{Builder, Runtime};
 use url::{Position, Url};
 
+use super::by_url::ByUrl;
 use super::download::Download;
 #[cfg(feature = "parquet")]
 use super::{ReadAt, parts::Parts};
@@ -24,7 +25,7 @@ use crate::error::{Error, NoFile, Result};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Objects {
     /// What the caller has.
-    own: Vec<(String, Arc<dyn ObjectStore>)>,
+    own: ByUrl<dyn ObjectStore>,
     /// What was asked for so far.
     found: Arc<Mutex<Found>>,
 }
@@ -48,19 +49,17 @@ pub(super) struct Place {
     listed: bool,
 }
 
-/// Whether both have the same stores.
+/// Whether both have the same stores of callers.
 impl PartialEq for Objects {
     fn eq(&self, other: &Self) -> bool {
-        let same = |((one, a), (other, b)): (&(String, _), &(String, _))| one == other && Arc::ptr_eq(a, b);
-        self.own.len() == other.own.len() && self.own.iter().zip(&other.own).all(same)
+        self.own == other.own
     }
 }
 
 impl Objects {
-    /// With one more.
-    pub fn with(mut self, url: &str, store: Arc<dyn ObjectStore>) -> Self {
-        self.own.push((url.trim_end_matches('/').to_owned(), store));
-        self
+    /// Adds a caller's.
+    pub fn add(&mut self, url: &str, store: Arc<dyn ObjectStore>) {
+        self.own.add(url, store);
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
@@ -70,11 +69,8 @@ impl Objects {
     fn place(&self, text: &str) -> io::Result<Place> {
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
         let key = |path: &str| Key::from_url_path(path).map_err(|error| invalid(error.to_string()));
-        for (base, store) in &self.own {
-            let rest = text.strip_prefix(base.as_str());
-            if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-                return Ok(Place { store: store.clone(), key: key(rest)?, base: base.clone(), listed: true });
-            }
+        if let Some((store, base, rest)) = self.own.find(text) {
+            return Ok(Place { store: store.clone(), key: key(rest)?, base: base.to_owned(), listed: true });
         }
         let url = Url::parse(text).map_err(|error| invalid(format!("no URL: {error}")))?;
         if url.query().is_some() || url.fragment().is_some() {
