@@ -19,7 +19,7 @@ pub struct ExportArgs {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     pub run: PathBuf,
-    /// best, last, interrupted or an epoch
+    /// best, last, an epoch, or step-N within an epoch
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     /// Folder to write, which must not exist
@@ -71,7 +71,7 @@ caller has them, to the predictions: encoding, normalising, the network.")]
 pub struct InferArgs {
     #[command(flatten)]
     pub model: ModelArg,
-    /// best, last, interrupted or an epoch
+    /// best, last, an epoch, or step-N within an epoch
     #[arg(long, default_value = "best", conflicts_with = "bundle")]
     pub checkpoint: String,
     /// A file, folder or glob in the format of the run's data; with labels, AUC is printed too
