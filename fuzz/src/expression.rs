@@ -1,6 +1,7 @@
 //! Expressions: final scores over predictions, labels and inputs over the cells of a file.
 
-use mt_data::{ColumnRef, DataConfig, Dataset, FieldConfig, Formula, NumberConfig, TaskConfig};
+use mt_data::{DataConfig, Dataset};
+use mt_features::{ColumnRef, Computed, FieldConfig, Formula, TaskConfig};
 
 const ROWS: &str = "a,b,tab.1,label,t,h\n1,x,0,1,2026-03-07 14:00:00+08:00,x|1\n0,50000+.,3.5,0,1772892000123,\n\
                     18446744073709551615,,-1e-3,1,20260307,a|b\n";
@@ -19,7 +20,7 @@ pub fn expression(data: &[u8]) -> bool {
 
 fn label(text: &str) -> bool {
     let task = TaskConfig {
-        kind: mt_data::TaskKind::Regression,
+        kind: mt_features::TaskKind::Regression,
         ..TaskConfig::new("label", ColumnRef::Name(text.to_owned()))
     };
     load(&task, |_| ())
@@ -29,7 +30,7 @@ fn label(text: &str) -> bool {
 fn input(text: &str) -> bool {
     let task = TaskConfig::new("label", ColumnRef::Name("label".to_owned()));
     let field = load(&task, |data| data.fields.push(FieldConfig::computed("input", text)));
-    let number = NumberConfig { name: "input".to_owned(), value: text.to_owned() };
+    let number = Computed { name: "input".to_owned(), value: text.to_owned() };
     field | load(&task, |data| data.numbers.push(number))
 }
 

@@ -1,6 +1,7 @@
 //! Files of rows, as text and as Parquet, with fields, labels by expression, weights, groups and rules.
 
-use mt_data::{DataConfig, Dataset, TaskConfig};
+use mt_data::{DataConfig, Dataset};
+use mt_features::TaskConfig;
 
 const DATA: &str = "
 fields:

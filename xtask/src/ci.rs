@@ -96,7 +96,7 @@ fn install_tools() -> Result<()> {
 
 /// What can be switched off: alone and together, in every crate through which it goes.
 fn features() -> Result<()> {
-    let crates = ["mt-data", "mt-models", "mt-train", "mt-onnx", "mt-serve", "mt-capi", "mt-cli"];
+    let crates = ["mt-data", "mt-train", "mt-cli"];
     for name in crates {
         run(&format!("cargo clippy --locked --no-default-features -p {name} -- -D warnings"))?;
     }

@@ -6,9 +6,12 @@ use anyhow::{Result, ensure};
 use std::fs;
 
 /// In the order of their dependencies.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 12] = [
     "mt-metrics",
+    "mt-features",
+    "mt-datasets",
     "mt-data",
+    "mt-profile",
     "mt-layers",
     "mt-models",
     "mt-train",

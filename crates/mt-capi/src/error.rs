@@ -38,7 +38,7 @@ pub(crate) enum Error {
     },
     /// A column that is not there, by its name.
     #[error(transparent)]
-    Name(mt_data::Error),
+    Name(mt_features::Error),
     /// A folder that is no bundle.
     #[error("{path}: is no bundle; `mt export` makes one of a run")]
     NoBundle {
@@ -70,7 +70,7 @@ pub(crate) enum Error {
     },
     /// A row that the model cannot read.
     #[error(transparent)]
-    Row(mt_data::Error),
+    Row(mt_features::Error),
     /// A prediction in the middle of a row.
     #[error("row {row} is not finished: mt_rows_add ends it")]
     Unfinished {

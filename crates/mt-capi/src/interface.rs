@@ -3,8 +3,8 @@
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
-use mt_data::Column;
-use mt_data::error::Nearest;
+use mt_features::Column;
+use mt_features::error::Nearest;
 use mt_models::Predictor;
 
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl Interface {
         found.ok_or_else(|| {
             let names: Vec<String> = self.columns.iter().map(|input| text(&input.name)).collect();
             let nearest = Nearest::of(name, &names);
-            Error::Name(mt_data::Error::UnknownInput { name: name.to_owned(), nearest })
+            Error::Name(mt_features::Error::UnknownInput { name: name.to_owned(), nearest })
         })
     }
 }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
-use mt_data::{Column, RawRows, Value};
+use mt_features::{Column, RawRows, Value};
 use mt_models::Predictions;
 
 use crate::error::{Error, Result};
@@ -156,7 +156,7 @@ impl Row {
         });
     }
 
-    fn add_to(&mut self, rows: &mut RawRows) -> mt_data::Result<()> {
+    fn add_to(&mut self, rows: &mut RawRows) -> mt_features::Result<()> {
         let text = &self.text;
         let value = |item: &Item| match item {
             Item::Number(x) => Value::Number(*x),

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use mt_data::{ColumnProfile, DataConfig, Kind, NoNumbers, NumericMissing};
+use mt_data::DataConfig;
+use mt_features::NumericMissing;
+use mt_profile::{ColumnProfile, Kind, NoNumbers};
 use mt_train::Config;
 
 use crate::report::thousands;

@@ -274,10 +274,10 @@ pub struct SynthArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Correlation of the two tasks' tastes, -1 to 1
-    #[arg(long, default_value_t = mt_data::synth::SynthConfig::default().correlation)]
+    #[arg(long, default_value_t = mt_datasets::synth::SynthConfig::default().correlation)]
     pub correlation: f64,
     /// Tabs, 1 to 8, in each of which the tasks follow other motives
-    #[arg(long, default_value_t = mt_data::synth::SynthConfig::default().contexts)]
+    #[arg(long, default_value_t = mt_datasets::synth::SynthConfig::default().contexts)]
     pub contexts: usize,
     /// The file
     #[arg(long, value_name = "FILE")]

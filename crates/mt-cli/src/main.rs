@@ -67,6 +67,8 @@ fn is_usage(error: &anyhow::Error) -> bool {
         cause.is::<args::Usage>()
             || cause.downcast_ref::<mt_train::Error>().is_some_and(mt_train::Error::is_usage)
             || cause.downcast_ref::<mt_data::Error>().is_some_and(mt_data::Error::is_usage)
+            || cause.downcast_ref::<mt_datasets::Error>().is_some_and(mt_datasets::Error::is_usage)
+            || cause.downcast_ref::<mt_features::Error>().is_some_and(mt_features::Error::is_usage)
             || cause.downcast_ref::<mt_serve::Error>().is_some_and(mt_serve::Error::is_usage)
             || cause.downcast_ref::<mt_models::Error>().is_some_and(mt_models::Error::is_usage)
             || cause.downcast_ref::<mt_onnx::Error>().is_some_and(mt_onnx::Error::is_usage)

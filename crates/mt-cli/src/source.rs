@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use candle_core::Device;
-use mt_data::{
-    Coverage, CsvConfig, DataConfig, Dataset, Fit, Labels, Paths, Progress, Records, Skipped, Table,
-    TableReader,
-};
+use mt_data::{CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, TableReader};
+use mt_features::{Coverage, Fit, Table};
 use mt_models::{Check, Manifest, Predictor, Signature};
 use mt_train::{Config, Differences, RunDir, read_identity};
 
@@ -40,7 +38,7 @@ pub fn report_coverage(coverage: &Coverage, signature: &Signature) {
 
 /// Says on standard error which inputs may give the labels away.
 pub fn report_leaks(data: &Dataset) {
-    let leaks = mt_data::leaks(&data.train, &data.schema);
+    let leaks = mt_profile::leaks(&data.train, &data.schema);
     let named = data.mentioned.iter().map(ToString::to_string);
     named.chain(leaks.iter().map(ToString::to_string)).for_each(|leak| note(format_args!("warning: {leak}")));
 }

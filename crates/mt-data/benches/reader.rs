@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 mod parquet_writer;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use mt_data::census::{Form, Protocol, convert};
-use mt_data::synth::{SynthConfig, generate};
-use mt_data::{
-    BadRecords, Batch, Batches, ColumnRef, CsvConfig, DataConfig, Dataset, TableReader, TaskConfig,
-    permutation,
-};
+use mt_data::{BadRecords, CsvConfig, DataConfig, Dataset, Output, TableReader};
+use mt_datasets::census::{Form, Protocol, convert};
+use mt_datasets::synth::{SynthConfig, generate};
+use mt_features::{Batch, ColumnRef, TaskConfig};
+use mt_features::{Batches, permutation};
 
 fn config(path: &Path) -> (CsvConfig, [TaskConfig; 2]) {
     let csv = CsvConfig {
@@ -197,9 +196,12 @@ fn reader(criterion: &mut Criterion) {
         }
     }
     let raw = std::env::var_os("MT_TEST_DATA").map(|f| PathBuf::from(f).join("datasets/census-income"));
-    if let Some(Ok(_)) =
-        raw.map(|raw| convert(&raw, folder.path(), Protocol::Study, Form::OneHot, 1, &|_| ()))
-    {
+    let create = |name: &str| Output::create(&folder.path().join(name));
+    let converted = raw.map(|raw| {
+        convert::<_, mt_data::Error>(&raw, Protocol::Study, Form::OneHot, 1, create, &|_| ())
+            .and_then(|converted| converted.outputs.into_iter().try_for_each(Output::finish))
+    });
+    if let Some(Ok(())) = converted {
         read(criterion, "census", &folder.path().join("train.csv"));
         batches(criterion, "census", &folder.path().join("train.csv"));
     }

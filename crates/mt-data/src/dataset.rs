@@ -1,29 +1,17 @@
 //! Everything a training run reads, from its configuration to normalised tables.
 
-use crate::config::{CsvConfig, DataConfig, NumericMissing, Paths, TaskConfig};
-use crate::coverage::{Coverage, JoinCoverage};
-use crate::error::{Error, Result};
-use crate::fields::{self, Encoders};
-use crate::fitted::Fit;
-use crate::identity::Identity;
-use crate::leaks::Mentioned;
-use crate::normalize::Normalizer;
-use crate::reader::{Finished, Labels, Skipped, TableReader, tables};
-use crate::schema::{self, Schema};
-use crate::split::split;
-use crate::synth;
-use crate::table::Table;
+use mt_datasets::synth;
+use mt_features::fields::{self, Encoders};
+use mt_features::{
+    Coverage, Fit, Identity, JoinCoverage, Normalizer, NumericMissing, Schema, Table, TaskConfig, split,
+};
 
-/// How far reading has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Bytes read of the files being read, before decompression.
-    pub bytes_done: u64,
-    /// Bytes of those files; `None` where there are no files.
-    pub bytes_total: Option<u64>,
-    /// Rows so far.
-    pub rows: u64,
-}
+use crate::config::{CsvConfig, DataConfig, Paths};
+use crate::error::{Error, Result};
+use crate::generated;
+use crate::mentioned::Mentioned;
+use crate::progress::Progress;
+use crate::reader::{Finished, Labels, Skipped, TableReader, tables};
 
 /// Rows to train, validate and test on, with all that is needed to read more of the same.
 #[derive(Debug)]
@@ -103,7 +91,7 @@ impl Dataset {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self> {
         data.check()?;
-        let tasks_checked = schema::tasks(tasks)?;
+        let tasks_checked = mt_features::tasks(tasks)?;
         let files = data.row_files();
         let (schema, mut parts, truth, mut skipped, mentioned) = match (&files, &data.synth) {
             (Some(csv), _) => {
@@ -111,8 +99,7 @@ impl Dataset {
                 (schema, parts, None, skipped, mentioned)
             }
             (None, Some(config)) => {
-                let rows = synth::generate(config)?;
-                let (table, truth) = rows.for_tasks(tasks)?;
+                let (table, truth) = generated::generate(config, tasks)?;
                 progress(Progress { rows: table.len() as u64, ..Progress::default() });
                 let numeric = synth::feature_names(config);
                 let schema = Schema { numeric, tasks: tasks_checked, ..Schema::default() };
@@ -181,7 +168,7 @@ impl Dataset {
             Some(files) => Ok(TableReader::open_data(&files.train, data, tasks)?.schema()),
             None => {
                 let synth = data.synth.as_ref().ok_or(Error::Source { found: "none" })?;
-                let (numeric, tasks) = (synth::feature_names(synth), schema::tasks(tasks)?);
+                let (numeric, tasks) = (synth::feature_names(synth), mt_features::tasks(tasks)?);
                 Ok(Schema { numeric, tasks, ..Schema::default() })
             }
         }
@@ -203,7 +190,7 @@ impl Dataset {
         encoders.check(schema)?;
         let fits = |what, expected: usize, found: usize| match expected == found {
             true => Ok(()),
-            false => Err(Error::Shape { what, expected, found }),
+            false => Err(mt_features::Error::Shape { what, expected, found }),
         };
         fits("columns of the normaliser", schema.numeric.len(), normalizer.columns.len())?;
         for table in [Some(train), valid.as_ref(), test.as_ref()].into_iter().flatten() {
@@ -250,7 +237,7 @@ impl Parts {
 
     fn coverage(&mut self, schema: &Schema) -> Covered {
         let [train, valid, test] = std::mem::take(&mut self.joins);
-        let of = |table: &Table, joins| Coverage { joins, ..Coverage::of(table, schema) };
+        let of = |table: &Table, joins| Coverage::of(table, schema).with_joins(joins);
         Covered {
             train: of(&self.train, train),
             valid: self.valid.as_ref().map(|table| of(table, valid)),

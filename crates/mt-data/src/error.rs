@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
-pub use crate::message::{BadLine, BadRow, Found, Nearest, NoFeature, NoFile, Place};
+pub use crate::message::{BadLine, NoFeature, NoFile, Place};
+pub use mt_features::error::{Found, Nearest};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,6 +14,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The generator's settings cannot be.
+    #[error(transparent)]
+    Generator(#[from] mt_datasets::Error),
+    /// A feature, a task or a row cannot be as it is described or handed over.
+    #[error(transparent)]
+    Features(#[from] mt_features::Error),
     /// A file could not be opened or read.
     #[error("{}: cannot be read", path.display())]
     Read {
@@ -118,26 +125,6 @@ pub enum Error {
         found: usize,
         /// Data record within the file, from 1.
         record: u64,
-    },
-    /// A value of a raw row that its column cannot have.
-    #[error("row {row}: column \"{column}\": expected {expected}, found {found}")]
-    Input {
-        /// The row, counted from 0.
-        row: usize,
-        /// The column.
-        column: Box<str>,
-        /// What would have been right.
-        expected: &'static str,
-        /// What is there.
-        found: String,
-    },
-    /// A value of a raw row for a column that the model does not read.
-    #[error("the model reads no column \"{name}\"{nearest}")]
-    UnknownInput {
-        /// The name given.
-        name: String,
-        /// The most similar column.
-        nearest: Nearest,
     },
     /// A line is too long to be a row.
     #[error("{}: a record of more than {limit} bytes; is this a text file, and do its quotes close?", path.display())]
@@ -269,23 +256,6 @@ pub enum Error {
         /// Columns of the file.
         found: usize,
     },
-    /// The task list is empty.
-    #[error("tasks: at least one task is needed")]
-    NoTasks,
-    /// Two tasks have one name.
-    #[error("tasks: two tasks are named \"{name}\"")]
-    DuplicateTask {
-        /// The name.
-        name: String,
-    },
-    /// A task name is reserved or cannot be part of a parameter name.
-    #[error("tasks: \"{name}\" cannot name a task: {reason}")]
-    TaskName {
-        /// The name.
-        name: String,
-        /// Why not.
-        reason: &'static str,
-    },
     /// More than one of `csv`, `parquet` and `synth` is there, or none.
     #[error("data: exactly one of `csv`, `parquet` and `synth` is needed, found {found}")]
     Source {
@@ -309,46 +279,6 @@ pub enum Error {
         expected: &'static str,
         /// The value.
         found: String,
-    },
-    /// A setting in a list or of a named part is outside its range.
-    #[error("{key}: expected {expected}, found {found}")]
-    Entry {
-        /// The configuration key.
-        key: String,
-        /// The range.
-        expected: &'static str,
-        /// The value.
-        found: String,
-    },
-    /// An expression cannot be read, or names a column that is not there.
-    #[error("{key}: {}, character {at}: {problem}{nearest}", crate::message::around(text, *at))]
-    Expression {
-        /// The configuration key.
-        key: String,
-        /// The expression.
-        text: String,
-        /// Character in it, from 1.
-        at: usize,
-        /// What is wrong there.
-        problem: String,
-        /// The most similar column.
-        nearest: Nearest,
-    },
-    /// Fields that share a table say different things about it.
-    #[error("{key}: table \"{table}\" has another encoding at its first field; give it once, or the same")]
-    TableEncodings {
-        /// The configuration key.
-        key: String,
-        /// The table.
-        table: String,
-    },
-    /// A field's table is not among the encoders.
-    #[error("field \"{field}\": the encoders have no table \"{table}\"; they belong to another model")]
-    NoEncoder {
-        /// The field.
-        field: String,
-        /// The table.
-        table: String,
     },
     /// A side table has two rows of one key.
     #[error("{second}: key \"{key}\" is there twice, first at {first}")]
@@ -376,20 +306,12 @@ pub enum Error {
         /// The side table.
         path: PathBuf,
     },
-    /// Columns handed to a constructor do not fit together.
-    #[error("{what}: expected {expected} values, found {found}")]
-    Shape {
-        /// The column or parameter.
-        what: &'static str,
-        /// The length that would fit.
-        expected: usize,
-        /// Its length.
-        found: usize,
-    },
-    /// A row handed to a constructor cannot be.
-    #[error("{0}")]
-    Row(BadRow),
-    /// More rows or non-zero values than 32-bit positions can count.
-    #[error("the table has more than 4,294,967,295 rows or non-zero values")]
-    TooLarge,
+}
+
+impl Error {
+    /// That this build reads and writes no Parquet files.
+    #[cfg(not(feature = "parquet"))]
+    pub(crate) fn no_parquet(path: &std::path::Path) -> Self {
+        Error::NoFeature(NoFeature { path: path.to_owned(), what: "a Parquet file", feature: "parquet" })
+    }
 }

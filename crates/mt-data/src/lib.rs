@@ -1,12 +1,13 @@
-//! Data path of multi-task ranking models: schema, reader of text and Parquet files, batches, normalisation, splits, synthetic data.
+//! Data sets of multi-task ranking models: from files, objects and sources to tables of rows.
 //!
-//! In the order in which a row passes through: a [`DataConfig`] says where rows come from; [`TableReader`]
-//! parses text and reads columns, [`synth`] makes rows up; [`split()`] sets some aside; [`Normalizer`] scales the columns of the
-//! resulting [`Table`]s, [`Encoders`] turn [`fields`] into rows of embedding tables; [`Dataset::load`] does all of that; [`permutation`] and [`Batches`] then hand out a
-//! [`Batch`] at a time.
+//! A [`DataConfig`] says where rows come from: text or Parquet files, objects, a `Source` of one's own, the generator of
+//! `mt-datasets`. [`TableReader`] reads them as [`Table`](mt_features::Table)s, and [`Dataset::load`] all of a data set, with what is
+//! fitted on its training rows: `mt-features` has what rows, encoders and normalisers are.
 //!
 //! ```
-//! use mt_data::{Batches, ColumnRef, DataConfig, Dataset, TaskConfig, permutation, synth::SynthConfig};
+//! use mt_data::{DataConfig, Dataset};
+//! use mt_datasets::synth::SynthConfig;
+//! use mt_features::{Batches, ColumnRef, TaskConfig, permutation};
 //!
 //! let data = DataConfig::synthetic(SynthConfig { rows: 1000, ..SynthConfig::default() });
 //! let task = |name: &str| TaskConfig::new(name, ColumnRef::Name(name.to_owned()));
@@ -18,49 +19,21 @@
 //! # Ok::<(), mt_data::Error>(())
 //! ```
 
-mod batch;
-mod batches;
-pub mod census;
-mod choice;
-mod computed;
 pub mod config;
-mod coverage;
 mod dataset;
-mod differences;
-mod epoch;
 pub mod error;
-mod expression;
-pub mod fields;
-mod files;
-mod fitted;
-mod gather;
-mod identity;
-mod leaks;
-mod log1p;
+mod generated;
 mod memory;
+mod mentioned;
 mod message;
-mod missing;
-mod moment;
-mod normalize;
-mod number;
-mod profile;
-mod raw;
+mod progress;
 mod reader;
-mod rows;
-mod schema;
-mod shuffle;
 #[cfg(feature = "parquet")]
 mod source;
-mod split;
-mod stats;
 mod storage;
-pub mod synth;
-mod table;
-mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod usage;
-mod value;
 mod writer;
 
 #[cfg(feature = "parquet")]
@@ -70,37 +43,19 @@ pub use arrow_schema;
 #[cfg(feature = "objects")]
 pub use object_store;
 
-pub use batch::Batch;
-pub use batches::Batches;
-pub use computed::{Computed, NumberConfig};
-pub use config::{BadRecords, ColumnRef, CsvConfig, DataConfig, Features, Paths};
-pub use config::{JoinConfig, JoinMissing, NumericMissing, SplitConfig, TaskConfig};
-pub use coverage::{Coverage, FieldCoverage, JoinCoverage};
-pub use dataset::{Covered, Dataset, Progress};
-pub use epoch::Unit;
+pub use config::{
+    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinMissing, ParquetConfig, Paths, SplitConfig,
+};
+pub use dataset::{Covered, Dataset};
 pub use error::{Error, Result};
-pub use expression::{Formula, FormulaError};
-pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
-pub use files::ParquetConfig;
-pub use fitted::{Fit, Fitted};
-pub use identity::{Digest, Identity, RowSet};
-pub use leaks::{Evidence, Leak, Mentioned, leaks};
 pub use memory::{gigabytes, physical_memory};
-pub use normalize::{Normalize, Normalizer, Scaling};
-pub use profile::{ColumnProfile, Kind, ListLengths, NoNumbers, NumberRange, Profile, Sample};
-pub use raw::{Column, MissingPolicy, RawRows, RowEncoder};
+pub use mentioned::Mentioned;
+pub use progress::Progress;
+pub use reader::scan;
 pub use reader::{Kept, KeptColumns, KeptForm, Labels, Records, Skipped, TableReader};
-pub use rows::{DenseRows, Layout, Numeric, SparseRows};
-pub use schema::{Field, Keep, List, Schema, Task, TaskKind, tasks};
-pub use shuffle::permutation;
 #[cfg(feature = "parquet")]
 pub use source::{Part, RecordBatches, Source};
-pub use split::split;
-pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use storage::{Storage, Version};
-pub use table::Table;
-pub use task::LabelRange;
-pub use value::Value;
 pub use writer::{EncodedRows, FileFormat, Output, RowWriter};
 
 /// The example of this crate's page, compiled as a doctest.

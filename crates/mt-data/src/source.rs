@@ -22,7 +22,8 @@ pub type RecordBatches = Box<dyn Iterator<Item = io::Result<RecordBatch>> + Send
 ///
 /// use mt_data::arrow_array::{Float32Array, Int64Array, RecordBatch};
 /// use mt_data::arrow_schema::{DataType, Field, Schema, SchemaRef};
-/// use mt_data::{ColumnRef, CsvConfig, DataConfig, Dataset, Part, RecordBatches, Source, Storage, TaskConfig};
+/// use mt_data::{CsvConfig, DataConfig, Dataset, Part, RecordBatches, Source, Storage};
+/// use mt_features::{ColumnRef, TaskConfig};
 ///
 /// /// Some numbers and whether they are odd.
 /// #[derive(Debug)]

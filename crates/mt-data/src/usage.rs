@@ -5,28 +5,24 @@ use crate::error::Error;
 impl Error {
     /// Whether the configuration is at fault, not a file or its content.
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Features(error) => error.is_usage(),
+            Self::Generator(error) => error.is_usage(),
             Self::Pattern { .. }
-                | Self::LooksLikeHeader { .. }
-                | Self::LooksLikeData { .. }
-                | Self::UnknownColumn { .. }
-                | Self::Unnamed { .. }
-                | Self::ColumnOutOfRange { .. }
-                | Self::LabelAmongFeatures { .. }
-                | Self::DuplicateFeature { .. }
-                | Self::NoFeatures { .. }
-                | Self::SharedLabel { .. }
-                | Self::NoTasks
-                | Self::DuplicateTask { .. }
-                | Self::TaskName { .. }
-                | Self::Source { .. }
-                | Self::NoLabel { .. }
-                | Self::Setting { .. }
-                | Self::Entry { .. }
-                | Self::Expression { .. }
-                | Self::TableEncodings { .. }
-                | Self::ColumnInBoth { .. }
-        )
+            | Self::LooksLikeHeader { .. }
+            | Self::LooksLikeData { .. }
+            | Self::UnknownColumn { .. }
+            | Self::Unnamed { .. }
+            | Self::ColumnOutOfRange { .. }
+            | Self::LabelAmongFeatures { .. }
+            | Self::DuplicateFeature { .. }
+            | Self::NoFeatures { .. }
+            | Self::SharedLabel { .. }
+            | Self::Source { .. }
+            | Self::NoLabel { .. }
+            | Self::Setting { .. }
+            | Self::ColumnInBoth { .. } => true,
+            _ => false,
+        }
     }
 }

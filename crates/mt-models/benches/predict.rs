@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use candle_core::{DType, Device};
 use criterion::{Criterion, Throughput};
-use mt_data::{Numeric, SparseRows, Table, Task, TaskKind};
+use mt_features::{Numeric, SparseRows, Table, Task, TaskKind};
 use mt_layers::{Input, Params};
 use mt_models::{Model, ModelConfig, Readout, Result, build, input};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use candle_core::{DType, Device};
 use criterion::{Criterion, Throughput};
-use mt_data::fields::TableEncoder;
-use mt_data::{
+use mt_features::fields::TableEncoder;
+use mt_features::{
     Column, Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, Schema, Task, TaskKind, Value,
 };
 use mt_layers::{Params, RowOptimizer, study};
@@ -79,7 +79,7 @@ fn columns_of(predictor: &Predictor) -> Vec<Column> {
 }
 
 fn fields(tasks: Vec<Task>) -> (Schema, Encoders) {
-    let list = List { separator: ' ', pooling: mt_data::Pooling::Sum, keep: None };
+    let list = List { separator: ' ', pooling: mt_features::Pooling::Sum, keep: None };
     let field = |i: usize| {
         let (name, history) = (format!("f{i}"), i >= FIELDS);
         let table = if history { "f1".to_owned() } else { name.clone() };

@@ -73,15 +73,15 @@ pub enum Error {
     },
     /// Raw rows that the model cannot read. Boxed, as every function that may fail carries the largest error.
     #[error(transparent)]
-    Data(Box<mt_data::Error>),
+    Features(Box<mt_features::Error>),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
-impl From<mt_data::Error> for Error {
-    fn from(error: mt_data::Error) -> Self {
-        Self::Data(Box::new(error))
+impl From<mt_features::Error> for Error {
+    fn from(error: mt_features::Error) -> Self {
+        Self::Features(Box::new(error))
     }
 }
 

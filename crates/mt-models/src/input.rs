@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use mt_data::{Batch, Encoder, Encoders, Numeric, Schema};
+use mt_features::{Batch, Encoder, Encoders, Numeric, Schema};
 use mt_layers::{
     Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, SparseRows,
     TableConfig,
@@ -26,10 +26,14 @@ impl Features {
     ///
     /// # Errors
     /// If the columns do not hold together.
-    pub fn new(numeric: Numeric, fields: Vec<mt_data::Ids>) -> Result<Self> {
+    pub fn new(numeric: Numeric, fields: Vec<mt_features::Ids>) -> Result<Self> {
         let numeric = if numeric.width() > 0 { Some(input(numeric)?) } else { None };
-        let ids =
-            |ids: mt_data::Ids| Ids { offsets: ids.offsets, rows: ids.rows, keys: ids.keys, weights: None };
+        let ids = |ids: mt_features::Ids| Ids {
+            offsets: ids.offsets,
+            rows: ids.rows,
+            keys: ids.keys,
+            weights: None,
+        };
         Ok(Self { numeric, fields: fields.into_iter().map(ids).collect() })
     }
 
@@ -192,13 +196,13 @@ fn sizes(cfg: &ModelConfig, schema: &Schema, encoders: &Encoders) -> Result<Vec<
 }
 
 fn fields(schema: &Schema) -> Vec<Field> {
-    let field = |field: &mt_data::Field| Field {
+    let field = |field: &mt_features::Field| Field {
         name: field.name.clone(),
         table: field.table.clone(),
         pooling: field.list.map_or(Pooling::Sum, |list| match list.pooling {
-            mt_data::Pooling::Mean => Pooling::Mean,
-            mt_data::Pooling::Sum => Pooling::Sum,
-            mt_data::Pooling::Max => Pooling::Max,
+            mt_features::Pooling::Mean => Pooling::Mean,
+            mt_features::Pooling::Sum => Pooling::Sum,
+            mt_features::Pooling::Max => Pooling::Max,
         }),
     };
     schema.fields.iter().map(field).collect()

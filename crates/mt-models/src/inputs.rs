@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use mt_data::error::Nearest;
-use mt_data::{Schema, Task};
+use mt_features::error::Nearest;
+use mt_features::{Schema, Task};
 
 use crate::config::{ModelConfig, error};
 use crate::error::Result;
@@ -184,10 +184,10 @@ fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
-    use mt_data::TaskKind;
 
     use super::*;
     use crate::inventory;
+    use mt_features::TaskKind;
 
     fn schema(numbers: usize) -> Schema {
         let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };

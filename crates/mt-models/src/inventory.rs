@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
-use mt_data::Task;
+use mt_features::Task;
 use mt_layers::Norm;
 
 use crate::config::{Architecture, Levels, ModelConfig};

@@ -1,6 +1,6 @@
 //! Raw rows as JSON objects: `{"user_id": 17, "tags": ["a", "b"], "age": null}`.
 
-use mt_data::{RawRows, Value};
+use mt_features::{RawRows, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};

@@ -77,7 +77,7 @@ pub use target::Target;
 pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
-pub use mt_data::{RawRows, Task, TaskKind, Value};
+pub use mt_features::{RawRows, Task, TaskKind, Value};
 pub use mt_layers::{Norm, TableFormat, candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.

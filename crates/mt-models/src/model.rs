@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use mt_data::Task;
+use mt_features::Task;
 use mt_layers::{Columns, Input, Norm, Towers, tap};
 
 use crate::config::{Architecture, ModelConfig};

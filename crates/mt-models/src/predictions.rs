@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use mt_data::Task;
+use mt_features::Task;
 
 use crate::readout::predictions;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use mt_data::{Ids, Numeric, RawRows, RowEncoder};
+use mt_features::{Ids, Numeric, RawRows, RowEncoder};
 
 use crate::bundle::{Check, Manifest, Recorded, hold};
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ impl Predictor {
         let weights =
             candle_core::safetensors::load_buffer(&bytes, device).map_err(|error| fail(error.to_string()))?;
         let Signature { model: cfg, schema, encoders, seed, normalizer, missing, .. } = &signature;
-        let damaged = |error: mt_data::Error| Error::File {
+        let damaged = |error: mt_features::Error| Error::File {
             path: dir.join(Signature::FILE),
             problem: error.to_string(),
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_layers::{LossKind, simd};
 use serde::{Deserialize, Serialize};
 

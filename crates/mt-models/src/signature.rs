@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mt_data::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema};
+use mt_features::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Manifest;

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use candle_core::{DType, Device};
-use mt_data::fields::TableEncoder;
-use mt_data::{
+use mt_features::fields::TableEncoder;
+use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Schema,
 };
 use mt_layers::{Params, RowOptimizer};
@@ -22,7 +22,7 @@ fn signature(seed: u64) -> Signature {
         table: table.into(),
         list,
     };
-    let list = List { separator: '|', pooling: mt_data::Pooling::Mean, keep: Some(Keep::Last(3)) };
+    let list = List { separator: '|', pooling: mt_features::Pooling::Mean, keep: Some(Keep::Last(3)) };
     let task = |name: &str, kind| Task { name: name.into(), kind };
     let table = |name: &str, encoder| TableEncoder { name: name.into(), encoder };
     let users = Encoder::Vocabulary(["ann", "bob", "18446744073709551615"].iter().collect());

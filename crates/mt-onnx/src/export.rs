@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use candle_core::Device;
-use mt_data::fields::TableEncoder;
-use mt_data::{Computed, Encoder, Encoders, Field, MissingPolicy};
+use mt_features::fields::TableEncoder;
+use mt_features::{Computed, Encoder, Encoders, Field, MissingPolicy};
 use mt_models::{Predictor, Signature, write_file, write_folder, write_json};
 use prost::Message;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! From what a client sends to the trunk's input `(B, D)`: embeddings of the fields, then the scaled numbers.
 
-use mt_data::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling, Schema};
+use mt_features::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling, Schema};
 use mt_models::{Predictor, Signature};
 
 use crate::error::Result;

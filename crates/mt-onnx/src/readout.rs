@@ -1,6 +1,6 @@
 //! Towers, and from their logits to what a task predicts: an output a task.
 
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_models::{Link, Signature};
 
 use crate::error::Result;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use mt_data::{Column, RawRows, Value};
+use mt_features::{Column, RawRows, Value};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 /// What [`Value`] is, with texts that may have been unescaped.
@@ -34,7 +34,7 @@ impl Cell<'_> {
 }
 
 /// Adds a row.
-pub(crate) fn push(rows: &mut RawRows, cells: &[(Column, Cell<'_>)]) -> mt_data::Result<()> {
+pub(crate) fn push(rows: &mut RawRows, cells: &[(Column, Cell<'_>)]) -> mt_features::Result<()> {
     if !cells.iter().any(|(_, cell)| matches!(cell, Cell::List(_))) {
         return rows.push_columns(cells.iter().map(|(column, cell)| (*column, cell.value(&[]))));
     }

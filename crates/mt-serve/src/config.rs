@@ -16,7 +16,7 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// The address. Default `127.0.0.1:8080`: nothing outside this machine reaches it. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The final score of requests that give none, a [`mt_data::Formula`] over the tasks.
+    /// The final score of requests that give none, a [`mt_features::Formula`] over the tasks.
     pub score: Option<String>,
     /// What requests must send as `Authorization: Bearer TOKEN`; the page and the health of the server are open.
     pub token: Option<Token>,

@@ -49,7 +49,7 @@ pub enum Error {
         /// The model.
         name: String,
         /// What is wrong with the formula.
-        source: mt_data::FormulaError,
+        source: mt_features::FormulaError,
     },
     /// A certificate, key or token that cannot be used.
     #[error("{path}: {problem}")]

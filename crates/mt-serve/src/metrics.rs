@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mt_data::FieldCoverage;
+use mt_features::FieldCoverage;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};

@@ -3,7 +3,7 @@
 mod digits;
 mod request;
 
-use mt_data::{FieldCoverage, Formula};
+use mt_features::{FieldCoverage, Formula};
 use mt_models::Predictions;
 use serde::Serialize;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use candle_core::{DType, Device};
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
-use mt_data::{
-    ColumnRef, Covered, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric, Schema,
-    Skipped, SparseRows, Table, Task, TaskConfig,
+use mt_data::{Covered, DataConfig, Dataset, Skipped};
+use mt_features::{
+    ColumnRef, Encoders, Identity, Layout, Normalizer, Numeric, Schema, SparseRows, Table, Task, TaskConfig,
 };
 use mt_layers::{Params, RowOptimizer};
 use mt_models::{InputLayer, ModelConfig, Readout, build};
@@ -67,7 +67,7 @@ fn schema(tasks: &[Task]) -> Schema {
 fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
     let rows = table(ROWS)?;
     let data = Dataset {
-        schema: schema(&mt_data::tasks(&configs[0].tasks)?),
+        schema: schema(&mt_features::tasks(&configs[0].tasks)?),
         encoders: Encoders::default(),
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
         identity: Identity::of(&[], &rows, None, None),
@@ -109,7 +109,7 @@ fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
 /// update, so that no moment decays to a denormal, which only the training loop flushes.
 fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
     let params = Params::new(1);
-    build(&cfg.model, WIDTH, &mt_data::tasks(&cfg.tasks)?, params.builder(DType::F32, &Device::Cpu))?;
+    build(&cfg.model, WIDTH, &mt_features::tasks(&cfg.tasks)?, params.builder(DType::F32, &Device::Cpu))?;
     let all = params.all();
     let mut group = criterion.benchmark_group("update");
     group.throughput(Throughput::Elements(params.count() as u64));
@@ -136,7 +136,7 @@ fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
 
 /// Prediction and metrics of as many rows as the census data has for a test.
 fn evaluation(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
-    let (tasks, table) = (mt_data::tasks(&cfg.tasks)?, table(50_000)?);
+    let (tasks, table) = (mt_features::tasks(&cfg.tasks)?, table(50_000)?);
     let params = Params::new(1);
     build(&cfg.model, WIDTH, &tasks, params.builder(DType::F32, &Device::Cpu))?;
     let (encoders, table_rule) = (Encoders::default(), RowOptimizer::default());

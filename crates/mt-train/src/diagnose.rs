@@ -3,7 +3,9 @@
 use std::fmt;
 
 use candle_core::{DType, Device, Tensor, TensorId};
-use mt_data::{DataConfig, Dataset, Paths, Table, split};
+use mt_data::{DataConfig, Dataset, Paths};
+use mt_features::Table;
+use mt_features::split;
 use mt_layers::{Traced, trace, training_look};
 use mt_models::Features;
 

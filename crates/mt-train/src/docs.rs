@@ -7,11 +7,13 @@ use crate::{
     BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
     ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
 };
-use mt_data::synth::{SynthConfig, feature_names};
 use mt_data::{
-    BadRecords, ColumnRef, CsvConfig, DataConfig, Encoding, Features, FieldConfig, Growing, JoinConfig,
-    JoinMissing, Normalize, NumberConfig, NumericMissing, ParquetConfig, Paths, Pooling, Schema, SplitConfig,
-    Task, TaskConfig, TaskKind,
+    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinMissing, ParquetConfig, Paths, SplitConfig,
+};
+use mt_datasets::synth::{SynthConfig, feature_names};
+use mt_features::{
+    ColumnRef, Encoding, FieldConfig, Growing, Normalize, NumericMissing, Pooling, Schema, Task, TaskConfig,
+    TaskKind,
 };
 use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
 use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
@@ -97,7 +99,7 @@ fn full() -> Config {
             normalize: Normalize::None,
             numeric_missing: NumericMissing::Zero,
             fields: vec![field],
-            numbers: vec![NumberConfig { name: "ratio".into(), value: "a / b".into() }],
+            numbers: vec![mt_features::Computed { name: "ratio".into(), value: "a / b".into() }],
             join: vec![JoinConfig {
                 file: "users.csv".into(),
                 key: "user".into(),

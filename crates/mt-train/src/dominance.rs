@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_models::Target;
 
 use crate::balance::BalanceKind;

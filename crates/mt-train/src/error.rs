@@ -199,6 +199,12 @@ pub enum Error {
     Symmetric(String),
 }
 
+impl From<mt_features::Error> for Error {
+    fn from(error: mt_features::Error) -> Self {
+        Error::Data(error.into())
+    }
+}
+
 impl Error {
     /// Whether the configuration or a folder that was named is at fault, not the run.
     pub fn is_usage(&self) -> bool {

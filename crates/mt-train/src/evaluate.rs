@@ -1,7 +1,7 @@
 //! Predictions and metrics of a model on a table.
 
 use candle_core::Device;
-use mt_data::{Table, Task, TaskKind};
+use mt_features::{Table, Task, TaskKind};
 use mt_metrics::{
     BinarySummary, GroupAuc, GroupWeighting, MulticlassSummary, RegressionSummary, binary_summary, group_auc,
     multiclass_summary, regression_summary,

@@ -1,6 +1,7 @@
 //! The data of a run, read as the model that is trained on it reads it.
 
-use mt_data::{Dataset, Fit, Progress, Schema};
+use mt_data::{Dataset, Progress};
+use mt_features::{Fit, Schema};
 use mt_models::Signature;
 
 use crate::checkpoint::read_identity;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use mt_data::{Table, Task};
+use mt_features::{Table, Task};
 use mt_layers::{Loss, LossKind, MultiTaskLoss, TaskLoss, with_importance};
 use mt_models::{Link, Target};
 

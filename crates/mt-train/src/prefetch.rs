@@ -5,7 +5,8 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
-use mt_data::{Batch, Batches, Table};
+use mt_features::Batches;
+use mt_features::{Batch, Table};
 use mt_models::Features;
 
 use crate::accumulate::Labelled;
@@ -122,9 +123,9 @@ fn ready(batch: Batch, device: &Device) -> Result<Ready> {
 
 #[cfg(test)]
 mod tests {
-    use mt_data::{DenseRows, Numeric};
 
     use super::*;
+    use mt_features::{DenseRows, Numeric};
 
     #[test]
     fn a_step_may_take_more_than_lies_ready() -> Result<()> {

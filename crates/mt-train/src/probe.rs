@@ -1,7 +1,8 @@
 //! What a training step works on, for the loop and for whoever looks into a step.
 
 use candle_core::{Device, Tensor};
-use mt_data::{Dataset, permutation};
+use mt_data::Dataset;
+use mt_features::permutation;
 use mt_layers::{Gradients, Input, Param};
 use mt_models::{Features, InputLayer, Model};
 

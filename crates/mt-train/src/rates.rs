@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use glob::Pattern;
-use mt_data::{Encoder, Encoders};
+use mt_features::{Encoder, Encoders};
 use mt_layers::Param;
 
 use crate::error::{Error, Result};

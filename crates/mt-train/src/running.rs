@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use candle_core::Tensor;
-use mt_data::Task;
+use mt_features::Task;
 use mt_metrics::StreamingAuc;
 use mt_models::{Readout, predictions};
 use serde::Serialize;

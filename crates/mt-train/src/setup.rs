@@ -1,7 +1,7 @@
 //! What a training run begins with, new or continued.
 
 use candle_core::{DType, Device};
-use mt_data::{Dataset, MissingPolicy};
+use mt_data::Dataset;
 use mt_layers::{Params, symmetric_weights};
 use mt_models::{InputLayer, Model, Signature, build};
 
@@ -128,7 +128,7 @@ fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
         encoders: data.encoders.clone(),
         links: cfg.train.links(&data.schema.tasks),
         targets: target::fit(&cfg.train, &data.schema.tasks, &data.train),
-        missing: MissingPolicy::of(&cfg.data),
+        missing: cfg.data.missing_policy(),
         coverage: Some(data.coverage.train.clone()),
         seed: cfg.train.seed,
     })

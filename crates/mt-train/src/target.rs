@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Device;
-use mt_data::{Table, Task, TaskKind};
+use mt_features::{Table, Task, TaskKind};
 use mt_models::{Link, Signature, Target, predictions};
 
 use crate::config::TrainConfig;

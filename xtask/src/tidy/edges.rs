@@ -5,20 +5,29 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 /// Every crate of the workspace and what it may depend on, in any kind of dependency. Nothing depends on `mt-cli`.
-const ALLOWED: [(&str, &[&str]); 10] = [
-    ("mt-data", &[]),
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("mt-features", &[]),
+    ("mt-datasets", &["mt-features"]),
+    ("mt-data", &["mt-datasets", "mt-features"]),
     ("mt-metrics", &[]),
+    ("mt-profile", &["mt-data", "mt-features", "mt-metrics"]),
     ("mt-layers", &["candle"]),
-    ("mt-models", &["candle", "mt-data", "mt-layers"]),
-    ("mt-train", &["candle", "mt-data", "mt-metrics", "mt-layers", "mt-models"]),
-    ("mt-serve", &["candle", "mt-data", "mt-layers", "mt-models"]),
-    ("mt-capi", &["candle", "mt-data", "mt-layers", "mt-models"]),
-    ("mt-onnx", &["candle", "mt-data", "mt-layers", "mt-models"]),
+    ("mt-models", &["candle", "mt-features", "mt-layers"]),
+    (
+        "mt-train",
+        &["candle", "mt-data", "mt-datasets", "mt-features", "mt-metrics", "mt-layers", "mt-models"],
+    ),
+    ("mt-serve", &["candle", "mt-features", "mt-layers", "mt-models"]),
+    ("mt-capi", &["candle", "mt-features", "mt-layers", "mt-models"]),
+    ("mt-onnx", &["candle", "mt-features", "mt-layers", "mt-models"]),
     (
         "mt-cli",
         &[
             "candle",
             "mt-data",
+            "mt-datasets",
+            "mt-features",
+            "mt-profile",
             "mt-metrics",
             "mt-layers",
             "mt-models",
@@ -29,7 +38,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
         ],
     ),
     // Its tests only: they span crates.
-    ("xtask", &["candle", "mt-data", "mt-layers", "mt-models", "mt-train", "mt-serve"]),
+    ("xtask", &["candle", "mt-data", "mt-features", "mt-layers", "mt-models", "mt-train", "mt-serve"]),
 ];
 
 #[derive(Deserialize)]

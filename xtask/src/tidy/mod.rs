@@ -1,5 +1,6 @@
 //! House rules that the compiler doesn't check.
 
+mod circles;
 mod edges;
 mod files;
 
@@ -9,6 +10,7 @@ use anyhow::{Result, bail};
 /// Prints every broken rule; an error if there is one.
 pub fn run() -> Result<()> {
     let mut broken = edges::check()?;
+    broken.extend(circles::check()?);
     broken.extend(files::check()?);
     broken.extend(ptx::check()?);
     if broken.is_empty() {

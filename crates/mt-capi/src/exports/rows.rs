@@ -5,7 +5,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use mt_data::Value;
+use mt_features::Value;
 
 use super::predictor::write_text;
 use crate::boundary::{answer, exclusive, free, list, room, shared};

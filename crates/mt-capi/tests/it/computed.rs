@@ -1,7 +1,7 @@
 //! A model whose inputs are computed asks for the columns of which they are.
 
 use candle_core::Device;
-use mt_data::Computed;
+use mt_features::Computed;
 use mt_models::Predictor;
 
 use crate::bundles;

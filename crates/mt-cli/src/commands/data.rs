@@ -5,8 +5,10 @@ mod files;
 use std::path::Path;
 
 use anyhow::Result;
-use mt_data::census::{Form, Protocol, convert};
-use mt_data::{Stats, synth};
+use mt_data::Output;
+use mt_datasets::census::{self, Form, Protocol};
+use mt_datasets::synth;
+use mt_features::Stats;
 use mt_train::Config;
 
 use crate::args::{CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs, Usage};
@@ -16,13 +18,13 @@ use crate::{print, source};
 
 pub fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
-        DataCommand::Census(args) => census(args),
+        DataCommand::Census(args) => convert(args),
         DataCommand::Synth(args) => generate(args),
         DataCommand::Stats(args) => stats(args),
     }
 }
 
-fn census(args: &CensusArgs) -> Result<()> {
+fn convert(args: &CensusArgs) -> Result<()> {
     let protocol = match args.protocol {
         ProtocolArg::Study => Protocol::Study,
         ProtocolArg::Paper => Protocol::Paper,
@@ -32,13 +34,22 @@ fn census(args: &CensusArgs) -> Result<()> {
         FormArg::Categories => Form::Categories,
     };
     let bar = Bar::bytes("converting", false);
-    let summary = convert(&args.raw, &args.out, protocol, form, args.seed, &|progress| bar.read(&progress))?;
+    let read = |progress: census::Progress| {
+        bar.read(&mt_data::Progress {
+            bytes_done: progress.bytes_done,
+            bytes_total: Some(progress.bytes_total),
+            rows: progress.rows,
+        })
+    };
+    let create = |name: &str| Output::create(&args.out.join(name));
+    let converted = census::convert(&args.raw, protocol, form, args.seed, create, &read)?;
+    converted.outputs.into_iter().try_for_each(Output::finish)?;
     bar.finish();
     let mut grid = Grid::new(["file", "rows", "columns", "completion", "like", "non-zeros a row"]);
-    for file in &summary.files {
+    for file in &converted.files {
         let share = |n: usize| format!("{} ({:.4} %)", thousands(n), 100.0 * n as f64 / file.rows as f64);
         grid.rows.push(vec![
-            file.path.display().to_string(),
+            args.out.join(file.name).display().to_string(),
             thousands(file.rows),
             file.columns.to_string(),
             share(file.positives[0]),
@@ -52,7 +63,12 @@ fn census(args: &CensusArgs) -> Result<()> {
 fn generate(args: &SynthArgs) -> Result<()> {
     let SynthArgs { rows, seed, correlation, contexts, .. } = *args;
     let cfg = synth::SynthConfig { rows, seed, correlation, contexts, ..synth::SynthConfig::default() };
-    synth::write_csv(&cfg, &args.out)?;
+    let mut output = Output::create(&args.out)?;
+    synth::write_csv(&cfg, &mut output).map_err(|error| match error {
+        mt_datasets::Error::Write { source, .. } => mt_data::Error::Write { path: args.out.clone(), source },
+        error => error.into(),
+    })?;
+    output.finish()?;
     print::line(format_args!("{} rows in {}", thousands(rows), args.out.display()))
 }
 
@@ -74,7 +90,7 @@ fn stats(args: &StatsArgs) -> Result<()> {
 fn of_config(config: &Path, args: &StatsArgs) -> Result<()> {
     let mut cfg = Config::read(config, &args.overrides.set)?;
     // The columns as they are in the files.
-    cfg.data.normalize = mt_data::Normalize::None;
+    cfg.data.normalize = mt_features::Normalize::None;
     let data = source::load(&cfg, None, args.json)?;
     let stats = Stats::new(&data.train, &data.schema);
     if args.json {

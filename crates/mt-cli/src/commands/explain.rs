@@ -5,7 +5,8 @@ mod feature;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use mt_data::{Table, Task, TaskKind, permutation};
+use mt_features::permutation;
+use mt_features::{Table, Task, TaskKind};
 use mt_metrics::{auc, multiclass_summary, xauc};
 use mt_train::Scored;
 use rayon::prelude::*;

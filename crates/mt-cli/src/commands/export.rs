@@ -6,8 +6,8 @@ mod onnx;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use mt_data::synth::{self, SynthConfig};
-use mt_data::{RawRows, RowEncoder, Table};
+use mt_datasets::synth::{self, SynthConfig};
+use mt_features::{RawRows, RowEncoder, Table};
 use mt_models::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
 use mt_train::{Config, Evaluation, RunDir};
 use serde_json::{Map, Value, json};

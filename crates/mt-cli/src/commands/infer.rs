@@ -6,7 +6,8 @@ mod report;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use mt_data::{Labels, Paths, Table};
+use mt_data::{Labels, Paths};
+use mt_features::Table;
 use mt_models::Predictor;
 use mt_train::{Config, Evaluation};
 

@@ -10,7 +10,8 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
-use mt_data::{Dataset, Kind, Paths, Profile, Sample};
+use mt_data::{Dataset, Paths};
+use mt_profile::{Kind, Profile, Sample};
 use mt_train::Config;
 
 use self::inputs::Inputs;

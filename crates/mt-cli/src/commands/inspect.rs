@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use candle_core::Device;
-use mt_data::{Dataset, Schema};
+use mt_data::Dataset;
+use mt_features::Schema;
 use mt_models::{Check, Manifest, ModelConfig, Predictor, TableRows, count, inventory};
 use mt_train::{Config, RunDir};
 

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use mt_data::{Coverage, FileFormat, Output, Progress};
+use mt_data::{FileFormat, Output, Progress};
+use mt_features::Coverage;
 
 use self::parts::{Part, Target};
 use self::record::{Done, Made, Record};

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use mt_data::{Dataset, Table};
+use mt_data::Dataset;
+use mt_features::Table;
 use mt_train::{
     Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, TakenInputs, WarmStarted, train,
 };
@@ -218,8 +219,8 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 fn describe(data: &Dataset) -> String {
     let rows = |table: &Option<Table>| table.as_ref().map_or_else(|| "no".into(), |t| thousands(t.len()));
     let form = match data.train.numeric() {
-        mt_data::Numeric::Sparse(_) => format!("sparse ({:.1} % non-zero)", 100.0 * data.train.density()),
-        mt_data::Numeric::Dense(_) => "dense".into(),
+        mt_features::Numeric::Sparse(_) => format!("sparse ({:.1} % non-zero)", 100.0 * data.train.density()),
+        mt_features::Numeric::Dense(_) => "dense".into(),
     };
     let train = thousands(data.train.len());
     let columns = match (data.train.width(), data.schema.fields.len()) {
@@ -314,7 +315,8 @@ fn print_summary(summary: &Summary, data: &Dataset) -> Result<()> {
         }
     }
     if let Some(bayes) = &data.bayes_auc {
-        let of = |(task, auc): (&mt_data::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
+        let of =
+            |(task, auc): (&mt_features::Task, &Option<f64>)| format!("{} {}", task.name, number(*auc, 4));
         let best: Vec<_> = data.schema.tasks.iter().zip(bayes).map(of).collect();
         line(format_args!("best possible test AUC of this generated data: {}", best.join(", ")))?;
     }

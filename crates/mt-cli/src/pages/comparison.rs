@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::Device;
-use mt_data::TaskConfig;
+use mt_features::TaskConfig;
 use mt_train::{Config, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};

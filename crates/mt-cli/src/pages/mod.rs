@@ -6,12 +6,12 @@ mod shape;
 mod sweep;
 
 pub use comparison::{ComparisonPage, ModelRuns};
+use mt_features::{TaskConfig, TaskKind};
 pub use run::RunPage;
 pub use shape::{Shape, shapes};
 pub use sweep::{Response, SweepPage};
 
 use candle_core::Device;
-use mt_data::{TaskConfig, TaskKind};
 
 use crate::html::{Axis, LineChart, Series, facts};
 use crate::{device, machine};

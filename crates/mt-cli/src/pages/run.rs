@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Device;
-use mt_data::TaskConfig;
+use mt_features::TaskConfig;
 use mt_train::{Best, Config, Evaluation, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};

@@ -1,6 +1,6 @@
 //! What a model's predictions look like beyond a number: ROC and calibration.
 
-use mt_data::{Table, Task, TaskKind};
+use mt_features::{Table, Task, TaskKind};
 use mt_metrics::{CALIBRATION_BINS, calibration_table, regression_table, roc_curve};
 use mt_train::Scored;
 

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::sync::atomic::AtomicBool;
 
 use candle_core::Device;
-use mt_data::{Dataset, permutation};
+use mt_data::Dataset;
+use mt_features::permutation;
 use mt_train::{Config, Evaluation, RunDir, train};
 use serde_json::json;
 

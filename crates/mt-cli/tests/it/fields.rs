@@ -1,6 +1,6 @@
 //! Configurations with embedding tables and regressions: what is trained, predicted, shown and refused.
 
-use mt_data::permutation;
+use mt_features::permutation;
 
 use crate::support::{Folder, numbers};
 

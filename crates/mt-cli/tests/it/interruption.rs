@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use mt_data::permutation;
+use mt_features::permutation;
 
 use crate::support::{Folder, Said, TINY};
 

@@ -1,10 +1,9 @@
 //! One column of some rows, cell by cell: texts of a block, or typed values.
 
+use mt_features::{Missing, Value, expression::Column};
+
 #[cfg(feature = "parquet")]
 use super::typed::Typed;
-use crate::expression::Column;
-use crate::missing::Missing;
-use crate::value::Value;
 
 /// Where the content of a cell is: in the block, or, with doubled quotes, among those less the doubles.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::config::{ColumnRef, TaskConfig};
+use mt_features::expression::{Expression, Problem};
+use mt_features::fields::{self, FieldConfig};
+use mt_features::{ColumnRef, TaskConfig};
+
 use crate::error::{Error, Nearest, Result};
-use crate::expression::{Expression, Problem};
-use crate::fields::{self, FieldConfig};
 
 /// The columns of a file and, behind them, those of the side tables joined to it.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +57,8 @@ impl Rule {
 
     /// What is wrong at a character of it.
     pub fn error(&self, key: &str, at: usize, problem: String, nearest: Nearest) -> Error {
-        Error::Expression { key: key.to_owned(), text: self.text.clone(), at, problem, nearest }
+        mt_features::Error::Expression { key: key.to_owned(), text: self.text.clone(), at, problem, nearest }
+            .into()
     }
 
     /// Whether all its columns are there.
@@ -66,6 +68,14 @@ impl Rule {
 }
 
 impl Columns<'_> {
+    /// The column called `name` that a model was trained on.
+    pub fn named(self, name: &str) -> Result<usize> {
+        self.names.iter().position(|n| n == name).ok_or_else(|| {
+            let (path, nearest) = (self.path.to_owned(), Nearest::of(name, self.names));
+            Error::MissingFeature { path, name: name.to_owned(), nearest }
+        })
+    }
+
     /// The column that `column` means.
     pub fn find(&self, column: &ColumnRef, key: &str) -> Result<usize> {
         let (key, path) = (key.to_owned(), self.path.to_owned());

@@ -3,18 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use mt_features::expression::{BadCell, Column};
+use mt_features::fields::{FieldCoder, Ids, Interner, KNOWN, Memo};
+use mt_features::gather::retain_fixed;
+use mt_features::{Batch, Missing, SparseRows, Table, Value};
+
 use super::cells::{Cells, Repeats};
 use super::matrix;
 use super::plan::{FieldPlan, Origin, Plan, RulePlan};
-use crate::batch::Batch;
 use crate::error::Place;
-use crate::expression::{BadCell, Column};
-use crate::fields::{FieldCoder, Ids, Interner, KNOWN, Memo};
-use crate::gather::retain_fixed;
-use crate::missing::Missing;
-use crate::rows::SparseRows;
-use crate::table::Table;
-use crate::value::Value;
 
 /// What a plan makes of records beyond features, labels and mask.
 #[derive(Debug, Default)]

@@ -11,7 +11,10 @@ use crate::error::{Error, Result};
 use crate::storage::Storage;
 
 /// The cells of up to `most` records of the file's first block, its header among them, as far as they are text.
-pub(crate) fn head(storage: &Storage, path: &Path, delimiter: u8, most: usize) -> Result<Vec<Vec<String>>> {
+///
+/// # Errors
+/// A file that cannot be read, or holds nothing.
+pub fn head(storage: &Storage, path: &Path, delimiter: u8, most: usize) -> Result<Vec<Vec<String>>> {
     let mut blocks = Blocks::open(storage, path, delimiter, BLOCK, Arc::default())?;
     let mut buffer = Vec::new();
     let length = blocks.next_into(&mut buffer)?;

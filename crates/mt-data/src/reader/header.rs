@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use mt_features::number;
+
 use super::cell::{Cell, Content, record_end, unescape};
 use crate::error::{BadLine, Error, Result};
-use crate::number;
+use crate::storage::Storage;
 
 /// The UTF-8 byte order mark that some spreadsheets write.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -104,4 +106,18 @@ pub(super) fn count(text: &[u8], delimiter: u8, texts: bool, path: &Path) -> Res
         return Err(Error::LooksLikeHeader { path: path.to_owned() });
     }
     Ok((0..width).map(|i| format!("column {i}")).collect())
+}
+
+/// The names in a file of names.
+pub(super) fn read_names(storage: &Storage, path: &Path) -> Result<Vec<String>> {
+    let mut text = String::new();
+    let read = storage.read(path)?.read_to_string(&mut text);
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if let Some(line) = text.split_inclusive('\n').position(|line| bare_return(line.as_bytes()).is_some()) {
+        return Err(alone(path, line as u64 + 1, 1));
+    }
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    unique(&names, path)?;
+    Ok(names)
 }

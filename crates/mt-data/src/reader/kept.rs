@@ -9,12 +9,9 @@ use arrow_array::ArrayRef;
 #[cfg(feature = "parquet")]
 use arrow_schema::FieldRef;
 
-use super::TableReader;
 use super::cell::{Cell, Content, record_end, unescape};
 use super::records::Records;
-use crate::config::BadRecords;
 use crate::error::{Error, Nearest, Result};
-use crate::table::Table;
 
 /// In what form columns are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,44 +98,6 @@ impl Kept {
             KeptCells::Stored(_) => None,
         };
         texts.into_iter().flatten()
-    }
-}
-
-impl TableReader {
-    /// Keeps some columns of the files themselves, for [`next_kept`](Self::next_kept). Every record of the files then
-    /// has its row: a bad one is an error, whatever `on_bad_record` says.
-    ///
-    /// To be called before anything is read.
-    ///
-    /// # Errors
-    /// [`Error::UnknownColumn`]; [`Error::ColumnType`] for a column of a Parquet file that no text can stand for, and,
-    /// at a later file, for one of another type.
-    pub fn keep(mut self, columns: &[String], form: KeptForm) -> Result<Self> {
-        super::lock(&self.stream).keep(columns, form)?;
-        self.bad = BadRecords::Fail;
-        Ok(self)
-    }
-
-    /// What columns are kept.
-    pub fn kept_columns(&self) -> KeptColumns {
-        super::lock(&self.stream).kept_columns()
-    }
-
-    /// The next rows, as [`next`](Iterator::next) gives them, and their kept columns.
-    pub fn next_kept(&mut self) -> Option<Result<(Table, Kept)>> {
-        if self.ended {
-            return None;
-        }
-        // Where one kind of file follows another, there may be nothing at first.
-        while self.parsed.is_empty() && super::lock(&self.stream).is_open() {
-            self.parse_more();
-        }
-        let result = self.parsed.pop_front().map(|parsed| {
-            let (block, parsed, kept) = parsed?;
-            Ok((self.place(block, parsed)?, kept))
-        });
-        self.ended = !matches!(result, Some(Ok(_)));
-        result
     }
 }
 

@@ -1,6 +1,6 @@
 //! Numeric columns to rows: what a block of text has read already, and columns that come one by one.
 
-use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
+use mt_features::{DenseRows, Layout, Numeric, SparseRows};
 
 /// Rows of a tile: with a few hundred columns it fits the second-level cache, so that neither columns nor rows are far apart.
 const TILE: usize = 64;

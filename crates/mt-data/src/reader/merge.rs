@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use mt_features::{Table, fields::Interner};
+
 use super::encode::Extra;
 use super::layout::Layout;
 use crate::error::Result;
-use crate::fields::Interner;
-use crate::table::Table;
 
 /// What has been seen of the input so far.
 #[derive(Default)]

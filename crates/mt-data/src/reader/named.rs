@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
+use mt_features::{Schema, TaskConfig};
+
 use super::columns::Columns;
-use super::layout::{self, Labels, Request};
+use super::request::{Labels, Request};
+use super::resolve;
 use super::side;
-use crate::config::{DataConfig, TaskConfig};
+use crate::config::DataConfig;
 use crate::error::Result;
-use crate::schema::Schema;
 
 /// The schema that training files with the columns `own` give rise to; `named` says whether these are names of their own.
-pub(crate) fn schema(
+///
+/// # Errors
+/// Whatever is wrong with the configuration.
+pub fn schema(
     path: &Path,
     own: Vec<String>,
     named: bool,
@@ -23,5 +28,5 @@ pub(crate) fn schema(
     let names = side::names(own, path, &sides)?;
     let fields = &data.fields[..];
     let columns = Columns { path, names: &names, named, typed: false, own: width, shifted: false, fields };
-    layout::schema(columns, &request)
+    resolve::schema(columns, &request)
 }

@@ -1,17 +1,12 @@
 //! Opening files to read.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
+use mt_features::{Normalizer, Schema, TaskConfig, fields::Encoders};
 
-use super::layout::Request;
-use super::merge::Known;
+use super::request::Request;
 use super::stream::Stream;
-use super::{Coding, Labels, Skipped, TableReader};
-use crate::config::{CsvConfig, DataConfig, Paths, TaskConfig};
+use super::{Coding, Labels, TableReader};
+use crate::config::{CsvConfig, DataConfig, Paths};
 use crate::error::Result;
-use crate::fields::Encoders;
-use crate::normalize::Normalizer;
-use crate::schema::Schema;
 
 impl TableReader {
     /// Opens files for a model that exists and has no fields: columns are those of `schema`, values are normalised.
@@ -48,10 +43,8 @@ impl TableReader {
         labels: Labels,
     ) -> Result<Self> {
         let request = Request::new(data, tasks, labels, false)?;
-        let mut reader =
-            Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
-        reader.normalizer = Some(normalizer.clone());
-        Ok(reader)
+        let reader = Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
+        Ok(reader.normalized(normalizer))
     }
 
     /// As [`open`](Self::open), with values as they are.
@@ -128,26 +121,13 @@ impl TableReader {
         coding: Coding<'_>,
         block: usize,
     ) -> Result<Self> {
-        crate::schema::tasks(&request.tasks)?;
+        mt_features::tasks(&request.tasks)?;
         let storage = request.data.storage.clone();
         let files = storage.expand(paths)?;
         let sizes = files.iter().map(|path| Ok(storage.size(path)?.unwrap_or_default()));
         let bytes_total = sizes.sum::<Result<u64>>()?;
         let bad = request.csv.on_bad_record;
         let (stream, interned) = Stream::new(files, request, schema, coding, block)?;
-        Ok(TableReader {
-            stream: Mutex::new(stream),
-            normalizer: None,
-            bad,
-            known: Known { interned, ..Known::default() },
-            parsed: VecDeque::new(),
-            free: Mutex::default(),
-            line: 1,
-            record: 1,
-            rows: 0,
-            bytes_total,
-            skipped: Skipped::default(),
-            ended: false,
-        })
+        Ok(Self::of(stream, interned, bad, bytes_total))
     }
 }

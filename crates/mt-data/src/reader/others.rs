@@ -1,12 +1,10 @@
 //! The columns of a file that are no plain numbers: of labels, rules, fields, and of what is computed.
 
+use mt_features::{Schema, TaskConfig};
+
 use super::columns::{Columns, Rule};
-use super::layout::named;
-use crate::computed::{Asked, asked};
-use crate::config::DataConfig;
-use crate::error::{Error, Nearest, Result};
-use crate::schema::Schema;
-use crate::task::TaskConfig;
+use crate::config::{Asked, DataConfig, asked};
+use crate::error::{Nearest, Result};
 
 /// The columns of everything but the numeric features. Computed columns are counted behind those of the file and of its side
 /// tables.
@@ -83,7 +81,7 @@ impl Others {
             Some(ComputedColumn { name, key, .. }) => {
                 let expected = "a name that no column has, as the input is computed";
                 let key = key.replace(".value", ".name");
-                Err(Error::Entry { key, expected, found: format!("{name:?}") })
+                Err(mt_features::Error::Entry { key, expected, found: format!("{name:?}") }.into())
             }
         }
     }
@@ -106,15 +104,15 @@ pub(super) fn computed(columns: Columns<'_>, data: &DataConfig) -> Result<Vec<Co
         let rule = columns.value(&column.value, &key, of_field)?;
         Ok(ComputedColumn { name: column.name, rule, key, of_field })
     };
-    asked(data).into_iter().map(find).collect()
+    asked(&data.fields, &data.numbers).into_iter().map(find).collect()
 }
 
 /// The same of a model that exists.
 pub(super) fn computed_again(columns: Columns<'_>, schema: &Schema) -> Result<Vec<ComputedColumn>> {
     let expressions = schema.expressions()?;
-    let find = |(computed, expression): (&crate::computed::Computed, crate::expression::Expression)| {
+    let find = |(computed, expression): (&mt_features::Computed, mt_features::expression::Expression)| {
         let mentions = expression.columns().iter();
-        let found = mentions.map(|mention| named(columns, &mention.name).map(Some)).collect::<Result<_>>()?;
+        let found = mentions.map(|mention| columns.named(&mention.name).map(Some)).collect::<Result<_>>()?;
         let rule = Rule { text: computed.value.clone(), columns: found, expression };
         let of_field = schema.fields.iter().any(|field| field.column == computed.name);
         Ok(ComputedColumn { name: computed.name.clone(), rule, key: String::new(), of_field })

@@ -4,14 +4,16 @@
 //! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
 //! ones other than zero cost anything. Everything else goes field by field.
 
+use mt_features::expression::is_missing;
+use mt_features::number;
+
 use super::cell::{Cell, Content, count, line_breaks, position, record_end};
 use super::encode::{At, BadValue, Encoded, encode};
 use super::header;
-use super::layout::{Layout, Slot};
+use super::layout::Layout;
 use super::plan::Plan;
+use super::plan::Slot;
 use super::row::{Fault, FaultKind, Parsed, Row};
-use crate::expression::is_missing;
-use crate::number;
 
 /// Reads `text`, whole records each ending in `\n`, and gives up after more than `allowance` bad records.
 pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {

@@ -2,21 +2,32 @@
 
 use std::sync::Arc;
 
+use mt_features::expression::Expression;
+#[cfg(feature = "parquet")]
+use mt_features::fields::agreed;
+use mt_features::fields::{Coder, Ids};
+use mt_features::{LabelRange, List, Missing, Schema, TaskKind, Unit};
+
 use super::columns::{Columns, Rule};
-use super::layout::{Request, Slot};
 use super::others::Others;
+use super::request::Request;
 use super::side::Side;
 use crate::config::JoinMissing;
-use crate::epoch::Unit;
 #[cfg(feature = "parquet")]
 use crate::error::Result;
-use crate::expression::Expression;
-#[cfg(feature = "parquet")]
-use crate::fields::agreed;
-use crate::fields::{Coder, Ids};
-use crate::missing::Missing;
-use crate::schema::{List, Schema, TaskKind};
-use crate::task::LabelRange;
+
+/// What a column of a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// The feature of this number.
+    Feature(u32),
+    /// The binary label of this task.
+    Label(u32),
+    /// The kept cell of this number, for a [`Plan`].
+    Keep(u32),
+    /// Nothing.
+    Skip,
+}
 
 /// What the layouts of all files have in common.
 #[derive(Debug)]

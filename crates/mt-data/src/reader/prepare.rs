@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use mt_features::{
+    Field, Missing, Schema, Value,
+    fields::{self, Coder, Encoders, Encoding, FieldCoder, Ids, Interner, Memo},
+};
 use rayon::prelude::*;
 
-use super::layout::Request;
 use super::plan::{Prepared, PreparedField};
+use super::request::Request;
 use super::side::Side;
 use crate::error::{Error, Found, Result};
-use crate::fields::{self, Coder, Encoders, Encoding, FieldCoder, Ids, Interner, Memo};
-use crate::missing::Missing;
-use crate::schema::{Field, Schema};
-use crate::value::Value;
 
 /// Rows of a side table that a worker encodes at once. Fixed, so that results do not depend on threads.
 const CHUNK: usize = 4096;
@@ -28,7 +28,7 @@ pub(crate) enum Coding<'a> {
 /// The tables of `schema`'s fields as the configuration writes them.
 pub(crate) fn tables(schema: &Schema, configs: &[fields::FieldConfig]) -> Result<Vec<(String, Encoding)>> {
     let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
-    fields::tables(configs, &names)
+    Ok(fields::tables(configs, &names)?)
 }
 
 /// Prepares reading for `schema`; `columns` are the names of a file's own columns and, behind the first `own`, those
@@ -57,7 +57,8 @@ pub(super) fn prepare(
     let mut prepared = Prepared { delimiter, sides, coders: Arc::new(coders), fields: Vec::new() };
     for field in &schema.fields {
         let Some(table) = names.iter().position(|name| *name == field.table) else {
-            return Err(Error::NoEncoder { field: field.name.clone(), table: field.table.clone() });
+            let (field, table) = (field.name.clone(), field.table.clone());
+            return Err(mt_features::Error::NoEncoder { field, table }.into());
         };
         let is = |name: &String| *name == field.column && schema.computed(name).is_none();
         let behind = columns[own..].iter().position(is);

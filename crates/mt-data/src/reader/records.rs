@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::blocks::BLOCK;
 use super::cell::{Content, line_breaks, unescape};
+use super::header::read_names;
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::plan::Origin;
 use super::record::{self, Whereabouts};
 use super::side::{self, Side};
-use super::stream::read_names;
 use super::text_start::TextStart;
 #[cfg(feature = "parquet")]
-use crate::computed::separator_of;
+use crate::config::separator_of;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
 
@@ -126,7 +126,8 @@ impl Records {
         let names = file.names()?;
         let plan = Joined::new(names.clone(), columns, path, sides, data)?;
         let needed = |column: usize| plan.keys.contains(&column) || plan.reads(column);
-        let separators: Vec<Option<char>> = names.iter().map(|name| separator_of(data, name)).collect();
+        let separators: Vec<Option<char>> =
+            names.iter().map(|name| separator_of(&data.fields, &data.numbers, name)).collect();
         let separator = |column: usize| separators[column];
         let (chosen, refused) = file.choose_all(separator);
         if let Some((column, refused)) = refused.into_iter().find(|(column, _)| needed(*column)) {

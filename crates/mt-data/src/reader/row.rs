@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
+use mt_features::{Batch, Numeric, SparseRows};
+
 use super::cell::{Content, unescape};
 use super::cells::{Cells, Span};
 use super::encode::Extra;
 use super::layout::Layout;
 use super::matrix::sort;
-use crate::batch::Batch;
 use crate::error::Place;
-use crate::rows::{Numeric, SparseRows};
 
 /// What a block holds.
 #[derive(Debug)]

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
+use mt_features::expression::{BadCell, Numbers, Rows};
+use mt_features::{Missing, Unit, Value};
+
 use super::encode::{Chunk, Extra};
 use super::plan::{LabelPlan, Origin, RulePlan};
-use crate::epoch::Unit;
-use crate::expression::{BadCell, Numbers, Rows};
-use crate::missing::Missing;
-use crate::value::Value;
 
 /// The columns of an expression in a chunk.
 pub(super) struct OfRule<'c, 'a> {

@@ -5,26 +5,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use mt_features::{Unit, Value};
 use rayon::prelude::*;
 
 use super::blocks::{BLOCK, Blocks};
 use super::cell::{Content, line_breaks, unescape};
 use super::cells::{Cells, Span};
+pub use super::head::head;
+use super::header::read_names;
+pub use super::named::schema;
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::record::{self, Whereabouts};
-use super::stream::read_names;
 use super::text_start::TextStart;
 #[cfg(feature = "parquet")]
 use super::typed::unit;
 use crate::config::CsvConfig;
-use crate::epoch::Unit;
 use crate::error::Result;
 use crate::storage::Storage;
-use crate::value::Value;
 
 /// What takes the cells of one column, in the order of the rows.
-pub(crate) trait Sink: Send {
+pub trait Sink: Send {
     /// The next one.
     fn add(&mut self, value: Value<'_>);
 }
@@ -37,7 +38,7 @@ impl Sink for Nowhere {
 }
 
 /// An open file.
-pub(crate) struct Scan {
+pub struct Scan {
     path: PathBuf,
     start: Start,
     source: Source,
@@ -47,7 +48,9 @@ pub(crate) struct Scan {
 
 /// What a file says of its columns before its rows.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Start {
+#[non_exhaustive]
+pub struct Start {
+    /// Their names.
     pub names: Vec<String>,
     /// Of a Parquet file, the columns that cannot be read and what they are.
     pub refused: Vec<(usize, String)>,

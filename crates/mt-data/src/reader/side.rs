@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use mt_features::fields::Interner;
+#[cfg(feature = "parquet")]
+use mt_features::fields::{FieldConfig, separator_of};
 use rayon::prelude::*;
 
 use super::blocks::{BLOCK, Blocks};
@@ -13,11 +16,6 @@ use super::header;
 use super::parquet;
 use crate::config::{DataConfig, JoinConfig};
 use crate::error::{Error, Found, Nearest, Place, Result};
-#[cfg(feature = "parquet")]
-use crate::fields::FieldConfig;
-use crate::fields::Interner;
-#[cfg(feature = "parquet")]
-use crate::fields::separator_of;
 use crate::storage::Storage;
 
 /// A side table: its text, and where in it each cell is.

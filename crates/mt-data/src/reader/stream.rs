@@ -1,33 +1,34 @@
 //! Several files as one sequence of numbered blocks, each with the layout of its file.
 
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mt_features::fields::Interner;
+use mt_features::{ColumnRef, Schema};
+
 use super::blocks::Blocks;
 use super::columns::Columns;
 use super::header;
 use super::kept::{self, KeptColumns, KeptForm};
-use super::layout::{Labels, Layout, Request, mentioned, schema};
+use super::layout::Layout;
 #[cfg(feature = "parquet")]
 use super::parquet;
 #[cfg(feature = "parquet")]
 use super::plan::Plan;
 use super::plan::Prepared;
 use super::prepare::{Coding, prepare};
+use super::request::{Labels, Request};
+use super::resolve::{mentioned, schema};
 use super::side::{self, Side};
 use super::text_start::TextStart;
 #[cfg(feature = "parquet")]
 use super::typed::unit;
 #[cfg(feature = "parquet")]
-use crate::computed::separator_of;
-use crate::config::ColumnRef;
+use crate::config::separator_of;
 use crate::error::{Error, Result};
-use crate::fields::Interner;
-use crate::leaks::Mentioned;
-use crate::schema::Schema;
+use crate::mentioned::Mentioned;
 use crate::storage::Storage;
 
 /// A block of rows, to be parsed.
@@ -118,7 +119,7 @@ impl Stream {
     ) -> Result<(Self, Vec<Interner>)> {
         request.csv.check()?;
         let names = request.csv.names.as_deref();
-        let names = names.map(|names| read_names(&request.data.storage, names)).transpose()?;
+        let names = names.map(|names| header::read_names(&request.data.storage, names)).transpose()?;
         let sides = Arc::new(side::open(&request.data, request.csv.delimiter_byte()?)?);
         let mut stream = Stream {
             files: files.into_iter(),
@@ -163,7 +164,8 @@ impl Stream {
             Source::Text(_) => KeptColumns::texts(names),
             #[cfg(feature = "parquet")]
             Source::Columns(file) => {
-                let separator = |column: usize| separator_of(&self.request.data, &own[column]);
+                let data = &self.request.data;
+                let separator = |column: usize| separator_of(&data.fields, &data.numbers, &own[column]);
                 file.keep(&columns, names, keep.form, separator)?
             }
         };
@@ -340,20 +342,4 @@ impl Stream {
         let without_labels = optional.then_some(inputs.len());
         Err(Error::FileWidth { path: path.to_owned(), expected: names.len(), without_labels, found: width })
     }
-}
-
-/// The names in a file of names.
-pub(super) fn read_names(storage: &Storage, path: &Path) -> Result<Vec<String>> {
-    let mut text = String::new();
-    let read = storage.read(path)?.read_to_string(&mut text);
-    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    if let Some(line) =
-        text.split_inclusive('\n').position(|line| header::bare_return(line.as_bytes()).is_some())
-    {
-        return Err(header::alone(path, line as u64 + 1, 1));
-    }
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
-    header::unique(&names, path)?;
-    Ok(names)
 }

@@ -15,10 +15,7 @@ use arrow_array::{
 };
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
-
-use crate::epoch::Unit;
-use crate::number::narrow;
-use crate::value::Value;
+use mt_features::{Unit, Value, number::narrow};
 
 /// The values of one column. Numbers are as wide as they come; times are whole numbers in the column's own unit.
 #[derive(Debug)]

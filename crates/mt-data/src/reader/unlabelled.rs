@@ -1,21 +1,23 @@
-//! The layout of a file to be scored that has no names and no labels.
+//! The columns of a file to be scored that has no names and no labels.
+
+use mt_features::{ColumnRef, Schema};
 
 use super::columns::{Columns, Rule};
-use super::layout::{Layout, Request, resolve};
 use super::others::Others;
-use super::plan::Prepared;
-use crate::config::{ColumnRef, Features};
-use crate::error::Result;
-use crate::schema::Schema;
+use super::request::Request;
+use super::resolve::resolve;
+use crate::config::Features;
 
-/// The layout of a file without names that has the training file's columns less the label columns, if its width
-/// fits that.
-pub(super) fn layout(
-    columns: Columns<'_>,
-    request: &Request,
-    schema: &Schema,
-    prepared: &Prepared,
-) -> Option<Result<Layout>> {
+/// Which column is what.
+pub(super) struct Unlabelled {
+    /// The columns, named as in the training file.
+    pub names: Vec<String>,
+    pub features: Vec<usize>,
+    pub others: Others,
+}
+
+/// What the columns of a file without names are that has the training file's less the label columns, if its width fits that.
+pub(super) fn find(columns: Columns<'_>, request: &Request, schema: &Schema) -> Option<Unlabelled> {
     let (own, sides) = columns.names.split_at(columns.own);
     let labels = || request.tasks.iter().map(|_| Rule::absent()).collect();
     if matches!(request.csv.features, Features::List(_)) && !request.needs_plan(schema, &[]) {
@@ -23,7 +25,7 @@ pub(super) fn layout(
         let features: Vec<usize> = (0..own.len()).collect();
         let others = Others { labels: labels(), ..Others::default() };
         let fits = own.len() == schema.numeric.len();
-        return fits.then(|| Ok(Layout::assemble(columns, request, schema, prepared, &features, others)));
+        return fits.then(|| Unlabelled { names: columns.names.to_vec(), features, others });
     }
     let all = 0..own.len() + request.tasks.len();
     let is_label = |i: &usize| request.tasks.iter().any(|task| task.label == ColumnRef::Index(*i));
@@ -35,5 +37,5 @@ pub(super) fn layout(
     let shifted = Columns { names: &names, shifted: true, ..columns };
     let (features, others) = resolve(shifted, request, schema).ok()?;
     let others = Others { labels: labels(), ..others };
-    Some(Ok(Layout::assemble(shifted, request, schema, prepared, &features, others)))
+    Some(Unlabelled { names, features, others })
 }

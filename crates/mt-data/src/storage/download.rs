@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use super::objects::{Place, error};
+use super::object::{Place, error};
 
 /// Pieces that wait to be used, of some ten KiB each.
 const AHEAD: usize = 256;

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 #[cfg(feature = "parquet")]
-use super::ReadAt;
-use super::{Store, Version};
+use super::store::ReadAt;
+use super::store::{Store, Version};
 use crate::error::{Error, NoFile, Result};
 
 /// The file system.

@@ -10,16 +10,16 @@ mod by_url;
 mod download;
 mod local;
 #[cfg(feature = "objects")]
+mod object;
+#[cfg(feature = "objects")]
 mod objects;
 #[cfg(all(feature = "objects", feature = "parquet"))]
 mod parts;
 #[cfg(feature = "parquet")]
 mod sources;
+mod store;
 
-use std::fmt;
 use std::io::{self, Read};
-#[cfg(feature = "parquet")]
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 #[cfg(any(feature = "objects", feature = "parquet"))]
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::config::Paths;
 #[cfg(not(feature = "objects"))]
 use crate::error::NoFeature;
-use crate::error::{Error, Result};
+use crate::error::{Error, NoFile, Result};
 #[cfg(feature = "parquet")]
 use crate::source::{Part, Source};
 use local::Local;
@@ -35,57 +35,10 @@ use local::Local;
 use objects::Objects;
 #[cfg(feature = "parquet")]
 use sources::Sources;
-
-/// What gets files from where they lie. Reading asks for nothing else, from several threads at once, holds no lock meanwhile, and
-/// leaves rayon's workers free for it.
-trait Store: fmt::Debug + Send + Sync {
-    /// The files that one entry of [`Paths`] stands for, in the order in which they are to be read; none where nothing
-    /// is like a folder or a pattern. The entry for a single file is that file, even if it is not there.
-    fn list(&self, entry: &str) -> Result<Vec<PathBuf>>;
-
-    /// What is known of a file; `None` for what can only be read once, and therefore not looked at before, such as a pipe.
-    fn version(&self, path: &Path) -> io::Result<Option<Version>>;
-
-    /// Opens a file that is read from its beginning to its end: a text file, or the first bytes of any.
-    fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
-
-    /// Opens a file of which parts are read, in no order: a Parquet file.
-    #[cfg(feature = "parquet")]
-    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
-}
-
-/// What tells a file from what will stand in its place.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Version {
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// When it was written, in nanoseconds since 1970; 0 where that is not known.
-    pub modified: u64,
-    /// What an object store calls it by: its ETag.
-    pub tag: Option<String>,
-}
-
-/// An open file of which parts are read.
 #[cfg(feature = "parquet")]
-pub(crate) trait ReadAt: Send + Sync {
-    /// Its bytes.
-    fn size(&self) -> u64;
-
-    /// Fills `buffer` with the bytes from `at` on; there are as many.
-    fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()>;
-
-    /// Fills the beginning of `buffer` with bytes from `at` on, and says how many: all, but where more would take another
-    /// request.
-    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_exact_at(at, buffer).map(|()| buffer.len())
-    }
-
-    /// Says that these bytes will be read next, and none before them any more: what is far away gets them at once.
-    fn expect(&self, _: &[Range<u64>]) -> io::Result<()> {
-        Ok(())
-    }
-}
+pub(crate) use store::ReadAt;
+use store::Store;
+pub use store::Version;
 
 /// The storage of a data set. The default is this machine's files and, with the feature `objects`, the object stores that the
 /// environment has credentials for.
@@ -104,7 +57,8 @@ impl Storage {
     /// use std::sync::Arc;
     ///
     /// use mt_data::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
-    /// use mt_data::{ColumnRef, CsvConfig, DataConfig, Dataset, Storage, TaskConfig};
+    /// use mt_data::{CsvConfig, DataConfig, Dataset, Storage};
+    /// use mt_features::{ColumnRef, TaskConfig};
     ///
     /// # let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     /// let store = InMemory::new();
@@ -217,6 +171,15 @@ impl Storage {
     /// [`Error::Read`].
     pub fn version(&self, path: &Path) -> Result<Option<Version>> {
         self.ask(path, |store| store.version(path))
+    }
+
+    /// Bytes of a file that is to be read more than once.
+    ///
+    /// # Errors
+    /// [`Error::Read`], and [`Error::NoFile`] for a pipe, of which what has been read is gone.
+    pub fn bytes(&self, path: &Path) -> Result<u64> {
+        let pipe = || Error::NoFile(NoFile { path: path.to_owned(), found: "a pipe" });
+        self.size(path)?.ok_or_else(pipe)
     }
 
     pub(crate) fn size(&self, path: &Path) -> Result<Option<u64>> {

@@ -1,24 +1,21 @@
 //! Object stores, and what else has URLs.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::TryStreamExt;
 use object_store::path::Path as Key;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, parse_url_opts};
-use tokio::runtime::{Builder, Runtime};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreScheme, parse_url_opts};
 use url::{Position, Url};
 
 use super::by_url::ByUrl;
 use super::download::Download;
+use super::object::{Place, error, runtime, wait};
+use super::store::{Store, Version};
 #[cfg(feature = "parquet")]
-use super::{ReadAt, parts::Parts};
-use super::{Store, Version};
+use super::{parts::Parts, store::ReadAt};
 use crate::error::{Error, NoFile, Result};
 
 /// Object stores by the beginnings of their URLs.
@@ -36,17 +33,6 @@ struct Found {
     stores: BTreeMap<String, Arc<dyn ObjectStore>>,
     /// What is known of the objects that were listed last.
     listed: BTreeMap<PathBuf, ObjectMeta>,
-}
-
-/// Where an object is, or the beginning of some.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub store: Arc<dyn ObjectStore>,
-    pub key: Key,
-    /// The URL of the store.
-    base: String,
-    /// Whether the store says which objects it has.
-    listed: bool,
 }
 
 /// Whether both have the same stores of callers.
@@ -184,19 +170,6 @@ impl Objects {
     }
 }
 
-impl Place {
-    /// The URL of another key of its store.
-    fn url(&self, key: &Key) -> PathBuf {
-        let key = key.as_ref().replace('%', "%25").replace('#', "%23").replace('?', "%3F");
-        PathBuf::from(format!("{}/{key}", self.base))
-    }
-
-    fn head(&self) -> io::Result<ObjectMeta> {
-        let Place { store, key, .. } = self.clone();
-        wait(async move { store.head(&key).await })
-    }
-}
-
 impl Store for Objects {
     fn list(&self, entry: &str) -> Result<Vec<PathBuf>> {
         self.look(entry).map_err(|source| Error::Read { path: entry.into(), source })?
@@ -257,58 +230,4 @@ fn connect(url: &Url, scheme: &ObjectStoreScheme) -> io::Result<Arc<dyn ObjectSt
 /// Whether a folder's reader leaves it out.
 fn is_hidden(key: &Key) -> bool {
     key.filename().is_some_and(|name| name.starts_with(['.', '_']))
-}
-
-/// What the system would say.
-pub(super) fn error(error: object_store::Error) -> io::Error {
-    use object_store::Error::{NotFound, PermissionDenied, Precondition, Unauthenticated};
-    match error {
-        NotFound { .. } => io::Error::new(io::ErrorKind::NotFound, error),
-        PermissionDenied { .. } | Unauthenticated { .. } => {
-            io::Error::new(io::ErrorKind::PermissionDenied, error)
-        }
-        Precondition { .. } => io::Error::other("it was changed while it was read"),
-        other => io::Error::other(other),
-    }
-}
-
-/// The threads that wait for answers, of all storages.
-fn runtime() -> io::Result<&'static Runtime> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime);
-    }
-    let started =
-        Builder::new_multi_thread().worker_threads(2).thread_name("objects").enable_all().build()?;
-    Ok(RUNTIME.get_or_init(|| started))
-}
-
-/// Waits for an answer. It may be called from any thread, those of another runtime among them.
-pub(super) fn wait<T, F>(future: F) -> io::Result<T>
-where
-    T: Send + 'static,
-    F: Future<Output = object_store::Result<T>> + Send + 'static,
-{
-    let (done, answer) = mpsc::channel();
-    runtime()?.spawn(async move {
-        // Nobody may wait for it any more.
-        let _ = done.send(future.await);
-    });
-    loop {
-        let result = match rayon::current_thread_index() {
-            None => answer.recv().map_err(RecvTimeoutError::from),
-            // A store of the caller's may need the workers, of which this is one.
-            Some(_) => {
-                rayon::yield_now();
-                answer.recv_timeout(Duration::from_millis(1))
-            }
-        };
-        match result {
-            Ok(result) => return result.map_err(error),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the request was broken off"));
-            }
-        }
-    }
 }

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use object_store::{GetRange, OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, coalesce_ranges};
 
-use super::ReadAt;
 use super::download::options;
-use super::objects::{Place, wait};
+use super::object::{Place, wait};
+use super::store::ReadAt;
 
 /// What is read of the end at once: of most files, all that says where columns are.
 const TAIL: u64 = 64 << 10;

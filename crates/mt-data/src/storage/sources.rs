@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::by_url::ByUrl;
-use super::{ReadAt, Store, Version};
+use super::store::{ReadAt, Store, Version};
 use crate::error::{Error, Result};
 use crate::source::{Part, Source};
 

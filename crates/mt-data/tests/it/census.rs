@@ -3,22 +3,31 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use mt_data::census::{Form, Protocol, Summary, convert};
-use mt_data::{CsvConfig, DataConfig, Dataset, Layout, TableReader};
+use mt_data::{CsvConfig, DataConfig, Dataset, Output, Result, TableReader};
+use mt_datasets::census::{FileSummary, Form, Protocol, convert};
+use mt_features::Layout;
 
 use crate::support::{Files, headerless, label_at, real_data};
 
-fn converted(raw: &Path, protocol: Protocol) -> (Files, Summary) {
+fn converted(raw: &Path, protocol: Protocol) -> (Files, Vec<FileSummary>) {
     let files = Files::new();
-    let summary = convert(raw, files.0.path(), protocol, Form::OneHot, 1, &|_| ()).unwrap();
+    let summary = convert_to(&files, raw, protocol).unwrap();
     (files, summary)
+}
+
+/// Writes the files of the conversion into a folder.
+fn convert_to(files: &Files, raw: &Path, protocol: Protocol) -> Result<Vec<FileSummary>> {
+    let create = |name: &str| Output::create(files.path(name).as_ref());
+    let converted = convert::<_, mt_data::Error>(raw, protocol, Form::OneHot, 1, create, &|_| ())?;
+    converted.outputs.into_iter().try_for_each(Output::finish)?;
+    Ok(converted.files)
 }
 
 #[test]
 fn the_conversion_agrees_with_every_known_fact() {
     let Some(raw) = real_data("the_conversion_agrees_with_every_known_fact") else { return };
     let (files, summary) = converted(&raw, Protocol::Study);
-    let [train, valid, test] = &summary.files[..] else { panic!("{summary:?}") };
+    let [train, valid, test] = &summary[..] else { panic!("{summary:?}") };
     assert_eq!((train.rows, train.columns, train.positives), (199_523, 501, [86_485, 12_382]));
     assert_eq!(format!("{:.2}", train.non_zeros), "34.10");
     assert_eq!((valid.rows, test.rows), (49_881, 49_881));
@@ -58,8 +67,8 @@ fn the_papers_protocol_lacks_education_and_instance_weight() {
     let Some(raw) = real_data("the_papers_protocol_lacks_education_and_instance_weight") else { return };
     let (files, summary) = converted(&raw, Protocol::Paper);
     // 17 categories of education and the weight.
-    assert_eq!(summary.files[0].columns, 501 - 17 - 1);
-    assert_eq!(summary.files[0].positives, [86_485, 12_382]);
+    assert_eq!(summary[0].columns, 501 - 17 - 1);
+    assert_eq!(summary[0].positives, [86_485, 12_382]);
     let names = std::fs::read_to_string(files.path("columns.txt")).unwrap();
     assert!(!names.contains("education") && !names.contains("instance_weight") && !names.contains("marital"));
 }
@@ -67,11 +76,7 @@ fn the_papers_protocol_lacks_education_and_instance_weight() {
 #[test]
 fn raw_files_that_are_not_there_or_not_census_files_are_named() {
     let files = Files::new();
-    let message = || {
-        let error =
-            convert(files.0.path(), &files.0.path().join("out"), Protocol::Study, Form::OneHot, 1, &|_| ());
-        files.message(&error.unwrap_err())
-    };
+    let message = || files.message(&convert_to(&files, files.0.path(), Protocol::Study).unwrap_err());
     assert_eq!(message(), "census-income.data: cannot be read");
     files.write("census-income.data", "1, 2, 3\n");
     files.write("census-income.test", "1, 2, 3\n");
@@ -83,5 +88,5 @@ fn raw_files_that_are_not_there_or_not_census_files_are_named() {
         message(),
         "census-income.data:2:124: field \"income_50k\": expected 50000+. or - 50000., found \"lots\" (record 2)"
     );
-    assert!(!files.0.path().join("out/train.csv").exists(), "nothing half done is left behind");
+    assert!(!files.0.path().join("train.csv").exists(), "nothing half done is left behind");
 }

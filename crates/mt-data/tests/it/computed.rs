@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mt_data::{Dataset, Labels, MissingPolicy, RawRows, Records, RowEncoder, TableReader, Value};
+use mt_data::{Dataset, Labels, Records, TableReader};
+use mt_features::{RawRows, RowEncoder, Value};
 
 use crate::support::{Files, join, label, load, section};
 
@@ -43,7 +44,7 @@ pub fn files() -> Files {
 
 pub fn raw(data: &mt_data::DataConfig, loaded: &Dataset) -> RawRows {
     let Dataset { schema, encoders, normalizer, .. } = loaded;
-    RawRows::new(Arc::new(RowEncoder::new(schema, encoders, normalizer, &MissingPolicy::of(data)).unwrap()))
+    RawRows::new(Arc::new(RowEncoder::new(schema, encoders, normalizer, &data.missing_policy()).unwrap()))
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn numbers_and_fields_are_computed_of_columns_of_files_and_of_side_tables() {
         assert_eq!(rows.row(row), expected, "row {row}");
     }
     let values = |table: &str| {
-        let Some(mt_data::Encoder::Vocabulary(values)) = data.encoders.encoder(table) else {
+        let Some(mt_features::Encoder::Vocabulary(values)) = data.encoders.encoder(table) else {
             panic!("{table}")
         };
         values.values().map(|value| String::from_utf8(value.to_vec()).unwrap()).collect::<Vec<_>>()

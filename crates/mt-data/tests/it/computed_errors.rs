@@ -1,6 +1,7 @@
 //! What is said of inputs that cannot be computed.
 
-use mt_data::{Dataset, Error, MissingPolicy, RowEncoder, Value};
+use mt_data::Dataset;
+use mt_features::{MissingPolicy, RowEncoder, Value};
 
 use crate::computed::{TEXT, files, raw};
 use crate::support::{label, load, section};
@@ -81,7 +82,7 @@ fn raw_rows_that_cannot_be_computed_are_refused_whole() {
     let config = section(&files, &TEXT.replace("numeric_missing: zero", "numeric_missing: mean"));
     let loaded = load(&config, &[label("l", "l")]).unwrap();
     let mut rows = raw(&config, &loaded);
-    let said = |error: Error| error.to_string();
+    let said = |error: mt_features::Error| error.to_string();
     let list = ["a"].map(Value::from);
     assert_eq!(
         said(rows.push([("time", "soon".into())]).unwrap_err()),
@@ -105,14 +106,14 @@ fn a_schema_that_says_what_is_computed_is_stored_and_checked() {
     let data = load(&section(&files, TEXT), &[label("l", "l")]).unwrap();
     let text = serde_yaml::to_string(&data.schema).unwrap();
     assert!(text.ends_with("- name: older\n  value: if(age > 30, age, -1)\n"), "{text}");
-    assert_eq!(serde_yaml::from_str::<mt_data::Schema>(&text).unwrap(), data.schema);
+    assert_eq!(serde_yaml::from_str::<mt_features::Schema>(&text).unwrap(), data.schema);
     for (from, to, expected) in [
         ("value: play / duration", "value: play /", "computed column \"ratio\": \"play /\", character 7"),
         ("value: play / duration", "value: cross(a, b)", "computed column \"ratio\": expected a number"),
         ("name: older\n", "name: ratio\n", "computed column"),
         ("- duration\n- ratio\n", "- ratio\n- duration\n", "computed column"),
     ] {
-        let wrong: mt_data::Schema = serde_yaml::from_str(&text.replace(from, to)).unwrap();
+        let wrong: mt_features::Schema = serde_yaml::from_str(&text.replace(from, to)).unwrap();
         let Dataset { encoders, normalizer, .. } = &data;
         let error = RowEncoder::new(&wrong, encoders, normalizer, &MissingPolicy::default()).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{to}: {error}");

@@ -1,10 +1,8 @@
 //! From a configuration to normalised tables.
 
-use mt_data::synth::SynthConfig;
-use mt_data::{
-    CsvConfig, DataConfig, Dataset, DenseRows, Layout, Normalize, Normalizer, Numeric, Progress, SparseRows,
-    Stats, Table,
-};
+use mt_data::{CsvConfig, DataConfig, Dataset, Progress};
+use mt_datasets::synth::SynthConfig;
+use mt_features::{DenseRows, Layout, Normalize, Normalizer, Numeric, SparseRows, Stats, Table};
 
 use crate::support::{Files, headerless, label, label_at, values};
 
@@ -13,7 +11,7 @@ fn synthetic_data_is_split_normalised_and_its_best_auc_known() {
     let data = DataConfig::synthetic(SynthConfig { rows: 2000, ..SynthConfig::default() });
     let tasks = [label("completion", "completion"), label("like", "like")];
     let dataset = Dataset::load(&data, &tasks, &|_| ()).unwrap();
-    let rows = |table: &Option<mt_data::Table>| table.as_ref().unwrap().len();
+    let rows = |table: &Option<mt_features::Table>| table.as_ref().unwrap().len();
     assert_eq!((dataset.train.len(), rows(&dataset.valid), rows(&dataset.test)), (1600, 200, 200));
     assert_eq!(dataset.schema.tasks.len(), 2);
     assert!(dataset.bayes_auc.unwrap().iter().all(|auc| auc.unwrap() > 0.7));
@@ -89,7 +87,7 @@ fn a_sparse_table_stays_sparse_after_normalisation_and_splits_alike() {
     );
     // The count is standardised, so present in every row, and one flag is set.
     let batch = valid.slice(10..12);
-    let mt_data::Numeric::Sparse(rows) = batch.numeric else { panic!() };
+    let mt_features::Numeric::Sparse(rows) = batch.numeric else { panic!() };
     assert_eq!(rows.offsets, [0, 2, 4]);
     assert_eq!(rows.columns[0], 0);
 }

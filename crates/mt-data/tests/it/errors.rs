@@ -1,8 +1,7 @@
 //! Every bad input and its exact message.
 
-use mt_data::{
-    BadRecords, ColumnRef, CsvConfig, DataConfig, Dataset, Error, Features, Paths, TableReader, TaskConfig,
-};
+use mt_data::{BadRecords, CsvConfig, DataConfig, Dataset, Error, Features, Paths, TableReader};
+use mt_features::{ColumnRef, TaskConfig};
 
 use crate::support::{Files, headerless, join, label, label_at, read};
 

@@ -1,8 +1,9 @@
 //! Columns that are looked up in embedding tables.
 
-use mt_data::{
-    Batches, ColumnRef, DataConfig, Encoder, Encoders, Encoding, Error, Ids, Keep, Labels, Normalizer,
-    Pooling, Schema, TableReader, TaskConfig,
+use mt_data::{DataConfig, Error, Labels, TableReader};
+use mt_features::Batches;
+use mt_features::{
+    ColumnRef, Encoder, Encoders, Encoding, Ids, Keep, Normalizer, Pooling, Schema, TaskConfig,
 };
 
 use crate::support::{Files, join, label, load, named, section};
@@ -96,7 +97,7 @@ fn encoders_and_schema_can_be_stored_and_read_new_rows() {
     ) else {
         panic!()
     };
-    assert!(matches!(error, Error::NoEncoder { .. }));
+    assert!(matches!(error, Error::Features(mt_features::Error::NoEncoder { .. })));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Side tables beside the rows of a file.
 
-use mt_data::{Encoder, Ids, Table};
+use mt_features::{Encoder, Ids, Table};
 
 use crate::support::{Files, label, load, section, values};
 

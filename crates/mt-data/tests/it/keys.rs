@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mt_data::{DataConfig, Ids, MissingPolicy, RawRows, RowEncoder};
+use mt_data::DataConfig;
+use mt_features::{Ids, MissingPolicy, RawRows, RowEncoder};
 
 use crate::support::{Files, label, load, section};
 

@@ -1,9 +1,7 @@
 //! Reading for a model that exists: evaluation and prediction.
 
-use mt_data::{
-    ColumnRef, CsvConfig, Features, Labels, Layout, Normalizer, Result, Schema, Table, TableReader,
-    TaskConfig,
-};
+use mt_data::{CsvConfig, Features, Labels, Result, TableReader};
+use mt_features::{ColumnRef, Layout, Normalizer, Schema, Table, TaskConfig};
 
 use crate::support::{Files, headerless, join, label, label_at, values};
 

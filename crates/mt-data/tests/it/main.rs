@@ -6,10 +6,10 @@ mod computed_errors;
 mod dataset;
 mod errors;
 mod fields;
+mod generated;
 mod joins;
 mod keys;
 mod labels;
-mod leaks;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "parquet")]
@@ -19,7 +19,6 @@ mod parquet_errors;
 #[cfg(feature = "parquet")]
 #[path = "../../src/testing.rs"]
 mod parquet_writer;
-mod profile;
 mod property;
 mod raw;
 mod reading;
@@ -30,7 +29,6 @@ mod splits;
 #[cfg(feature = "objects")]
 mod storage;
 mod support;
-mod synth;
 mod tasks;
 mod text;
 mod typed;

@@ -88,7 +88,7 @@ pub fn assert_same(a: &Dataset, b: &Dataset) {
     assert!(bits(a) == bits(b));
 }
 
-fn both(files: &Files, text: &str, tasks: &[mt_data::TaskConfig]) -> [Dataset; 2] {
+fn both(files: &Files, text: &str, tasks: &[mt_features::TaskConfig]) -> [Dataset; 2] {
     ["csv", "parquet"].map(|ext| load(&section(files, &text.replace("EXT", ext)), tasks).unwrap())
 }
 
@@ -218,7 +218,7 @@ fn the_kuairand_data_are_the_same_in_both_kinds_of_file() {
         let text = flate2::read::MultiGzDecoder::new(text);
         convert(text, files.path(&format!("{name}.parquet")), Form { group: 40_000, ..Form::default() });
     }
-    let tasks: Vec<mt_data::TaskConfig> = serde_yaml::from_str(KUAIRAND_TASKS).unwrap();
+    let tasks: Vec<mt_features::TaskConfig> = serde_yaml::from_str(KUAIRAND_TASKS).unwrap();
     let read = |folder: &std::path::Path, ext: &str| {
         let text = KUAIRAND.replace("DIR", folder.to_str().unwrap()).replace("EXT", ext);
         let start = std::time::Instant::now();

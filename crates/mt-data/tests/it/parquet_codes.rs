@@ -1,6 +1,7 @@
 //! Columns whose values are codes of a dictionary give what they give without one.
 
-use mt_data::{DataConfig, Dataset, Error, Paths, Result, Table, TableReader};
+use mt_data::{DataConfig, Dataset, Error, Paths, Result, TableReader};
+use mt_features::Table;
 use parquet::file::properties::WriterVersion;
 
 use crate::parquet_writer::{Column, Form, convert, write};

@@ -1,6 +1,7 @@
 //! What is printed is what is read, however it is printed, cut into blocks or spread over threads.
 
-use mt_data::{DataConfig, Paths, Table, TableReader};
+use mt_data::{DataConfig, Paths, TableReader};
+use mt_features::Table;
 use proptest::prelude::*;
 
 use crate::support::{Files, headerless, join, label_at, values};

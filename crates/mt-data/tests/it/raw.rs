@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use mt_data::fields::{MISSING, UNKNOWN};
-use mt_data::{
-    Dataset, Error, Labels, Layout, MissingPolicy, Normalizer, RawRows, Records, RowEncoder, TableReader,
-    Value,
-};
+use mt_data::{Dataset, Labels, Records, TableReader};
+use mt_features::fields::{MISSING, UNKNOWN};
+use mt_features::{Layout, MissingPolicy, Normalizer, RawRows, RowEncoder, Value};
 
 use crate::support::{Files, join, label, load, section};
 
@@ -56,7 +54,7 @@ fn records_pushed_as_texts_are_the_rows_of_the_file() {
                 let reader =
                     TableReader::open_encoded(paths, &data, schema, &tasks, normalizer, encoders, labels);
                 let expected = join(reader.unwrap()).unwrap();
-                let encoder = encoder(&loaded, &MissingPolicy::of(&data));
+                let encoder = encoder(&loaded, &data.missing_policy());
                 assert_eq!(encoder.columns(), ["age", "x", "y", "video", "seen", "city", "user", "cost"]);
                 let records = Records::read(paths, &data, encoder.columns(), usize::MAX).unwrap();
                 let mut rows = RawRows::new(encoder);
@@ -77,7 +75,7 @@ fn numbers_lists_and_missing_values_are_what_their_texts_are() {
     let files = files();
     let data = section(&files, TEXT);
     let loaded = load(&data, &[label("l", "l")]).unwrap();
-    let mut rows = RawRows::new(encoder(&loaded, &MissingPolicy::of(&data)));
+    let mut rows = RawRows::new(encoder(&loaded, &data.missing_policy()));
     let list = |values: &'static [Value<'static>]| Value::List(values);
     rows.push([("video", u64::MAX.into()), ("user", 7.into()), ("x", 1.5.into()), ("cost", 2.5f32.into())])
         .unwrap();
@@ -119,7 +117,7 @@ fn numbers_that_sparse_rows_leave_out_are_zero() {
     let train = "l,user,video,x,y,cost\n1,7,a,1,0,3\n0,8,b,2,0,2.5\n1,7,a,0,5,1\n";
     files.write("rows.csv", train);
     let mut loaded = load(&data, &[label("l", "l")]).unwrap();
-    let (mut dense, policy) = (Vec::new(), MissingPolicy::of(&data));
+    let (mut dense, policy) = (Vec::new(), data.missing_policy());
     for layout in [Layout::Dense, Layout::Sparse] {
         loaded.normalizer = Normalizer { layout, ..loaded.normalizer };
         let encoder = encoder(&loaded, &policy);
@@ -144,7 +142,7 @@ fn values_that_cannot_be_are_refused_and_leave_the_rows_as_they_were() {
     let files = files();
     let data = section(&files, TEXT);
     let loaded = load(&data, &[label("l", "l")]).unwrap();
-    let mut rows = RawRows::new(encoder(&loaded, &MissingPolicy::of(&data)));
+    let mut rows = RawRows::new(encoder(&loaded, &data.missing_policy()));
     rows.push([("x", 1.into())]).unwrap();
     let before = (rows.numeric().clone(), rows.fields().to_vec());
     let mut refused = |name: &'static str, value: Value<'static>, message: &str| {
@@ -154,7 +152,7 @@ fn values_that_cannot_be_are_refused_and_leave_the_rows_as_they_were() {
         error
     };
     let unknown = refused("agee", 1.into(), "the model reads no column \"agee\"; did you mean \"age\"?");
-    assert!(matches!(unknown, Error::UnknownInput { .. }));
+    assert!(matches!(unknown, mt_features::Error::UnknownInput { .. }));
     refused("x", "n/a".into(), "row 1: column \"x\": expected a number, found \"n/a\"");
     refused("x", f64::INFINITY.into(), "row 1: column \"x\": expected a finite number, found inf");
     refused("x", 1e300.into(), &format!("row 1: column \"x\": expected a finite number, found {}", 1e300));

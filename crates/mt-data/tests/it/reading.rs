@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use mt_data::{ColumnRef, CsvConfig, Features, Numeric, Paths, TableReader};
+use mt_data::{CsvConfig, Features, Paths, TableReader};
+use mt_features::{ColumnRef, Numeric};
 
 use crate::support::{Files, headerless, label, label_at, read, values};
 
@@ -147,12 +148,13 @@ fn batches_cover_every_row_in_the_given_order() {
     let table = read(&headerless(files.path("a.csv")), &[label_at("l", 0)]).unwrap();
     let order = [4, 0, 3, 1, 2];
     let mut seen = Vec::new();
-    for batch in mt_data::Batches::new(&table, &order, 2) {
+    for batch in mt_features::Batches::new(&table, &order, 2) {
         seen.push((batch.numeric.to_dense().values, batch.labels));
     }
     let expected = [(vec![5., 1.], vec![1., 0.]), (vec![4., 2.], vec![1., 1.]), (vec![3.], vec![0.])];
     assert_eq!(seen, expected);
-    let (mut batches, mut batch) = (mt_data::Batches::new(&table, &order, 2), mt_data::Batch::default());
+    let (mut batches, mut batch) =
+        (mt_features::Batches::new(&table, &order, 2), mt_features::Batch::default());
     let mut rows = 0;
     while batches.next_into(&mut batch) {
         rows += batch.rows();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mt_data::{Encoder, Layout};
+use mt_features::{Encoder, Layout};
 
 use crate::support::{Files, label, load, real_data, section};
 
@@ -36,7 +36,7 @@ fn the_raw_census_file_needs_no_conversion() {
     let missing = data.train.fields().iter().filter(|ids| ids.rows.contains(&1)).count();
     assert_eq!(known + missing, 488);
     // One category of the training file is not in the test file, and none is the other way round.
-    let values = |table: &mt_data::Table| -> Vec<BTreeSet<u32>> {
+    let values = |table: &mt_features::Table| -> Vec<BTreeSet<u32>> {
         table.fields().iter().map(|ids| ids.rows.iter().copied().collect()).collect()
     };
     let pairs = values(&data.train).into_iter().zip(values(&test));
@@ -78,7 +78,7 @@ fn the_kuairand_log_is_read_with_its_side_tables() {
     let folder = folder.with_file_name("kuairand-pure");
     let text = KUAIRAND.replace("DIR", folder.to_str().unwrap()).replace("[duration_ms, ", "[");
     let data = serde_yaml::from_str(&text).unwrap();
-    let tasks: Vec<mt_data::TaskConfig> = serde_yaml::from_str(
+    let tasks: Vec<mt_features::TaskConfig> = serde_yaml::from_str(
         "[{name: click, label: is_click}, {name: long_view, label: is_long_view == 1 || long_view == 1, where: is_click == 1},
           {name: ratio, label: 'min(play_time_ms / duration_ms, 5)', kind: regression, where: is_click == 1}]"
             .replace("is_long_view == 1 || ", "")

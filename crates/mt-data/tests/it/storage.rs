@@ -276,11 +276,11 @@ fn a_store_may_use_the_workers_that_read() {
         let (send, receive) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let read = || -> mt_data::Result<mt_data::Table> {
+            let read = || -> mt_data::Result<mt_features::Table> {
                 let mut reader =
                     TableReader::open_blocks(&Paths::from("memory://bucket/log"), &data, &tasks, 1 << 12)?;
                 let mut table = reader.next().unwrap()?;
-                reader.try_for_each(|block| table.append(block?))?;
+                reader.try_for_each(|block| Ok::<_, mt_data::Error>(table.append(block?)?))?;
                 Ok(table)
             };
             let _ = send.send(pool.install(read).unwrap());

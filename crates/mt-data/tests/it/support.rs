@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use mt_data::{
-    ColumnRef, CsvConfig, DataConfig, Dataset, Error, Paths, Result, Table, TableReader, TaskConfig,
-};
+use mt_data::{CsvConfig, DataConfig, Dataset, Error, Paths, Result, TableReader};
+use mt_features::{ColumnRef, Table, TaskConfig};
 use tempfile::TempDir;
 
 /// A folder with files in it, gone when dropped.

@@ -1,6 +1,7 @@
 //! Labels of every kind, expressions, sample spaces and weights.
 
-use mt_data::{ColumnRef, DataConfig, Table, TaskConfig, TaskKind};
+use mt_data::DataConfig;
+use mt_features::{ColumnRef, Table, TaskConfig, TaskKind};
 
 use crate::support::{Files, headerless, label, load, named, section, values};
 
@@ -154,7 +155,7 @@ fn classes_belong_to_multiclass() {
     let task =
         TaskConfig { kind: TaskKind::Multiclass { classes: 1 }, ..TaskConfig::new("a", ColumnRef::Index(0)) };
     assert_eq!(
-        mt_data::tasks(&[task]).unwrap_err().to_string(),
+        mt_features::tasks(&[task]).unwrap_err().to_string(),
         "tasks.a.classes: expected 2 to 16777216, found 1"
     );
     let text = "[{name: a, label: b, kind: multiclass, classes: 3, where: c == 1}, {name: d, label: e, kind: regression}]";

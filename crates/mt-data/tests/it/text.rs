@@ -1,8 +1,7 @@
 //! Records, lines and names of text files: what is read, and what is said of what is not.
 
-use mt_data::{
-    BadRecords, ColumnRef, CsvConfig, Features, KeptForm, Labels, Records, TableReader, TaskConfig,
-};
+use mt_data::{BadRecords, CsvConfig, Features, KeptForm, Labels, Records, TableReader};
+use mt_features::{ColumnRef, TaskConfig};
 
 use crate::support::{Files, headerless, join, label, label_at, load, read, section, values};
 
@@ -70,13 +69,15 @@ fn a_record_goes_on_where_a_quote_is_open_in_used_and_in_unused_columns() {
         let data = section(&files, config);
         let loaded = load(&data, &[label("l", "l")]).unwrap();
         assert_eq!(values(&loaded.train), (0..700).map(|row| row as f32).collect::<Vec<_>>());
-        let mt_data::Encoder::Vocabulary(vocabulary) = &loaded.encoders.tables[0].encoder else { panic!() };
+        let mt_features::Encoder::Vocabulary(vocabulary) = &loaded.encoders.tables[0].encoder else {
+            panic!()
+        };
         let known: Vec<&[u8]> = vocabulary.values().collect();
         for (row, text) in texts.iter().enumerate() {
             let found = loaded.train.fields()[0].of(row)[0];
             // Blanks around a value, and line breaks are some, are no part of it.
             match text.trim_ascii() {
-                "" => assert_eq!(found, mt_data::fields::MISSING, "{row}"),
+                "" => assert_eq!(found, mt_features::fields::MISSING, "{row}"),
                 text => assert_eq!(known[found as usize - 2], text.as_bytes(), "{row}"),
             }
         }

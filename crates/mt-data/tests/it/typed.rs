@@ -8,7 +8,8 @@ use arrow_array::{
     Float16Array, Int8Array, Int16Array, LargeStringArray, RecordBatch, StringViewArray,
     TimestampMicrosecondArray, TimestampMillisecondArray, UInt8Array, UInt16Array,
 };
-use mt_data::{Dataset, Field, Paths, Records};
+use mt_data::{Dataset, Paths, Records};
+use mt_features::Field;
 use parquet::arrow::ArrowWriter;
 
 use crate::parquet::assert_same;

@@ -1,9 +1,7 @@
 //! Rows written with columns kept from the files they were read from.
 
-use mt_data::{
-    ColumnRef, CsvConfig, FileFormat, KeptForm, Labels, Paths, RowWriter, Schema, TableReader, TaskConfig,
-    tasks,
-};
+use mt_data::{CsvConfig, FileFormat, KeptForm, Labels, Paths, RowWriter, TableReader};
+use mt_features::{ColumnRef, Schema, TaskConfig, tasks};
 
 use crate::parquet_writer::{Column, Form, write};
 

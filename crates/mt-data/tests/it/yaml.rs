@@ -1,8 +1,7 @@
 //! The configuration as it is written.
 
-use mt_data::{
-    BadRecords, ColumnRef, DataConfig, Features, Normalize, Normalizer, Schema, TaskConfig, TaskKind,
-};
+use mt_data::{BadRecords, DataConfig, Features};
+use mt_features::{ColumnRef, Normalize, Normalizer, Schema, TaskConfig, TaskKind};
 
 #[test]
 fn the_shortest_configuration_has_every_default() {
@@ -77,13 +76,13 @@ fn mistakes_are_reported_where_they_are() {
 fn schema_and_normaliser_can_be_stored_with_a_model() {
     let schema = Schema {
         numeric: vec!["x".into()],
-        tasks: vec![mt_data::Task { name: "like".into(), kind: TaskKind::BinarySoftmax }],
+        tasks: vec![mt_features::Task { name: "like".into(), kind: TaskKind::BinarySoftmax }],
         ..Schema::default()
     };
     let text = serde_yaml::to_string(&schema).unwrap();
     assert_eq!(text, "numeric:\n- x\ntasks:\n- name: like\n  kind: binary-softmax\n");
     assert_eq!(serde_yaml::from_str::<Schema>(&text).unwrap(), schema);
-    let normalizer = Normalizer::identity(2, mt_data::Layout::Sparse);
+    let normalizer = Normalizer::identity(2, mt_features::Layout::Sparse);
     let text = serde_yaml::to_string(&normalizer).unwrap();
     assert_eq!(serde_yaml::from_str::<Normalizer>(&text).unwrap(), normalizer);
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mt_data::Encoders;
+use mt_features::Encoders;
 use mt_layers::TableFormat;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

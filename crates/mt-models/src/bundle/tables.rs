@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use mt_data::Encoder;
+use mt_features::Encoder;
 use safetensors::tensor::Metadata;
 use serde::Serialize;
 

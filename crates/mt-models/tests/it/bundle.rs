@@ -1,7 +1,7 @@
 //! Bundles predict what their checkpoints do, from raw values too.
 
 use candle_core::Device;
-use mt_data::{Ids, RawRows, Value};
+use mt_features::{Ids, RawRows, Value};
 use mt_models::{Error, Export, Manifest, Predictions, Predictor, Signature, TableFormat, push_json};
 
 use crate::checkpoint::{checkpoint, export, load, rows, signature, write};
@@ -96,7 +96,7 @@ fn values_come_out_as_in_training() {
         Ids { offsets: None, rows: vec![1], keys: None },
         Ids { offsets: Some(vec![0, 0]), rows: vec![], keys: None },
     ];
-    let numeric = mt_data::Numeric::Dense(mt_data::DenseRows { width: 2, values: vec![0.25, 0.25] });
+    let numeric = mt_features::Numeric::Dense(mt_features::DenseRows { width: 2, values: vec![0.25, 0.25] });
     assert_eq!(predictor.predict(numeric, encoded).expect("predictions"), unknown);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_layers::{
     Embeddings, Field, Gradient, Ids, Input, LossKind, MultiTaskLoss, Params, Pooling, RowOptimizer,
     SparseRows, TableConfig, TaskLoss,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
-use mt_data::fields::TableEncoder;
-use mt_data::{
+use mt_features::fields::TableEncoder;
+use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Scaling, Schema,
 };
 use mt_layers::{Params, RowOptimizer};
@@ -29,7 +29,7 @@ pub fn signature() -> Signature {
         table: table.into(),
         list,
     };
-    let list = List { separator: '|', pooling: mt_data::Pooling::Mean, keep: Some(Keep::Last(3)) };
+    let list = List { separator: '|', pooling: mt_features::Pooling::Mean, keep: Some(Keep::Last(3)) };
     let fields =
         vec![field("user", "user", None), field("item", "item", None), field("seen", "item", Some(list))];
     let task = |name: &str, kind| Task { name: name.into(), kind };

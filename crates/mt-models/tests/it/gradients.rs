@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor};
-use mt_data::{Schema, Task, TaskKind};
+use mt_features::{Schema, Task, TaskKind};
 use mt_layers::{Input, Params, SparseRows};
 use mt_models::{Inputs, LevelConfig, Levels, ModelConfig, ModelKind, Norm, build};
 

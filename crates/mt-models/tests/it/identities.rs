@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor};
-use mt_data::Task;
+use mt_features::Task;
 use mt_layers::{Input, Params};
 use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, build};
 use proptest::prelude::*;

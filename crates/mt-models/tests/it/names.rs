@@ -1,6 +1,6 @@
 //! Parameter names and shapes are public API: weights on disk and other people's code depend on them.
 
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_models::{ModelConfig, ModelKind, Norm, count, inventory};
 
 use crate::gradients::{KINDS, tasks};

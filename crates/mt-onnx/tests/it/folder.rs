@@ -1,6 +1,6 @@
 //! What an export leaves on disk, and when it leaves nothing.
 
-use mt_data::{Encoder, Growing};
+use mt_features::{Encoder, Growing};
 use mt_models::{ModelConfig, ModelKind, Signature, write_json};
 use mt_onnx::{Error, Export};
 

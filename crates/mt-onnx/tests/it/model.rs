@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use mt_data::fields::TableEncoder;
-use mt_data::{
+use mt_features::fields::TableEncoder;
+use mt_features::{
     Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling,
     Schema,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mt_data::{NumericMissing, Pooling};
+use mt_features::{NumericMissing, Pooling};
 use mt_models::{Predictor, RawRows, Signature, Value};
 use serde_json::{Value as Json, json};
 

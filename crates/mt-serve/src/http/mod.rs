@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
-use mt_data::error::Nearest;
+use mt_features::error::Nearest;
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::Device;
-use mt_data::{Formula, RawRows, TaskKind};
+use mt_features::{Formula, RawRows, TaskKind};
 use mt_models::{Contents, Manifest, Predictions, Predictor, Task};
 use prometheus_client::metrics::counter::Counter;
 use serde_json::Value as Json;

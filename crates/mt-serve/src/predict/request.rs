@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use mt_data::error::Nearest;
-use mt_data::{Column, RawRows};
+use mt_features::error::Nearest;
+use mt_features::{Column, RawRows};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::digits;

@@ -10,7 +10,7 @@ mod tensor;
 
 pub(crate) use metadata::{Live, Ready, index, metadata, server};
 
-use mt_data::{Column, FieldCoverage};
+use mt_features::{Column, FieldCoverage};
 use serde::Deserialize;
 
 use self::response::Wanted;

@@ -1,6 +1,6 @@
 //! Output tensors.
 
-use mt_data::error::Nearest;
+use mt_features::error::Nearest;
 use mt_models::Predictions;
 use serde::{Deserialize, Serialize};
 

@@ -35,7 +35,7 @@ mod uncertainty;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_layers::Gradients;
 
 pub use config::{BalanceConfig, BalanceKind};

@@ -9,7 +9,8 @@ mod train;
 
 use std::path::Path;
 
-use mt_data::{DataConfig, Dataset, Task, TaskConfig};
+use mt_data::{DataConfig, Dataset};
+use mt_features::{Task, TaskConfig};
 use mt_layers::Norm;
 use mt_models::{Inputs, ModelConfig, ModelKind, fit_budget};
 use serde::{Deserialize, Serialize};
@@ -129,7 +130,7 @@ impl Config {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
         };
-        mt_data::tasks(&cfg.tasks).map_err(data)?;
+        mt_features::tasks(&cfg.tasks).map_err(|error| data(error.into()))?;
         if !sourced {
             return Ok(());
         }
@@ -141,17 +142,22 @@ impl Config {
     /// The key that an error of the data's or the tasks' checks is about; several joined by ` + `.
     fn key(&self, error: &mt_data::Error) -> Option<String> {
         use mt_data::Error as Data;
+        use mt_features::Error as Feature;
         // Of two tasks with one name, the second is the mistake.
         let task = |name: &str| {
             let position = self.tasks.iter().rposition(|task| task.name == name);
             position.map(|i| format!("tasks[{i}].name"))
         };
         match error {
-            Data::Setting { key, .. } => Some((*key).to_owned()),
-            Data::Entry { key, .. } | Data::TableEncodings { key, .. } => Some(key.clone()),
+            Data::Setting { key, .. } | Data::Generator(mt_datasets::Error::Setting { key, .. }) => {
+                Some((*key).to_owned())
+            }
             Data::Source { .. } => Some("data.synth + data.parquet + data.csv".to_owned()),
-            Data::NoTasks => Some("tasks".to_owned()),
-            Data::DuplicateTask { name } | Data::TaskName { name, .. } => task(name),
+            Data::Features(Feature::Entry { key, .. } | Feature::TableEncodings { key, .. }) => {
+                Some(key.clone())
+            }
+            Data::Features(Feature::NoTasks) => Some("tasks".to_owned()),
+            Data::Features(Feature::DuplicateTask { name } | Feature::TaskName { name, .. }) => task(name),
             _ => None,
         }
     }

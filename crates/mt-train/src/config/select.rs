@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mt_data::{Table, Task};
+use mt_features::{Table, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

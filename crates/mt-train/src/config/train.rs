@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use mt_data::{LabelRange, Task, TaskConfig, TaskKind};
+use mt_features::{LabelRange, Task, TaskConfig, TaskKind};
 use mt_layers::{LossKind, RowOptimizer};
 use mt_models::Link;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
-use mt_data::{Table, Task};
+use mt_features::{Table, Task};
 use mt_layers::{Mixed, observe};
 use mt_models::{Architecture, CgcConfig, Features, ModelConfig};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use candle_core::{DType, Device, Tensor};
-use mt_data::{Batches, permutation};
+use mt_features::{Batches, permutation};
 use mt_layers::Params;
 use mt_models::{Features, InputLayer, build};
 use mt_train::{BalanceState, Balancer, Config, Event, Metrics, Objective, RunDir, read_state};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mt_data::{Dataset, split};
+use mt_data::Dataset;
+use mt_features::split;
 use mt_train::{Config, Culprit, Error, NotFinite, RunDir, train};
 
 use crate::fields::{config, folder, load, rows, run_in, seal};

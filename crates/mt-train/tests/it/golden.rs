@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result, Tensor};
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, SparseRows, TaskLoss};
 use mt_models::{Model, ModelConfig, ModelKind, Readout, build};
 use mt_train::{Optimizer, OptimizerConfig};

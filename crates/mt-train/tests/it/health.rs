@@ -144,7 +144,7 @@ fn plain_training_reports_the_angles_that_gradient_balancing_sees() {
 
 /// A network of so many experts on two columns.
 fn wide(dir: &std::path::Path, experts: usize) -> Config {
-    let draw = |salt| mt_data::permutation(2000, 5, salt);
+    let draw = |salt| mt_features::permutation(2000, 5, salt);
     let (a, b, c) = (draw(1), draw(2), draw(3));
     let row = |i: usize| format!("{},{},{},{}\n", a[i], b[i], (a[i] + c[i]) / 2000, (b[i] + c[i]) / 2000);
     let text = "a,b,click,buy\n".to_owned() + &(0..2000).map(row).collect::<String>();

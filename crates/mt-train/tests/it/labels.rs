@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use mt_data::{Batches, Dataset};
+use mt_data::Dataset;
+use mt_features::Batches;
 use mt_layers::Params;
 use mt_models::{Features, InputLayer, Readout, build};
 use mt_train::{Config, Evaluation, Event, Metrics, Objective, Scorer, read_state};

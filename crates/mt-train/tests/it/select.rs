@@ -1,6 +1,6 @@
 //! What the best epoch is chosen by.
 
-use mt_data::{Layout, Numeric, SparseRows, Table, Task, TaskKind};
+use mt_features::{Layout, Numeric, SparseRows, Table, Task, TaskKind};
 use mt_train::{Evaluation, Select, SelectMetric};
 
 /// Two binary tasks on four rows: the first is ranked without a mistake, the second with one of four pairs wrong.

@@ -14,7 +14,7 @@ use crate::fields::{assert_same_files, bits, load, predictions_of_the_best, run_
 /// Rows `click,watch,spend,a,b`: a click by chance, milliseconds that follow `a` beside a click, an amount over several
 /// orders of magnitude.
 fn rows(count: u32) -> String {
-    let draw = |salt| mt_data::permutation(count, 3, salt);
+    let draw = |salt| mt_features::permutation(count, 3, salt);
     let draws = [draw(1), draw(2), draw(3), draw(4)];
     let row = |i: usize| {
         let [a, b, c, d] = draws.each_ref().map(|draw| (f64::from(draw[i]) + 0.5) / f64::from(count) - 0.5);

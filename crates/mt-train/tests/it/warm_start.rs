@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use candle_core::Device;
-use mt_data::{Dataset, permutation};
+use mt_data::Dataset;
+use mt_features::permutation;
 use mt_train::{Config, Error, Event, RunDir, WarmStarted, train};
 
 /// Users `from..from + 40`, two labels, and a third that some models predict too.

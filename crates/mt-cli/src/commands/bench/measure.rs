@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mt_data::{
-    ColumnRef, Covered, CsvConfig, DataConfig, Dataset, Encoders, Identity, Layout, Normalizer, Numeric,
-    Schema, Skipped, SparseRows, Table, TableReader, TaskConfig,
+use mt_data::{Covered, CsvConfig, DataConfig, Dataset, Skipped, TableReader};
+use mt_features::{
+    ColumnRef, Encoders, Identity, Layout, Normalizer, Numeric, Schema, SparseRows, Table, TaskConfig,
 };
 use mt_layers::study::{self, MODELS, TASKS, WIDTH};
 use mt_models::{ModelConfig, Predictor};
@@ -187,7 +187,7 @@ fn dataset(rows: usize) -> Result<Dataset> {
     let numeric = Numeric::Sparse(SparseRows { width: WIDTH, offsets, columns, values });
     let schema = Schema {
         numeric: (0..WIDTH).map(|i| format!("column {i}")).collect(),
-        tasks: mt_data::tasks(&tasks())?,
+        tasks: mt_features::tasks(&tasks())?,
         ..Schema::default()
     };
     let train = Table::new(numeric, labels, mask, TASKS.len())?;

@@ -1,6 +1,6 @@
 //! How well a model ranks a task's test rows, by whatever metric the kind of task has, with its error.
 
-use mt_data::{Task, TaskKind};
+use mt_features::{Task, TaskKind};
 use mt_metrics::{DeLong, Influence, OverRows};
 use mt_train::Scored;
 

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mt_data::{Dataset, Table, Task};
+use mt_data::Dataset;
+use mt_features::{Table, Task};
 use mt_train::{Config, Evaluation, Event, Outcome, Owner, RunDir, Scored, train};
 
 use super::ranked::Ranked;

@@ -1,7 +1,8 @@
 //! `mt data stats` of files without a configuration.
 
 use anyhow::Result;
-use mt_data::{ColumnProfile, Kind, Paths, Profile, Sample};
+use mt_data::Paths;
+use mt_profile::{ColumnProfile, Kind, Profile, Sample};
 
 use crate::args::StatsArgs;
 use crate::print;

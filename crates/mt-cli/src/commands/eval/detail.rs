@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use anyhow::{Result, bail};
-use mt_data::{Table, Task, TaskKind};
+use mt_features::{Table, Task, TaskKind};
 use mt_metrics::{
     CALIBRATION_BINS, CalibrationTable, GroupNdcg, RegressionBin, calibration_table, ndcg, regression_table,
 };

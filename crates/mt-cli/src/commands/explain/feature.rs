@@ -1,7 +1,7 @@
 //! What is shuffled, and the predictions that come of it.
 
 use anyhow::Result;
-use mt_data::{Ids, Numeric, Schema, SparseRows, Table};
+use mt_features::{Ids, Numeric, Schema, SparseRows, Table};
 use mt_models::Predictor;
 
 /// Columns that are shuffled together.
@@ -34,7 +34,7 @@ pub fn features(schema: &Schema, group: bool) -> Vec<Feature> {
         }
     }
     let field =
-        |(f, field): (usize, &mt_data::Field)| Feature { name: field.name.clone(), what: What::Field(f) };
+        |(f, field): (usize, &mt_features::Field)| Feature { name: field.name.clone(), what: What::Field(f) };
     features.extend(schema.fields.iter().enumerate().map(field));
     features
 }
@@ -184,9 +184,9 @@ fn replace<'a>(numeric: &mut Numeric, columns: &[usize], new: impl Iterator<Item
 
 #[cfg(test)]
 mod tests {
-    use mt_data::DenseRows;
 
     use super::*;
+    use mt_features::DenseRows;
 
     #[test]
     fn a_column_of_sparse_rows_is_replaced_as_that_of_dense_ones() {

@@ -1,6 +1,6 @@
 //! Which columns a model reads, how, and which it does not, and why.
 
-use mt_data::{ColumnProfile, Kind, Profile};
+use mt_profile::{ColumnProfile, Kind, Profile};
 
 use super::label::{Label, LabelKind, plain, unique};
 use crate::report::{short, thousands};
@@ -75,7 +75,7 @@ impl Inputs {
         let binary = label.kind == LabelKind::Binary;
         for (column, evidence) in profile.leaks(label.column, |text| label.value(text), binary, &among) {
             let why = match evidence {
-                mt_data::Evidence::Auc(auc) => {
+                mt_profile::Evidence::Auc(auc) => {
                     format!("alone gives AUC {auc:.4} on {}: known only after the outcome is?", label.task)
                 }
                 _ => format!("is the label of {} under another name", label.task),

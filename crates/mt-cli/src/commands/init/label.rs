@@ -1,7 +1,7 @@
 //! What a label column is a label of.
 
 use anyhow::Result;
-use mt_data::{ColumnProfile, Profile};
+use mt_profile::{ColumnProfile, Profile};
 
 use super::yaml::in_expression;
 use crate::args::Usage;

@@ -1,6 +1,7 @@
 //! Which rows are set aside: by time where there is one that can be compared, else by chance.
 
-use mt_data::{ColumnProfile, Kind, Profile, Unit};
+use mt_features::Unit;
+use mt_profile::{ColumnProfile, Kind, Profile};
 
 use super::label::Label;
 use super::yaml::in_expression;

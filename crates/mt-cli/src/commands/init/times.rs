@@ -1,6 +1,7 @@
 //! What a time may give as inputs: lines to be taken in by whoever wants them.
 
-use mt_data::{Kind, Profile, Unit};
+use mt_features::Unit;
+use mt_profile::{Kind, Profile};
 
 use super::label::{Label, plain, unique};
 use super::yaml::in_expression;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use mt_data::Profile;
+use mt_profile::Profile;
 
 use super::Draft;
 use super::inputs::Input;

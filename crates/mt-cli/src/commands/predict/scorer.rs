@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use mt_data::{
-    Coverage, EncodedRows, FileFormat, Formula, Kept, Labels, Paths, Progress, RowWriter, Table, Task,
-    TaskKind,
-};
+use mt_data::{EncodedRows, FileFormat, Kept, Labels, Paths, Progress, RowWriter};
+use mt_features::{Coverage, Formula, Table, Task, TaskKind};
 use mt_models::Predictor;
 use mt_train::Config;
 use rayon::prelude::*;

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use candle_core::Device;
-use mt_data::{Dataset, Table};
+use mt_data::Dataset;
+use mt_features::Table;
 use mt_metrics::{OverRows, Seeds};
 use mt_models::Predictor;
 use mt_train::{Config, RunDir, Scored, Select, write_file, write_json};
@@ -234,7 +235,7 @@ fn differences(
 ) -> Result<Vec<Difference>> {
     let [before, after] = [0, best].map(|trial| ranked(plan, cfg, table, trial, device));
     let one = |run: &Option<Ranked>| Seeds::new(vec![(cfg.train.seed, run.clone()?)]);
-    let compared = |(task, (before, after)): (&mt_data::TaskConfig, (Option<Ranked>, Option<Ranked>))| {
+    let compared = |(task, (before, after)): (&mt_features::TaskConfig, (Option<Ranked>, Option<Ranked>))| {
         let test = one(&before).zip(one(&after)).and_then(|(before, after)| after.paired(&before));
         let (before, after) = (before.map(|ranked| ranked.value()), after.map(|ranked| ranked.value()));
         Difference {

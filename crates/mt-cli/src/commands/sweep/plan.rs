@@ -12,7 +12,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use mt_data::{Dataset, Identity};
+use mt_data::Dataset;
+use mt_features::Identity;
 use mt_models::read_json;
 use mt_train::{Config, Differences, Owner, RunDir, write_file, write_json};
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Fields};
 
 use super::batches::Batches;
 use super::column::{Decoded, Wanted, guarded};
-use super::groups::{Groups, Read};
+use super::groups::{Groups, MOST_ROWS, Read};
 use super::input::Input;
 use crate::error::{Error, Result};
 use crate::reader::kept::{Kept, KeptCells, KeptColumns, KeptForm};
@@ -19,9 +19,6 @@ use crate::reader::plan::Plan;
 use crate::reader::records::Records;
 use crate::reader::typed::Typed;
 use crate::storage::Storage;
-
-/// Rows a worker makes tables of at once: their columns should still be in the cache then.
-pub(super) const MOST_ROWS: usize = 4096;
 
 /// An open file.
 ///

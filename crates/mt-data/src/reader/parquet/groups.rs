@@ -12,9 +12,10 @@ use ::parquet::file::metadata::ParquetMetaData;
 use arrow_schema::{DataType, Field, Fields, Schema};
 
 use super::column::{Decoded, Metadata, Piece, Wanted, decode};
-use super::file::MOST_ROWS;
 use super::input::Input;
 
+/// Rows a worker makes tables of at once: their columns should still be in the cache then.
+pub(super) const MOST_ROWS: usize = 4096;
 /// About what a value takes once it is read and made a row of.
 const BYTES_A_VALUE: usize = 4;
 

@@ -11,8 +11,9 @@ mod rows;
 pub(super) use file::{File, Refused, Stripe};
 pub(super) use rows::parse;
 
+use mt_features::Value;
+
 use super::typed::Typed;
-use crate::value::Value;
 
 /// What a list must hold to be written as a text.
 pub(super) const LISTED: &str = "values that are neither missing nor hold the field's separator";

@@ -1,11 +1,12 @@
 //! From the typed columns of some rows to what a block of text would give.
 
+use mt_features::SparseRows;
+
 use super::Stripe;
 use crate::reader::cells::Cells;
 use crate::reader::encode::{At, BadValue, Encoded, encode};
 use crate::reader::layout::Layout;
 use crate::reader::row::{Fault, FaultKind, Parsed};
-use crate::rows::SparseRows;
 
 /// Reads the rows of `stripe`.
 pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {

@@ -1,0 +1,47 @@
+//! Categorical and multi-valued columns: from the text of a cell to rows of an embedding table.
+//!
+//! Every table has the same first rows, then its known values:
+//!
+//! | row | stands for |
+//! |---|---|
+//! | 0 ([`UNKNOWN`]) | a value that is not in the vocabulary, or beyond `identity` |
+//! | 1 ([`MISSING`]) | an empty cell, or one of the texts in `data.csv.missing` |
+//! | 2 ([`KNOWN`]) and up | the known values |
+//!
+//! In a table that grows, rows from 2 on are numbers of keys in a list beside them ([`Ids::keys`]); which row a key has
+//! follows from training, not from the data.
+//!
+//! Values are compared by their bytes, without blanks around them: `7` and `7.0` are two values, and no identifier
+//! is rounded, however large.
+
+mod config;
+mod encode;
+mod encoder;
+mod fit;
+mod ids;
+mod interner;
+mod keys;
+mod values;
+mod vocabulary;
+
+pub(crate) use config::SEPARATOR;
+pub use config::agreed;
+pub use config::{FieldConfig, Pooling};
+pub use config::{default_name, separates, separator_of, tables};
+pub use encode::Encoding;
+pub use encoder::Coder;
+pub use encoder::{Encoder, Encoders, TableEncoder};
+pub use fit::{coders, fit, recoding};
+pub use ids::Ids;
+pub use interner::Interner;
+pub use keys::Growing;
+pub(crate) use keys::Numbering;
+pub use values::{FieldCoder, Memo};
+pub use vocabulary::Vocabulary;
+
+/// Row of values that are not known.
+pub const UNKNOWN: u32 = 0;
+/// Row of missing values.
+pub const MISSING: u32 = 1;
+/// Row of the first known value.
+pub const KNOWN: u32 = 2;

@@ -1,0 +1,235 @@
+//! Tasks: what the model predicts, and the `tasks` section of a configuration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::column::ColumnRef;
+use crate::error::{Error, Result};
+
+/// One task and where its label is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct TaskConfig {
+    /// Unique name; part of parameter names.
+    pub name: String,
+    /// The label: a column by its name or its index from 0, or an expression over columns. A text that is exactly
+    /// a column's name is that column.
+    pub label: ColumnRef,
+    /// `binary`, the default, `binary-softmax`, `multiclass` with `classes: n`, or `regression`.
+    pub kind: TaskKind,
+    /// Sample space: the label counts only where this column or expression is true. Default everywhere.
+    pub within: Option<ColumnRef>,
+    /// What the loss that is chosen for the task takes as a label, where that is not every number. Not written in a file:
+    /// whoever knows the loss sets it.
+    pub range: Option<LabelRange>,
+}
+
+/// Labels that a loss takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelRange {
+    /// The least label.
+    pub from: f32,
+    /// Whether it is one itself.
+    pub inclusive: bool,
+    /// The loss, as it is written in a configuration.
+    pub loss: String,
+}
+
+impl LabelRange {
+    /// Whether a label is within.
+    pub fn contains(&self, label: f32) -> bool {
+        label > self.from || (self.inclusive && label == self.from)
+    }
+
+    /// What a label of the task called `name` has to be, and why.
+    pub fn expected(&self, name: &str) -> String {
+        let Self { from, inclusive, loss } = self;
+        let bound = if *inclusive { "from" } else { "above" };
+        format!("a number {bound} {from}, as the loss {loss} of task \"{name}\" needs (train.task_losses)")
+    }
+}
+
+impl TaskConfig {
+    /// A binary task with its label in `label`.
+    pub fn new(name: impl Into<String>, label: ColumnRef) -> Self {
+        TaskConfig { name: name.into(), label, kind: TaskKind::Binary, within: None, range: None }
+    }
+}
+
+/// A task with the number of classes beside the kind.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    label: ColumnRef,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<u32>,
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    within: Option<ColumnRef>,
+}
+
+#[derive(Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    #[default]
+    Binary,
+    BinarySoftmax,
+    Multiclass,
+    Regression,
+}
+
+impl TryFrom<Written> for TaskConfig {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { name, label, kind, classes, within } = written;
+        let kind = match (kind, classes) {
+            (Kind::Multiclass, None) => return Err(format!("task {name:?}: `multiclass` needs `classes`")),
+            (Kind::Multiclass, Some(classes)) => TaskKind::Multiclass { classes },
+            (_, Some(_)) => return Err(format!("task {name:?}: `classes` is only for `kind: multiclass`")),
+            (Kind::Binary, None) => TaskKind::Binary,
+            (Kind::BinarySoftmax, None) => TaskKind::BinarySoftmax,
+            (Kind::Regression, None) => TaskKind::Regression,
+        };
+        Ok(TaskConfig { name, label, kind, within, range: None })
+    }
+}
+
+impl From<TaskConfig> for Written {
+    fn from(task: TaskConfig) -> Self {
+        let (kind, classes) = match task.kind {
+            TaskKind::Binary => (Kind::Binary, None),
+            TaskKind::BinarySoftmax => (Kind::BinarySoftmax, None),
+            TaskKind::Multiclass { classes } => (Kind::Multiclass, Some(classes)),
+            TaskKind::Regression => (Kind::Regression, None),
+        };
+        Written { name: task.name, label: task.label, kind, classes, within: task.within }
+    }
+}
+
+/// One user action that the model predicts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Unique, and part of parameter names: neither `shared` nor with a dot.
+    pub name: String,
+    /// What kind of label it has.
+    #[serde(default)]
+    pub kind: TaskKind,
+}
+
+/// The kind of a task's label and of the model's output for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// Label 0 or 1; one logit. The default.
+    #[default]
+    Binary,
+    /// Label 0 or 1; two logits and a softmax, which is PaddleRec's head.
+    BinarySoftmax,
+    /// Label from 0 to `classes - 1`; that many logits and a softmax.
+    Multiclass {
+        /// Number of classes, at least 2.
+        classes: u32,
+    },
+    /// Any finite number; one output.
+    Regression,
+}
+
+impl TaskKind {
+    /// Logits a row.
+    pub fn outputs(self) -> usize {
+        match self {
+            TaskKind::Binary | TaskKind::Regression => 1,
+            TaskKind::BinarySoftmax => 2,
+            TaskKind::Multiclass { classes } => classes as usize,
+        }
+    }
+
+    /// Whether the label is 0 or 1.
+    pub fn is_binary(self) -> bool {
+        matches!(self, TaskKind::Binary | TaskKind::BinarySoftmax)
+    }
+
+    /// What a label has to be.
+    pub fn expected(self) -> std::borrow::Cow<'static, str> {
+        match self {
+            TaskKind::Binary | TaskKind::BinarySoftmax => "0 or 1".into(),
+            TaskKind::Multiclass { classes } => format!("a class from 0 to {}", classes - 1).into(),
+            TaskKind::Regression => "a number".into(),
+        }
+    }
+
+    /// The label, if it is one of this kind.
+    pub fn label(self, value: f64) -> Option<f32> {
+        let good = match self {
+            TaskKind::Binary | TaskKind::BinarySoftmax => value == 0.0 || value == 1.0,
+            TaskKind::Multiclass { classes } => {
+                value.fract() == 0.0 && (0.0..f64::from(classes)).contains(&value)
+            }
+            // A number that only an `f64` holds is no label.
+            TaskKind::Regression => (value as f32).is_finite(),
+        };
+        good.then_some(value as f32)
+    }
+}
+
+/// The schema's tasks from their configuration.
+///
+/// # Errors
+/// No task, two tasks of one name, or a name that cannot be part of a parameter name.
+pub fn tasks(configs: &[TaskConfig]) -> Result<Vec<Task>> {
+    if configs.is_empty() {
+        return Err(Error::NoTasks);
+    }
+    for (i, TaskConfig { name, .. }) in configs.iter().enumerate() {
+        let reason = if name.is_empty() {
+            "it is empty"
+        } else if name == "shared" {
+            "it is reserved for the experts that all tasks share"
+        } else if name.contains(|c: char| c == '.' || c == '/' || c.is_whitespace() || c.is_control()) {
+            "dots, slashes and blanks have a meaning in parameter names"
+        } else if configs[..i].iter().any(|other| other.name == *name) {
+            return Err(Error::DuplicateTask { name: name.clone() });
+        } else {
+            continue;
+        };
+        return Err(Error::TaskName { name: name.clone(), reason });
+    }
+    for TaskConfig { name, kind, .. } in configs {
+        let TaskKind::Multiclass { classes } = kind else { continue };
+        // A class is an `f32` among the labels, which holds so many whole numbers exactly.
+        if !(2..=1 << 24).contains(classes) {
+            let (key, found) = (format!("tasks.{name}.classes"), classes.to_string());
+            return Err(Error::Entry { key, expected: "2 to 16777216", found });
+        }
+    }
+    Ok(configs.iter().map(|task| Task { name: task.name.clone(), kind: task.kind }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Vec<TaskConfig> {
+        let task = |name: &&str| TaskConfig::new(*name, ColumnRef::Index(0));
+        names.iter().map(task).collect()
+    }
+
+    #[test]
+    fn task_names_that_would_break_parameter_names_are_refused() {
+        let message = |names: &[&str]| tasks(&named(names)).unwrap_err().to_string();
+        assert_eq!(message(&[]), "tasks: at least one task is needed");
+        assert_eq!(message(&["like", "like"]), "tasks: two tasks are named \"like\"");
+        assert_eq!(
+            message(&["like", "shared"]),
+            "tasks: \"shared\" cannot name a task: it is reserved for the experts that all tasks share"
+        );
+        assert_eq!(message(&[""]), "tasks: \"\" cannot name a task: it is empty");
+        assert_eq!(
+            message(&["a.b"]),
+            "tasks: \"a.b\" cannot name a task: dots, slashes and blanks have a meaning in parameter names"
+        );
+        assert_eq!(tasks(&named(&["completion", "like"])).unwrap().len(), 2);
+    }
+}
