@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::generated;
 use crate::mentioned::Mentioned;
 use crate::progress::Progress;
-use crate::reader::{Finished, Labels, Skipped, TableReader, tables};
+use crate::reader::{Finished, Skipped, TableReader, tables};
 
 /// Rows to train, validate and test on, with all that is needed to read more of the same.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ impl Dataset {
     /// As [`load`](Self::load), with what stands of an earlier `fit`.
     ///
     /// # Errors
-    /// As [`load`](Self::load), and where a column of the earlier fit is not there.
+    /// As [`load`](Self::load), and where a column of the earlier fit is not there; [`Error::Setting`] where the configuration
+    /// has `data.fitted` and there is no fit.
     pub fn load_with(
         data: &DataConfig,
         tasks: &[TaskConfig],
@@ -91,6 +92,10 @@ impl Dataset {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self> {
         data.check()?;
+        if let (Some(path), Fit::Anew) = (&data.fitted, fit) {
+            let expected = "what was fitted there, as the fit to read with (mt_train::load reads it)";
+            return Err(Error::Setting { key: "data.fitted", expected, found: path.display().to_string() });
+        }
         let tasks_checked = mt_features::tasks(tasks)?;
         let files = data.row_files();
         let (schema, mut parts, truth, mut skipped, mentioned) = match (&files, &data.synth) {
@@ -111,12 +116,12 @@ impl Dataset {
             return Err(Error::NoRows { what: "train" });
         }
         let encoders = std::mem::take(&mut parts.encoders);
+        let bases = std::mem::take(&mut parts.bases);
         if let Some(csv) = &files {
             let mut part =
                 |paths: &Option<Paths>, what, joins: &mut Vec<JoinCoverage>| -> Result<Option<Table>> {
                     let Some(paths) = paths else { return Ok(None) };
-                    let required = Labels::Required;
-                    let reader = TableReader::open_fitted(paths, data, &schema, tasks, &encoders, required)?;
+                    let reader = TableReader::open_fitted(paths, data, &schema, tasks, &encoders, &bases)?;
                     let (table, finished) = read(reader, &schema, what, progress)?;
                     skipped.add(finished.skipped);
                     *joins = finished.joins;
@@ -134,11 +139,15 @@ impl Dataset {
             }
             _ => Identity::of(&schema.numeric, &train, valid.as_ref(), test.as_ref()),
         };
+        let identity = identity.with_bases(&bases);
         let fill = data.numeric_missing == NumericMissing::Mean;
         let known = |column: usize| fit.kept()?.scaling(&schema.numeric[column]);
         let normalizer = match fit {
             Fit::As(fitted) => fitted.normalizer.clone(),
-            _ => Normalizer::fit_keeping(&train, data.normalize, fill, known),
+            _ => {
+                let kind = data.normalize;
+                Normalizer::fit_keeping(&train, kind, fill, known).with_bases(bases.iter().copied())
+            }
         };
         for table in [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten() {
             normalizer.apply(table)?;
@@ -211,6 +220,8 @@ struct Parts {
     /// The rows that became the test, as they were numbered before.
     scored: Option<Vec<u32>>,
     encoders: Encoders,
+    /// What has been taken off the numbers of each column; empty where nothing has.
+    bases: Vec<f64>,
     /// How the rows of each part's files fared with the side tables.
     joins: [Vec<JoinCoverage>; 3],
 }
@@ -222,7 +233,15 @@ impl Parts {
         if fractions.iter().all(|&fraction| fraction == 0.0) {
             let encoders = Encoders::default();
             let joins = Default::default();
-            return Parts { train: table, valid: None, test: None, scored: None, encoders, joins };
+            return Parts {
+                train: table,
+                valid: None,
+                test: None,
+                scored: None,
+                encoders,
+                joins,
+                bases: Vec::new(),
+            };
         }
         let rows = split(table.len() as u32, &fractions, data.split_seed);
         Self::by_rows(table, &rows[0], &rows[1], &rows[2])
@@ -232,7 +251,15 @@ impl Parts {
         let aside = |rows: &[u32]| (!rows.is_empty()).then(|| table.take(rows));
         let (valid, scored, test) = (aside(valid), (!test.is_empty()).then(|| test.to_vec()), aside(test));
         table.retain(train);
-        Parts { train: table, valid, test, scored, encoders: Encoders::default(), joins: Default::default() }
+        Parts {
+            train: table,
+            valid,
+            test,
+            scored,
+            encoders: Encoders::default(),
+            joins: Default::default(),
+            bases: Vec::new(),
+        }
     }
 
     fn coverage(&mut self, schema: &Schema) -> Covered {
@@ -254,12 +281,10 @@ fn read_training(
     fit: Fit<'_>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Schema, Parts, Skipped, Vec<Mentioned>)> {
-    let reader = match fit {
-        Fit::As(fitted) => TableReader::open_again(&csv.train, data, fitted.schema, tasks)?,
-        _ => TableReader::open_data(&csv.train, data, tasks)?,
-    };
+    let reader = TableReader::open_fit(&csv.train, data, tasks, fit)?;
     let (schema, mentioned) = (reader.schema(), reader.mentioned());
-    let (table, Finished { skipped, interned, parts, joins }) = read(reader, &schema, "train", progress)?;
+    let (table, Finished { skipped, interned, parts, joins, bases }) =
+        read(reader, &schema, "train", progress)?;
     let mut parts = match data.split {
         None => Parts::by_fractions(table, data),
         Some(_) => {
@@ -284,7 +309,7 @@ fn read_training(
         recoding.apply(table);
     }
     parts.joins = [joins.clone(), joins.clone(), joins];
-    Ok((schema, Parts { encoders, ..parts }, skipped, mentioned))
+    Ok((schema, Parts { encoders, bases, ..parts }, skipped, mentioned))
 }
 
 /// Room beyond what the files will take: for entries that normalising adds to sparse rows, six to the 34 of the census

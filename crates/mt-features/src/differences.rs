@@ -88,8 +88,9 @@ fn numeric(then: &[String], now: &[String], found: &mut Vec<String>) {
 impl Normalizer {
     /// In what the scaling of `now` differs from this one; both are of the columns `names`.
     pub fn differences(&self, now: &Self, names: &[String]) -> Vec<String> {
-        let map = |Scaling { log1p, shift, scale, fill }: Scaling| {
-            let x = if log1p { "ln(1 + x)" } else { "x" };
+        let map = |Scaling { log1p, base, shift, scale, fill }: Scaling| {
+            let x = if log1p { "ln(1 + x)".to_owned() } else { "x".to_owned() };
+            let x = if base == 0.0 { x } else { format!("{x} - {base}") };
             let fill = fill.map(|fill| format!(", missing {fill}")).unwrap_or_default();
             format!("({x} - {shift}) * {scale}{fill}")
         };

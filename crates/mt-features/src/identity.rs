@@ -63,6 +63,18 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// The same of rows whose numbers are less these bases, one a column: with the means of the numbers themselves.
+    #[must_use]
+    pub fn with_bases(mut self, bases: &[f64]) -> Self {
+        for rows in [Some(&mut self.train), self.valid.as_mut(), self.test.as_mut()].into_iter().flatten() {
+            let means = rows.means.iter_mut().zip(bases).filter(|(_, base)| **base != 0.0);
+            means.for_each(|(mean, base)| *mean = (f64::from(*mean) + base) as f32);
+        }
+        self
+    }
+}
+
 impl RowSet {
     /// That of the rows of a table.
     pub fn of(table: &Table) -> Self {

@@ -32,12 +32,16 @@ pub enum Normalize {
     MinMax,
 }
 
-/// The map of one column: `(g(x) - shift) * scale`, where `g` is the identity or the signed logarithm.
+/// The map of one column: `(g(x - base) - shift) * scale`, where `g` is the identity or the signed logarithm.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// Whether `g(x) = sign(x) ln(1 + |x|)`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub log1p: bool,
+    /// Taken off in double precision, before numbers are rounded to single: a number of the column, where they are so large that
+    /// single precision does not tell them apart, such as unix seconds. Numbers of tables are less this. Default 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub base: f64,
     /// Taken off.
     pub shift: f32,
     /// Multiplied with.
@@ -60,9 +64,10 @@ pub struct Normalizer {
 }
 
 impl Scaling {
-    const IDENTITY: Scaling = Scaling { log1p: false, shift: 0.0, scale: 1.0, fill: None };
+    const IDENTITY: Scaling = Scaling { log1p: false, base: 0.0, shift: 0.0, scale: 1.0, fill: None };
 
-    /// The normalised value of `x`; NaN, the mark of a missing cell, gives [`fill`](Self::fill).
+    /// The normalised value of `x`, which is less the [`base`](Self::base); NaN, the mark of a missing cell, gives
+    /// [`fill`](Self::fill).
     pub fn apply(self, x: f32) -> f32 {
         if let (true, Some(fill)) = (x.is_nan(), self.fill) {
             return fill;
@@ -81,12 +86,12 @@ impl Scaling {
         let scale = (1.0 / spread) as f32;
         // A spread so small that its inverse overflows is rounding noise around one value.
         if stats.is_constant() || !scale.is_finite() {
-            return Scaling { log1p, shift: shift as f32, scale: 0.0, fill: None };
+            return Scaling { log1p, shift: shift as f32, scale: 0.0, ..Scaling::IDENTITY };
         }
         if stats.indicator {
             return Scaling::IDENTITY;
         }
-        Scaling { log1p, shift: shift as f32, scale, fill: None }
+        Scaling { log1p, shift: shift as f32, scale, ..Scaling::IDENTITY }
     }
 
     /// Puts the mean in the place of missing cells; `mean` is that of the logarithms where there are logarithms.
@@ -108,6 +113,10 @@ impl Scaling {
             (true, None) => Scaling { fill: Some(0.0), ..self },
         }
     }
+}
+
+fn is_zero(base: &f64) -> bool {
+    *base == 0.0
 }
 
 fn signed_log1p(x: f32) -> f32 {
@@ -148,6 +157,19 @@ impl Normalizer {
         let explicit = columns.iter().zip(&stats).map(explicit).sum();
         let layout = Layout::choose(explicit, (train.len() * train.width()) as u64);
         Normalizer { columns, layout }
+    }
+
+    /// The same, of columns whose numbers were read less these bases, one a column.
+    #[must_use]
+    pub fn with_bases(mut self, bases: impl IntoIterator<Item = f64>) -> Self {
+        self.columns.iter_mut().zip(bases).for_each(|(column, base)| column.base = base);
+        self
+    }
+
+    /// The bases of the columns that have one, by name; `names` are those of all columns.
+    pub fn bases<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = (&'a str, f64)> {
+        let named = names.iter().zip(&self.columns).map(|(name, column)| (name.as_str(), column.base));
+        named.filter(|&(_, base)| base != 0.0)
     }
 
     /// Leaves `width` columns as they are, in the given form.

@@ -108,6 +108,15 @@ pub fn narrow(x: f64) -> f32 {
     x as f32
 }
 
+/// The number that the shortest text of `x` is, which is what a text file would have of it.
+pub fn widen(x: f32) -> f64 {
+    // Exactly what it is: no decimals, and no digits that the text would leave out.
+    if x.fract() == 0.0 && x.abs() < EXACT as f32 {
+        return x.into();
+    }
+    whole_f64(x.to_string().as_bytes()).unwrap_or(x.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,6 +63,33 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The nearest `f32` to what is left of the number when `base` is taken off in double precision; else as
+    /// [`number`](Self::number).
+    #[inline]
+    pub fn number_less(self, base: f64, missing: &Missing) -> Result<f32, &'static str> {
+        if base == 0.0 {
+            return self.number(missing);
+        }
+        let number = (self.precise(missing)? - base) as f32;
+        if number.is_infinite() { Err("a finite number") } else { Ok(number) }
+    }
+
+    /// The number in double precision, NaN where it is missing; an error says what it should have been. Of a number in single
+    /// precision what its text would be.
+    pub fn precise(self, missing: &Missing) -> Result<f64, &'static str> {
+        let number = match self {
+            _ if self.is_missing(missing) => return Ok(f64::NAN),
+            Value::Missing => return Ok(f64::NAN),
+            Value::List(_) => return Err("one number"),
+            Value::Text(text) => return number::whole_f64(text).ok_or("a number"),
+            Value::Number(x) => x,
+            Value::Single(x) => number::widen(x),
+            Value::Unsigned(x) => x as f64,
+            Value::Integer(x) => x as f64,
+        };
+        if number.is_finite() { Ok(number) } else { Err("a finite number") }
+    }
+
     fn unusual_number(self, missing: &Missing) -> Result<f32, &'static str> {
         if self.is_missing(missing) {
             return Ok(f32::NAN);

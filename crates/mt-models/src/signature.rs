@@ -46,8 +46,14 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The format this version writes, and the newest it reads.
-    pub const FORMAT: u32 = 1;
+    /// The format of a model with this normaliser: 2 where something is taken off numbers in double precision, which older
+    /// versions would overlook; else 1.
+    pub fn format_of(normalizer: &Normalizer) -> u32 {
+        if normalizer.columns.iter().any(|column| column.base != 0.0) { 2 } else { 1 }
+    }
+
+    /// The newest format that this version reads.
+    pub const FORMAT: u32 = 2;
     /// Name of the file inside a model's folder.
     pub const FILE: &str = "model.json";
     /// Name of the weights' file beside it.

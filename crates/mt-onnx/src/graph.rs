@@ -92,6 +92,11 @@ impl Graph {
         self.constant(name, dims, proto::FLOAT, values.iter().flat_map(|x| x.to_le_bytes()).collect())
     }
 
+    /// Numbers in double precision.
+    pub fn doubles(&mut self, name: &str, dims: &[usize], values: &[f64]) -> String {
+        self.constant(name, dims, proto::DOUBLE, values.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
     /// A number.
     pub fn float(&mut self, value: f32) -> String {
         let name = format!("/float/{value}");

@@ -5,7 +5,7 @@ use mt_models::{Predictor, Signature};
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};
-use crate::proto::{Attribute, FLOAT, INT64};
+use crate::proto::{Attribute, DOUBLE, FLOAT, INT64};
 
 /// Name of the input of numbers.
 pub const NUMERIC: &str = "numeric";
@@ -32,7 +32,7 @@ pub fn input(graph: &mut Graph, predictor: &Predictor, tables: bool) -> Result<S
         let computed = computed
             .map(|computed| format!("; {} is computed of columns: {}", computed.name, computed.value));
         let doc = format!("raw numbers; the columns are in the metadata{}", computed.collect::<String>());
-        graph.input(NUMERIC, FLOAT, sizes, doc);
+        graph.input(NUMERIC, if has_bases(normalizer) { DOUBLE } else { FLOAT }, sizes, doc);
         parts.push(scaled(graph, normalizer, missing));
     }
     Ok(graph.concat(&parts, 1))
@@ -93,6 +93,11 @@ fn count(graph: &mut Graph, there: &str, axis: &str) -> String {
     graph.node("ReduceSum", &[&there, axis], &[Attribute::int("keepdims", 0)])
 }
 
+/// Whether numbers are so large that they must come in double precision.
+fn has_bases(normalizer: &Normalizer) -> bool {
+    normalizer.columns.iter().any(|column| column.base != 0.0)
+}
+
 /// Raw numbers as the network reads them. What is not needed for any column is left out.
 fn scaled(graph: &mut Graph, normalizer: &Normalizer, missing: &MissingPolicy) -> String {
     let columns = &normalizer.columns;
@@ -100,8 +105,17 @@ fn scaled(graph: &mut Graph, normalizer: &Normalizer, missing: &MissingPolicy) -
     let nan = (missing.numeric != NumericMissing::Fail).then(|| graph.node("IsNaN", &[NUMERIC], &[]));
     let mut xs = NUMERIC.to_owned();
     if let (Some(nan), NumericMissing::Zero) = (&nan, missing.numeric) {
-        let zero = graph.float(0.0);
+        let zero = match has_bases(normalizer) {
+            true => graph.doubles("/numeric/zero", &[], &[0.0]),
+            false => graph.float(0.0),
+        };
         xs = graph.node("Where", &[nan, &zero, &xs], &[]);
+    }
+    if has_bases(normalizer) {
+        let bases: Vec<f64> = columns.iter().map(|column| column.base).collect();
+        let bases = graph.doubles("/numeric/base", &[width], &bases);
+        let less = graph.node("Sub", &[&xs, &bases], &[]);
+        xs = graph.node("Cast", &[&less], &[Attribute::int("to", i64::from(FLOAT))]);
     }
     let moves = |column: &Scaling| column.log1p || column.shift != 0.0 || column.scale != 1.0;
     let moved: Vec<usize> = (0..width).filter(|&c| moves(&columns[c])).collect();

@@ -9,7 +9,7 @@
 //!
 //! | input | type | shape | |
 //! |---|---|---|---|
-//! | `numeric` | float32 | `(B, N)` | raw numbers, scaled by the graph; NaN where missing, unless that is an error |
+//! | `numeric` | float32 | `(B, N)` | raw numbers, scaled by the graph; NaN where missing, unless that is an error; float64 where some are beyond single precision (`Scaling::base`) |
 //! | a field | int64 | `(B)` | rows of its table |
 //! | a field of several values | int64 | `(B, L)` | likewise, filled up with -1; `L` is 1 at least |
 //! | a field, without tables | float32 | `(B, K)` | its pooled embedding |

@@ -108,6 +108,8 @@ impl Attribute {
 pub const FLOAT: i32 = 1;
 /// 64-bit integers.
 pub const INT64: i32 = 7;
+/// Double precision.
+pub const DOUBLE: i32 = 11;
 /// Truth values, a byte each.
 pub const BOOL: i32 = 9;
 

@@ -290,9 +290,12 @@ fn at(dir: &Path, name: &str) -> impl FnOnce(candle_core::Error) -> Error {
     move |error| Error::File { path, problem: error.to_string() }
 }
 
+/// The format of the files of tensors.
+const TENSORS: u32 = 1;
+
 fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     // A single metadata key: with more, safetensors writes them in random order.
-    let format = serde_json::json!({ "format": Signature::FORMAT }).to_string();
+    let format = serde_json::json!({ "format": TENSORS }).to_string();
     let metadata = Some([("mt".to_owned(), format)].into());
     let bytes = safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?;
     Ok(write_file(path, &bytes)?)

@@ -97,6 +97,7 @@ fn full() -> Config {
             test_fraction: Some(0.1),
             split_seed: 1,
             normalize: Normalize::None,
+            fitted: Some("runs/yesterday".into()),
             numeric_missing: NumericMissing::Zero,
             fields: vec![field],
             numbers: vec![mt_features::Computed { name: "ratio".into(), value: "a / b".into() }],

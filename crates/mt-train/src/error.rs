@@ -152,6 +152,14 @@ pub enum Error {
         /// Its value now.
         now: String,
     },
+    /// A model whose fit does not fit the data.
+    #[error("data.fitted: {path}: {problem}")]
+    Fitted {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way.
+        problem: String,
+    },
     /// Another model's weights that cannot be taken over as asked.
     #[error("train.warm_start: {path}: {problem}")]
     WarmStart {
@@ -219,6 +227,7 @@ impl Error {
             | Self::NoParameter { .. }
             | Self::FrozenTable { .. }
             | Self::WarmStart { .. }
+            | Self::Fitted { .. }
             | Self::Unselectable { .. }
             | Self::Symmetric(_) => true,
             Self::Model(error) => error.is_usage(),

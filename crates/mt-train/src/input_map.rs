@@ -74,7 +74,7 @@ impl InputMap {
         let same = |(i, name): &(usize, &String)| {
             let other = there.schema.numeric.iter().position(|own| own == *name);
             // What missing cells are filled with is no part of the scale.
-            let scale = |s: mt_features::Scaling| (s.log1p, s.shift, s.scale);
+            let scale = |s: mt_features::Scaling| (s.log1p, s.base, s.shift, s.scale);
             other.is_some_and(|other| scaling(here, *i).map(scale) == scaling(there, other).map(scale))
         };
         report.scaled = here.schema.numeric.iter().enumerate().filter(same).count();

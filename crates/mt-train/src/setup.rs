@@ -121,7 +121,7 @@ impl Setup {
 /// What the model is, with the widths that its budget allows.
 fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
     Ok(Signature {
-        format: Signature::FORMAT,
+        format: Signature::format_of(&data.normalizer),
         model: cfg.fitting_model(data)?,
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),

@@ -13,6 +13,7 @@ mod explaining;
 mod export;
 mod fields;
 mod first_hour;
+mod fitted;
 mod identity;
 mod interruption;
 mod looking;

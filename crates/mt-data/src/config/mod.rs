@@ -59,6 +59,10 @@ pub struct DataConfig {
     /// What is done to the numeric columns. Default `standard`.
     #[serde(default)]
     pub normalize: Normalize,
+    /// A run or a bundle whose scaling, vocabularies and edges of buckets are used, in place of fitting them on the training rows.
+    /// Default none. Whoever reads the data passes them in: see [`Dataset::load_with`](crate::Dataset::load_with).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<std::path::PathBuf>,
     /// What an empty cell of a numeric column is. Default `fail`.
     #[serde(default)]
     pub numeric_missing: NumericMissing,
@@ -160,6 +164,11 @@ impl DataConfig {
             _ => return Err(Error::Source { found: "several" }),
         }
         self.check_fields()?;
+        if let (Some(_), true) = (&self.fitted, self.normalize != Normalize::default()) {
+            let found = format!("{:?}", self.normalize).to_lowercase();
+            let expected = "nothing, as `data.fitted` has the scaling";
+            return Err(Error::Setting { key: "data.normalize", expected, found });
+        }
         let written = [
             ("data.valid_fraction", self.valid_fraction),
             ("data.test_fraction", self.test_fraction.unwrap_or_default()),
@@ -182,6 +191,7 @@ impl DataConfig {
     /// Fields, joins and expressions need the text of a file.
     fn check_synth(&self) -> Result<()> {
         let written = [
+            ("data.fitted", self.fitted.is_some()),
             ("data.fields", !self.fields.is_empty()),
             ("data.numbers", !self.numbers.is_empty()),
             ("data.join", !self.join.is_empty()),
@@ -268,6 +278,7 @@ impl Default for DataConfig {
             test_fraction: None,
             split_seed: one(),
             normalize: Normalize::default(),
+            fitted: None,
             numeric_missing: NumericMissing::default(),
             fields: Vec::new(),
             numbers: Vec::new(),

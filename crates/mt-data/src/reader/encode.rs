@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mt_features::expression::{BadCell, Column};
-use mt_features::fields::{FieldCoder, Ids, Interner, KNOWN, Memo};
+use mt_features::fields::{FieldCoder, Ids, Interner, KNOWN, MISSING, Memo};
 use mt_features::gather::retain_fixed;
 use mt_features::{Batch, Missing, SparseRows, Table, Value};
 
 use super::cells::{Cells, Repeats};
 use super::matrix;
-use super::plan::{FieldPlan, Origin, Plan, RulePlan};
+use super::plan::{FeaturePlan, FieldPlan, Origin, Plan, RulePlan};
 use crate::error::Place;
 
 /// What a plan makes of records beyond features, labels and mask.
@@ -248,18 +248,18 @@ impl<'a> Chunk<'a> {
     fn features(&mut self) -> Vec<(u32, Vec<f32>)> {
         let plan = self.plan;
         let mut features = Vec::with_capacity(plan.features.len());
-        for &(origin, feature) in &plan.features {
+        for &FeaturePlan { origin, number, base } in &plan.features {
             let mut bad = Vec::new();
             let missing = self.missing(origin);
             let mut numbers = match origin {
-                Origin::Kept(k) => {
+                Origin::Kept(k) if base == 0.0 => {
                     let refuse = |row, _, value: Value<'a>| bad.push((row, value.cell()));
                     self.cells[k as usize].numbers(self.rows, missing, refuse)
                 }
-                Origin::Side { .. } | Origin::Computed(_) => {
+                _ => {
                     let number = |row: usize| {
                         let value = self.value(origin, row);
-                        value.number(missing).unwrap_or_else(|_| {
+                        value.number_less(base, missing).unwrap_or_else(|_| {
                             bad.push((row, value.cell()));
                             0.0
                         })
@@ -269,14 +269,14 @@ impl<'a> Chunk<'a> {
             };
             for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| number.is_nan()) {
                 match plan.numeric_missing {
-                    Some(filled) => *number = filled,
+                    Some(filled) => *number = (f64::from(filled) - base) as f32,
                     None => bad.push((row, self.value(origin, row).cell())),
                 }
             }
             for (row, found) in bad {
                 self.refuse(row, Some(origin), None, "a number", found);
             }
-            features.push((feature, numbers));
+            features.push((number, numbers));
         }
         features
     }
@@ -293,7 +293,7 @@ impl<'a> Chunk<'a> {
                 for &partner in &self.partners[join as usize] {
                     match partner {
                         NONE if field.list.is_some() => ids.push(&[]),
-                        NONE => ids.push(&[coder.missing()]),
+                        NONE => ids.push(&[MISSING]),
                         partner => ids.push(codes.of(partner as usize)),
                     }
                 }

@@ -18,6 +18,9 @@ pub(super) struct Layout {
     pub path: PathBuf,
     /// Column names, for messages.
     pub names: Vec<String>,
+    /// Whether those are real names, not made from positions, and whether columns have types.
+    pub named: bool,
+    pub typed: bool,
     /// What each column is for.
     pub slots: Vec<Slot>,
     /// For each column, the first from there on that is no feature, or the last column if there is none.
@@ -57,6 +60,19 @@ impl Layout {
         }
     }
 
+    /// The same of a file to train on, with all that the request takes off numbers by now. Which cells are kept does not change
+    /// where columns have types.
+    pub fn again(&self, request: &Request, schema: &Schema, prepared: &Prepared) -> Result<Self> {
+        let Layout { path, names, named, typed, slots, plan, .. } = self;
+        let (named, typed, fields) = (*named, *typed, &request.data.fields[..]);
+        let columns = Columns { path, names, named, typed, own: slots.len(), shifted: false, fields };
+        let mut again = Self::new(columns, request, schema, prepared)?;
+        if let (Some(again), Some(plan)) = (&mut again.plan, plan) {
+            again.units.clone_from(&plan.units);
+        }
+        Ok(again)
+    }
+
     fn assemble(
         columns: Columns<'_>,
         request: &Request,
@@ -90,6 +106,8 @@ impl Layout {
         Layout {
             path: columns.path.to_owned(),
             names: columns.names.to_vec(),
+            named: columns.named,
+            typed: columns.typed,
             stops,
             ascending,
             features: schema.numeric.len(),

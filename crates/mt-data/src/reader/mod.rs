@@ -1,5 +1,6 @@
 //! Files, sources and what is on standard input as tables of rows.
 
+mod block;
 mod blocks;
 mod cell;
 mod cells;
@@ -8,6 +9,7 @@ mod encode;
 mod head;
 mod header;
 mod kept;
+mod large;
 mod layout;
 mod matrix;
 mod merge;

@@ -1,6 +1,6 @@
 //! Opening files to read.
 
-use mt_features::{Normalizer, Schema, TaskConfig, fields::Encoders};
+use mt_features::{Fit, Normalize, Normalizer, Schema, TaskConfig, fields::Encoders};
 
 use super::request::Request;
 use super::stream::Stream;
@@ -42,7 +42,8 @@ impl TableReader {
         encoders: &Encoders,
         labels: Labels,
     ) -> Result<Self> {
-        let request = Request::new(data, tasks, labels, false)?;
+        let bases = normalizer.bases(&schema.numeric).map(|(name, base)| (name.to_owned(), base));
+        let request = Request::new(data, tasks, labels, false)?.less(bases);
         let reader = Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))?;
         Ok(reader.normalized(normalizer))
     }
@@ -58,19 +59,24 @@ impl TableReader {
         tasks: &[TaskConfig],
         labels: Labels,
     ) -> Result<Self> {
-        Self::open_fitted(paths, &DataConfig::files(csv.clone()), schema, tasks, &Encoders::default(), labels)
+        let data = DataConfig::files(csv.clone());
+        let request = Request::new(&data, tasks, labels, false)?;
+        let coding = Coding::Fitted(&Encoders::default());
+        Self::new(paths, request, Some(schema), coding, Self::block(&data))
     }
 
-    /// As [`open_encoded`](Self::open_encoded), with numbers as they are.
+    /// Opens files for validation and test: encoded, and with numbers less `bases`, one a numeric column.
     pub(crate) fn open_fitted(
         paths: &Paths,
         data: &DataConfig,
         schema: &Schema,
         tasks: &[TaskConfig],
         encoders: &Encoders,
-        labels: Labels,
+        bases: &[f64],
     ) -> Result<Self> {
-        let request = Request::new(data, tasks, labels, false)?;
+        let bases =
+            schema.numeric.iter().cloned().zip(bases.iter().copied()).filter(|(_, base)| *base != 0.0);
+        let request = Request::new(data, tasks, Labels::Required, false)?.less(bases);
         Self::new(paths, request, Some(schema), Coding::Fitted(encoders), Self::block(data))
     }
 
@@ -84,14 +90,39 @@ impl TableReader {
 
     /// As [`open_training`](Self::open_training), with everything that `data` asks for.
     ///
-    /// Tables of fields have not been fitted: instead of the rows of a vocabulary, fields hold numbers from 2 in order
-    /// of appearance, side tables first, and instead of those of buckets the bits of an `f32`.
+    /// Tables of fields have not been fitted: instead of the rows of a vocabulary or of buckets, fields hold numbers from 2 in
+    /// order of appearance, side tables first.
     /// [`Dataset::load`](crate::Dataset::load) fits them.
     ///
     /// # Errors
     /// As [`open_training`](Self::open_training).
     pub fn open_data(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig]) -> Result<Self> {
         Self::open_blocks(paths, data, tasks, Self::block(data))
+    }
+
+    /// As [`open_data`](Self::open_data), for what `fit` says of columns.
+    pub(crate) fn open_fit(
+        paths: &Paths,
+        data: &DataConfig,
+        tasks: &[TaskConfig],
+        fit: Fit<'_>,
+    ) -> Result<Self> {
+        let known = match fit {
+            Fit::Anew => None,
+            Fit::As(fitted) | Fit::Keep(fitted) => Some(fitted),
+        };
+        let kept = |name: &str| !matches!(fit, Fit::Keep(fitted) if fitted.scaling(name).is_none());
+        let bases = known.iter().flat_map(|fitted| fitted.normalizer.bases(&fitted.schema.numeric));
+        let bases = bases.filter(|(name, _)| kept(name));
+        let bases: Vec<(String, f64)> = bases.map(|(name, base)| (name.to_owned(), base)).collect();
+        let request = Request::new(data, tasks, Labels::Required, true)?.less(bases);
+        let (schema, decides) = match fit {
+            Fit::As(fitted) => (Some(fitted.schema), false),
+            // Logarithms are of numbers as they are, and who normalises nothing wants these.
+            _ => (None, matches!(data.normalize, Normalize::Standard | Normalize::MinMax)),
+        };
+        let reader = Self::new(paths, request, schema, Coding::Unfitted, Self::block(data))?;
+        Ok(if decides { reader.less_bases() } else { reader })
     }
 
     /// As [`open_data`](Self::open_data), with blocks of about `block` bytes. Results do not depend on it.
@@ -101,17 +132,6 @@ impl TableReader {
     pub fn open_blocks(paths: &Paths, data: &DataConfig, tasks: &[TaskConfig], block: usize) -> Result<Self> {
         let request = Request::new(data, tasks, Labels::Required, true)?;
         Self::new(paths, request, None, Coding::Unfitted, block.max(1))
-    }
-
-    /// As [`open_data`](Self::open_data), for a model that exists: columns are those of `schema`.
-    pub(crate) fn open_again(
-        paths: &Paths,
-        data: &DataConfig,
-        schema: &Schema,
-        tasks: &[TaskConfig],
-    ) -> Result<Self> {
-        let request = Request::new(data, tasks, Labels::Required, true)?;
-        Self::new(paths, request, Some(schema), Coding::Unfitted, Self::block(data))
     }
 
     fn new(

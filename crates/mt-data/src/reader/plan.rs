@@ -68,6 +68,15 @@ pub(super) struct RulePlan {
 }
 
 #[derive(Debug)]
+pub(super) struct FeaturePlan {
+    pub origin: Origin,
+    /// Its number among the features.
+    pub number: u32,
+    /// Taken off in double precision.
+    pub base: f64,
+}
+
+#[derive(Debug)]
 pub(super) struct FieldPlan {
     pub origin: Origin,
     pub table: usize,
@@ -101,7 +110,7 @@ pub(super) struct Plan {
     /// The columns that are computed.
     pub computed: Vec<RulePlan>,
     pub joins: Vec<JoinPlan>,
-    pub features: Vec<(Origin, u32)>,
+    pub features: Vec<FeaturePlan>,
     pub fields: Vec<FieldPlan>,
     pub labels: Vec<LabelPlan>,
     /// Whether some task has a sample space.
@@ -146,7 +155,7 @@ impl Plan {
         let mentions = self.rules().flat_map(|rule| rule.expression.columns().iter().zip(&rule.origins));
         let origins = mentions.filter(|(mention, _)| mention.single).filter_map(|(_, origin)| *origin);
         let keys = self.joins.iter().map(|join| Origin::Kept(join.key));
-        origins.chain(keys).chain(self.features.iter().map(|&(origin, _)| origin)).chain(self.group)
+        origins.chain(keys).chain(self.features.iter().map(|feature| feature.origin)).chain(self.group)
     }
 
     /// The separator of the kept cell number `k`, if fields of several values and lists of expressions, which agree on it, are
@@ -243,9 +252,16 @@ impl Plan {
         let taken = others.kept();
         let text = !columns.typed && missing.is_empty();
         let number = |column: usize| text && column < columns.own && !taken.contains(&column);
+        let base =
+            |feature: u32| request.bases.get(&schema.numeric[feature as usize]).copied().unwrap_or_default();
         let (numbers, cells): (Vec<_>, Vec<_>) =
-            (0u32..).zip(features).partition(|&(_, &column)| number(column));
-        let features = cells.into_iter().map(|(feature, &column)| (origin(column), feature)).collect();
+            (0u32..).zip(features).partition(|&(feature, &column)| number(column) && base(feature) == 0.0);
+        let feature = |(number, &column): (u32, &usize)| FeaturePlan {
+            origin: origin(column),
+            number,
+            base: base(number),
+        };
+        let features = cells.into_iter().map(feature).collect();
         numbers.into_iter().for_each(|(feature, &column)| slots[column] = Slot::Feature(feature));
         Plan {
             kept,

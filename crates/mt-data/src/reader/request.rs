@@ -1,5 +1,7 @@
 //! What is asked of every file.
 
+use std::collections::BTreeMap;
+
 use mt_features::{ColumnRef, Field, Schema, TaskConfig, fields};
 
 use super::columns::{Columns, Rule};
@@ -28,6 +30,8 @@ pub(super) struct Request {
     pub labels: Labels,
     /// Whether rows are for training, so that `data.split` counts.
     pub training: bool,
+    /// What is taken off the numbers of some features in double precision, by name.
+    pub bases: BTreeMap<String, f64>,
 }
 
 impl Request {
@@ -35,7 +39,20 @@ impl Request {
     pub fn new(data: &DataConfig, tasks: &[TaskConfig], labels: Labels, training: bool) -> Result<Self> {
         data.check()?;
         let Some(csv) = data.row_files() else { return Err(Error::Source { found: "none" }) };
-        Ok(Request { csv, data: data.clone(), tasks: tasks.to_vec(), labels, training })
+        Ok(Request {
+            csv,
+            data: data.clone(),
+            tasks: tasks.to_vec(),
+            labels,
+            training,
+            bases: BTreeMap::new(),
+        })
+    }
+
+    /// The same, with numbers less the bases of a model's columns.
+    pub fn less(mut self, bases: impl IntoIterator<Item = (String, f64)>) -> Self {
+        self.bases.extend(bases);
+        self
     }
 
     /// What an empty cell of a feature stands for: NaN for the mean, `None` for an error.
@@ -55,6 +72,7 @@ impl Request {
             || (self.labels != Labels::Ignored && (data.weight.is_some() || data.group.is_some()))
             || (data.split.is_some() && self.training)
             || !self.csv.missing.is_empty()
+            || !self.bases.is_empty()
             || self.tasks.iter().any(task)
             || labels.iter().any(|label| !label.expression.is_column())
     }

@@ -1,5 +1,6 @@
 //! Several files as one sequence of numbered blocks, each with the layout of its file.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -185,6 +186,28 @@ impl Stream {
         &self.schema
     }
 
+    /// What is taken off the numbers of some features, by name.
+    pub fn bases(&self) -> &BTreeMap<String, f64> {
+        &self.request.bases
+    }
+
+    /// Takes more off, from here on.
+    pub fn take_off(&mut self, bases: Vec<(String, f64)>) {
+        self.request.bases.extend(bases);
+        if let Some(open) = &mut self.open
+            && let Some(prepared) = &self.prepared
+            && let Ok(layout) = open.layout.again(&self.request, &self.schema, prepared)
+        {
+            open.layout = Arc::new(layout);
+        }
+    }
+
+    /// The layout of a file, with all that is taken off.
+    pub fn layout_again(&self, layout: &Layout) -> Result<Arc<Layout>> {
+        let prepared = self.prepared.as_ref().ok_or(Error::Source { found: "none" })?;
+        layout.again(&self.request, &self.schema, prepared).map(Arc::new)
+    }
+
     /// Inputs that expressions name, if this is for training.
     pub fn mentioned(&self) -> &[Mentioned] {
         &self.mentioned
@@ -223,6 +246,23 @@ impl Stream {
             self.open_next(false, Coding::Unfitted)?;
         }
         Ok(None)
+    }
+
+    /// The next block, of whatever kind its file is; `None` behind the last one.
+    pub fn next_block(&mut self, buffer: Vec<u8>) -> Option<Result<Block>> {
+        #[cfg(feature = "parquet")]
+        loop {
+            // None before a text file, as text is none before a Parquet file.
+            if let Some(block) = self.next_columns(1).pop() {
+                return Some(block);
+            }
+            match self.next_text(buffer.clone()).transpose() {
+                None if self.is_open() => {}
+                block => return block,
+            }
+        }
+        #[cfg(not(feature = "parquet"))]
+        self.next_text(buffer).transpose()
     }
 
     /// The next blocks of Parquet files, up to `most` of them, an error last; none behind the last file and before a text

@@ -8,21 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mt_features::fields::Interner;
-use mt_features::{JoinCoverage, Layout as Form, Normalizer, Numeric, Schema, Table};
+use mt_features::{JoinCoverage, Normalizer, Schema, Table};
 #[cfg(feature = "parquet")]
 use rayon::prelude::*;
 
+use super::block::{locate, parse_block};
 use super::blocks;
-use super::kept::{self, Kept, KeptColumns, KeptForm};
-use super::layout::Layout;
+use super::kept::{Kept, KeptColumns, KeptForm};
+use super::large::Large;
 use super::merge::Known;
-#[cfg(feature = "parquet")]
-use super::parquet;
-use super::parse;
-use super::row::{Fault, FaultKind, Parsed};
+use super::row::{FaultKind, Parsed};
 use super::stream::{Block, Content, Stream};
 use crate::config::{BadRecords, DataConfig};
-use crate::error::{Error, Found, Place, Result};
+use crate::error::{Error, Result};
 use crate::mentioned::Mentioned;
 use crate::progress::Progress;
 
@@ -71,6 +69,8 @@ pub struct TableReader {
     rows: u64,
     bytes_total: u64,
     skipped: Skipped,
+    /// Whether the first rows still have to say what is taken off large numbers.
+    undecided: bool,
     ended: bool,
 }
 
@@ -80,6 +80,8 @@ pub(crate) struct Finished {
     pub interned: Vec<Interner>,
     pub parts: Vec<u8>,
     pub joins: Vec<JoinCoverage>,
+    /// What has been taken off each feature's numbers.
+    pub bases: Vec<f64>,
 }
 
 impl TableReader {
@@ -97,8 +99,22 @@ impl TableReader {
             rows: 0,
             bytes_total,
             skipped: Skipped::default(),
+            undecided: false,
             ended: false,
         }
+    }
+
+    /// The same, with numbers less a base where the first rows show that single precision would not tell them apart: see
+    /// [`bases`](Self::bases). To be called before anything is read.
+    pub(crate) fn less_bases(self) -> Self {
+        TableReader { undecided: true, ..self }
+    }
+
+    /// What has been taken off each feature's numbers.
+    pub(crate) fn bases(&self) -> Vec<f64> {
+        let stream = lock(&self.stream);
+        let bases = stream.bases();
+        stream.schema().numeric.iter().map(|name| bases.get(name).copied().unwrap_or_default()).collect()
     }
 
     /// The same, with numbers normalised.
@@ -174,6 +190,9 @@ impl TableReader {
         if self.ended {
             return None;
         }
+        if std::mem::take(&mut self.undecided) {
+            self.decide();
+        }
         // Where one kind of file follows another, there may be nothing at first.
         while self.parsed.is_empty() && lock(&self.stream).is_open() {
             self.parse_more();
@@ -188,17 +207,52 @@ impl TableReader {
 
     /// What is left when reading is over.
     pub(crate) fn finish(self) -> Finished {
-        let joins = self.joins();
+        let (joins, bases) = (self.joins(), self.bases());
         let Known { interned, parts, .. } = self.known;
-        Finished { skipped: self.skipped, interned, parts, joins }
+        Finished { skipped: self.skipped, interned, parts, joins, bases }
+    }
+
+    /// Bad records that a block may have before the rest of it is of no use.
+    fn allowance(&self) -> u64 {
+        match self.bad {
+            BadRecords::Fail => 0,
+            BadRecords::Skip(limit) => limit,
+        }
+    }
+
+    /// Reads and parses the first blocks, and once more where the first rows have large numbers. Which rows these are does not
+    /// depend on the size of a block.
+    fn decide(&mut self) {
+        let allowance = self.allowance();
+        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (mut parsed, mut large) = (Vec::new(), Large::of(stream.schema().numeric.len()));
+        while let Some(block) = stream.next_block(lock(&self.free).pop().unwrap_or_default()) {
+            let result = block.and_then(|block| parse_block(block, allowance, None));
+            let over = result.as_ref().is_ok_and(|(_, parsed, _)| large.look(&parsed.rows.numeric));
+            let failed = result.is_err();
+            parsed.push(result);
+            if over || failed {
+                break;
+            }
+        }
+        let known = stream.bases();
+        let named = stream.schema().numeric.iter().zip(large.bases());
+        let found = named.filter_map(|(name, base)| Some((name.clone(), base?)));
+        let found: Vec<(String, f64)> = found.filter(|(name, _)| !known.contains_key(name)).collect();
+        if !found.is_empty() {
+            stream.take_off(found);
+            let again = |(block, ..): (Block, Parsed, Kept)| {
+                let layout = stream.layout_again(&block.layout)?;
+                parse_block(Block { layout, ..block }, allowance, None)
+            };
+            parsed = parsed.into_iter().map(|result| result.and_then(again)).collect();
+        }
+        self.parsed.extend(parsed);
     }
 
     /// Reads and parses the next blocks, some for each thread.
     fn parse_more(&mut self) {
-        let allowance = match self.bad {
-            BadRecords::Fail => 0,
-            BadRecords::Skip(limit) => limit,
-        };
+        let allowance = self.allowance();
         let most = BLOCKS_A_THREAD * rayon::current_num_threads();
         let normalizer = self.normalizer.as_ref();
         let parse = |block| parse_block(block, allowance, normalizer);
@@ -301,70 +355,6 @@ fn parse_text<T: Send>(
     let mut parsed = parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
     parsed.sort_by_key(|&(number, _)| number);
     parsed.into_iter().map(|(_, result)| result)
-}
-
-fn parse_block(
-    mut block: Block,
-    allowance: u64,
-    normalizer: Option<&Normalizer>,
-) -> Result<(Block, Parsed, Kept)> {
-    let mut parsed = match &block.content {
-        Content::Text { buffer, lines } => parse::parse(&buffer[lines.clone()], &block.layout, allowance),
-        #[cfg(feature = "parquet")]
-        Content::Columns(stripe) => parquet::parse(stripe, &block.layout),
-    };
-    match normalizer {
-        Some(normalizer) => {
-            let mut table = Table::from_batch(parsed.rows);
-            normalizer.apply(&mut table)?;
-            parsed.rows = table.into_batch();
-        }
-        None => {
-            // A block of dense data takes half the memory in the dense form, while it waits to be joined.
-            let numeric = &parsed.rows.numeric;
-            let cells = numeric.rows() as u64 * numeric.width() as u64;
-            let form = Form::choose(numeric.non_zeros(), cells);
-            let empty = Numeric::Dense(Default::default());
-            parsed.rows.numeric = std::mem::replace(&mut parsed.rows.numeric, empty).into_layout(form);
-        }
-    }
-    let kept = match &mut block.content {
-        Content::Text { buffer, lines } => {
-            // Of a block with a bad record nothing is kept: where columns are, that ends the reading.
-            let columns = if parsed.faults.is_empty() { &block.kept[..] } else { &[] };
-            kept::cells(&buffer[lines.clone()], block.layout.delimiter, columns)
-        }
-        #[cfg(feature = "parquet")]
-        Content::Columns(stripe) => std::mem::take(&mut stripe.kept),
-    };
-    Ok((block, parsed, kept))
-}
-
-fn locate(fault: Fault, block: &Block, line: u64, record: u64) -> Error {
-    let layout: &Layout = &block.layout;
-    let (path, record) = (layout.path.clone(), record + fault.record);
-    let place = match block.content {
-        Content::Text { .. } => {
-            Place::Text { path, line: line + fault.line, column: fault.offset as u64 + 1 }
-        }
-        #[cfg(feature = "parquet")]
-        Content::Columns(_) => Place::Row { path, row: record },
-    };
-    match fault.kind {
-        FaultKind::Width { found } => Error::Width { place, expected: layout.slots.len(), found, record },
-        FaultKind::Open { column, found } => {
-            let field = layout.names.get(column).cloned().unwrap_or_default().into();
-            let expected = "a closing quote; it is open up to the end of the file".into();
-            Error::Field { place, field, expected, found: Found(found), record }
-        }
-        FaultKind::Side { place, field, expected, found } => {
-            Error::Field { place, field: field.into(), expected, found: Found(found), record }
-        }
-        FaultKind::Cell { column, field, expected, found } => {
-            let field = field.or_else(|| layout.names.get(column).cloned()).unwrap_or_default();
-            Error::Field { place, field: field.into(), expected, found: Found(found), record }
-        }
-    }
 }
 
 /// A worker that panicked left nothing half done that matters: its panic goes up through rayon anyway.

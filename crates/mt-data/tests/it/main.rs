@@ -7,6 +7,7 @@ mod dataset;
 mod errors;
 mod fields;
 mod generated;
+mod hops;
 mod joins;
 mod keys;
 mod labels;
@@ -19,6 +20,8 @@ mod parquet_errors;
 #[cfg(feature = "parquet")]
 #[path = "../../src/testing.rs"]
 mod parquet_writer;
+#[cfg(feature = "parquet")]
+mod precise;
 mod property;
 mod raw;
 mod reading;

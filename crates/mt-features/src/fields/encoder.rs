@@ -5,9 +5,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::keys::{Growing, Numbering, key, seed};
 use super::vocabulary::Vocabulary;
-use super::{KNOWN, MISSING, UNKNOWN};
+use super::{KNOWN, UNKNOWN};
 use crate::error::{Error, Result};
 use crate::missing::Missing;
+use crate::number;
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -22,7 +23,7 @@ pub enum Encoder {
     /// Row `2 +` the value, which is a whole number below `n`.
     Identity(u32),
     /// Row `2 +` the number of these edges, ascending, that are not above the value.
-    Buckets(Vec<f32>),
+    Buckets(Vec<f64>),
     /// Rows belong to keys, as training gives them.
     Growing(Growing),
 }
@@ -139,7 +140,7 @@ impl Encoders {
                 Encoder::Identity(n) => [&b"identity"[..], &n.to_le_bytes()].into_iter().for_each(&mut text),
                 Encoder::Buckets(edges) => {
                     text(b"buckets");
-                    let edges: Vec<u8> = edges.iter().flat_map(|edge| edge.to_bits().to_le_bytes()).collect();
+                    let edges: Vec<u8> = edges.iter().flat_map(|&edge| edge_bytes(edge)).collect();
                     text(&edges);
                 }
                 Encoder::Growing(Growing { capacity, admit, ttl }) => {
@@ -158,7 +159,7 @@ impl Encoders {
 pub enum Coder {
     /// Numbers values in order of appearance, to be fitted later.
     Intern,
-    /// Keeps the bits of a number, to be cut into buckets later.
+    /// As [`Intern`](Self::Intern), of the bits of a number in double precision, to be cut into buckets later.
     Number,
     /// As [`Encoder::Vocabulary`].
     Vocabulary(Vocabulary),
@@ -172,7 +173,7 @@ pub enum Coder {
     /// As [`Encoder::Identity`].
     Identity(u32),
     /// As [`Encoder::Buckets`].
-    Buckets(Vec<f32>),
+    Buckets(Vec<f64>),
     /// Numbers keys.
     Key {
         /// The table's own.
@@ -195,7 +196,7 @@ impl Coder {
 
     /// Whether codes count in an interner, and go on doing so from block to block.
     pub fn numbers(&self) -> bool {
-        matches!(self, Coder::Intern | Coder::Key { fitted: false, .. })
+        matches!(self, Coder::Intern | Coder::Number | Coder::Key { fitted: false, .. })
     }
 
     /// Whether codes count in a list of keys that goes with them.
@@ -211,14 +212,6 @@ impl Coder {
             Encoder::Identity(n) => Coder::Identity(*n),
             Encoder::Buckets(edges) => Coder::Buckets(edges.clone()),
             Encoder::Growing(_) => Coder::key(&table.name, true),
-        }
-    }
-
-    /// The code of a missing value.
-    pub fn missing(&self) -> u32 {
-        match self {
-            Coder::Number => f32::NAN.to_bits(),
-            _ => MISSING,
         }
     }
 
@@ -241,21 +234,31 @@ impl Coder {
                 };
                 Ok(KNOWN + numbers.number(&key.to_le_bytes()))
             }
-            Coder::Number => number(value).map(f32::to_bits),
+            // Of -0 what 0 has.
+            Coder::Number => Ok(KNOWN + numbers.number(&(precise(value)? + 0.0).to_le_bytes())),
             Coder::Vocabulary(vocabulary) => Ok(vocabulary.row(value.text(buffer))),
             Coder::Hash { n, seed } => {
                 let hash = xxh3_64_with_seed(value.text(buffer), *seed);
                 Ok(KNOWN + (hash % u64::from(*n)) as u32)
             }
             Coder::Identity(n) => identity(value.text(buffer), *n).ok_or("a whole number from 0"),
-            Coder::Buckets(edges) => number(value).map(|x| bucket(edges, x)),
+            Coder::Buckets(edges) => precise(value).map(|x| bucket(edges, x)),
         }
     }
 }
 
+/// What stands for an edge of buckets in a fingerprint: in single precision where its text is the same, as edges once were.
+fn edge_bytes(edge: f64) -> Vec<u8> {
+    let single = edge as f32;
+    match number::widen(single) == edge {
+        true => single.to_bits().to_le_bytes().to_vec(),
+        false => edge.to_bits().to_le_bytes().to_vec(),
+    }
+}
+
 /// A number to be put into a bucket.
-fn number(value: Value<'_>) -> Result<f32, &'static str> {
-    value.number(&Missing::none()).ok().filter(|x| x.is_finite()).ok_or("a number")
+fn precise(value: Value<'_>) -> Result<f64, &'static str> {
+    value.precise(&Missing::none()).ok().filter(|x| x.is_finite()).ok_or("a number")
 }
 
 /// The row of a value below or above `n`, `None` for what is no whole number.
@@ -267,7 +270,7 @@ fn identity(value: &[u8], n: u32) -> Option<u32> {
     Some(number.filter(|&number| number < n).map_or(UNKNOWN, |number| KNOWN + number))
 }
 
-pub(super) fn bucket(edges: &[f32], x: f32) -> u32 {
+pub(super) fn bucket(edges: &[f64], x: f64) -> u32 {
     KNOWN + edges.partition_point(|&edge| edge <= x) as u32
 }
 

@@ -29,8 +29,6 @@ enum FieldRecoding {
     Same,
     /// The row of each code.
     Rows(std::sync::Arc<Vec<u32>>),
-    /// Edges of the buckets of numbers.
-    Buckets(Vec<f32>),
     /// The keys that codes count in.
     Keys(std::sync::Arc<Vec<u64>>),
 }
@@ -62,8 +60,9 @@ pub fn fit(
                     Some(Encoder::Buckets(edges)) if edges.len() < n as usize => Some(edges.clone()),
                     _ => None,
                 };
-                let edges = kept.unwrap_or_else(|| edges(codes().map(f32::from_bits), n));
-                (Encoder::Buckets(edges.clone()), FieldRecoding::Buckets(edges))
+                let edges = kept.unwrap_or_else(|| edges(runs(&values, codes()), n));
+                let rows = in_buckets(&edges, &values);
+                (Encoder::Buckets(edges), FieldRecoding::Rows(std::sync::Arc::new(rows)))
             }
             Encoding::Growing(growing) => {
                 (Encoder::Growing(growing), FieldRecoding::Keys(std::sync::Arc::new(values.keys())))
@@ -95,7 +94,9 @@ pub fn recoding(
                 let rows = values.iter().map(|value| known.row(value));
                 FieldRecoding::Rows(std::sync::Arc::new([UNKNOWN, MISSING].into_iter().chain(rows).collect()))
             }
-            (Encoding::Buckets(_), Some(Encoder::Buckets(edges))) => FieldRecoding::Buckets(edges.clone()),
+            (Encoding::Buckets(_), Some(Encoder::Buckets(edges))) => {
+                FieldRecoding::Rows(std::sync::Arc::new(in_buckets(edges, &values)))
+            }
             (Encoding::Growing(_), Some(Encoder::Growing(_))) => {
                 FieldRecoding::Keys(std::sync::Arc::new(values.keys()))
             }
@@ -119,10 +120,6 @@ impl Recoding {
                     ids.rows.iter_mut().for_each(|code| *code = rows[*code as usize])
                 }
                 FieldRecoding::Keys(keys) => ids.keys = Some(keys.clone()),
-                FieldRecoding::Buckets(edges) => ids.rows.iter_mut().for_each(|code| {
-                    let x = f32::from_bits(*code);
-                    *code = if x.is_nan() { MISSING } else { bucket(edges, x) };
-                }),
             }
         }
     }
@@ -145,22 +142,39 @@ fn vocabulary(values: &Interner, codes: impl Iterator<Item = u32>, min_count: u6
     (known.iter().map(|&code| text(code)).collect(), rows)
 }
 
+/// The numbers that have codes, ascending, and how often each is there.
+fn runs(values: &Interner, codes: impl Iterator<Item = u32>) -> Vec<(f64, usize)> {
+    let mut counts = vec![0usize; KNOWN as usize + values.len()];
+    codes.for_each(|code| counts[code as usize] += 1);
+    let counted = numbers(values).zip(counts.split_off(KNOWN as usize));
+    let mut runs: Vec<(f64, usize)> = counted.filter(|&(_, count)| count > 0).collect();
+    runs.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
+    runs
+}
+
+/// The numbers whose bits have been interned.
+fn numbers(values: &Interner) -> impl Iterator<Item = f64> {
+    values.iter().map(|bits| bits.try_into().map_or(f64::NAN, f64::from_le_bytes))
+}
+
+/// The row of each code of a number.
+fn in_buckets(edges: &[f64], values: &Interner) -> Vec<u32> {
+    [UNKNOWN, MISSING].into_iter().chain(numbers(values).map(|x| bucket(edges, x))).collect()
+}
+
 /// Where up to `n` buckets end: a value that fills a bucket alone has one of its own, the others share the rest so that
 /// each holds about equally many. Amounts are zero most of the time, and plain quantiles would leave one bucket for all
 /// of the rest.
-fn edges(values: impl Iterator<Item = f32>, n: u32) -> Vec<f32> {
-    let mut sorted: Vec<f32> = values.filter(|x| !x.is_nan()).collect();
-    sorted.sort_unstable_by(f32::total_cmp);
-    // -0 and 0 are one value.
-    let runs: Vec<(f32, usize)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+fn edges(runs: Vec<(f64, usize)>, n: u32) -> Vec<f64> {
     let n = n as usize;
     if runs.len() <= n {
         return runs.iter().skip(1).map(|&(value, _)| value).collect();
     }
-    let heavy = |count: usize| count * n >= sorted.len();
+    let all: usize = runs.iter().map(|(_, count)| count).sum();
+    let heavy = |count: usize| count * n >= all;
     let (alone, taken) =
         runs.iter().filter(|(_, count)| heavy(*count)).fold((0, 0), |(a, t), (_, c)| (a + 1, t + c));
-    let target = (sorted.len() - taken).div_ceil((n - alone).max(1));
+    let target = (all - taken).div_ceil((n - alone).max(1));
     let (mut edges, mut filled, mut after_heavy) = (Vec::new(), 0, false);
     for (i, &(value, count)) in runs.iter().enumerate() {
         let new = heavy(count) || after_heavy || filled >= target;
@@ -179,13 +193,29 @@ mod tests {
 
     #[test]
     fn buckets_hold_equally_many_values_where_values_differ() {
-        assert_eq!(edges((0..100).map(|i| i as f32), 4), [25.0, 50.0, 75.0]);
-        assert_eq!(edges([0.0; 10].into_iter(), 4), [0.0; 0]);
-        assert_eq!(edges([0.0, 0.0, 0.0, 1.0, f32::NAN].into_iter(), 4), [1.0]);
-        assert_eq!(edges(std::iter::empty(), 4), [0.0; 0]);
+        let edges = |values: &mut dyn Iterator<Item = f64>, n| {
+            let mut sorted: Vec<f64> = values.collect();
+            sorted.sort_unstable_by(f64::total_cmp);
+            edges(sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect(), n)
+        };
+        assert_eq!(edges(&mut (0..100).map(f64::from), 4), [25.0, 50.0, 75.0]);
+        assert_eq!(edges(&mut [0.0; 10].into_iter(), 4), [0.0; 0]);
+        assert_eq!(edges(&mut [0.0, 0.0, 0.0, 1.0].into_iter(), 4), [1.0]);
+        assert_eq!(edges(&mut std::iter::empty(), 4), [0.0; 0]);
         // Nine tenths are zero: the other hundred values have the other four buckets.
-        let amounts = (0..1000).map(|i| if i < 900 { 0.0 } else { i as f32 });
-        assert_eq!(edges(amounts, 5), [900.0, 925.0, 950.0, 975.0]);
+        let mut amounts = (0..1000).map(|i| if i < 900 { 0.0 } else { f64::from(i) });
+        assert_eq!(edges(&mut amounts, 5), [900.0, 925.0, 950.0, 975.0]);
+    }
+
+    #[test]
+    fn numbers_are_counted_by_their_codes() {
+        let mut values = Interner::default();
+        for x in [2.5f64, 1_772_892_001.0, 1_772_892_000.0] {
+            values.intern(&x.to_le_bytes());
+        }
+        let runs = runs(&values, [2, 3, 1, 3, 2, 2].into_iter());
+        assert_eq!(runs, [(2.5, 3), (1_772_892_001.0, 2)]);
+        assert_eq!(in_buckets(&[1_772_892_001.0], &values), [0, 1, 2, 3, 2]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From the value of a field to codes: the same for the cells of files and for what callers hand over.
 
-use super::{Coder, Ids, Numbering};
+use super::{Coder, Ids, MISSING, Numbering};
 use crate::missing::Missing;
 use crate::schema::{Keep, List};
 use crate::value::Value;
@@ -136,7 +136,7 @@ impl FieldCoder<'_> {
         buffer: &mut Vec<u8>,
     ) -> Result<u32, &'static str> {
         match value.is_missing(self.missing) {
-            true => Ok(self.coder.missing()),
+            true => Ok(MISSING),
             false => self.coder.code(value, numbers, buffer),
         }
     }

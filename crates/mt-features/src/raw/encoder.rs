@@ -99,7 +99,8 @@ impl RowEncoder {
                 fields_of[column as usize].push(i);
             }
         }
-        let zeros: Vec<f32> = normalizer.columns.iter().map(|scaling| scaling.apply(0.0)).collect();
+        let zero = |scaling: &Scaling| scaling.apply((0.0 - scaling.base) as f32);
+        let zeros: Vec<f32> = normalizer.columns.iter().map(zero).collect();
         Ok(Self {
             columns,
             by_name,
@@ -153,10 +154,21 @@ impl RowEncoder {
         !self.is_number(column) && !reads.is_empty() && reads.into_iter().all(|list| list)
     }
 
-    /// The number of a value, NaN where it is missing; an error says what it should have been.
+    /// The number of a value of a feature, less its base, NaN where it is missing; an error says what it should have been.
     #[inline]
-    pub(super) fn number(&self, value: Value<'_>) -> Result<f32, &'static str> {
-        value.trimmed().number(&self.missing)
+    pub(super) fn number(
+        &self,
+        feature: u32,
+        value: Value<'_>,
+        missing: &Missing,
+    ) -> Result<f32, &'static str> {
+        value.trimmed().number_less(self.scalings[feature as usize].base, missing)
+    }
+
+    /// Whether a number of a feature is what it is where a row does not have it.
+    #[inline]
+    pub(super) fn is_zero(&self, feature: u32, number: f32) -> bool {
+        number == 0.0 && self.scalings[feature as usize].base == 0.0
     }
 
     /// Appends the table rows of one value of a field; an error says what it should have been.

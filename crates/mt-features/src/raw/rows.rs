@@ -151,12 +151,12 @@ impl RawRows {
             encoder.sources.put(column, value, &mut sources);
             if (column as usize) < encoder.numbers {
                 numbers += 1;
-                let number = encoder.number(value);
+                let number = encoder.number(column, value, &encoder.missing);
                 let mut number = number.map_err(|expected| self.refuse(column, expected, value.shown()))?;
                 if number.is_nan() {
-                    number = self.missing(&encoder.columns()[column as usize])?;
+                    number = self.missing(column, &encoder.columns()[column as usize])?;
                 }
-                if number != 0.0 {
+                if !encoder.is_zero(column, number) {
                     self.entries.push((column, number));
                 }
                 continue;
@@ -178,8 +178,8 @@ impl RawRows {
         if absent == Absent::Missing && numbers < encoder.numbers {
             for column in 0..encoder.numbers as u32 {
                 if self.given[column as usize] != self.attempt {
-                    let number = self.missing(&encoder.columns()[column as usize])?;
-                    if number != 0.0 {
+                    let number = self.missing(column, &encoder.columns()[column as usize])?;
+                    if !encoder.is_zero(column, number) {
                         self.entries.push((column, number));
                     }
                 }
@@ -222,11 +222,12 @@ impl RawRows {
             encoded.map_err(|expected| refuse(self.rows, expected))?;
         }
         let Some(feature) = *number else { return Ok(()) };
-        let mut number = value.number(&missing).map_err(|expected| refuse(self.rows, expected))?;
+        let number = encoder.number(feature, value, &missing);
+        let mut number = number.map_err(|expected| refuse(self.rows, expected))?;
         if number.is_nan() {
-            number = self.missing(name)?;
+            number = self.missing(feature, name)?;
         }
-        if number != 0.0 {
+        if !encoder.is_zero(feature, number) {
             self.entries.push((feature, number));
         }
         Ok(())
@@ -264,15 +265,16 @@ impl RawRows {
         Ok(())
     }
 
-    /// What a missing number is, of the column called `name`.
-    fn missing(&self, name: &str) -> Result<f32> {
+    /// What a missing number is of a feature, which is called `name`.
+    fn missing(&self, feature: u32, name: &str) -> Result<f32> {
         let fail = || Error::Input {
             row: self.rows,
             column: name.into(),
             expected: "a number",
             found: "nothing (numeric_missing: fail)".to_owned(),
         };
-        self.encoder.numeric_missing.ok_or_else(fail)
+        let number = self.encoder.numeric_missing.ok_or_else(fail)?;
+        Ok((f64::from(number) - self.encoder.scalings[feature as usize].base) as f32)
     }
 
     #[cold]

@@ -40,7 +40,7 @@ pub fn signature() -> Signature {
     ];
     let table = |name: &str, encoder| TableEncoder { name: name.into(), encoder };
     let users = Encoder::Vocabulary(["ann", "bob", "18446744073709551615"].iter().collect());
-    let scaling = |shift, scale| Scaling { log1p: false, shift, scale, fill: Some(0.25) };
+    let scaling = |shift, scale| Scaling { log1p: false, base: 0.0, shift, scale, fill: Some(0.25) };
     Signature {
         format: Signature::FORMAT,
         model: ModelConfig { experts: Some(2), expert: Some(vec![4]), ..ModelConfig::new(ModelKind::Mmoe) },

@@ -65,6 +65,8 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
 pub enum Inputs {
     /// Scaled numbers, some of them logarithms, with the mean for missing ones.
     Dense,
+    /// Scaled numbers, of which one column has unix seconds.
+    Large,
     /// Numbers as they are, mostly 0, also where missing.
     Sparse,
     /// Numbers of which none may be missing, and fields.
@@ -75,7 +77,7 @@ pub enum Inputs {
 
 /// A model of this network that has all kinds of tasks.
 pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
-    let scaling = |log1p, shift, scale, fill| Scaling { log1p, shift, scale, fill };
+    let scaling = |log1p, shift, scale, fill| Scaling { log1p, base: 0.0, shift, scale, fill };
     let identity = scaling(false, 0.0, 1.0, None);
     let (columns, layout, missing) = match inputs {
         Inputs::Dense => (
@@ -88,6 +90,10 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             Layout::Dense,
             NumericMissing::Mean,
         ),
+        Inputs::Large => {
+            let seconds = Scaling { base: 1_772_892_000.0, ..scaling(false, 0.5, 2.0, Some(0.25)) };
+            (vec![seconds, scaling(false, 0.0, 1.0, Some(0.125))], Layout::Dense, NumericMissing::Mean)
+        }
         Inputs::Sparse => (vec![identity; 60], Layout::Sparse, NumericMissing::Zero),
         Inputs::Mixed => (vec![scaling(true, 2.0, 0.5, None); 2], Layout::Dense, NumericMissing::Fail),
         Inputs::Fields => (vec![], Layout::Dense, NumericMissing::Fail),
@@ -99,7 +105,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         list: pooling.map(|pooling| List { separator: '|', pooling, keep: None }),
     };
     let fields = match inputs {
-        Inputs::Dense | Inputs::Sparse => vec![],
+        Inputs::Dense | Inputs::Large | Inputs::Sparse => vec![],
         Inputs::Mixed | Inputs::Fields => vec![
             field("user", "user", None),
             field("seen", "item", Some(Pooling::Mean)),

@@ -24,16 +24,22 @@ fn draw(row: usize, column: usize, n: u64) -> u64 {
 
 /// Rows with known, unknown and missing values, empty lists and lists of several lengths.
 pub fn case(predictor: &Predictor, tables: bool) -> Case {
-    let Signature { schema, missing, .. } = predictor.signature();
+    let signature = predictor.signature();
+    let Signature { schema, missing, .. } = signature;
     let (mut raw, mut numbers) = (predictor.rows(), Vec::new());
     for row in 0..ROWS {
+        let base = |column: usize| signature.normalizer.columns[column].base;
         let number = |column: usize| match draw(row, column, 10) {
             0 if missing.numeric != NumericMissing::Fail => None,
             0..5 if column > 3 => Some(0.0),
             1 => Some(3.0e-8),
             _ => Some((draw(row, column + 500, 8_000) as f32 - 2_000.0) / 2_000.0),
         };
-        let given: Vec<Option<f32>> = (0..schema.numeric.len()).map(number).collect();
+        let number = |column: usize| match base(column) {
+            0.0 => number(column).map(f64::from),
+            base => number(column).map(|x| f64::from(x) + base),
+        };
+        let given: Vec<Option<f64>> = (0..schema.numeric.len()).map(number).collect();
         let user = format!("u{}", draw(row, 900, 25));
         let list = |column, most, n| -> Vec<Value<'_>> {
             (0..draw(row, column, most) as usize).map(|i| Value::from(draw(row, column + i + 1, n))).collect()
@@ -51,7 +57,7 @@ pub fn case(predictor: &Predictor, tables: bool) -> Case {
             ]);
         }
         raw.push(values).expect("a good row");
-        numbers.extend(given.into_iter().map(|x| x.unwrap_or(f32::NAN)));
+        numbers.extend(given.into_iter().map(|x| x.unwrap_or(f64::NAN)));
     }
     let mut inputs = BTreeMap::new();
     if !schema.numeric.is_empty() {
@@ -81,7 +87,7 @@ fn expected(predictor: &Predictor, raw: &RawRows) -> BTreeMap<String, Json> {
     expected
 }
 
-fn tensor(shape: &[usize], values: &[f32]) -> Json {
+fn tensor(shape: &[usize], values: &[impl serde::Serialize]) -> Json {
     json!({ "shape": shape, "values": values })
 }
 

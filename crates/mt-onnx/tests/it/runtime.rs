@@ -25,7 +25,7 @@ for folder in sys.argv[1:]:
     inputs = {}
     for i in session.get_inputs():
         given = case["inputs"][i.name]
-        kind = np.int64 if "int64" in i.type else np.float32
+        kind = {"tensor(int64)": np.int64, "tensor(double)": np.float64}.get(i.type, np.float32)
         inputs[i.name] = np.array(given["values"], dtype=kind).reshape(given["shape"])
     assert set(inputs) == set(case["inputs"]), (folder, set(inputs))
     names = [o.name for o in session.get_outputs()]
@@ -67,7 +67,7 @@ fn every_network_input_and_task_predicts_in_onnx_runtime_what_it_does_here() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut folders = Vec::new();
     for (name, network) in networks() {
-        for inputs in [Inputs::Dense, Inputs::Sparse, Inputs::Mixed, Inputs::Fields] {
+        for inputs in [Inputs::Dense, Inputs::Large, Inputs::Sparse, Inputs::Mixed, Inputs::Fields] {
             for tables in [true, false] {
                 if tables || matches!(inputs, Inputs::Mixed | Inputs::Fields) {
                     let plain = signature(network.clone(), inputs);
