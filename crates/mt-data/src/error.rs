@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
-pub use crate::message::{BadLine, NoFeature, NoFile, Place};
+pub use crate::message::{BadLine, BadPartition, NoFeature, NoFile, Place};
 pub use mt_features::error::{Found, Nearest};
 
 /// The result of this crate's functions.
@@ -79,6 +79,9 @@ pub enum Error {
     /// What a folder or a pattern leads to is no file.
     #[error("{0}")]
     NoFile(NoFile),
+    /// Files are in folders `key=value` that make no columns of them.
+    #[error("{0}")]
+    Partition(BadPartition),
     /// A pattern is no valid glob.
     #[error("\"{pattern}\" is no valid file pattern")]
     Pattern {

@@ -37,7 +37,8 @@ pub(crate) fn generate(config: &SynthConfig, tasks: &[TaskConfig]) -> Result<(Ta
 /// The generator's label of each task, by its place in [`TASKS`].
 fn labels(names: &[String], tasks: &[TaskConfig]) -> Result<Vec<usize>> {
     let (path, own) = ("the synthetic data".as_ref(), names.len());
-    let columns = Columns { path, names, named: true, typed: false, own, shifted: false, fields: &[] };
+    let (partitions, fields) = (&[], &[]);
+    let columns = Columns { path, names, named: true, typed: false, own, partitions, shifted: false, fields };
     let rules = columns.labels(tasks, false)?;
     let plain = |(rule, task): (&Rule, &TaskConfig)| match (rule.plain(), &task.within) {
         (Some(column), None) if column < TASKS.len() => Ok(column),

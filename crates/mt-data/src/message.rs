@@ -112,6 +112,50 @@ impl fmt::Display for NoFile {
     }
 }
 
+/// Folders `key=value` that make no columns of the files in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadPartition {
+    /// Two files of one entry are in folders of other keys.
+    Unlike {
+        /// The first file of the entry.
+        first: PathBuf,
+        /// A later one.
+        second: PathBuf,
+        /// The keys of the first one's folders.
+        expected: Vec<String>,
+        /// Those of the later one's.
+        found: Vec<String>,
+    },
+    /// A key comes twice on the way to a file.
+    Twice {
+        /// The file or folder.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+}
+
+impl fmt::Display for BadPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folders = |keys: &[String]| match keys {
+            [] => "no folder key=value".to_owned(),
+            keys => keys.iter().map(|key| format!("{key}=…")).collect::<Vec<_>>().join("/"),
+        };
+        match self {
+            BadPartition::Unlike { first, second, expected, found } => {
+                let (path, other) = (second.display(), first.display());
+                let (expected, found) = (folders(expected), folders(found));
+                let what = "name apart what lies in other folders";
+                write!(f, "{path}: expected a file in {expected}, as {other} is, found {found}; {what}")
+            }
+            BadPartition::Twice { path, key } => {
+                write!(f, "{}: the folders say \"{key}\" twice", path.display())
+            }
+        }
+    }
+}
+
 /// A text, of a long one its beginning.
 pub(crate) fn short(text: &str) -> String {
     /// Characters shown.

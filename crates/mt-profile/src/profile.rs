@@ -58,8 +58,10 @@ pub struct Profile {
     pub rows: u64,
     /// Whether these are all.
     pub whole: bool,
-    /// The columns of the first file.
+    /// The columns of the first file, and behind them those of the folders `key=value` that it is in.
     pub columns: Vec<ColumnProfile>,
+    /// How many are of such folders.
+    pub partitions: usize,
 }
 
 impl Profile {
@@ -126,7 +128,7 @@ impl Profile {
         });
         let columns = columns.collect();
         let csv = csv.unwrap_or_else(|| CsvConfig::new(String::new()));
-        Ok(Profile { files, typed, csv, rows, whole, columns })
+        Ok(Profile { files, typed, csv, rows, whole, columns, partitions: first.partitions })
     }
 
     /// The column called `name`, asked for by `key`; in files without names also by its number, from 0.
@@ -148,6 +150,11 @@ impl Profile {
     /// Whether columns have names of their own.
     pub fn has_names(&self) -> bool {
         self.typed > 0 || self.csv.header
+    }
+
+    /// Whether a column has a name of its own: in files without names only those of folders have.
+    pub fn is_named(&self, column: usize) -> bool {
+        self.has_names() || column + self.partitions >= self.columns.len()
     }
 
     /// The columns of `among` from which alone a label can be read off, each with what was found, as [`leaks`](crate::leaks())
@@ -173,9 +180,13 @@ impl Profile {
 fn matching(names: &[String], start: &Start, path: &Path, csv: &CsvConfig) -> Result<Vec<usize>> {
     if !csv.header && !start.typed {
         let (expected, found) = (names.len(), start.names.len());
-        let fits = expected == found;
-        let width = || Error::FileWidth { path: path.to_owned(), expected, without_labels: None, found };
-        return fits.then(|| (0..found).collect()).ok_or_else(width);
+        if expected != found {
+            return Err(Error::FileWidth { path: path.to_owned(), expected, without_labels: None, found });
+        }
+        // Of folders with other keys, that which is missing is said below.
+        if *names == start.names {
+            return Ok((0..found).collect());
+        }
     }
     let find = |name: &String| {
         start.names.iter().position(|other| other == name).ok_or_else(|| {

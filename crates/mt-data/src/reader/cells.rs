@@ -1,4 +1,4 @@
-//! One column of some rows, cell by cell: texts of a block, or typed values.
+//! One column of some rows, cell by cell: texts of a block, typed values, or the one value of a folder.
 
 use mt_features::{Missing, Value, expression::Column};
 
@@ -21,6 +21,8 @@ pub(super) enum Cells<'a> {
     /// Typed values.
     #[cfg(feature = "parquet")]
     Typed(&'a Typed),
+    /// One value in all rows.
+    Same(Value<'a>),
     /// What is computed.
     Computed(&'a Column<'a>),
 }
@@ -61,6 +63,7 @@ impl<'a> Cells<'a> {
             }
             #[cfg(feature = "parquet")]
             Cells::Typed(typed) => typed.value(row),
+            Cells::Same(value) => value,
             Cells::Computed(column) => column.value(row),
         }
     }
@@ -78,6 +81,11 @@ impl<'a> Cells<'a> {
             && let Some(numbers) = typed.plain_numbers()
         {
             return numbers;
+        }
+        if let Cells::Same(value) = self
+            && let Ok(number) = value.number(missing)
+        {
+            return vec![number; rows];
         }
         let number = |row: usize| {
             let value = self.value(row);
@@ -115,7 +123,7 @@ const SLOTS: usize = 1024;
 impl<'a> Repeats<'a> {
     pub fn new(cells: Cells<'a>) -> Self {
         let seen = match cells {
-            Cells::Text { .. } | Cells::Computed(_) => Seen::Last(0),
+            Cells::Text { .. } | Cells::Same(_) | Cells::Computed(_) => Seen::Last(0),
             #[cfg(feature = "parquet")]
             Cells::Typed(Typed::Coded { values, .. }) => Seen::Codes(vec![0; values.len() + 1]),
             #[cfg(feature = "parquet")]
@@ -132,7 +140,8 @@ impl<'a> Repeats<'a> {
         let cells = self.cells;
         let slot = self.slot(row)?;
         let earlier = slot.checked_sub(1).map(|row| row as usize);
-        let same = earlier.filter(|&earlier| same(cells.value(earlier), cells.value(row)));
+        let all = matches!(cells, Cells::Same(_));
+        let same = earlier.filter(|&earlier| all || same(cells.value(earlier), cells.value(row)));
         if same.is_none() {
             *slot = row as u32 + 1;
         }

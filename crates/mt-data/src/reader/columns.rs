@@ -7,8 +7,9 @@ use mt_features::fields::{self, FieldConfig};
 use mt_features::{ColumnRef, TaskConfig};
 
 use crate::error::{Error, Nearest, Result};
+use crate::storage::Partition;
 
-/// The columns of a file and, behind them, those of the side tables joined to it.
+/// The columns of a file, those of the folders it is in and, behind them, those of the side tables joined to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Columns<'a> {
     pub path: &'a Path,
@@ -17,8 +18,10 @@ pub(crate) struct Columns<'a> {
     pub named: bool,
     /// Whether the file has typed columns, not lines of text.
     pub typed: bool,
-    /// How many are the file's own.
+    /// How many are the file's own and its folders'.
     pub own: usize,
+    /// The last of these: those of its folders, whose value is the same in each row.
+    pub partitions: &'a [Partition],
     /// Whether label columns were left out of a file without names: indices then mean the names they gave.
     pub shifted: bool,
     /// The fields as the configuration writes them: they say how lists are separated.
@@ -68,6 +71,11 @@ impl Rule {
 }
 
 impl Columns<'_> {
+    /// How many the file itself has.
+    pub fn width(&self) -> usize {
+        self.own - self.partitions.len()
+    }
+
     /// The column called `name` that a model was trained on.
     pub fn named(self, name: &str) -> Result<usize> {
         self.names.iter().position(|n| n == name).ok_or_else(|| {
@@ -82,13 +90,15 @@ impl Columns<'_> {
         match column {
             &ColumnRef::Index(index) if self.shifted => {
                 let name = format!("column {index}");
-                let out_of_range = Error::ColumnOutOfRange { key, index, width: self.own, path };
-                self.names[..self.own].iter().position(|n| *n == name).ok_or(out_of_range)
+                let out_of_range = Error::ColumnOutOfRange { key, index, width: self.width(), path };
+                self.names[..self.width()].iter().position(|n| *n == name).ok_or(out_of_range)
             }
-            &ColumnRef::Index(index) if index < self.own => Ok(index),
-            &ColumnRef::Index(index) => Err(Error::ColumnOutOfRange { key, index, width: self.own, path }),
+            &ColumnRef::Index(index) if index < self.width() => Ok(index),
+            &ColumnRef::Index(index) => {
+                Err(Error::ColumnOutOfRange { key, index, width: self.width(), path })
+            }
             ColumnRef::Name(name) => match self.position(name) {
-                Some(column) if self.named || column >= self.own => Ok(column),
+                Some(column) if self.named || column >= self.width() => Ok(column),
                 _ if !self.named => Err(Error::Unnamed { key, name: name.clone(), path }),
                 _ => {
                     let nearest = Nearest::of(name, self.names);

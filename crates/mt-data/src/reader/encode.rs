@@ -130,6 +130,11 @@ impl<'a> Chunk<'a> {
         }
     }
 
+    /// Whether a column has one value in all rows.
+    pub fn is_same(&self, origin: Origin) -> bool {
+        matches!(origin, Origin::Kept(k) if matches!(self.cells[k as usize], Cells::Same(_)))
+    }
+
     /// The value of a row that may be a list, whose values are put into `list`.
     pub fn at<'l>(&self, origin: Origin, row: usize, list: &'l mut Vec<Value<'a>>) -> Value<'l>
     where

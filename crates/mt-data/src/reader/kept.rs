@@ -12,6 +12,7 @@ use arrow_schema::FieldRef;
 use super::cell::{Cell, Content, record_end, unescape};
 use super::records::Records;
 use crate::error::{Error, Nearest, Result};
+use crate::storage::Partition;
 
 /// In what form columns are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub enum KeptForm {
     Text,
     /// As the file has them, of whatever type: for Parquet files.
     Stored,
+}
+
+/// Where a column that is kept comes from.
+#[derive(Debug, Clone)]
+pub(super) enum KeptColumn {
+    /// The column of this number in the file.
+    Cell(usize),
+    /// A folder that the file is in.
+    Folder(Partition),
 }
 
 /// What columns are kept of a file.
@@ -116,9 +126,13 @@ pub(super) fn find(wanted: &[String], names: &[String], path: &Path) -> Result<V
 
 /// The cells of `columns` in the records of `text`, all of which have as many cells as they should: what is between
 /// delimiters, without blanks and quotes around it.
-pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
+pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[KeptColumn]) -> Kept {
     let mut records = Records::empty(columns.len());
-    let Some(last) = columns.iter().copied().max() else { return Kept(KeptCells::Text(records)) };
+    let numbers = columns.iter().map(|column| match column {
+        KeptColumn::Cell(column) => *column,
+        KeptColumn::Folder(_) => 0,
+    });
+    let Some(last) = numbers.max() else { return Kept(KeptCells::Text(records)) };
     let mut starts = vec![0; last + 1];
     let mut at = 0;
     while at < text.len() {
@@ -128,7 +142,14 @@ pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[usize]) -> Kept {
             for column in 1..=last {
                 starts[column] = Content::at(text, starts[column - 1], delimiter).next + 1;
             }
-            for &column in columns {
+            for column in columns {
+                let column = match column {
+                    KeptColumn::Cell(column) => *column,
+                    KeptColumn::Folder(partition) => {
+                        records.push(|to| partition.value().write(to));
+                        continue;
+                    }
+                };
                 let Cell { start, end, .. } = Cell::at(text, starts[column], delimiter);
                 let quoted = start > 0 && text[start - 1] == b'"';
                 records.push(|to| match &text[start..end] {
@@ -149,7 +170,8 @@ mod tests {
     use super::*;
 
     fn rows(text: &str, columns: &[usize]) -> Vec<Vec<String>> {
-        let kept = cells(text.as_bytes(), b',', columns);
+        let columns: Vec<KeptColumn> = columns.iter().copied().map(KeptColumn::Cell).collect();
+        let kept = cells(text.as_bytes(), b',', &columns);
         let KeptCells::Text(records) = &kept.0 else { return Vec::new() };
         let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).unwrap();
         (0..records.len()).map(|row| kept.texts(row).map(text).collect()).collect()

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use mt_features::Schema;
 
-use super::columns::Columns;
+use super::columns::{Columns, Rule};
 use super::others::Others;
 use super::plan::{Plan, Prepared, Slot};
 use super::request::{Labels, Request};
 use super::resolve::resolve;
 use super::unlabelled::{self, Unlabelled};
 use crate::error::{Error, Result};
+use crate::storage::Partition;
 
 /// The columns of one file.
 #[derive(Debug)]
@@ -21,8 +22,10 @@ pub(super) struct Layout {
     /// Whether those are real names, not made from positions, and whether columns have types.
     pub named: bool,
     pub typed: bool,
-    /// What each column is for.
+    /// What each column of the file itself is for.
     pub slots: Vec<Slot>,
+    /// The columns behind them: those of its folders.
+    pub partitions: Vec<Partition>,
     /// For each column, the first from there on that is no feature, or the last column if there is none.
     pub stops: Vec<u32>,
     /// Whether features come in the schema's order.
@@ -37,6 +40,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// The folder that a column is of, if it is none of the file itself.
+    pub fn partition(&self, column: usize) -> Option<&Partition> {
+        self.partitions.get(column.checked_sub(self.slots.len())?)
+    }
+
     /// The layout of a file for a schema already known.
     pub fn new(
         columns: Columns<'_>,
@@ -63,9 +71,10 @@ impl Layout {
     /// The same of a file to train on, with all that the request takes off numbers by now. Which cells are kept does not change
     /// where columns have types.
     pub fn again(&self, request: &Request, schema: &Schema, prepared: &Prepared) -> Result<Self> {
-        let Layout { path, names, named, typed, slots, plan, .. } = self;
+        let Layout { path, names, named, typed, slots, partitions, plan, .. } = self;
         let (named, typed, fields) = (*named, *typed, &request.data.fields[..]);
-        let columns = Columns { path, names, named, typed, own: slots.len(), shifted: false, fields };
+        let own = slots.len() + partitions.len();
+        let columns = Columns { path, names, named, typed, own, partitions, shifted: false, fields };
         let mut again = Self::new(columns, request, schema, prepared)?;
         if let (Some(again), Some(plan)) = (&mut again.plan, plan) {
             again.units.clone_from(&plan.units);
@@ -84,13 +93,17 @@ impl Layout {
         let others = &if request.labels == Labels::Ignored { others.inputs() } else { others };
         let mut slots = vec![Slot::Skip; columns.own];
         let mut plan = None;
-        if columns.typed || request.needs_plan(schema, &others.labels) {
+        let of_folder = |column: &usize| (columns.width()..columns.own).contains(column);
+        let plain = others.labels.iter().filter_map(Rule::plain);
+        let folders = features.iter().copied().chain(plain).any(|column| of_folder(&column));
+        if columns.typed || folders || request.needs_plan(schema, &others.labels) {
             plan = Some(Plan::new(columns, request, schema, prepared, features, others, &mut slots));
         } else {
             (0u32..).zip(features).for_each(|(i, &column)| slots[column] = Slot::Feature(i));
             let labels = (0u32..).zip(&others.labels).filter_map(|(i, label)| Some((i, label.plain()?)));
             labels.for_each(|(i, column)| slots[column] = Slot::Label(i));
         }
+        slots.truncate(columns.width());
         let last = slots.len().saturating_sub(1) as u32;
         let mut stops = vec![last; slots.len()];
         for (column, slot) in slots.iter().enumerate().rev() {
@@ -115,6 +128,7 @@ impl Layout {
             delimiter: prepared.delimiter,
             numeric_missing: request.numeric_missing(),
             slots,
+            partitions: columns.partitions.to_vec(),
             plan,
         }
     }

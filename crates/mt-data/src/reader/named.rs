@@ -11,7 +11,7 @@ use super::side;
 use crate::config::DataConfig;
 use crate::error::Result;
 
-/// The schema that training files with the columns `own` give rise to; `named` says whether these are names of their own.
+/// The schema that training files with the columns `own`, the last of which are those of its folders, give rise to; `named` says whether these are names of their own.
 ///
 /// # Errors
 /// Whatever is wrong with the configuration.
@@ -24,9 +24,10 @@ pub fn schema(
 ) -> Result<Schema> {
     let request = Request::new(data, tasks, Labels::Required, true)?;
     let sides = side::open(data, request.csv.delimiter_byte()?)?;
-    let width = own.len();
+    let (width, partitions) = (own.len(), &data.storage.partitions(path)[..]);
     let names = side::names(own, path, &sides)?;
     let fields = &data.fields[..];
-    let columns = Columns { path, names: &names, named, typed: false, own: width, shifted: false, fields };
+    let columns =
+        Columns { path, names: &names, named, typed: false, own: width, partitions, shifted: false, fields };
     resolve::schema(columns, &request)
 }

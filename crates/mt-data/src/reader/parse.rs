@@ -56,10 +56,11 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         return Parsed { rows: rows.row.into_batch(), extra: None, lines, records, faults };
     };
     let Row { sparse, kept, .. } = rows.row;
-    let Encoded { rows, extra, bad } = encode(plan, &kept.cells(text), sparse, kept.starts.len());
+    let Encoded { rows, extra, bad } =
+        encode(plan, &kept.cells(text, &plan.kept, layout), sparse, kept.starts.len());
     for (row, bad) in bad {
         let (start, record) = kept.starts[row];
-        faults.push(locate(bad, plan, text, start as usize, record, layout.delimiter));
+        faults.push(locate(bad, plan, layout, text, start as usize, record));
     }
     faults.sort_by_key(|fault| fault.record);
     Parsed { rows, extra: Some(extra), lines, records, faults }
@@ -67,7 +68,7 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
 
 /// The place of a bad value of the record that starts at `start`.
 #[cold]
-fn locate(bad: BadValue, plan: &Plan, text: &[u8], start: usize, record: u64, delimiter: u8) -> Fault {
+fn locate(bad: BadValue, plan: &Plan, layout: &Layout, text: &[u8], start: usize, record: u64) -> Fault {
     let BadValue { at, field, expected, found } = bad;
     let (column, at) = match at {
         At::Side { place, name } => {
@@ -78,10 +79,11 @@ fn locate(bad: BadValue, plan: &Plan, text: &[u8], start: usize, record: u64, de
         At::Kept(k) => {
             let column = plan.kept[k as usize];
             let mut cell = start;
-            for _ in 0..column {
-                cell = Content::at(text, cell, delimiter).next + 1;
+            // The value of a folder is nowhere in the file.
+            for _ in 0..if layout.partition(column).is_none() { column } else { 0 } {
+                cell = Content::at(text, cell, layout.delimiter).next + 1;
             }
-            (column, Content::at(text, cell, delimiter).start)
+            (column, Content::at(text, cell, layout.delimiter).start)
         }
     };
     let (line, offset) = position(text, at);

@@ -182,7 +182,7 @@ impl Plan {
         })
     }
 
-    /// Says in `slots` what the file's own columns are for.
+    /// Says in `slots` what the columns of the file and of its folders are for.
     pub fn new(
         columns: Columns<'_>,
         request: &Request,
@@ -251,7 +251,7 @@ impl Plan {
         let missing = Missing::new(&request.csv.missing);
         let taken = others.kept();
         let text = !columns.typed && missing.is_empty();
-        let number = |column: usize| text && column < columns.own && !taken.contains(&column);
+        let number = |column: usize| text && column < columns.width() && !taken.contains(&column);
         let base =
             |feature: u32| request.bases.get(&schema.numeric[feature as usize]).copied().unwrap_or_default();
         let (numbers, cells): (Vec<_>, Vec<_>) =

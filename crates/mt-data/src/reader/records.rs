@@ -16,6 +16,7 @@ use super::text_start::TextStart;
 use crate::config::separator_of;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
+use crate::storage::{Partition, append};
 
 /// Some columns of the records of files, as they are written there.
 #[derive(Debug)]
@@ -101,9 +102,9 @@ impl Records {
         if blank > 0 {
             return Ok(at + blank);
         }
-        let mut cells = Vec::with_capacity(plan.own);
+        let mut cells = Vec::with_capacity(plan.width);
         let whereabouts = Whereabouts { path: plan.path, line, record: self.len() as u64 + 1 };
-        let next = record::split(text, at, delimiter, plan.own, &mut cells, whereabouts)?;
+        let next = record::split(text, at, delimiter, plan.width, &mut cells, whereabouts)?;
         let own = |column: usize, to: &mut Vec<u8>| {
             let Content { start, end, escaped, .. } = cells[column];
             if escaped { unescape(&text[start..end], to) } else { to.extend_from_slice(&text[start..end]) }
@@ -154,8 +155,12 @@ impl Records {
         Err(Error::no_parquet(path))
     }
 
-    /// Adds a record whose own columns `own` writes.
-    fn join(&mut self, plan: &Joined<'_>, own: impl Fn(usize, &mut Vec<u8>)) {
+    /// Adds a record; `cell` writes the columns of the file itself.
+    fn join(&mut self, plan: &Joined<'_>, cell: impl Fn(usize, &mut Vec<u8>)) {
+        let own = |column: usize, to: &mut Vec<u8>| match column.checked_sub(plan.width) {
+            None => cell(column, to),
+            Some(behind) => plan.partitions[behind].value().write(to),
+        };
         let mut key = Vec::new();
         let partner = |(column, side): (&usize, &Side)| {
             key.clear();
@@ -179,10 +184,12 @@ impl Records {
     }
 }
 
-/// Where the columns of a file's records come from; [`Origin::Kept`] counts the file's own columns.
+/// Where the columns of a file's records come from; [`Origin::Kept`] counts the file's own columns and those of its folders.
 struct Joined<'a> {
     path: &'a Path,
-    own: usize,
+    /// Columns of the file itself.
+    width: usize,
+    partitions: Vec<Partition>,
     sides: &'a [Side],
     keys: Vec<usize>,
     origins: Vec<Origin>,
@@ -196,6 +203,8 @@ impl<'a> Joined<'a> {
         sides: &'a [Side],
         data: &DataConfig,
     ) -> Result<Self> {
+        let (width, mut names, partitions) = (names.len(), names, data.storage.partitions(path));
+        append(&mut names, path, &partitions)?;
         let own = names.len();
         let names = side::names(names, path, sides)?;
         let find = |name: &String, among: &[String]| {
@@ -214,7 +223,8 @@ impl<'a> Joined<'a> {
         };
         Ok(Self {
             path,
-            own,
+            width,
+            partitions,
             sides,
             keys: data.join.iter().map(|join| find(&join.key, &names[..own])).collect::<Result<_>>()?,
             origins: columns.iter().map(origin).collect::<Result<_>>()?,

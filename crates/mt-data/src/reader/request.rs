@@ -94,7 +94,7 @@ impl Request {
             Err(_) if absent => None,
             other => other?,
         };
-        // A key is a column of the file itself.
+        // A key is a column of the file itself, or of a folder it is in.
         let own = Columns { names: &columns.names[..columns.own], ..columns };
         let key = |(i, join): (usize, &JoinConfig)| {
             own.find(&ColumnRef::Name(join.key.clone()), &format!("data.join[{i}].key"))

@@ -75,7 +75,11 @@ fn features(columns: Columns<'_>, request: &Request, others: &Others) -> Result<
         .collect::<Result<_>>()?;
     let taken = others.taken();
     let features: Vec<usize> = match &csv.features {
-        Features::All => (0..columns.names.len()).filter(|c| !taken.contains(c)).collect(),
+        // A folder sorts the rows, as an index would: its number says where they lie.
+        Features::All => {
+            let partitions = columns.width()..columns.own;
+            (0..columns.names.len()).filter(|c| !taken.contains(c) && !partitions.contains(c)).collect()
+        }
         Features::None => Vec::new(),
         Features::List(list) => {
             let key = request.data.files_key("features");

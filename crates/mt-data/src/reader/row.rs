@@ -88,10 +88,11 @@ pub(super) struct PlanCells {
 }
 
 impl PlanCells {
-    /// The cells by column.
-    pub fn cells<'t>(&'t self, text: &'t [u8]) -> Vec<Cells<'t>> {
-        let column = |spans: &'t Vec<Span>| Cells::Text { text, unescaped: &self.unescaped, spans };
-        self.spans.iter().map(column).collect()
+    /// The cells of `columns`, which are those that are kept.
+    pub fn cells<'t>(&'t self, text: &'t [u8], columns: &[usize], layout: &'t Layout) -> Vec<Cells<'t>> {
+        let own = |spans: &'t Vec<Span>| Cells::Text { text, unescaped: &self.unescaped, spans };
+        let same = |column: usize| layout.partition(column).map(|partition| Cells::Same(partition.value()));
+        self.spans.iter().zip(columns).map(|(spans, &column)| same(column).unwrap_or(own(spans))).collect()
     }
 }
 

@@ -12,11 +12,12 @@ use super::plan::{LabelPlan, Origin, RulePlan};
 pub(super) struct OfRule<'c, 'a> {
     chunk: &'c Chunk<'a>,
     rule: &'c RulePlan,
+    rows: usize,
 }
 
 impl<'a> Rows<'a> for OfRule<'_, 'a> {
     fn len(&self) -> usize {
-        self.chunk.rows
+        self.rows
     }
 
     #[inline]
@@ -52,12 +53,17 @@ enum BadLabel<'a> {
 impl<'a> Chunk<'a> {
     /// The columns of an expression.
     pub fn of_rule<'c>(&'c self, rule: &'c RulePlan) -> OfRule<'c, 'a> {
-        OfRule { chunk: self, rule }
+        OfRule { chunk: self, rule, rows: self.rows }
     }
 
     /// What an expression gives.
     fn numbers(&self, rule: &RulePlan) -> Numbers {
-        rule.expression.numbers(&self.of_rule(rule))
+        let columns = self.of_rule(rule);
+        match self.rows > 1 && rule.origins.iter().flatten().all(|&origin| self.is_same(origin)) {
+            // Whether a day is one for validation is asked once a chunk of its folder.
+            true => rule.expression.numbers(&OfRule { rows: 1, ..columns }).repeated(self.rows),
+            false => rule.expression.numbers(&columns),
+        }
     }
 
     /// The number of a row, where a cell that is none gives the row up.

@@ -22,7 +22,7 @@ use super::text_start::TextStart;
 use super::typed::unit;
 use crate::config::CsvConfig;
 use crate::error::Result;
-use crate::storage::Storage;
+use crate::storage::{Partition, Storage, append};
 
 /// What takes the cells of one column, in the order of the rows.
 pub trait Sink: Send {
@@ -41,6 +41,7 @@ impl Sink for Nowhere {
 pub struct Scan {
     path: PathBuf,
     start: Start,
+    partitions: Vec<Partition>,
     source: Source,
     /// Whether rows were left out of those that were read.
     cut: bool,
@@ -50,8 +51,10 @@ pub struct Scan {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Start {
-    /// Their names.
+    /// Their names, behind those of the file itself those of the folders `key=value` that it is in.
     pub names: Vec<String>,
+    /// How many are of such folders, which have names even where the columns of the file have none.
+    pub partitions: usize,
     /// Of a Parquet file, the columns that cannot be read and what they are.
     pub refused: Vec<(usize, String)>,
     /// Of a Parquet file, the columns that are times, and their unit.
@@ -84,9 +87,17 @@ impl Scan {
     /// Opens a file: what is text there, `csv` describes. `bytes` counts what is read.
     pub fn open(storage: &Storage, path: &Path, csv: &CsvConfig, bytes: Arc<AtomicU64>) -> Result<Self> {
         let path = path.to_owned();
-        if storage.is_typed(&path)? {
-            return Self::open_columns(storage, path, bytes);
-        }
+        let mut scan = match storage.is_typed(&path)? {
+            true => Self::open_columns(storage, path, bytes)?,
+            false => Self::open_text(storage, path, csv, bytes)?,
+        };
+        scan.partitions = storage.partitions(&scan.path);
+        scan.start.partitions = scan.partitions.len();
+        append(&mut scan.start.names, &scan.path, &scan.partitions)?;
+        Ok(scan)
+    }
+
+    fn open_text(storage: &Storage, path: PathBuf, csv: &CsvConfig, bytes: Arc<AtomicU64>) -> Result<Self> {
         let given = csv.names.as_deref().filter(|_| !csv.header);
         let given = given.map(|names| read_names(storage, names)).transpose()?;
         let start = TextStart::open(storage, &path, csv, true, BLOCK, bytes)?.named(given.as_ref());
@@ -94,7 +105,7 @@ impl Scan {
         let delimiter = csv.delimiter_byte()?;
         let text = Text { blocks, delimiter, buffer, length, at, line, record: 1 };
         let start = Start { names, ..Start::default() };
-        Ok(Scan { path, start, source: Source::Text(Box::new(text)), cut: false })
+        Ok(Scan { path, start, partitions: Vec::new(), source: Source::Text(Box::new(text)), cut: false })
     }
 
     #[cfg(feature = "parquet")]
@@ -105,8 +116,9 @@ impl Scan {
         // Any separator will do: lists come as lists.
         let (chosen, refused) = file.choose_all(|_| Some('|'));
         let refused = refused.iter().map(|(column, refused)| (*column, refused.found().to_owned())).collect();
-        let start = Start { names, refused, times, typed: true };
-        Ok(Scan { path, start, source: Source::Columns { file: Box::new(file), chosen }, cut: false })
+        let start = Start { names, refused, times, typed: true, partitions: 0 };
+        let source = Source::Columns { file: Box::new(file), chosen };
+        Ok(Scan { path, start, partitions: Vec::new(), source, cut: false })
     }
 
     #[cfg(not(feature = "parquet"))]
@@ -127,24 +139,29 @@ impl Scan {
     /// Hands the cells of the next rows, up to `most` of them, to the sinks, of which the one at `i` takes the column
     /// `columns[i]`; returns how many rows there were, 0 at the end of the file. After fewer than a block, nothing is to be read.
     pub fn next<S: Sink>(&mut self, columns: &[usize], sinks: &mut [S], most: usize) -> Result<usize> {
+        let width = self.start.names.len() - self.partitions.len();
+        let same = |column: usize| {
+            let partition = self.partitions.get(column.checked_sub(width)?)?;
+            Some(Cells::Same(partition.value()))
+        };
         match &mut self.source {
             Source::Text(text) => {
-                let Some((spans, unescaped, rows)) = text.next(&self.path, self.start.names.len(), most)?
-                else {
+                let Some((spans, unescaped, rows)) = text.next(&self.path, width, most)? else {
                     return Ok(0);
                 };
                 let cells = |column: usize| {
+                    let Some(spans) = spans.get(column) else { return same(column) };
                     let text = &text.buffer[..text.length];
-                    Some(Cells::Text { text, unescaped: &unescaped, spans: &spans[column] })
+                    Some(Cells::Text { text, unescaped: &unescaped, spans })
                 };
                 Ok(feed(rows, columns, sinks, cells))
             }
             #[cfg(feature = "parquet")]
             Source::Columns { file, chosen } => {
                 let Some(stripe) = file.next_stripe()? else { return Ok(0) };
-                let cells = |column: usize| {
-                    let at = chosen.binary_search(&column).ok()?;
-                    Some(Cells::Typed(&stripe.columns[at]))
+                let cells = |column: usize| match chosen.binary_search(&column) {
+                    Ok(at) => Some(Cells::Typed(&stripe.columns[at])),
+                    Err(_) => same(column),
                 };
                 self.cut |= stripe.rows > most;
                 Ok(feed(stripe.rows.min(most), columns, sinks, cells))

@@ -12,7 +12,7 @@ use mt_features::{ColumnRef, Schema};
 use super::blocks::Blocks;
 use super::columns::Columns;
 use super::header;
-use super::kept::{self, KeptColumns, KeptForm};
+use super::kept::{self, KeptColumn, KeptColumns, KeptForm};
 use super::layout::Layout;
 #[cfg(feature = "parquet")]
 use super::parquet;
@@ -30,14 +30,14 @@ use super::typed::unit;
 use crate::config::separator_of;
 use crate::error::{Error, Result};
 use crate::mentioned::Mentioned;
-use crate::storage::Storage;
+use crate::storage::{Storage, append};
 
 /// A block of rows, to be parsed.
 pub(super) struct Block {
     pub content: Content,
     pub layout: Arc<Layout>,
-    /// The columns of a text file that are kept.
-    pub kept: Arc<Vec<usize>>,
+    /// The columns that are kept of a text file.
+    pub kept: Arc<Vec<KeptColumn>>,
     /// At a file's first block, the number of its first data line.
     pub opens: Option<u64>,
 }
@@ -77,7 +77,7 @@ struct Keep {
 struct Open {
     source: Source,
     layout: Arc<Layout>,
-    kept: Arc<Vec<usize>>,
+    kept: Arc<Vec<KeptColumn>>,
     /// The first block, if it was read with the header.
     first: Option<Content>,
     /// Until there was a block, the number of its first line.
@@ -156,11 +156,16 @@ impl Stream {
     }
 
     /// Finds the kept columns of a file, which must be like those of the files before it.
-    fn choose_kept(&mut self, source: &mut Source, layout: &Layout) -> Result<Arc<Vec<usize>>> {
+    fn choose_kept(&mut self, source: &mut Source, layout: &Layout) -> Result<Arc<Vec<KeptColumn>>> {
         let Some(keep) = &mut self.keep else { return Ok(Arc::default()) };
-        let own = &layout.names[..layout.slots.len()];
-        let columns = kept::find(&keep.names, own, &layout.path)?;
-        let names: Vec<String> = columns.iter().map(|&column| own[column].clone()).collect();
+        let own = &layout.names[..layout.slots.len() + layout.partitions.len()];
+        let found = kept::find(&keep.names, own, &layout.path)?;
+        let names: Vec<String> = found.iter().map(|&column| own[column].clone()).collect();
+        let column = |&column: &usize| match layout.partition(column) {
+            Some(partition) => KeptColumn::Folder(partition.clone()),
+            None => KeptColumn::Cell(column),
+        };
+        let columns: Vec<KeptColumn> = found.iter().map(column).collect();
         let found = match source {
             Source::Text(_) => KeptColumns::texts(names),
             #[cfg(feature = "parquet")]
@@ -289,7 +294,9 @@ impl Stream {
     fn open_next(&mut self, decide: bool, coding: Coding<'_>) -> Result<Vec<Interner>> {
         self.open = None;
         let Some(path) = self.files.next() else { return Ok(Vec::new()) };
-        let Start { mut source, names, named, first, line } = self.start(&path)?;
+        let Start { mut source, mut names, named, first, line } = self.start(&path)?;
+        let partitions = &self.storage().partitions(&path)[..];
+        append(&mut names, &path, partitions)?;
         let own = names.len();
         let names = side::names(names, &path, &self.sides)?;
         let typed = match &source {
@@ -298,7 +305,8 @@ impl Stream {
             Source::Columns(_) => true,
         };
         let fields = &self.request.data.fields[..];
-        let columns = Columns { path: &path, names: &names, named, typed, own, shifted: false, fields };
+        let columns =
+            Columns { path: &path, names: &names, named, typed, own, partitions, shifted: false, fields };
         if decide {
             self.schema = schema(columns, &self.request)?;
             self.mentioned = mentioned(columns, &self.request, &self.schema)?;
@@ -322,7 +330,7 @@ impl Stream {
             let units: Vec<_> = file.types().map(unit).collect();
             if let Some(plan) = &mut layout.plan {
                 file.choose(plan, &layout.names)?;
-                plan.units = plan.kept.iter().map(|&column| units[column]).collect();
+                plan.units = plan.kept.iter().map(|&column| units.get(column).copied().flatten()).collect();
             }
         }
         #[cfg(feature = "parquet")]

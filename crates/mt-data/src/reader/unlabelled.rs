@@ -18,9 +18,10 @@ pub(super) struct Unlabelled {
 
 /// What the columns of a file without names are that has the training file's less the label columns, if its width fits that.
 pub(super) fn find(columns: Columns<'_>, request: &Request, schema: &Schema) -> Option<Unlabelled> {
-    let (own, sides) = columns.names.split_at(columns.own);
+    let (own, others) = columns.names.split_at(columns.width());
     let labels = || request.tasks.iter().map(|_| Rule::absent()).collect();
-    if matches!(request.csv.features, Features::List(_)) && !request.needs_plan(schema, &[]) {
+    let own_alone = !schema.numeric.iter().any(|name| others.contains(name));
+    if matches!(request.csv.features, Features::List(_)) && own_alone && !request.needs_plan(schema, &[]) {
         // How many more columns the training file had is not known: exactly the features, in their order.
         let features: Vec<usize> = (0..own.len()).collect();
         let others = Others { labels: labels(), ..Others::default() };
@@ -30,7 +31,7 @@ pub(super) fn find(columns: Columns<'_>, request: &Request, schema: &Schema) -> 
     let all = 0..own.len() + request.tasks.len();
     let is_label = |i: &usize| request.tasks.iter().any(|task| task.label == ColumnRef::Index(*i));
     let names = all.filter(|i| !is_label(i)).map(|i| format!("column {i}"));
-    let names: Vec<String> = names.chain(sides.iter().cloned()).collect();
+    let names: Vec<String> = names.chain(others.iter().cloned()).collect();
     if names.len() != columns.names.len() {
         return None;
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
+use super::partition::{check_folder, is_partition};
 #[cfg(feature = "parquet")]
 use super::store::ReadAt;
 use super::store::{Store, Version};
@@ -25,7 +26,10 @@ impl Store for Local {
             return Ok(vec![path.to_owned()]);
         }
         if path.is_dir() {
-            return folder(path);
+            let mut files = Vec::new();
+            folder(path, &mut files)?;
+            files.sort();
+            return Ok(files);
         }
         if !entry.contains(['*', '?', '[']) || path.exists() {
             return Ok(vec![path.to_owned()]);
@@ -35,12 +39,15 @@ impl Store for Local {
         let mut files = Vec::new();
         for file in found {
             let file = file.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
-            if !(is_hidden(&file) && file.is_dir()) {
-                files.push(readable(file)?);
+            match file.is_dir() {
+                true if is_partition(name(&file)) => folder(&file, &mut files)?,
+                true if is_hidden(&file) => {}
+                _ => files.push(readable(file)?),
             }
         }
-        // `glob` sorts within a folder, but not across them.
+        // `glob` sorts within a folder, but not across them; `**` matches a folder and what is in it.
         files.sort();
+        files.dedup();
         Ok(files)
     }
 
@@ -96,8 +103,12 @@ fn is_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+fn name(path: &Path) -> &[u8] {
+    path.file_name().unwrap_or_default().as_encoded_bytes()
+}
+
 fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')))
+    matches!(name(path).first(), Some(b'.' | b'_'))
 }
 
 /// The path, if rows can be read from it: nothing that was named is left out unsaid.
@@ -112,17 +123,19 @@ fn readable(path: PathBuf) -> Result<PathBuf> {
     }
 }
 
-fn folder(path: &Path) -> Result<Vec<PathBuf>> {
+/// Adds the files in a folder, and those in its partitions.
+fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut files = Vec::new();
+    check_folder(path)?;
     for entry in path.read_dir().map_err(read)? {
         let path = entry.map_err(read)?.path();
-        if !is_hidden(&path) {
+        if is_partition(name(&path)) && path.is_dir() {
+            folder(&path, files)?;
+        } else if !is_hidden(&path) {
             files.push(readable(path)?);
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 #[cfg(test)]

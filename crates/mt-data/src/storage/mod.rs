@@ -13,6 +13,7 @@ mod local;
 mod object;
 #[cfg(feature = "objects")]
 mod objects;
+mod partition;
 #[cfg(all(feature = "objects", feature = "parquet"))]
 mod parts;
 #[cfg(feature = "parquet")]
@@ -33,6 +34,7 @@ use crate::source::{Part, Source};
 use local::Local;
 #[cfg(feature = "objects")]
 use objects::Objects;
+pub(crate) use partition::{Partition, append};
 #[cfg(feature = "parquet")]
 use sources::Sources;
 #[cfg(feature = "parquet")]
@@ -121,11 +123,12 @@ impl Storage {
     /// The files that `paths` stands for, each entry's in sorted order.
     ///
     /// An entry is a file, `-` for standard input, a folder (every file in it whose name begins neither with `.` nor with `_`,
-    /// so that neither hidden files nor markers like `_SUCCESS` are read), or a pattern with `*`, `?` or `[`; so are URLs, but
-    /// for those of `http` and `https`, which are files.
+    /// so that neither hidden files nor markers like `_SUCCESS` are read, and those of folders in it that are called
+    /// `key=value`), or a pattern with `*`, `?` or `[`; so are URLs, but for those of `http` and `https`, which are files.
     ///
     /// # Errors
-    /// [`Error::NoMatch`] where an entry stands for no file, [`Error::Read`] where it cannot be looked at.
+    /// [`Error::NoMatch`] where an entry stands for no file, [`Error::Read`] where it cannot be looked at,
+    /// [`Error::Partition`] where its files are in folders `key=value` of other keys.
     pub fn expand(&self, paths: &Paths) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in &paths.0 {
@@ -133,6 +136,7 @@ impl Storage {
             if found.is_empty() {
                 return Err(Error::NoMatch { pattern: entry.clone() });
             }
+            partition::check(&found, |path| self.partitions(path))?;
             files.extend(found);
         }
         if files.is_empty() { Err(Error::NoMatch { pattern: "[]".to_owned() }) } else { Ok(files) }
@@ -163,6 +167,15 @@ impl Storage {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             Err(source) => Err(Error::Read { path: path.to_owned(), source }),
         }
+    }
+
+    /// The folders `key=value` that a file is in, outermost first; a part of a source is in none.
+    pub(crate) fn partitions(&self, path: &Path) -> Vec<Partition> {
+        #[cfg(feature = "parquet")]
+        if path.to_str().is_some_and(|url| self.sources.find(url).is_some()) {
+            return Vec::new();
+        }
+        partition::of(path)
     }
 
     /// What is known of a file; `None` for what can only be read once, such as a pipe.

@@ -13,6 +13,7 @@ use url::{Position, Url};
 use super::by_url::ByUrl;
 use super::download::Download;
 use super::object::{Place, error, runtime, wait};
+use super::partition::is_partition;
 use super::store::{Store, Version};
 #[cfg(feature = "parquet")]
 use super::{parts::Parts, store::ReadAt};
@@ -105,14 +106,22 @@ impl Objects {
     }
 
     /// The files among these that are wanted, in order.
-    fn files(&self, place: &Place, objects: Vec<ObjectMeta>, wanted: impl Fn(&Key) -> bool) -> Vec<PathBuf> {
-        let objects = objects.into_iter().filter(|meta| wanted(&meta.location));
-        let mut files: Vec<(PathBuf, ObjectMeta)> =
-            objects.map(|meta| (place.url(&meta.location), meta)).collect();
+    fn files(
+        &self,
+        place: &Place,
+        objects: Vec<ObjectMeta>,
+        wanted: impl Fn(&ObjectMeta) -> Result<bool>,
+    ) -> Result<Vec<PathBuf>> {
+        let mut files: Vec<(PathBuf, ObjectMeta)> = Vec::new();
+        for meta in objects {
+            if wanted(&meta)? {
+                files.push((place.url(&meta.location), meta));
+            }
+        }
         files.sort_by(|(one, _), (other, _)| one.cmp(other));
         let names = files.iter().map(|(path, _)| path.clone()).collect();
         self.found().listed.extend(files);
-        names
+        Ok(names)
     }
 
     /// The files that an entry stands for.
@@ -143,30 +152,48 @@ impl Objects {
         }
         let Place { store, key, .. } = place.clone();
         let found = wait(async move { store.list_with_delimiter(Some(&key)).await })?;
-        if let Some(inner) = found.common_prefixes.iter().find(|inner| !is_hidden(inner)) {
+        let name = |inner: &Key| inner.filename().unwrap_or_default().to_owned();
+        let folders = || found.common_prefixes.iter().map(|inner| (inner, Folder::of(&name(inner))));
+        if let Some((inner, _)) = folders().find(|(_, folder)| *folder == Folder::Other) {
             let path = place.url(inner);
             return Ok(Err(Error::NoFile(NoFile { path, found: "a folder" })));
         }
-        let files = self.files(&place, found.objects, |key| !is_hidden(key) && *key != place.key);
-        Ok(Ok(if files.is_empty() && !entry.ends_with('/') { vec![path] } else { files }))
+        let objects = match folders().any(|(_, folder)| folder == Folder::Partition) {
+            true => all(&place)?,
+            false => found.objects,
+        };
+        let within = behind(&place.key);
+        let files = self.files(&place, objects, |meta| is_read(&place, meta, within));
+        let or_file = |files: Vec<PathBuf>| match files.is_empty() && !entry.ends_with('/') {
+            true => vec![path],
+            false => files,
+        };
+        Ok(files.map(or_file))
     }
 
     /// The files that match an entry whose first special character is at `at`.
     fn pattern(&self, entry: &str, at: usize) -> io::Result<Result<Vec<PathBuf>>> {
         let folder = &entry[..entry[..at].rfind('/').map_or(at, |slash| slash + 1)];
         let place = self.place(folder)?;
-        let pattern = match glob::Pattern::new(&entry[folder.len()..]) {
+        let text = &entry[folder.len()..];
+        let only_folders = text.ends_with('/');
+        let pattern = match glob::Pattern::new(text.trim_end_matches('/')) {
             Ok(pattern) => pattern,
             Err(source) => return Ok(Err(Error::Pattern { pattern: entry.to_owned(), source })),
         };
-        let Place { store, key, .. } = place.clone();
-        let objects = wait(async move { store.list(Some(&key)).try_collect::<Vec<_>>().await })?;
         let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
-        let matches = |key: &Key| {
-            let rest = key.as_ref().strip_prefix(place.key.as_ref()).unwrap_or_default();
-            pattern.matches_with(rest.trim_start_matches('/'), options)
+        let matches = |path: &str| pattern.matches_with(path, options);
+        let within = behind(&place.key);
+        let wanted = |meta: &ObjectMeta| {
+            let path = meta.location.as_ref().get(within..).unwrap_or_default();
+            let is_partition = |path: &str| Folder::of(path.rsplit('/').next().unwrap_or_default());
+            let mut folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+            match folders.find(|path| matches(path) && is_partition(path) == Folder::Partition) {
+                Some(folder) => is_read(&place, meta, within + folder.len() + 1),
+                None => Ok(!only_folders && !is_mark(meta) && matches(path)),
+            }
         };
-        Ok(Ok(self.files(&place, objects, matches)))
+        Ok(self.files(&place, all(&place)?, wanted))
     }
 }
 
@@ -227,7 +254,57 @@ fn connect(url: &Url, scheme: &ObjectStoreScheme) -> io::Result<Arc<dyn ObjectSt
     Ok(store.into())
 }
 
-/// Whether a folder's reader leaves it out.
-fn is_hidden(key: &Key) -> bool {
-    key.filename().is_some_and(|name| name.starts_with(['.', '_']))
+/// What the name of a folder says of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Folder {
+    Partition,
+    Hidden,
+    Other,
+}
+
+impl Folder {
+    fn of(name: &str) -> Self {
+        match is_partition(name.as_bytes()) {
+            true => Folder::Partition,
+            false if name.starts_with(['.', '_']) => Folder::Hidden,
+            false => Folder::Other,
+        }
+    }
+}
+
+/// All objects behind a place.
+fn all(place: &Place) -> io::Result<Vec<ObjectMeta>> {
+    let Place { store, key, .. } = place.clone();
+    wait(async move { store.list(Some(&key)).try_collect::<Vec<_>>().await })
+}
+
+/// Where in a key the path within a folder begins.
+fn behind(folder: &Key) -> usize {
+    let length = folder.as_ref().len();
+    if length == 0 { 0 } else { length + 1 }
+}
+
+/// Whether the reader of a folder, whose objects' keys go on from the byte `within`, reads an object. One in a folder that is
+/// no partition is an error.
+fn is_read(place: &Place, meta: &ObjectMeta, within: usize) -> Result<bool> {
+    let key = meta.location.as_ref();
+    let mut start = within;
+    while let Some(length) = key.get(start..).and_then(|rest| rest.find('/')) {
+        match Folder::of(&key[start..start + length]) {
+            Folder::Partition => start += length + 1,
+            Folder::Hidden => return Ok(false),
+            Folder::Other => {
+                let path = place.url(&Key::parse(&key[..start + length]).unwrap_or_default());
+                return Err(Error::NoFile(NoFile { path, found: "a folder" }));
+            }
+        }
+    }
+    // Of the folder itself the name is empty.
+    let name = key.get(start..).unwrap_or_default();
+    Ok(!name.is_empty() && !is_mark(meta) && !name.starts_with(['.', '_']))
+}
+
+/// Whether an object is no file but says that there is a partition of its name.
+fn is_mark(meta: &ObjectMeta) -> bool {
+    meta.size == 0 && meta.location.filename().is_some_and(|name| is_partition(name.as_bytes()))
 }

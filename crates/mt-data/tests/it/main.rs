@@ -20,6 +20,7 @@ mod parquet_errors;
 #[cfg(feature = "parquet")]
 #[path = "../../src/testing.rs"]
 mod parquet_writer;
+mod partitions;
 #[cfg(feature = "parquet")]
 mod precise;
 mod property;

@@ -25,7 +25,7 @@ fn memory<'a>(files: impl IntoIterator<Item = (&'a str, Vec<u8>)>) -> Arc<InMemo
     let store = InMemory::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for (name, content) in files {
-        runtime.block_on(store.put(&Path::from(name), content.into())).unwrap();
+        runtime.block_on(store.put(&Path::parse(name).unwrap(), content.into())).unwrap();
     }
     Arc::new(store)
 }
@@ -313,4 +313,58 @@ fn a_store_may_use_the_workers_that_read() {
             assert!(read(threads, data(Counting::new(memory.clone()))) == expected, "{threads} threads");
         }
     }
+}
+
+#[test]
+fn partitions_of_any_store_give_the_rows_of_local_ones() {
+    let files = Files::new();
+    let contents = [
+        ("log/dt=2022-04-25/hour=07/a.csv", rows(0).into_bytes()),
+        ("log/dt=2022-04-25/hour=20/a.csv", rows(500).into_bytes()),
+        ("log/dt=2022-04-26 01%3A02/hour=07/b.csv", rows(1000).into_bytes()),
+    ];
+    for (name, content) in &contents {
+        let path = files.path(name);
+        std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    // What stores have where there are folders, and what writers leave.
+    let more = [
+        ("log/dt=2022-04-25", Vec::new()),
+        ("log/dt=2022-04-24_$folder$", Vec::new()),
+        ("log/dt=2022-04-25/_SUCCESS", Vec::new()),
+        ("log/_temporary/0/a.csv", b"no".to_vec()),
+        ("mixed/dt=1/a.csv", rows(0).into_bytes()),
+        ("mixed/dt=1/old/a.csv", rows(0).into_bytes()),
+        ("unlike/dt=1/a.csv", rows(0).into_bytes()),
+        ("unlike/b.csv", rows(0).into_bytes()),
+    ];
+    let memory = memory(contents.into_iter().chain(more));
+    let config = "
+csv: {train: TRAIN, header: false, features: [2, hour]}
+fields: [{column: 1}, {column: dt}]
+split: {valid: 'dt > \"2022-04-25\"'}
+";
+    let tasks = [mt_features::TaskConfig::new("click", mt_features::ColumnRef::Index(0))];
+    let local = load(&section(&files, &config.replace("TRAIN", "DIR/log")), &tasks).unwrap();
+    assert_eq!((local.train.len(), local.valid.as_ref().unwrap().len()), (1000, 500));
+    let texts: Vec<&str> = local.encoders.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(texts, ["column_1", "dt"]);
+    for train in ["DIR/log", "DIR/log/", "DIR/log/dt=2022-04-2*/", "DIR/log/dt=*", "DIR/log/dt*/*/?.csv"] {
+        let data = in_memory(&config.replace("TRAIN", train), memory.clone());
+        let other = load(&data, &tasks).unwrap_or_else(|error| panic!("{train}: {error}"));
+        assert_eq!((&other.train, &other.valid), (&local.train, &local.valid), "{train}");
+        assert_eq!((&other.schema, &other.encoders), (&local.schema, &local.encoders), "{train}");
+    }
+    let fails = |train: &str| {
+        load(&in_memory(&config.replace("TRAIN", train), memory.clone()), &tasks).unwrap_err().to_string()
+    };
+    for entry in ["DIR/mixed/", "DIR/mixed/dt=*/"] {
+        let error = fails(entry);
+        assert!(error.starts_with("memory://bucket/mixed/dt=1/old: a folder, where files"), "{error}");
+    }
+    let error = fails("DIR/unlike");
+    let expected = "memory://bucket/unlike/dt=1/a.csv: expected a file in no folder key=value, as \
+                    memory://bucket/unlike/b.csv is, found dt=…";
+    assert!(error.starts_with(expected), "{error}");
 }

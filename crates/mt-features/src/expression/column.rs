@@ -60,6 +60,15 @@ impl Numbers {
         Numbers { values, faults: Faults::default() }
     }
 
+    /// Those of `rows` rows like the first.
+    #[must_use]
+    pub fn repeated(mut self, rows: usize) -> Self {
+        let first = self.values.first().copied().unwrap_or(f64::NAN);
+        self.values = vec![first; rows];
+        self.faults.0 = self.faults.0.first().map_or(Vec::new(), |&fault| vec![fault; rows]);
+        self
+    }
+
     /// The number of a row, `None` where it is missing.
     #[inline]
     pub fn at(&self, row: usize) -> Result<Option<f64>, BadCell> {

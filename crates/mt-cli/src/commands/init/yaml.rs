@@ -19,7 +19,7 @@ const SMALL: u64 = 20_000;
 
 /// A column as a key takes it: by name, or in files without names by number.
 pub fn column(profile: &Profile, column: usize) -> String {
-    match profile.has_names() {
+    match profile.is_named(column) {
         true => scalar(&profile.columns[column].name),
         false => column.to_string(),
     }

@@ -13,10 +13,10 @@ use super::batches::Batches;
 use super::column::{Decoded, Wanted, guarded};
 use super::groups::{Groups, MOST_ROWS, Read};
 use super::input::Input;
+use super::kept::{self, Handed};
 use crate::error::{Error, Result};
-use crate::reader::kept::{Kept, KeptCells, KeptColumns, KeptForm};
+use crate::reader::kept::{Kept, KeptColumn, KeptColumns, KeptForm};
 use crate::reader::plan::Plan;
-use crate::reader::records::Records;
 use crate::reader::typed::Typed;
 use crate::storage::Storage;
 
@@ -30,8 +30,8 @@ pub(in crate::reader) struct File {
     /// First those that are needed, then those that are handed on.
     columns: Vec<Wanted>,
     needed: usize,
-    /// What stands between the values of a list that is handed on as a text.
-    separators: Vec<Option<u8>>,
+    /// Where those that are handed on come from.
+    handed: Vec<Handed>,
     /// Bytes of a stripe.
     block: usize,
     progress: Progress,
@@ -102,7 +102,7 @@ impl File {
             content,
             columns: Vec::new(),
             needed: 0,
-            separators: Vec::new(),
+            handed: Vec::new(),
             block,
             progress: Progress { bytes, size, rows: u64::try_from(rows).unwrap_or_default(), done: 0 },
         })
@@ -128,9 +128,10 @@ impl File {
         Ok(names)
     }
 
-    /// Says which columns are to be read: those that `plan` keeps. Those that cannot be are refused.
+    /// Says which columns are to be read: those of the file that `plan` keeps. Those that cannot be are refused.
     pub fn choose(&mut self, plan: &Plan, names: &[String]) -> Result<()> {
-        for (k, &column) in (0..).zip(&plan.kept) {
+        let width = self.fields().len();
+        for (k, &column) in (0..).zip(&plan.kept).filter(|&(_, &column)| column < width) {
             let refuse = |refused: Refused| refused.error(&self.path, &names[column]);
             self.check(column, plan.separator(k)).map_err(refuse)?;
             self.columns.insert(self.needed, Wanted { column, stored: false, open: None });
@@ -162,28 +163,37 @@ impl File {
     /// `separator` between the values of a list.
     pub fn keep(
         &mut self,
-        columns: &[usize],
+        columns: &[KeptColumn],
         names: Vec<String>,
         form: KeptForm,
         separator: impl Fn(usize) -> Option<char>,
     ) -> Result<KeptColumns> {
         let stored = form == KeptForm::Stored;
         self.columns.truncate(self.needed);
-        self.separators.clear();
-        for (&column, name) in columns.iter().zip(&names) {
-            let separator = separator(column);
-            if !stored {
-                self.check(column, separator).map_err(|refused| refused.error(&self.path, name))?;
-            }
-            self.separators.push(separator.map(|separator| separator as u8));
-            self.columns.push(Wanted { column, stored, open: None });
+        self.handed.clear();
+        for (column, name) in columns.iter().zip(&names) {
+            self.handed.push(match column {
+                KeptColumn::Folder(partition) if stored => Handed::Stored(partition.clone()),
+                KeptColumn::Folder(partition) => Handed::Text(partition.clone()),
+                &KeptColumn::Cell(column) => {
+                    let separator = separator(column);
+                    if !stored {
+                        self.check(column, separator).map_err(|refused| refused.error(&self.path, name))?;
+                    }
+                    self.columns.push(Wanted { column, stored, open: None });
+                    Handed::Read(separator.map(|separator| separator as u8))
+                }
+            });
         }
         if !stored {
             return Ok(KeptColumns::texts(names));
         }
         let fields = self.fields();
-        let types = columns.iter().map(|&column| fields[column].clone()).collect();
-        Ok(KeptColumns { names, types: Some(types) })
+        let types = columns.iter().map(|column| match column {
+            KeptColumn::Cell(column) => fields[*column].clone(),
+            KeptColumn::Folder(partition) => kept::field(partition),
+        });
+        Ok(KeptColumns { types: Some(types.collect()), names })
     }
 
     /// Whether a column can be read.
@@ -266,7 +276,7 @@ impl File {
         for (rows, columns) in stripes {
             self.progress.add(rows as u64);
             let mut columns: Vec<Decoded> = columns;
-            let kept = kept(columns.split_off(self.needed), &self.separators, rows);
+            let kept = kept::kept(columns.split_off(self.needed), &self.handed, rows);
             let columns = columns.into_iter().filter_map(|column| match column {
                 Decoded::Typed(typed) => Some(typed),
                 Decoded::Stored(_) => None,
@@ -285,29 +295,6 @@ fn decoded(batch: &RecordBatch, wanted: &[Wanted]) -> Result<Vec<Decoded>, (usiz
         false => Typed::new(array).map(Decoded::Typed).map_err(|found| (wanted.column, found)),
     };
     batch.columns().iter().zip(wanted).map(decode).collect()
-}
-
-/// Columns that are handed on.
-fn kept(columns: Vec<Decoded>, separators: &[Option<u8>], rows: usize) -> Kept {
-    let (mut stored, mut texts) = (Vec::new(), Vec::new());
-    for column in columns {
-        match column {
-            Decoded::Stored(array) => stored.push(array),
-            Decoded::Typed(typed) => texts.push(typed),
-        }
-    }
-    if texts.is_empty() {
-        return Kept(KeptCells::Stored(stored));
-    }
-    let mut records = Records::empty(texts.len());
-    for row in 0..rows {
-        for (column, &separator) in texts.iter().zip(separators) {
-            records.push(|text| {
-                super::write(column, row, separator, text);
-            });
-        }
-    }
-    Kept(KeptCells::Text(records))
 }
 
 impl Progress {

@@ -5,6 +5,7 @@ mod column;
 mod file;
 mod groups;
 mod input;
+mod kept;
 mod quiet;
 mod rows;
 

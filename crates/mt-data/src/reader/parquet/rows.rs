@@ -12,8 +12,11 @@ use crate::reader::row::{Fault, FaultKind, Parsed};
 pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {
     let records = stripe.rows as u64;
     let read = SparseRows { offsets: vec![0; stripe.rows + 1], ..SparseRows::empty(layout.features) };
-    let cells: Vec<Cells<'_>> = stripe.columns.iter().map(Cells::Typed).collect();
     let Some(plan) = &layout.plan else { unreachable!("a layout of typed columns has a plan") };
+    let mut own = stripe.columns.iter().map(Cells::Typed);
+    let same = |column: usize| layout.partition(column).map(|partition| Cells::Same(partition.value()));
+    let cells = plan.kept.iter().filter_map(|&column| same(column).or_else(|| own.next()));
+    let cells: Vec<Cells<'_>> = cells.collect();
     let Encoded { rows, extra, bad } = encode(plan, &cells, read, stripe.rows);
     let fault = |(row, bad): (usize, BadValue)| {
         let BadValue { at, field, expected, found } = bad;
