@@ -55,6 +55,15 @@ pub enum Error {
         /// What the decoder said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file or stream of Arrow's batches ends early, is damaged, or uses what is not supported.
+    #[cfg(feature = "parquet")]
+    #[error("{}: not a readable Arrow file", path.display())]
+    Arrow {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file that this build cannot read.
     #[error("{0}")]
     NoFeature(NoFeature),
@@ -312,9 +321,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// That this build reads and writes no Parquet files.
+    /// That this build reads and writes no Parquet and Arrow files.
     #[cfg(not(feature = "parquet"))]
     pub(crate) fn no_parquet(path: &std::path::Path) -> Self {
-        Error::NoFeature(NoFeature { path: path.to_owned(), what: "a Parquet file", feature: "parquet" })
+        Error::NoFeature(NoFeature {
+            path: path.to_owned(),
+            what: "a Parquet or Arrow file",
+            feature: "parquet",
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Data sets of multi-task ranking models: from files, objects and sources to tables of rows.
 //!
-//! A [`DataConfig`] says where rows come from: text or Parquet files, objects, a `Source` of one's own, the generator of
+//! A [`DataConfig`] says where rows come from: text, Parquet or Arrow files, objects, a `Source` of one's own, the generator of
 //! `mt-datasets`. [`TableReader`] reads them as [`Table`](mt_features::Table)s, and [`Dataset::load`] all of a data set, with what is
 //! fitted on its training rows: `mt-features` has what rows, encoders and normalisers are.
 //!

@@ -33,7 +33,7 @@ pub enum Place {
         /// Byte column within the line, from 1.
         column: u64,
     },
-    /// In a Parquet file; prints as `path: row 7`.
+    /// In a file of typed columns; prints as `path: row 7`.
     Row {
         /// The file.
         path: PathBuf,

@@ -155,7 +155,8 @@ impl Typed {
             }
             DataType::FixedSizeList(_, length) => {
                 let array = array.as_fixed_size_list();
-                let offsets: Vec<i32> = (0..=array.len() as i32).map(|row| row * length).collect();
+                let length = i64::from(*length);
+                let offsets: Vec<i64> = (0..=array.len() as i64).map(|row| row * length).collect();
                 list(&offsets, array.values(), array.nulls())?
             }
             DataType::Map(..) => return Err("a map".to_owned()),

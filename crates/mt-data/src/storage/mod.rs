@@ -8,6 +8,7 @@
 mod by_url;
 #[cfg(feature = "objects")]
 mod download;
+mod format;
 mod local;
 #[cfg(feature = "objects")]
 mod object;
@@ -31,6 +32,7 @@ use crate::error::NoFeature;
 use crate::error::{Error, NoFile, Result};
 #[cfg(feature = "parquet")]
 use crate::source::{Part, Source};
+pub(crate) use format::Format;
 use local::Local;
 #[cfg(feature = "objects")]
 use objects::Objects;
@@ -142,31 +144,29 @@ impl Storage {
         if files.is_empty() { Err(Error::NoMatch { pattern: "[]".to_owned() }) } else { Ok(files) }
     }
 
-    /// Whether a file has typed columns: whether it is to be read as Parquet, by its name or its first bytes, or has the rows of
-    /// a source.
+    /// Whether a file has typed columns: whether it is to be read as Parquet or as Arrow's, by its name or its first bytes, or
+    /// has the rows of a source.
     ///
     /// # Errors
     /// [`Error::Read`].
     pub fn is_typed(&self, path: &Path) -> Result<bool> {
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
-            return Ok(true);
-        }
         #[cfg(feature = "parquet")]
         if self.part(path).is_some() {
             return Ok(true);
         }
+        Ok(self.format(path)? != Format::Text)
+    }
+
+    /// How the rows of a file, which is none of a source, are written.
+    pub(crate) fn format(&self, path: &Path) -> Result<Format> {
+        if let Some(format) = format::of_name(path) {
+            return Ok(format);
+        }
         // What is looked at in a pipe is gone.
         if self.size(path)?.is_none() {
-            return Ok(false);
+            return Ok(Format::Text);
         }
-        /// The first bytes of every Parquet file.
-        const MAGIC: &[u8; 4] = b"PAR1";
-        let mut first = [0; MAGIC.len()];
-        match self.read(path)?.read_exact(&mut first) {
-            Ok(()) => Ok(first == *MAGIC),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(source) => Err(Error::Read { path: path.to_owned(), source }),
-        }
+        format::of_content(path, self.read(path)?)
     }
 
     /// The folders `key=value` that a file is in, outermost first; a part of a source is in none.

@@ -1,5 +1,7 @@
 //! The public interface of `mt-data`, tested from outside.
 
+#[cfg(feature = "parquet")]
+mod arrow;
 mod census;
 mod computed;
 mod computed_errors;

@@ -11,8 +11,8 @@ use mt_data::{CsvConfig, DataConfig, Labels, Part, Paths, RecordBatches, Source,
 
 use crate::support::{Files, join, label, load, section};
 
-const ROWS: usize = 9000;
-const CONFIG: &str = "
+pub const ROWS: usize = 9000;
+pub const CONFIG: &str = "
 csv: {train: TRAIN}
 fields: [{column: city}, {column: tags, separator: '|'}, {column: pair, separator: '|', last: 1}]
 numeric_missing: mean
@@ -38,7 +38,7 @@ fn x(row: usize) -> Option<f64> {
     (!row.is_multiple_of(7)).then_some(row as f64 / 8.0)
 }
 
-fn batch(rows: std::ops::Range<usize>) -> RecordBatch {
+pub fn batch(rows: std::ops::Range<usize>) -> RecordBatch {
     let click: Int64Array = rows.clone().map(|row| (row % 2) as i64).collect();
     let x: Float64Array = rows.clone().map(x).collect();
     let cities: DictionaryArray<Int8Type> = rows.clone().map(city).collect();
@@ -60,7 +60,7 @@ fn batch(rows: std::ops::Range<usize>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
 }
 
-fn text() -> String {
+pub fn text() -> String {
     let row = |row: usize| {
         let (x, city) = (x(row).map_or(String::new(), |x| x.to_string()), city(row).unwrap_or_default());
         format!("{},{x},{city},{},{}|{}\n", row % 2, tags(row).join("|"), row % 5, row % 3)

@@ -8,7 +8,7 @@ use mt_data::{FileFormat, Paths, Storage};
 use crate::args::Usage;
 
 /// Extensions that the name of a part does not have before its own.
-const EXTENSIONS: [&str; 4] = ["csv", "tsv", "txt", "parquet"];
+const EXTENSIONS: [&str; 8] = ["csv", "tsv", "txt", "parquet", "arrow", "arrows", "feather", "ipc"];
 
 /// Where predictions go.
 pub enum Target {

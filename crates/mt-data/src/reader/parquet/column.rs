@@ -1,6 +1,5 @@
 //! The columns of a file, each read through the row groups by a worker of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::IntoIter;
 
 use ::parquet::arrow::ProjectionMask;
@@ -12,7 +11,7 @@ use arrow_array::ArrayRef;
 use rayon::prelude::*;
 
 use super::input::Input;
-use super::quiet::quietly;
+use super::quiet::caught;
 use crate::reader::typed::Typed;
 
 /// Some rows of a row group.
@@ -114,6 +113,6 @@ impl Wanted {
 /// What `read` gives. The decoder asserts some of what a damaged file may have otherwise; that is an error like others,
 /// after which nothing is read any more.
 pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let damaged = |_| ParquetError::General("what the file says of itself cannot be".to_owned());
-    quietly(|| catch_unwind(AssertUnwindSafe(read))).map_err(damaged)?
+    let damaged = || ParquetError::General("what the file says of itself cannot be".to_owned());
+    caught(read).ok_or_else(damaged)?
 }

@@ -1,4 +1,4 @@
-//! An open Parquet file, or a part of a source, as a sequence of stripes.
+//! An open Parquet or Arrow file, or a part of a source, as a sequence of stripes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use ::parquet::basic::{ConvertedType, LogicalType};
 use ::parquet::errors::ParquetError;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Fields};
+use rayon::prelude::*;
 
 use super::batches::Batches;
 use super::column::{Decoded, Wanted, guarded};
@@ -83,7 +84,7 @@ struct Progress {
 impl File {
     /// Opens a file whose stripes take about `block` bytes; `bytes` counts how far reading is.
     pub fn open(storage: &Storage, path: &Path, block: usize, bytes: Arc<AtomicU64>) -> Result<Self> {
-        let (content, size, rows) = match Batches::open(storage, path)? {
+        let (content, size, rows) = match Batches::open(storage, path, &bytes)? {
             Some(batches) => {
                 let size = batches.bytes();
                 (Content::Rows(batches), size, 0)
@@ -216,9 +217,13 @@ impl File {
             DataType::Struct(_) => Err(readable("a struct".to_owned())),
             DataType::Map(..) => Err(readable("a map".to_owned())),
             DataType::Binary if self.is_bson(column) => Err(readable("BSON".to_owned())),
-            DataType::Null | DataType::Interval(_) | DataType::Duration(_) => {
-                Err(readable(field.data_type().to_string()))
-            }
+            DataType::Null
+            | DataType::Interval(_)
+            | DataType::Duration(_)
+            | DataType::ListView(_)
+            | DataType::LargeListView(_)
+            | DataType::RunEndEncoded(..)
+            | DataType::Union(..) => Err(readable(field.data_type().to_string())),
             _ => Ok(()),
         }
     }
@@ -253,23 +258,29 @@ impl File {
             },
             Content::Rows(batches) => {
                 let columns: Vec<usize> = self.columns.iter().map(|wanted| wanted.column).collect();
-                loop {
-                    if stripes.len() == most {
-                        break None;
-                    }
-                    match batches.next(&columns, MOST_ROWS) {
-                        Ok(None) => break None,
-                        Ok(Some(batch)) => match decoded(&batch, &self.columns) {
-                            Ok(columns) => stripes.push((batch.num_rows(), columns)),
-                            Err((column, found)) => {
-                                let refused = Refused { expected: "numbers or texts", found };
-                                let name = batches.schema.field(column).name();
-                                break Some(refused.error(&self.path, name));
-                            }
-                        },
-                        Err(source) => break Some(Error::Read { path: self.path.clone(), source }),
+                let (mut read, mut error) = (Vec::new(), None);
+                while read.len() < most && error.is_none() {
+                    match batches.next(&columns, MOST_ROWS, &self.path) {
+                        Ok(None) => break,
+                        Ok(Some(batch)) => read.push(batch),
+                        Err(failed) => error = Some(failed),
                     }
                 }
+                let stored: Vec<bool> = self.columns.iter().map(|wanted| wanted.stored).collect();
+                let decode = |batch: &RecordBatch| decoded(batch, &stored);
+                let decoded: Vec<_> = read.par_iter().with_max_len(1).map(decode).collect();
+                for (batch, columns_of) in read.iter().zip(decoded) {
+                    match columns_of {
+                        Ok(columns) => stripes.push((batch.num_rows(), columns)),
+                        Err((at, found)) => {
+                            let refused = Refused { expected: "numbers or texts", found };
+                            let name = batches.schema.field(columns[at]).name();
+                            error = Some(refused.error(&self.path, name));
+                            break;
+                        }
+                    }
+                }
+                error
             }
         };
         let mut done: Vec<Result<Stripe>> = Vec::with_capacity(stripes.len() + 1);
@@ -288,13 +299,13 @@ impl File {
     }
 }
 
-/// The columns of some rows of a source; an error names the one that has no values, and what it has.
-fn decoded(batch: &RecordBatch, wanted: &[Wanted]) -> Result<Vec<Decoded>, (usize, String)> {
-    let decode = |(array, wanted): (&ArrayRef, &Wanted)| match wanted.stored {
+/// The columns of a batch; an error says which one has no values, and what it has.
+fn decoded(batch: &RecordBatch, stored: &[bool]) -> Result<Vec<Decoded>, (usize, String)> {
+    let decode = |(at, (array, &stored)): (usize, (&ArrayRef, &bool))| match stored {
         true => Ok(Decoded::Stored(array.clone())),
-        false => Typed::new(array).map(Decoded::Typed).map_err(|found| (wanted.column, found)),
+        false => Typed::new(array).map(Decoded::Typed).map_err(|found| (at, found)),
     };
-    batch.columns().iter().zip(wanted).map(decode).collect()
+    batch.columns().iter().zip(stored).enumerate().map(decode).collect()
 }
 
 impl Progress {

@@ -1,11 +1,13 @@
-//! Parquet files, and rows of sources: the columns that are needed, some thousand rows at a time, as typed columns.
+//! Parquet and Arrow files, and rows of sources: the columns that are needed, some thousand rows at a time, as typed columns.
 
 mod batches;
 mod column;
 mod file;
 mod groups;
 mod input;
+mod ipc;
 mod kept;
+mod messages;
 mod quiet;
 mod rows;
 

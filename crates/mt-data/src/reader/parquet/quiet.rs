@@ -1,6 +1,7 @@
 //! Panics that are caught and become errors, without the trace that a program prints of others.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
@@ -10,7 +11,7 @@ thread_local! {
 /// What `call` gives; a panic in it prints nothing. Whoever calls this is to catch it.
 ///
 /// What prints is the process's panic hook, so the first call puts one before it that asks here and otherwise hands on.
-pub(super) fn quietly<T>(call: impl FnOnce() -> T) -> T {
+fn quietly<T>(call: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     // A thread that panics must not touch the hook.
     if !std::thread::panicking() {
@@ -24,6 +25,11 @@ pub(super) fn quietly<T>(call: impl FnOnce() -> T) -> T {
         });
     }
     with(true, call)
+}
+
+/// What `call` gives; `None` where it panics, after which what it used is not to be used any more.
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+    quietly(|| catch_unwind(AssertUnwindSafe(call))).ok()
 }
 
 /// What `call` gives, which is not ours: its panics are told.
