@@ -140,6 +140,8 @@ impl Objects {
         self.found().listed.remove(&path);
         if !entry.ends_with('/') {
             match place.head() {
+                // What says that there is a partition is not what is in it.
+                Ok(meta) if is_mark(&meta) => {}
                 Ok(meta) => {
                     self.found().listed.insert(path.clone(), meta);
                     return Ok(Ok(vec![path]));

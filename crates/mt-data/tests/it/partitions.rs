@@ -2,7 +2,7 @@
 
 use mt_data::scan::{Scan, Sink};
 use mt_data::{CsvConfig, DataConfig, Dataset, Kept, KeptForm, Labels, Paths, Records, Storage, TableReader};
-use mt_features::{Table, TaskConfig, Value};
+use mt_features::{NumericMissing, Table, TaskConfig, Value};
 
 use crate::support::{Files, join, label, load, section, values};
 
@@ -110,6 +110,28 @@ fn partitions_give_the_table_of_one_file_with_the_columns() {
 
 fn name(text: &str) -> mt_features::ColumnRef {
     crate::support::named(text)
+}
+
+#[test]
+fn rows_do_not_depend_on_blocks_and_threads() {
+    let files = table();
+    files.write("days.csv", DAYS);
+    let mut inputs = vec!["log"];
+    #[cfg(feature = "parquet")]
+    inputs.push("typed");
+    // NaN is not even itself.
+    let configured =
+        |input: &str| DataConfig { numeric_missing: NumericMissing::Zero, ..configured(&files, input) };
+    let whole = configured("whole.csv");
+    let expected = join(TableReader::open_data(&whole.row_files().unwrap().train, &whole, &tasks()).unwrap());
+    let expected = expected.unwrap();
+    for (input, threads, block) in inputs.iter().flat_map(|input| [(input, 1, 1), (input, 4, 200)]) {
+        let data = configured(input);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let paths = data.row_files().unwrap().train;
+        let read = || join(TableReader::open_blocks(&paths, &data, &tasks(), block).unwrap()).unwrap();
+        assert!(pool.install(read) == expected, "{input} {threads} {block}");
+    }
 }
 
 #[test]

@@ -356,6 +356,8 @@ split: {valid: 'dt > \"2022-04-25\"'}
         assert_eq!((&other.train, &other.valid), (&local.train, &local.valid), "{train}");
         assert_eq!((&other.schema, &other.encoders), (&local.schema, &local.encoders), "{train}");
     }
+    let day = in_memory(&config.replace("TRAIN", "DIR/log/dt=2022-04-25"), memory.clone());
+    assert_eq!(load(&day, &tasks).unwrap().train.len(), 1000);
     let fails = |train: &str| {
         load(&in_memory(&config.replace("TRAIN", train), memory.clone()), &tasks).unwrap_err().to_string()
     };

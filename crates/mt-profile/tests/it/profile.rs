@@ -170,3 +170,27 @@ fn typed_columns_are_what_texts_of_them_would_be() {
     assert_eq!((tags.missing, tags.distinct, tags.lists.unwrap().max), (1, 3, 2));
     assert_eq!(profile.columns[4].missing_texts, [("NaN", 1)]);
 }
+
+#[test]
+fn folders_are_columns_behind_those_of_the_files() {
+    let files = Files::new();
+    for (hour, from) in [("07", 0), ("20", 50)] {
+        std::fs::create_dir_all(files.path(&format!("log/hour={hour}"))).unwrap();
+        let rows: String = (from..from + 50).map(|i| format!("{},{}.5,u{}\n", i % 2, i, i % 9)).collect();
+        files.write(&format!("log/hour={hour}/part-0"), rows);
+    }
+    let profile = profile(&files, "log", &Sample::default());
+    assert_eq!((profile.rows, profile.partitions, profile.csv.header), (100, 1, false));
+    let hour = &profile.columns[3];
+    assert_eq!((hour.name.as_str(), hour.distinct, hour.missing), ("hour", 2, 0));
+    // Which have names where the others have numbers.
+    assert_eq!([2, 3].map(|column| profile.is_named(column)), [false, true]);
+    assert_eq!(profile.find("hour", "--label").unwrap(), 3);
+    // They are no numbers under `features: all`.
+    let text = format!("csv: {{train: {}, header: false}}", files.path("log"));
+    let data: mt_data::DataConfig = serde_yaml::from_str(&text).unwrap();
+    let tasks = [mt_features::TaskConfig::new("click", mt_features::ColumnRef::Index(0))];
+    let found = mt_profile::NoNumbers::find(&data, &tasks).unwrap().unwrap();
+    let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["column 2"]);
+}
