@@ -16,7 +16,7 @@ comments: delimiter, header, texts that say that a value is missing, numbers, id
 categories, lists, the kinds of the labels, what rows are set aside, what rows are grouped by, and
 what was left out and why. It is a beginning: read it.")]
 pub struct InitArgs {
-    /// Text or Parquet files to train on, folders or globs
+    /// Text, Parquet or Arrow files to train on, folders or globs
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
     /// Columns to predict, a task each; in a file without names their numbers, from 0
@@ -37,7 +37,7 @@ pub struct InitArgs {
 Of files all rows are read. Values of a column are counted one by one up to 65,536; where there are
 more, distinct is over that, and shares are those of the values that were met first.")]
 pub struct StatsArgs {
-    /// The configuration (.yaml) whose training rows are meant, or text or Parquet files, folders or globs
+    /// The configuration (.yaml) whose training rows are meant, or text, Parquet or Arrow files, folders or globs
     #[arg(required = true, value_name = "CONFIG|FILE")]
     pub what: Vec<PathBuf>,
     #[command(flatten)]

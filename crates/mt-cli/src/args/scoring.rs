@@ -26,7 +26,7 @@ pub struct PredictArgs {
     /// best, last, an epoch, or step-N within an epoch
     #[arg(long, default_value = "best", conflicts_with = "bundle")]
     pub checkpoint: String,
-    /// Files, folders or globs, text or Parquet, whatever the run was trained on
+    /// Files, folders or globs: text, Parquet or Arrow, whatever the run was trained on
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub input: Vec<String>,
     /// A file for all rows, or a folder for a part for each input file: one that is there, a name that ends in /, or, where

@@ -268,6 +268,29 @@ fn mistakes_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn predictions_of_a_partitioned_table_are_one() {
+    let folder = Folder::tiny();
+    let text = rows(400, 1);
+    let (header, body) = text.split_once('\n').expect("a header");
+    let lines: Vec<&str> = body.lines().collect();
+    for (day, lines) in lines.chunks(200).enumerate() {
+        let path = format!("log/dt=2026-03-0{}", day + 1);
+        std::fs::create_dir_all(folder.path(&path)).expect("a folder");
+        folder.write(&format!("{path}/part-0.csv"), format!("{header}\n{}\n", lines.join("\n")));
+    }
+    folder.mt(&["train", "tiny.yaml", "--run-dir", "run", "--set", "data.csv.train=log"]).done();
+    let fields = "data.fields=[{column: dt, encode: vocabulary}]";
+    let sets = ["--set", "data.csv.train=log", "--set", fields, "--set", "model.embedding={width: 2}"];
+    folder.mt(&[&["train", "tiny.yaml", "--run-dir", "days"][..], &sets].concat()).done();
+    for run in ["run", "days"] {
+        let scored = format!("{run}-scored");
+        folder.mt(&["predict", "--run", run, "--input", "log", "--output", &scored]).done();
+        let of = |day: u32| folder.read(&format!("{scored}/dt=2026-03-0{day}/part-0.csv")).lines().count();
+        assert_eq!([of(1), of(2)], [201, 201]);
+    }
+}
+
+#[test]
 fn a_file_without_rows_gives_one_without_rows() {
     let folder = Folder::trained();
     std::fs::create_dir(folder.path("in")).expect("a folder");

@@ -178,6 +178,11 @@ impl Storage {
         partition::of(path)
     }
 
+    /// The folders `key=value` that a file is in, right above it: `dt=2022-04-25/hour=07`; empty for a file in none.
+    pub fn partition_folders(&self, path: &Path) -> PathBuf {
+        partition::folders(path)
+    }
+
     /// What is known of a file; `None` for what can only be read once, such as a pipe.
     ///
     /// # Errors

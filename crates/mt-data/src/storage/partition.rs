@@ -86,6 +86,14 @@ pub(super) fn of(path: &Path) -> Vec<Partition> {
     path.parent().map(of_folder).unwrap_or_default()
 }
 
+/// The names of the folders of partitions that a file is in, outermost first, as its path has them.
+pub(super) fn folders(path: &Path) -> PathBuf {
+    let count = of(path).len();
+    let folders: Vec<&std::ffi::OsStr> =
+        path.ancestors().skip(1).map_while(Path::file_name).take(count).collect();
+    folders.into_iter().rev().collect()
+}
+
 /// Refuses a folder one of whose keys comes twice: that of a link to one above it has no end.
 pub(super) fn check_folder(folder: &Path) -> Result<()> {
     twice(folder, &of_folder(folder))

@@ -100,6 +100,8 @@ fn part(input: &Path, folder: &Path, format: Option<FileFormat>) -> Result<Part>
     let mut name = name.into_os_string();
     name.push(".");
     name.push(format.extension());
+    // A partition stays one.
+    let folder = folder.join(Storage::default().partition_folders(input));
     Ok(Part { inputs: vec![input.to_owned()], output: folder.join(name), format })
 }
 
