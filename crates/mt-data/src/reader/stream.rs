@@ -197,14 +197,12 @@ impl Stream {
     }
 
     /// Takes more off, from here on.
-    pub fn take_off(&mut self, bases: Vec<(String, f64)>) {
+    pub fn take_off(&mut self, bases: Vec<(String, f64)>) -> Result<()> {
         self.request.bases.extend(bases);
-        if let Some(open) = &mut self.open
-            && let Some(prepared) = &self.prepared
-            && let Ok(layout) = open.layout.again(&self.request, &self.schema, prepared)
-        {
-            open.layout = Arc::new(layout);
-        }
+        let Some(open) = &self.open else { return Ok(()) };
+        let layout = self.layout_again(&open.layout)?;
+        self.open.iter_mut().for_each(|open| open.layout = layout.clone());
+        Ok(())
     }
 
     /// The layout of a file, with all that is taken off.
@@ -254,20 +252,20 @@ impl Stream {
     }
 
     /// The next block, of whatever kind its file is; `None` behind the last one.
-    pub fn next_block(&mut self, buffer: Vec<u8>) -> Option<Result<Block>> {
+    pub fn next_block(&mut self) -> Option<Result<Block>> {
         #[cfg(feature = "parquet")]
         loop {
             // None before a text file, as text is none before a Parquet file.
             if let Some(block) = self.next_columns(1).pop() {
                 return Some(block);
             }
-            match self.next_text(buffer.clone()).transpose() {
+            match self.next_text(Vec::new()).transpose() {
                 None if self.is_open() => {}
                 block => return block,
             }
         }
         #[cfg(not(feature = "parquet"))]
-        self.next_text(buffer).transpose()
+        self.next_text(Vec::new()).transpose()
     }
 
     /// The next blocks of Parquet files, up to `most` of them, an error last; none behind the last file and before a text

@@ -25,7 +25,7 @@ use crate::mentioned::Mentioned;
 use crate::progress::Progress;
 
 /// Blocks a thread parses before the results are handed out: with many, a thread that is held up does not hold up
-/// the others; 16 MiB of text for two threads.
+/// the others; 16 MiB of text for all threads together.
 const BLOCKS_A_THREAD: usize = 8;
 /// The same of Parquet files, whose columns take several times the memory while they are decoded.
 #[cfg(feature = "parquet")]
@@ -133,9 +133,11 @@ impl TableReader {
         Progress { bytes_done, bytes_total: Some(self.bytes_total), rows: self.rows }
     }
 
-    /// Text of about this many bytes is read at once: with side tables less, as a row is then several times its text.
+    /// Text of about this many bytes is read at once: with side tables less, as a row is then several times its text; and of more
+    /// threads than two each has less, so that all together take no more memory.
     pub(crate) fn block(data: &DataConfig) -> usize {
-        if data.join.is_empty() { blocks::BLOCK } else { blocks::BLOCK / 4 }
+        let block = if data.join.is_empty() { blocks::BLOCK } else { blocks::BLOCK / 4 };
+        2 * block / rayon::current_num_threads().clamp(2, 32)
     }
 
     /// After the first block: how many times its size the files come to, by the blocks read so far.
@@ -226,7 +228,7 @@ impl TableReader {
         let allowance = self.allowance();
         let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (mut parsed, mut large) = (Vec::new(), Large::of(stream.schema().numeric.len()));
-        while let Some(block) = stream.next_block(lock(&self.free).pop().unwrap_or_default()) {
+        while let Some(block) = stream.next_block() {
             let result = block.and_then(|block| parse_block(block, allowance, None));
             let over = result.as_ref().is_ok_and(|(_, parsed, _)| large.look(&parsed.rows.numeric));
             let failed = result.is_err();
@@ -240,12 +242,15 @@ impl TableReader {
         let found = named.filter_map(|(name, base)| Some((name.clone(), base?)));
         let found: Vec<(String, f64)> = found.filter(|(name, _)| !known.contains_key(name)).collect();
         if !found.is_empty() {
-            stream.take_off(found);
+            let taken = stream.take_off(found);
             let again = |(block, ..): (Block, Parsed, Kept)| {
                 let layout = stream.layout_again(&block.layout)?;
                 parse_block(Block { layout, ..block }, allowance, None)
             };
-            parsed = parsed.into_iter().map(|result| result.and_then(again)).collect();
+            parsed = match taken {
+                Ok(()) => parsed.into_iter().map(|result| result.and_then(again)).collect(),
+                Err(error) => vec![Err(error)],
+            };
         }
         self.parsed.extend(parsed);
     }
