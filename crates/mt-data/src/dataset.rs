@@ -189,7 +189,7 @@ impl Dataset {
     /// are those of the schema, labels are of their tasks' kinds, and there are rows to train on.
     ///
     /// # Errors
-    /// [`Error::NoRows`], [`Error::Shape`], [`Error::Row`] for a label that cannot be, [`Error::NoEncoder`].
+    /// [`Error::NoRows`], and of [`mt_features::Error`] `Shape`, `Row` for a label that cannot be, `NoEncoder`.
     pub fn check(&self) -> Result<()> {
         let Dataset { schema, normalizer, encoders, train, valid, test, .. } = self;
         if train.is_empty() {

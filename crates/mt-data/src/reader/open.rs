@@ -32,7 +32,7 @@ impl TableReader {
     /// says what side tables, weights and groups there are.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`Error::NoEncoder`](crate::Error::NoEncoder) for encoders of another model.
+    /// As [`open`](Self::open), and [`NoEncoder`](mt_features::Error::NoEncoder) for encoders of another model.
     pub fn open_encoded(
         paths: &Paths,
         data: &DataConfig,
