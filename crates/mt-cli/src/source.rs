@@ -23,6 +23,7 @@ pub fn load(cfg: &Config, run: Option<&RunDir>, quiet: bool) -> Result<Dataset> 
     bar.finish();
     report_skipped(&data.skipped);
     report(data.coverage.warnings());
+    report(data.rounding());
     Ok(data)
 }
 

@@ -3,7 +3,8 @@
 use mt_datasets::synth;
 use mt_features::fields::{self, Encoders};
 use mt_features::{
-    Coverage, Fit, Identity, JoinCoverage, Normalizer, NumericMissing, Schema, Table, TaskConfig, split,
+    Coverage, Fit, Identity, JoinCoverage, Normalizer, NumericMissing, Rounded, Schema, Table, TaskConfig,
+    split,
 };
 
 use crate::config::{CsvConfig, DataConfig, Paths};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::generated;
 use crate::mentioned::Mentioned;
 use crate::progress::Progress;
-use crate::reader::{Finished, Skipped, TableReader, tables};
+use crate::reader::{Finished, LOOKED_AT as ROWS, Skipped, TableReader, tables};
 
 /// Rows to train, validate and test on, with all that is needed to read more of the same.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Dataset {
     pub test: Option<Table>,
     /// Inputs that expressions for labels, sample spaces or weights name too.
     pub mentioned: Vec<Mentioned>,
+    /// Numeric columns whose numbers had to be rounded before they could be scaled.
+    pub rounded: Vec<Rounded>,
     /// Bad records that were left out, in all files together.
     pub skipped: Skipped,
     /// How much of the rows their encoders know, and their side tables.
@@ -66,6 +69,18 @@ impl Covered {
 }
 
 impl Dataset {
+    /// What is said of [`rounded`](Self::rounded) columns, in words.
+    pub fn rounding(&self) -> impl Iterator<Item = String> {
+        self.rounded.iter().map(|Rounded { column, step, sd, .. }| {
+            let name = &self.schema.numeric[*column];
+            format!(
+                "numbers of column {name:?} are rounded to multiples of {step} before they are scaled, with a standard \
+                 deviation of {sd:.4}: they are large, and none of the first {ROWS} rows says so; compute them less a number \
+                 near them (data.numbers: - {{name: ..., value: {name} - ...}})"
+            )
+        })
+    }
+
     /// Reads, splits and normalises the data.
     ///
     /// The same configuration and files give the same tables, whatever the number of threads.
@@ -142,11 +157,11 @@ impl Dataset {
         let identity = identity.with_bases(&bases);
         let fill = data.numeric_missing == NumericMissing::Mean;
         let known = |column: usize| fit.kept()?.scaling(&schema.numeric[column]);
-        let normalizer = match fit {
-            Fit::As(fitted) => fitted.normalizer.clone(),
+        let (normalizer, rounded) = match fit {
+            Fit::As(fitted) => (fitted.normalizer.clone(), Vec::new()),
             _ => {
-                let kind = data.normalize;
-                Normalizer::fit_keeping(&train, kind, fill, known).with_bases(bases.iter().copied())
+                let (fitted, rounded) = Normalizer::fit_keeping(&train, data.normalize, fill, known);
+                (fitted.with_bases(bases.iter().copied()), rounded)
             }
         };
         for table in [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten() {
@@ -162,6 +177,7 @@ impl Dataset {
             valid,
             test,
             mentioned,
+            rounded,
             skipped,
             coverage,
             bayes_auc,

@@ -1,4 +1,4 @@
-//! For tests, behind the feature `testing`: writes small Parquet files, and turns text files into Parquet files.
+//! For tests, behind the feature `testing`: folders of files, small Parquet files, and text files turned into Parquet files.
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
 use std::path::Path;
@@ -210,4 +210,42 @@ pub fn convert(text: impl std::io::Read, path: impl AsRef<Path>, form: Form) {
     let columns: Vec<(&str, Column)> =
         columns.iter().map(|(name, column)| (name.as_str(), column.clone())).collect();
     write(path, &columns, form);
+}
+
+/// A folder with files in it, gone when dropped.
+#[derive(Debug)]
+pub struct Files(pub tempfile::TempDir);
+
+impl Default for Files {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Files {
+    pub fn new() -> Self {
+        Files(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// A folder with one file.
+    pub fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let files = Files::new();
+        files.write(name, content);
+        files
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.path(name), content).expect("a file is written");
+        self.path(name)
+    }
+
+    /// `error` with the folder left out, so that messages can be compared whole.
+    pub fn message(&self, error: &impl ToString) -> String {
+        let folder = format!("{}{}", self.0.path().display(), std::path::MAIN_SEPARATOR);
+        error.to_string().replace(&folder, "")
+    }
 }

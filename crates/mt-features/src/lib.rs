@@ -61,7 +61,7 @@ pub use fitted::{Fit, Fitted};
 pub use identity::{Digest, Identity, RowSet};
 pub use missing::{Missing, MissingPolicy, NumericMissing};
 pub use moment::Moment;
-pub use normalize::{Normalize, Normalizer, Scaling};
+pub use normalize::{Normalize, Normalizer, Rounded, Scaling};
 pub use raw::{Column, RawRows, RowEncoder};
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};
 pub use schema::{Field, Keep, List, Schema};

@@ -115,6 +115,36 @@ impl Scaling {
     }
 }
 
+/// A column whose numbers lie so close to each other, for their size, that single precision has rounded what tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Rounded {
+    /// The column.
+    pub column: usize,
+    /// What its largest numbers are multiples of.
+    pub step: f64,
+    /// The standard deviation of what is left of them.
+    pub sd: f64,
+}
+
+impl Rounded {
+    /// So many steps in a standard deviation are enough.
+    const STEPS: f64 = 1000.0;
+
+    fn of(kind: Normalize, column: usize, stats: &ColumnStats) -> Option<Self> {
+        // Logarithms are rounded relative to the numbers, and who normalises nothing wants these as they are.
+        let scaled = matches!(kind, Normalize::Standard | Normalize::MinMax);
+        let largest = stats.min.abs().max(stats.max.abs()) as f32;
+        let step = f64::from(largest.next_up()) - f64::from(largest);
+        // Below, not even whole numbers are rounded.
+        (scaled && step > 1.0 && stats.sd < Self::STEPS * step).then_some(Rounded {
+            column,
+            step,
+            sd: stats.sd,
+        })
+    }
+}
+
 fn is_zero(base: &f64) -> bool {
     *base == 0.0
 }
@@ -126,17 +156,17 @@ fn signed_log1p(x: f32) -> f32 {
 impl Normalizer {
     /// Fits the maps on `train`, which must hold training rows only and no missing cells.
     pub fn fit(train: &Table, kind: Normalize) -> Self {
-        Self::fit_keeping(train, kind, false, |_| None)
+        Self::fit_keeping(train, kind, false, |_| None).0
     }
 
     /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean. The map of a column
-    /// that is `known` stays as it is.
+    /// that is `known` stays as it is. Beside the maps, the columns whose numbers were rounded before they came here, by how much.
     pub fn fit_keeping(
         train: &Table,
         kind: Normalize,
         fill: bool,
         known: impl Fn(usize) -> Option<Scaling>,
-    ) -> Self {
+    ) -> (Self, Vec<Rounded>) {
         // Most entries of a wide table are ones: their logarithm need not be computed again and again.
         let log =
             |x: f32| if x == 1.0 { LN_2 } else { libm::log1p(f64::from(x).abs()).copysign(f64::from(x)) };
@@ -156,7 +186,8 @@ impl Normalizer {
         };
         let explicit = columns.iter().zip(&stats).map(explicit).sum();
         let layout = Layout::choose(explicit, (train.len() * train.width()) as u64);
-        Normalizer { columns, layout }
+        let rounded = stats.iter().enumerate().filter_map(|(column, stats)| Rounded::of(kind, column, stats));
+        (Normalizer { columns, layout }, rounded.collect())
     }
 
     /// The same, of columns whose numbers were read less these bases, one a column.

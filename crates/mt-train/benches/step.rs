@@ -75,6 +75,7 @@ fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
         valid: None,
         test: None,
         mentioned: Vec::new(),
+        rounded: Vec::new(),
         skipped: Skipped::default(),
         coverage: Covered::default(),
         bayes_auc: None,

@@ -3,7 +3,7 @@
 use mt_features::Numeric;
 
 /// Rows that are looked at. Later ones do not count, so that nothing need be read twice.
-const ROWS: usize = 100;
+pub(crate) const ROWS: usize = 1000;
 /// From here on, not even every whole number is one of single precision; up to what 64 bits count, which times and identifiers
 /// are. What is taken off larger numbers might leave some that have no place in single precision.
 const LARGE: std::ops::Range<f32> = 16_777_216.0..9.2e18;

@@ -40,6 +40,7 @@ pub(crate) use columns::{Columns, Rule};
 #[cfg(feature = "parquet")]
 pub(crate) use kept::KeptCells;
 pub use kept::{Kept, KeptColumns, KeptForm};
+pub(crate) use large::ROWS as LOOKED_AT;
 pub(crate) use prepare::{Coding, tables};
 pub use records::Records;
 pub use request::Labels;

@@ -11,7 +11,8 @@ use super::side;
 use crate::config::DataConfig;
 use crate::error::Result;
 
-/// The schema that training files with the columns `own`, the last of which are those of its folders, give rise to; `named` says whether these are names of their own.
+/// The schema that training files with the columns `own`, the last of which are those of their folders, give rise to; `named` says
+/// whether these are names of their own.
 ///
 /// # Errors
 /// Whatever is wrong with the configuration.

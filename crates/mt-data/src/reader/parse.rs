@@ -80,7 +80,8 @@ fn locate(bad: BadValue, plan: &Plan, layout: &Layout, text: &[u8], start: usize
             let column = plan.kept[k as usize];
             let mut cell = start;
             // The value of a folder is nowhere in the file.
-            for _ in 0..if layout.partition(column).is_none() { column } else { 0 } {
+            let before = if layout.partition(column).is_none() { column } else { 0 };
+            for _ in 0..before {
                 cell = Content::at(text, cell, layout.delimiter).next + 1;
             }
             (column, Content::at(text, cell, layout.delimiter).start)

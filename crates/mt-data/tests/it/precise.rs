@@ -213,3 +213,29 @@ fn a_number_in_single_precision_is_in_the_bucket_of_its_text() {
     // Which another number is not.
     assert_ne!(each(1), each(0));
 }
+
+#[test]
+fn large_numbers_that_begin_late_are_rounded_and_said_to_be() {
+    let late = |i: i64| match i {
+        0..1000 => format!(",{},{}\n", i % 7, i % 2),
+        i => format!("{},{},{}\n", START + i % 600, i % 7, i % 2),
+    };
+    let files = Files::with("train.csv", format!("time,x,l\n{}", (0..3000).map(late).collect::<String>()));
+    let config = section(&files, "csv: {train: DIR/train.csv}\nvalid_fraction: 0\nnumeric_missing: mean");
+    let data = load(&config, &tasks()).unwrap();
+    assert_eq!(data.normalizer.columns[0].base, 0.0);
+    let said: Vec<String> = data.rounding().collect();
+    assert_eq!(said.len(), 1);
+    let expected = "numbers of column \"time\" are rounded to multiples of 128 before they are scaled";
+    assert!(said[0].starts_with(expected), "{said:?}");
+    // What it says to write leaves nothing to say.
+    let less = format!("numbers: [{{name: second, value: time - {START}}}]");
+    let text = format!(
+        "csv: {{train: DIR/train.csv, features: [x]}}\nvalid_fraction: 0\nnumeric_missing: mean\n{less}"
+    );
+    let data = load(&section(&files, &text), &tasks()).unwrap();
+    assert_eq!(data.rounding().count(), 0);
+    // Nor do numbers that are large early, spread far, or small.
+    let early = self::files();
+    assert_eq!(load(&section(&early, TEXT), &tasks()).unwrap().rounding().count(), 0);
+}

@@ -2,40 +2,10 @@
 
 use std::path::PathBuf;
 
-use mt_data::{CsvConfig, DataConfig, Dataset, Error, Paths, Result, TableReader};
+use mt_data::{CsvConfig, DataConfig, Dataset, Paths, Result, TableReader};
 use mt_features::{ColumnRef, Table, TaskConfig};
-use tempfile::TempDir;
 
-/// A folder with files in it, gone when dropped.
-pub struct Files(pub TempDir);
-
-impl Files {
-    pub fn new() -> Self {
-        Files(tempfile::tempdir().unwrap())
-    }
-
-    /// A folder with one file.
-    pub fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
-        let files = Files::new();
-        files.write(name, content);
-        files
-    }
-
-    pub fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        std::fs::write(self.path(name), content).unwrap();
-        self.path(name)
-    }
-
-    /// `error` with the folder left out, so that messages can be compared whole.
-    pub fn message(&self, error: &Error) -> String {
-        let folder = format!("{}{}", self.0.path().display(), std::path::MAIN_SEPARATOR);
-        error.to_string().replace(&folder, "")
-    }
-}
+pub use crate::parquet_writer::Files;
 
 pub fn label(name: &str, column: &str) -> TaskConfig {
     TaskConfig::new(name, ColumnRef::Name(column.to_owned()))

@@ -107,7 +107,8 @@ pub fn convert<W: Write, E: From<Error>>(
     let start = |name: &'static str| {
         let mut writer = Writer::new(name, create(name)?, names.len());
         if form == Form::Categories {
-            writer.put((names.join(",") + "\n").as_bytes())?;
+            let header = names.join(",") + "\n";
+            writer.output.write_all(header.as_bytes()).map_err(unwritten(name))?;
         }
         Ok::<_, E>(writer)
     };
@@ -137,12 +138,16 @@ pub fn convert<W: Write, E: From<Error>>(
     }
     if let Some(mut columns) = columns {
         let text = names.join("\n") + "\n";
-        let unwritten = |source| Error::Write { what: "columns.txt", source };
-        columns.write_all(text.as_bytes()).map_err(unwritten)?;
+        columns.write_all(text.as_bytes()).map_err(unwritten("columns.txt"))?;
         converted.outputs.push(columns);
     }
     report(0);
     Ok(converted)
+}
+
+/// That a file could not be written.
+fn unwritten(what: &'static str) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Write { what, source }
 }
 
 /// One output and what is in it so far.
@@ -165,14 +170,7 @@ impl<W: Write> Writer<W> {
         self.summary.positives[0] += usize::from(row.completion);
         self.summary.positives[1] += usize::from(row.like);
         self.stored += row.non_zeros;
-        let line = std::mem::take(&mut self.line);
-        self.put(&line)?;
-        self.line = line;
-        Ok(())
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.output.write_all(bytes).map_err(|source| Error::Write { what: self.summary.name, source })
+        self.output.write_all(&self.line).map_err(unwritten(self.summary.name))
     }
 
     fn finish(mut self) -> Result<(FileSummary, W)> {

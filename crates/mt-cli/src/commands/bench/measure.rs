@@ -201,6 +201,7 @@ fn dataset(rows: usize) -> Result<Dataset> {
         valid: None,
         test: None,
         mentioned: Vec::new(),
+        rounded: Vec::new(),
         skipped: Skipped::default(),
         coverage: Covered::default(),
         bayes_auc: None,
