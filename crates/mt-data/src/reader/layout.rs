@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mt_features::Schema;
 
-use super::columns::{Columns, Rule};
+use super::columns::Columns;
 use super::others::Others;
 use super::plan::{Plan, Prepared, Slot};
 use super::request::{Labels, Request};
@@ -26,17 +26,14 @@ pub(super) struct Layout {
     pub slots: Vec<Slot>,
     /// The columns behind them: those of its folders.
     pub partitions: Vec<Partition>,
-    /// For each column, the first from there on that is no feature, or the last column if there is none.
+    /// For each column, the first from there on whose cell is kept, or the last column if there is none.
     pub stops: Vec<u32>,
     /// Whether features come in the schema's order.
     pub ascending: bool,
     pub features: usize,
-    pub tasks: usize,
     pub delimiter: u8,
-    /// What an empty cell of a feature stands for: NaN for the mean, `None` for an error.
-    pub numeric_missing: Option<f32>,
-    /// What is made of kept cells, where numbers and 0/1 labels are not all.
-    pub plan: Option<Plan>,
+    /// What is made of the kept cells.
+    pub plan: Plan,
 }
 
 impl Layout {
@@ -76,9 +73,7 @@ impl Layout {
         let own = slots.len() + partitions.len();
         let columns = Columns { path, names, named, typed, own, partitions, shifted: false, fields };
         let mut again = Self::new(columns, request, schema, prepared)?;
-        if let (Some(again), Some(plan)) = (&mut again.plan, plan) {
-            again.units.clone_from(&plan.units);
-        }
+        again.plan.units.clone_from(&plan.units);
         Ok(again)
     }
 
@@ -92,30 +87,19 @@ impl Layout {
     ) -> Self {
         let others = &if request.labels == Labels::Ignored { others.inputs() } else { others };
         let mut slots = vec![Slot::Skip; columns.own];
-        let mut plan = None;
-        let of_folder = |column: &usize| (columns.width()..columns.own).contains(column);
-        let plain = others.labels.iter().filter_map(Rule::plain);
-        let folders = features.iter().copied().chain(plain).any(|column| of_folder(&column));
-        if columns.typed || folders || request.needs_plan(schema, &others.labels) {
-            plan = Some(Plan::new(columns, request, schema, prepared, features, others, &mut slots));
-        } else {
-            (0u32..).zip(features).for_each(|(i, &column)| slots[column] = Slot::Feature(i));
-            let labels = (0u32..).zip(&others.labels).filter_map(|(i, label)| Some((i, label.plain()?)));
-            labels.for_each(|(i, column)| slots[column] = Slot::Label(i));
-        }
+        let plan = Plan::new(columns, request, schema, prepared, features, others, &mut slots);
         slots.truncate(columns.width());
         let last = slots.len().saturating_sub(1) as u32;
         let mut stops = vec![last; slots.len()];
         for (column, slot) in slots.iter().enumerate().rev() {
             let following = stops.get(column + 1).copied().unwrap_or(last);
-            let stops_here = matches!(slot, Slot::Label(_) | Slot::Keep(_));
-            stops[column] = if stops_here { column as u32 } else { following };
+            stops[column] = if let Slot::Keep(_) = slot { column as u32 } else { following };
         }
         let order = slots.iter().filter_map(|slot| match slot {
             Slot::Feature(feature) => Some(feature),
             _ => None,
         });
-        let ascending = order.is_sorted() && plan.as_ref().is_none_or(|plan| plan.features.is_empty());
+        let ascending = order.is_sorted() && plan.features.is_empty();
         Layout {
             path: columns.path.to_owned(),
             names: columns.names.to_vec(),
@@ -124,9 +108,7 @@ impl Layout {
             stops,
             ascending,
             features: schema.numeric.len(),
-            tasks: request.tasks.len(),
             delimiter: prepared.delimiter,
-            numeric_missing: request.numeric_missing(),
             slots,
             partitions: columns.partitions.to_vec(),
             plan,

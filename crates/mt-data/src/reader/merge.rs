@@ -25,7 +25,7 @@ impl Known {
     /// threads.
     pub fn merge(&mut self, table: Table, extra: Extra, layout: &Layout) -> Result<Table> {
         let Extra { mut fields, interned, groups, group_values, labelled, parts, lost } = extra;
-        let Some(plan) = &layout.plan else { return Ok(table) };
+        let plan = &layout.plan;
         for (ids, field) in fields.iter_mut().zip(&plan.fields) {
             let coder = &plan.coders[field.table];
             match &field.codes {

@@ -4,7 +4,6 @@
 //! byte is the delimiter and the others are digits, the fields' values are the digits, and of those only the
 //! ones other than zero cost anything. Everything else goes field by field.
 
-use mt_features::expression::is_missing;
 use mt_features::number;
 
 use super::cell::{Cell, Content, count, line_breaks, position, record_end};
@@ -52,9 +51,7 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         lines += if quoted { line_breaks(&text[at..next]) } else { 1 };
         (at, records) = (next, records + 1);
     }
-    let Some(plan) = &layout.plan else {
-        return Parsed { rows: rows.row.into_batch(), extra: None, lines, records, faults };
-    };
+    let plan = &layout.plan;
     let Row { sparse, kept, .. } = rows.row;
     let Encoded { rows, extra, bad } =
         encode(plan, &kept.cells(text, &plan.kept, layout), sparse, kept.starts.len());
@@ -63,7 +60,7 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
         faults.push(locate(bad, plan, layout, text, start as usize, record));
     }
     faults.sort_by_key(|fault| fault.record);
-    Parsed { rows, extra: Some(extra), lines, records, faults }
+    Parsed { rows, extra, lines, records, faults }
 }
 
 /// The place of a bad value of the record that starts at `start`.
@@ -130,7 +127,6 @@ impl Text<'_> {
     fn read(&mut self, text: &[u8], at: usize) -> Option<usize> {
         let layout = self.row.layout;
         let last = layout.slots.len() - 1;
-        let labelled = self.row.begin();
         let (mut at, mut column) = (at, 0);
         loop {
             (at, column) = self.read_digits(text, at, column);
@@ -138,7 +134,7 @@ impl Text<'_> {
             let next = if let Slot::Keep(k) = slot {
                 self.row.keep(text, at, k)?
             } else {
-                self.read_number(text, at, slot, labelled)?
+                self.read_number(text, at, slot)?
             };
             match text.get(next) {
                 Some(&b) if b == layout.delimiter && column < last => (at, column) = (next + 1, column + 1),
@@ -151,22 +147,18 @@ impl Text<'_> {
 
     /// Reads a cell that is nothing but a number, and returns the position behind it.
     #[inline(always)]
-    fn read_number(&mut self, text: &[u8], at: usize, slot: Slot, labelled: usize) -> Option<usize> {
+    fn read_number(&mut self, text: &[u8], at: usize, slot: Slot) -> Option<usize> {
         match (slot, number::scan(text, at, self.row.layout.delimiter)) {
             (Slot::Feature(feature), Some((value, next))) => {
                 self.row.push(feature, value);
                 Some(next)
             }
-            (Slot::Label(task), Some((value, next))) => {
-                self.row.label(labelled + task as usize, value)?;
-                Some(next)
-            }
             (Slot::Skip | Slot::Keep(_), Some((_, next))) => Some(next),
-            (slot, None) => self.read_cell(text, at, slot, labelled),
+            (slot, None) => self.read_cell(text, at, slot),
         }
     }
 
-    /// Reads single digits up to the next label or the last column, and returns how far it came.
+    /// Reads single digits up to the next kept cell or the last column, and returns how far it came.
     #[inline(always)]
     fn read_digits(&mut self, text: &[u8], mut at: usize, mut column: usize) -> (usize, usize) {
         let stop = self.row.layout.stops[column] as usize;
@@ -219,17 +211,15 @@ impl Text<'_> {
 
     /// Reads a cell with quotes or blanks, or an empty one; returns the position behind it.
     #[cold]
-    fn read_cell(&mut self, text: &[u8], at: usize, slot: Slot, labelled: usize) -> Option<usize> {
+    fn read_cell(&mut self, text: &[u8], at: usize, slot: Slot) -> Option<usize> {
         let cell = Cell::at(text, at, self.row.layout.delimiter);
         let content = text[cell.start..cell.end].trim_ascii();
         match slot {
             Slot::Skip if cell.is_open(text) => return None,
             Slot::Skip | Slot::Keep(_) => {}
             _ if cell.bad_quotes => return None,
-            Slot::Label(_) if is_missing(content) => {}
-            Slot::Label(task) => self.row.label(labelled + task as usize, number::whole(content)?)?,
             Slot::Feature(feature) if content.is_empty() => {
-                self.row.push(feature, self.row.layout.numeric_missing?)
+                self.row.push(feature, self.row.layout.plan.numeric_missing?)
             }
             Slot::Feature(feature) => self.row.push(feature, number::whole(content)?),
         }
@@ -263,10 +253,8 @@ fn diagnose(text: &[u8], start: usize, layout: &Layout) -> (usize, FaultKind) {
             (Slot::Skip, _) => None,
             _ if cell.bad_quotes => Some("a closing quote right before the next field"),
             (Slot::Keep(_), _) => None,
-            (Slot::Label(_), None) if is_missing(content) => None,
-            (Slot::Feature(_), None) if content.is_empty() && layout.numeric_missing.is_some() => None,
-            (Slot::Label(_), Some(0.0 | 1.0)) | (Slot::Feature(_), Some(_)) => None,
-            (Slot::Label(_), _) => Some("0 or 1"),
+            (Slot::Feature(_), None) if content.is_empty() && layout.plan.numeric_missing.is_some() => None,
+            (Slot::Feature(_), Some(_)) => None,
             (Slot::Feature(_), None) => Some("a number"),
         };
         if let Some(expected) = expected {

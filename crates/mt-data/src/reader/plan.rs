@@ -1,4 +1,4 @@
-//! What is made of a record beyond numbers and 0/1 labels in columns of their own.
+//! What is made of the columns of a file, beyond plain numbers in a text.
 
 use std::sync::Arc;
 
@@ -21,8 +21,6 @@ use crate::error::Result;
 pub(super) enum Slot {
     /// The feature of this number.
     Feature(u32),
-    /// The binary label of this task.
-    Label(u32),
     /// The kept cell of this number, for a [`Plan`].
     Keep(u32),
     /// Nothing.

@@ -60,23 +60,6 @@ impl Request {
         self.data.numeric_missing.number()
     }
 
-    /// Whether more is asked for than numbers and 0/1 labels in columns of their own.
-    pub fn needs_plan(&self, schema: &Schema, labels: &[Rule]) -> bool {
-        let data = &self.data;
-        let task = |task: &TaskConfig| {
-            self.labels != Labels::Ignored && (task.within.is_some() || !task.kind.is_binary())
-        };
-        !schema.fields.is_empty()
-            || !schema.computed.is_empty()
-            || !data.join.is_empty()
-            || (self.labels != Labels::Ignored && (data.weight.is_some() || data.group.is_some()))
-            || (data.split.is_some() && self.training)
-            || !self.csv.missing.is_empty()
-            || !self.bases.is_empty()
-            || self.tasks.iter().any(task)
-            || labels.iter().any(|label| !label.expression.is_column())
-    }
-
     /// Finds everything but the numeric features. With a schema, a file with names has the fields it names.
     pub fn others(&self, columns: Columns<'_>, schema: Option<&Schema>) -> Result<Others> {
         let absent = self.labels != Labels::Required;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mt_features::{Batch, Numeric, SparseRows};
+use mt_features::{Batch, SparseRows};
 
 use super::cell::{Content, unescape};
 use super::cells::{Cells, Span};
@@ -16,8 +16,8 @@ use crate::error::Place;
 pub(super) struct Parsed {
     /// Its good rows: features, labels and mask.
     pub rows: Batch,
-    /// What the layout's plan made of them.
-    pub extra: Option<Extra>,
+    /// What the layout's plan made of them beside these.
+    pub extra: Extra,
     /// Its lines of text, blank ones too.
     pub lines: u64,
     /// Its records, good or bad.
@@ -69,8 +69,6 @@ pub(super) enum FaultKind {
 pub(super) struct Row<'a> {
     pub layout: &'a Layout,
     pub sparse: SparseRows,
-    labels: Vec<f32>,
-    mask: Vec<f32>,
     /// For sorting rows whose features come in another order than the schema's.
     pairs: Vec<(u32, f32)>,
     /// The cells that a plan wants.
@@ -99,25 +97,13 @@ impl PlanCells {
 impl<'a> Row<'a> {
     /// No rows yet.
     pub fn new(layout: &'a Layout) -> Self {
-        let kept = layout.plan.as_ref().map_or(0, |plan| plan.kept.len());
+        let kept = layout.plan.kept.len();
         Row {
             layout,
             sparse: SparseRows::empty(layout.features),
-            labels: Vec::new(),
-            mask: Vec::new(),
             pairs: Vec::new(),
             kept: PlanCells { spans: vec![Vec::new(); kept], ..PlanCells::default() },
         }
-    }
-
-    /// Starts a row, and returns where its labels begin.
-    pub fn begin(&mut self) -> usize {
-        let labelled = self.labels.len();
-        if self.layout.plan.is_none() {
-            self.labels.resize(labelled + self.layout.tasks, 0.0);
-            self.mask.resize(labelled + self.layout.tasks, 0.0);
-        }
-        labelled
     }
 
     /// Adds a value of a feature.
@@ -127,13 +113,6 @@ impl<'a> Row<'a> {
             self.sparse.columns.push(feature);
             self.sparse.values.push(value);
         }
-    }
-
-    /// Sets a binary label; `None` for a value that is none.
-    pub fn label(&mut self, at: usize, value: f32) -> Option<()> {
-        let binary = value == 0.0 || value == 1.0;
-        (self.labels[at], self.mask[at]) = (value, 1.0);
-        binary.then_some(())
     }
 
     /// Keeps the cell number `k`, which starts at `at`, and returns the position behind it.
@@ -159,9 +138,7 @@ impl<'a> Row<'a> {
             sort(&mut sparse.columns[first..], &mut sparse.values[first..], pairs);
         }
         self.sparse.offsets.push(self.sparse.values.len() as u32);
-        if self.layout.plan.is_some() {
-            self.kept.starts.push((start as u32, record));
-        }
+        self.kept.starts.push((start as u32, record));
     }
 
     /// Takes back what a bad row left.
@@ -170,14 +147,6 @@ impl<'a> Row<'a> {
         let end = *self.sparse.offsets.last().unwrap_or(&0) as usize;
         self.sparse.columns.truncate(end);
         self.sparse.values.truncate(end);
-        self.labels.truncate(rows * self.layout.tasks);
-        self.mask.truncate(rows * self.layout.tasks);
         self.kept.spans.iter_mut().for_each(|spans| spans.truncate(rows));
-    }
-
-    /// What has been read, where there is no plan.
-    pub fn into_batch(self) -> Batch {
-        let Row { layout, sparse, labels, mask, .. } = self;
-        Batch { numeric: Numeric::Sparse(sparse), fields: Vec::new(), labels, mask, tasks: layout.tasks }
     }
 }

@@ -16,8 +16,6 @@ use super::kept::{self, KeptColumn, KeptColumns, KeptForm};
 use super::layout::Layout;
 #[cfg(feature = "parquet")]
 use super::parquet;
-#[cfg(feature = "parquet")]
-use super::plan::Plan;
 use super::plan::Prepared;
 use super::prepare::{Coding, prepare};
 use super::request::{Labels, Request};
@@ -326,13 +324,12 @@ impl Stream {
         #[cfg(feature = "parquet")]
         if let Source::Columns(file) = &mut source {
             let units: Vec<_> = file.types().map(unit).collect();
-            if let Some(plan) = &mut layout.plan {
-                file.choose(plan, &layout.names)?;
-                plan.units = plan.kept.iter().map(|&column| units.get(column).copied().flatten()).collect();
-            }
+            file.choose(&layout.plan, &layout.names)?;
+            let unit = |&column: &usize| units.get(column).copied().flatten();
+            layout.plan.units = layout.plan.kept.iter().map(unit).collect();
         }
         #[cfg(feature = "parquet")]
-        layout.plan.iter().try_for_each(Plan::check_sides)?;
+        layout.plan.check_sides()?;
         let layout = Arc::new(layout);
         let kept = self.choose_kept(&mut source, &layout)?;
         self.open = Some(Open { source, layout, kept, first, opens: Some(line) });

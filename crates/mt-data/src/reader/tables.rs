@@ -27,9 +27,9 @@ use crate::progress::Progress;
 /// Blocks a thread parses before the results are handed out: with many, a thread that is held up does not hold up
 /// the others; 16 MiB of text for all threads together.
 const BLOCKS_A_THREAD: usize = 8;
-/// The same of Parquet files, whose columns take several times the memory while they are decoded.
+/// Stripes of typed columns a thread decodes while as many are made tables of: they take several times the memory of text.
 #[cfg(feature = "parquet")]
-const STRIPES_A_THREAD: usize = 4;
+const STRIPES_A_THREAD: usize = 2;
 /// Messages kept of the bad records that are left out; the rest are only counted.
 const MESSAGES: usize = 10;
 
@@ -59,6 +59,9 @@ pub struct TableReader {
     stream: Mutex<Stream>,
     normalizer: Option<Normalizer>,
     bad: BadRecords,
+    /// Stripes that were decoded while those before them were made tables of.
+    #[cfg(feature = "parquet")]
+    decoded: Vec<Result<Block>>,
     /// Blocks parsed but not yet handed out.
     parsed: VecDeque<Result<(Block, Parsed, Kept)>>,
     /// Memory of blocks handed out, to be used again.
@@ -92,6 +95,8 @@ impl TableReader {
             normalizer: None,
             bad,
             known: Known { interned, ..Known::default() },
+            #[cfg(feature = "parquet")]
+            decoded: Vec::new(),
             parsed: VecDeque::new(),
             free: Mutex::default(),
             line: 1,
@@ -143,7 +148,11 @@ impl TableReader {
     /// After the first block: how many times its size the files come to, by the blocks read so far.
     pub(crate) fn blocks_expected(&self) -> f64 {
         let bytes_done = lock(&self.stream).bytes_done().max(1);
-        (self.parsed.len() + 1) as f64 * self.bytes_total as f64 / bytes_done as f64
+        #[cfg(feature = "parquet")]
+        let waiting = self.parsed.len() + self.decoded.len();
+        #[cfg(not(feature = "parquet"))]
+        let waiting = self.parsed.len();
+        (waiting + 1) as f64 * self.bytes_total as f64 / bytes_done as f64
     }
 
     /// The bad records left out so far.
@@ -196,9 +205,7 @@ impl TableReader {
             self.decide();
         }
         // Where one kind of file follows another, there may be nothing at first.
-        while self.parsed.is_empty() && lock(&self.stream).is_open() {
-            self.parse_more();
-        }
+        while self.parsed.is_empty() && self.parse_more() {}
         let result = self.parsed.pop_front().map(|parsed| {
             let (block, parsed, kept) = parsed?;
             Ok((self.place(block, parsed)?, kept))
@@ -255,8 +262,8 @@ impl TableReader {
         self.parsed.extend(parsed);
     }
 
-    /// Reads and parses the next blocks, some for each thread.
-    fn parse_more(&mut self) {
+    /// Reads and parses the next blocks, some for each thread; `false` where there are none.
+    fn parse_more(&mut self) -> bool {
         let allowance = self.allowance();
         let most = BLOCKS_A_THREAD * rayon::current_num_threads();
         let normalizer = self.normalizer.as_ref();
@@ -266,12 +273,24 @@ impl TableReader {
         #[cfg(feature = "parquet")]
         {
             let most = STRIPES_A_THREAD * rayon::current_num_threads();
-            let blocks = stream.next_columns(most).into_par_iter().with_max_len(1);
-            self.parsed.par_extend(blocks.map(|block| block.and_then(parse)));
+            let decoded = std::mem::take(&mut self.decoded);
+            let encode = || -> Vec<_> {
+                let blocks = decoded.into_par_iter().with_max_len(1);
+                blocks.map(|block| block.and_then(parse)).collect()
+            };
+            // A column is decoded by one worker, so one long column would leave the others without work.
+            let (decoded, encoded) = rayon::join(|| stream.next_columns(most), encode);
+            self.decoded = decoded;
+            self.parsed.extend(encoded);
+            if !self.parsed.is_empty() || !self.decoded.is_empty() {
+                return true;
+            }
         }
-        if self.parsed.is_empty() {
-            self.parsed.extend(parse_text(stream, &self.free, most, parse));
+        if !stream.is_open() {
+            return false;
         }
+        self.parsed.extend(parse_text(stream, &self.free, most, parse));
+        true
     }
 
     /// Gives a parsed block its place in the input, and its faults their positions.
@@ -298,10 +317,7 @@ impl TableReader {
         self.line += parsed.lines;
         self.record += parsed.records;
         self.rows += parsed.rows.rows() as u64;
-        let mut table = Table::from_batch(parsed.rows);
-        if let Some(extra) = parsed.extra {
-            table = self.known.merge(table, extra, &block.layout)?;
-        }
+        let table = self.known.merge(Table::from_batch(parsed.rows), parsed.extra, &block.layout)?;
         match block.content {
             Content::Text { buffer, .. } => lock(&self.free).push(buffer),
             #[cfg(feature = "parquet")]

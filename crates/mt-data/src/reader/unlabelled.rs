@@ -20,11 +20,14 @@ pub(super) struct Unlabelled {
 pub(super) fn find(columns: Columns<'_>, request: &Request, schema: &Schema) -> Option<Unlabelled> {
     let (own, others) = columns.names.split_at(columns.width());
     let labels = || request.tasks.iter().map(|_| Rule::absent()).collect();
+    let reads_no_more =
+        schema.fields.is_empty() && schema.computed.is_empty() && request.data.join.is_empty();
     let own_alone = !schema.numeric.iter().any(|name| others.contains(name));
-    if matches!(request.csv.features, Features::List(_)) && own_alone && !request.needs_plan(schema, &[]) {
+    if matches!(request.csv.features, Features::List(_)) && own_alone && reads_no_more {
         // How many more columns the training file had is not known: exactly the features, in their order.
         let features: Vec<usize> = (0..own.len()).collect();
-        let others = Others { labels: labels(), ..Others::default() };
+        let within = request.tasks.iter().map(|_| None).collect();
+        let others = Others { labels: labels(), within, ..Others::default() };
         let fits = own.len() == schema.numeric.len();
         return fits.then(|| Unlabelled { names: columns.names.to_vec(), features, others });
     }

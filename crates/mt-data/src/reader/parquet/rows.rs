@@ -12,7 +12,7 @@ use crate::reader::row::{Fault, FaultKind, Parsed};
 pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {
     let records = stripe.rows as u64;
     let read = SparseRows { offsets: vec![0; stripe.rows + 1], ..SparseRows::empty(layout.features) };
-    let Some(plan) = &layout.plan else { unreachable!("a layout of typed columns has a plan") };
+    let plan = &layout.plan;
     let mut own = stripe.columns.iter().map(Cells::Typed);
     let same = |column: usize| layout.partition(column).map(|partition| Cells::Same(partition.value()));
     let cells = plan.kept.iter().filter_map(|&column| same(column).or_else(|| own.next()));
@@ -30,5 +30,5 @@ pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {
         Fault { line: 0, record: row as u64, offset: 0, kind }
     };
     let faults = bad.into_iter().map(fault).collect();
-    Parsed { rows, extra: Some(extra), lines: records, records, faults }
+    Parsed { rows, extra, lines: records, records, faults }
 }
