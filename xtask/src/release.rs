@@ -6,9 +6,10 @@ use anyhow::{Result, ensure};
 use std::fs;
 
 /// In the order of their dependencies.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "mt-metrics",
     "mt-features",
+    "mt-storage",
     "mt-datasets",
     "mt-data",
     "mt-profile",

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use crate::message::{BadLine, BadPartition, NoFeature, NoFile, Place};
+pub use crate::message::{BadLine, Place};
 pub use mt_features::error::{Found, Nearest};
+
+#[cfg(not(feature = "parquet"))]
+use mt_storage::error::NoFeature;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,17 +20,12 @@ pub enum Error {
     /// The generator's settings cannot be.
     #[error(transparent)]
     Generator(#[from] mt_datasets::Error),
+    /// A file cannot be read, or a path stands for none.
+    #[error(transparent)]
+    Storage(#[from] mt_storage::Error),
     /// A feature, a task or a row cannot be as it is described or handed over.
     #[error(transparent)]
     Features(#[from] mt_features::Error),
-    /// A file could not be opened or read.
-    #[error("{}: cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// A file could not be written.
     #[error("{}: cannot be written", path.display())]
     Write {
@@ -64,9 +62,6 @@ pub enum Error {
         /// What the decoder said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file that this build cannot read.
-    #[error("{0}")]
-    NoFeature(NoFeature),
     /// A column of a Parquet file has a type that it must not have for what is asked of it.
     #[error("{}: column \"{column}\": expected {expected}, found {found}", path.display())]
     ColumnType {
@@ -78,26 +73,6 @@ pub enum Error {
         expected: &'static str,
         /// Its type, in words.
         found: String,
-    },
-    /// A pattern or a folder holds no data file.
-    #[error("no file matches \"{pattern}\"")]
-    NoMatch {
-        /// As written in the configuration.
-        pattern: String,
-    },
-    /// What a folder or a pattern leads to is no file.
-    #[error("{0}")]
-    NoFile(NoFile),
-    /// Files are in folders `key=value` that make no columns of them.
-    #[error("{0}")]
-    Partition(BadPartition),
-    /// A pattern is no valid glob.
-    #[error("\"{pattern}\" is no valid file pattern")]
-    Pattern {
-        /// As written in the configuration.
-        pattern: String,
-        /// What is wrong with it.
-        source: glob::PatternError,
     },
     /// A file holds not a single line.
     #[error("{}: the file is empty", path.display())]
@@ -321,13 +296,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// That a file cannot be read.
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        mt_storage::Error::Read { path: path.to_owned(), source }.into()
+    }
+
     /// That this build reads and writes no Parquet and Arrow files.
     #[cfg(not(feature = "parquet"))]
-    pub(crate) fn no_parquet(path: &std::path::Path) -> Self {
-        Error::NoFeature(NoFeature {
-            path: path.to_owned(),
-            what: "a Parquet or Arrow file",
-            feature: "parquet",
-        })
+    pub(crate) fn no_parquet(path: &Path) -> Self {
+        let what = "a Parquet or Arrow file";
+        mt_storage::Error::NoFeature(NoFeature { path: path.to_owned(), what, feature: "parquet" }).into()
     }
 }

@@ -28,23 +28,20 @@ mod mentioned;
 mod message;
 mod progress;
 mod reader;
-#[cfg(feature = "parquet")]
-mod source;
-mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod usage;
 mod writer;
 
-#[cfg(feature = "parquet")]
-pub use arrow_array;
-#[cfg(feature = "parquet")]
-pub use arrow_schema;
+pub use mt_storage;
 #[cfg(feature = "objects")]
-pub use object_store;
+pub use mt_storage::object_store;
+#[cfg(feature = "parquet")]
+pub use mt_storage::{Part, RecordBatches, Source, arrow_array, arrow_schema};
+pub use mt_storage::{Paths, Storage, Version};
 
 pub use config::{
-    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinMissing, ParquetConfig, Paths, SplitConfig,
+    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinMissing, ParquetConfig, SplitConfig,
 };
 pub use dataset::{Covered, Dataset};
 pub use error::{Error, Result};
@@ -53,9 +50,6 @@ pub use mentioned::Mentioned;
 pub use progress::Progress;
 pub use reader::scan;
 pub use reader::{Kept, KeptColumns, KeptForm, Labels, Records, Skipped, TableReader};
-#[cfg(feature = "parquet")]
-pub use source::{Part, RecordBatches, Source};
-pub use storage::{Storage, Version};
 pub use writer::{EncodedRows, FileFormat, Output, RowWriter};
 
 /// The example of this crate's page, compiled as a doctest.

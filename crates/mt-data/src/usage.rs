@@ -8,8 +8,8 @@ impl Error {
         match self {
             Self::Features(error) => error.is_usage(),
             Self::Generator(error) => error.is_usage(),
-            Self::Pattern { .. }
-            | Self::LooksLikeHeader { .. }
+            Self::Storage(error) => error.is_usage(),
+            Self::LooksLikeHeader { .. }
             | Self::LooksLikeData { .. }
             | Self::UnknownColumn { .. }
             | Self::Unnamed { .. }

@@ -145,6 +145,12 @@ impl ColumnProfile {
         Some(numbers.into_iter().map(|(_, (text, count))| (written(text), count)).collect())
     }
 
+    /// Whether its texts are `true` and `false`, in whatever letters: those that are read as numbers, 1 and 0.
+    pub fn is_true_or_false(&self) -> bool {
+        let words = |text: &[u8]| text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false");
+        self.kind == Kind::Boolean && self.iter().all(|(text, _)| words(text))
+    }
+
     /// Its texts that mean true, where each means true or false.
     pub fn truths(&self) -> Vec<String> {
         let means = |text: &String| PAIRS.iter().any(|(yes, _)| text.to_ascii_lowercase() == *yes);

@@ -85,7 +85,7 @@ impl Profile {
         progress: &dyn Fn(Progress),
     ) -> Result<Self> {
         let files = storage.expand(paths)?;
-        let bytes_total = files.iter().map(|path| storage.bytes(path)).sum::<Result<u64>>()?;
+        let bytes_total = files.iter().map(|path| Ok(storage.bytes(path)?)).sum::<Result<u64>>()?;
         let bytes = Arc::new(AtomicU64::new(0));
         let share = (sample.most / files.len().max(1)).max(1);
         let most = sample.rows.map(|rows| rows.min(share));

@@ -5,10 +5,11 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 /// Every crate of the workspace and what it may depend on, in any kind of dependency. Nothing depends on `mt-cli`.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("mt-features", &[]),
+    ("mt-storage", &[]),
     ("mt-datasets", &["mt-features"]),
-    ("mt-data", &["mt-datasets", "mt-features"]),
+    ("mt-data", &["mt-datasets", "mt-features", "mt-storage"]),
     ("mt-metrics", &[]),
     ("mt-profile", &["mt-data", "mt-features", "mt-metrics"]),
     ("mt-layers", &["candle"]),

@@ -3,7 +3,9 @@
 use mt_features::ColumnRef;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{BadRecords, Features, Paths};
+use mt_storage::Paths;
+
+use super::choice::{BadRecords, Features};
 use crate::error::{Error, Result};
 
 /// Rows from text files with one record a line.

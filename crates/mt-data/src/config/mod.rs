@@ -25,12 +25,13 @@ use mt_features::{ColumnRef, Computed, MissingPolicy, Normalize, NumericMissing}
 #[cfg(feature = "parquet")]
 pub(crate) use asked::separator_of;
 pub(crate) use asked::{Asked, asked};
-pub use choice::{BadRecords, Features, Paths};
+pub use choice::{BadRecords, Features};
 pub use csv::CsvConfig;
+pub use mt_storage::Paths;
 pub use parquet::ParquetConfig;
 
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// Where the rows come from and how they are prepared. Exactly one of `csv`, `parquet` and `synth` is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

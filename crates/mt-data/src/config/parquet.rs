@@ -3,7 +3,9 @@
 use mt_features::ColumnRef;
 use serde::{Deserialize, Serialize};
 
-use super::choice::{BadRecords, Features, Paths};
+use mt_storage::Paths;
+
+use super::choice::{BadRecords, Features};
 use super::csv::CsvConfig;
 
 /// Rows from Parquet files. As [`CsvConfig`], less what is about text.

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::cell::last_record_end;
 use super::header::bom;
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// Text a worker parses at once: large enough that handing it over costs nothing, small enough to be still in the
 /// cache when it is parsed.
@@ -62,7 +62,7 @@ impl Blocks {
         block: usize,
         bytes: Arc<AtomicU64>,
     ) -> Result<Self> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
+        let read = |source| Error::read(path, source);
         let counted = Counted { file: storage.read(path)?, bytes };
         let mut file = BufReader::with_capacity(64 << 10, counted);
         let (format, text): (_, Box<dyn Read + Send>) = match file.fill_buf().map_err(read)? {
@@ -129,7 +129,7 @@ impl Blocks {
         match self.format {
             // What the system says has a number, what a decoder says has none.
             Some(format) if source.raw_os_error().is_none() => Error::Damaged { path, format, source },
-            _ => Error::Read { path, source },
+            _ => Error::read(&path, source),
         }
     }
 }

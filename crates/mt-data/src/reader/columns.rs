@@ -7,7 +7,7 @@ use mt_features::fields::{self, FieldConfig};
 use mt_features::{ColumnRef, TaskConfig};
 
 use crate::error::{Error, Nearest, Result};
-use crate::storage::Partition;
+use mt_storage::Partition;
 
 /// The columns of a file, those of the folders it is in and, behind them, those of the side tables joined to it.
 #[derive(Debug, Clone, Copy)]

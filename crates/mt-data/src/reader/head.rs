@@ -8,7 +8,7 @@ use super::cell::{Content, record_end, unescape};
 use super::header;
 use super::record::blank;
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// The cells of up to `most` records of the file's first block, its header among them, as far as they are text.
 ///

@@ -6,7 +6,7 @@ use mt_features::number;
 
 use super::cell::{Cell, Content, record_end, unescape};
 use crate::error::{BadLine, Error, Result};
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// The UTF-8 byte order mark that some spreadsheets write.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -112,7 +112,7 @@ pub(super) fn count(text: &[u8], delimiter: u8, texts: bool, path: &Path) -> Res
 pub(super) fn read_names(storage: &Storage, path: &Path) -> Result<Vec<String>> {
     let mut text = String::new();
     let read = storage.read(path)?.read_to_string(&mut text);
-    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    read.map_err(|source| Error::read(path, source))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if let Some(line) = text.split_inclusive('\n').position(|line| bare_return(line.as_bytes()).is_some()) {
         return Err(alone(path, line as u64 + 1, 1));

@@ -10,9 +10,10 @@ use arrow_array::ArrayRef;
 use arrow_schema::FieldRef;
 
 use super::cell::{Cell, Content, record_end, unescape};
+use super::partition;
 use super::records::Records;
 use crate::error::{Error, Nearest, Result};
-use crate::storage::Partition;
+use mt_storage::Partition;
 
 /// In what form columns are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +147,7 @@ pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[KeptColumn]) -> Kept 
                 let column = match column {
                     KeptColumn::Cell(column) => *column,
                     KeptColumn::Folder(partition) => {
-                        records.push(|to| partition.value().write(to));
+                        records.push(|to| partition::value(partition).write(to));
                         continue;
                     }
                 };

@@ -11,7 +11,7 @@ use super::request::{Labels, Request};
 use super::resolve::resolve;
 use super::unlabelled::{self, Unlabelled};
 use crate::error::{Error, Result};
-use crate::storage::Partition;
+use mt_storage::Partition;
 
 /// The columns of one file.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ mod others;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parse;
+mod partition;
 mod plan;
 mod prepare;
 mod record;

@@ -8,6 +8,7 @@ use super::cell::{Content, line_breaks, unescape};
 use super::header::read_names;
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::partition;
 use super::plan::Origin;
 use super::record::{self, Whereabouts};
 use super::side::{self, Side};
@@ -16,7 +17,7 @@ use super::text_start::TextStart;
 use crate::config::separator_of;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
-use crate::storage::{Partition, append};
+use mt_storage::Partition;
 
 /// Some columns of the records of files, as they are written there.
 #[derive(Debug)]
@@ -159,7 +160,7 @@ impl Records {
     fn join(&mut self, plan: &Joined<'_>, cell: impl Fn(usize, &mut Vec<u8>)) {
         let own = |column: usize, to: &mut Vec<u8>| match column.checked_sub(plan.width) {
             None => cell(column, to),
-            Some(behind) => plan.partitions[behind].value().write(to),
+            Some(behind) => partition::value(&plan.partitions[behind]).write(to),
         };
         let mut key = Vec::new();
         let partner = |(column, side): (&usize, &Side)| {
@@ -204,7 +205,7 @@ impl<'a> Joined<'a> {
         data: &DataConfig,
     ) -> Result<Self> {
         let (width, mut names, partitions) = (names.len(), names, data.storage.partitions(path));
-        append(&mut names, path, &partitions)?;
+        partition::append(&mut names, path, &partitions)?;
         let own = names.len();
         let names = side::names(names, path, sides)?;
         let find = |name: &String, among: &[String]| {

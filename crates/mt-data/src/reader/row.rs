@@ -9,6 +9,7 @@ use super::cells::{Cells, Span};
 use super::encode::Extra;
 use super::layout::Layout;
 use super::matrix::sort;
+use super::partition;
 use crate::error::Place;
 
 /// What a block holds.
@@ -89,7 +90,9 @@ impl PlanCells {
     /// The cells of `columns`, which are those that are kept.
     pub fn cells<'t>(&'t self, text: &'t [u8], columns: &[usize], layout: &'t Layout) -> Vec<Cells<'t>> {
         let own = |spans: &'t Vec<Span>| Cells::Text { text, unescaped: &self.unescaped, spans };
-        let same = |column: usize| layout.partition(column).map(|partition| Cells::Same(partition.value()));
+        let same = |column: usize| {
+            layout.partition(column).map(|partition| Cells::Same(partition::value(partition)))
+        };
         self.spans.iter().zip(columns).map(|(spans, &column)| same(column).unwrap_or(own(spans))).collect()
     }
 }

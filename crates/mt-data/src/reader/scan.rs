@@ -16,13 +16,14 @@ use super::header::read_names;
 pub use super::named::schema;
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::partition;
 use super::record::{self, Whereabouts};
 use super::text_start::TextStart;
 #[cfg(feature = "parquet")]
 use super::typed::unit;
 use crate::config::CsvConfig;
 use crate::error::Result;
-use crate::storage::{Partition, Storage, append};
+use mt_storage::{Partition, Storage};
 
 /// What takes the cells of one column, in the order of the rows.
 pub trait Sink: Send {
@@ -93,7 +94,7 @@ impl Scan {
         };
         scan.partitions = storage.partitions(&scan.path);
         scan.start.partitions = scan.partitions.len();
-        append(&mut scan.start.names, &scan.path, &scan.partitions)?;
+        partition::append(&mut scan.start.names, &scan.path, &scan.partitions)?;
         Ok(scan)
     }
 
@@ -142,7 +143,7 @@ impl Scan {
         let width = self.start.names.len() - self.partitions.len();
         let same = |column: usize| {
             let partition = self.partitions.get(column.checked_sub(width)?)?;
-            Some(Cells::Same(partition.value()))
+            Some(Cells::Same(partition::value(partition)))
         };
         match &mut self.source {
             Source::Text(text) => {

@@ -16,7 +16,7 @@ use super::header;
 use super::parquet;
 use crate::config::{DataConfig, JoinConfig};
 use crate::error::{Error, Found, Nearest, Place, Result};
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// A side table: its text, and where in it each cell is.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use super::kept::{self, KeptColumn, KeptColumns, KeptForm};
 use super::layout::Layout;
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::partition::append;
 use super::plan::Prepared;
 use super::prepare::{Coding, prepare};
 use super::request::{Labels, Request};
@@ -28,7 +29,7 @@ use super::typed::unit;
 use crate::config::separator_of;
 use crate::error::{Error, Result};
 use crate::mentioned::Mentioned;
-use crate::storage::{Storage, append};
+use mt_storage::Storage;
 
 /// A block of rows, to be parsed.
 pub(super) struct Block {

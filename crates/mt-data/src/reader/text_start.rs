@@ -9,7 +9,7 @@ use super::cell::line_breaks;
 use super::header;
 use crate::config::CsvConfig;
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// A text file before its first row.
 pub(super) struct TextStart {

@@ -104,6 +104,10 @@ fn fate(of: &ColumnProfile) -> Fate {
     match &of.kind {
         Kind::Number => Fate::Number(range(of)),
         Kind::Flag => Fate::Number(format!("0 and 1, mean {}{}", mean(of), missing(of))),
+        // As a number it is the same in any file and request: a boolean of Parquet, `true` in JSON, `True` in a text.
+        Kind::Boolean if of.is_true_or_false() => {
+            Fate::Number(format!("true and false, true in {}{}", share_true(of), missing(of)))
+        }
         Kind::Boolean | Kind::Category | Kind::Identifier => {
             let stray = of.numbers.filter(|_| of.texts > 0 && of.texts * 10 < of.cells);
             let comment = match stray {
@@ -141,6 +145,12 @@ fn fate(of: &ColumnProfile) -> Fate {
         Kind::Unreadable(found) => Fate::Out(format!("{found}, which no column is read as")),
         other => Fate::Out(format!("{other:?}")),
     }
+}
+
+fn share_true(of: &ColumnProfile) -> String {
+    let is_true = |(text, _): &(&[u8], u64)| text.eq_ignore_ascii_case(b"true");
+    let count: u64 = of.iter().filter(is_true).map(|(_, count)| count).sum();
+    format!("{} %", short(100.0 * count as f64 / of.values.max(1) as f64))
 }
 
 /// A separator that none of the values shown holds.

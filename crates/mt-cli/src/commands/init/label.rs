@@ -160,7 +160,9 @@ impl Label {
             false => format!("texts that mean true and false; true {share}"),
         };
         let label = Self::itself(profile, column);
-        Ok(Label { written: scalar(&expression), comment, meaning: Meaning::Texts(positives), ..label })
+        // As a number it is the same where the file has booleans of its own.
+        let written = if of.is_true_or_false() { label.written.clone() } else { scalar(&expression) };
+        Ok(Label { written, comment, meaning: Meaning::Texts(positives), ..label })
     }
 
     /// The label that a value of the column is.

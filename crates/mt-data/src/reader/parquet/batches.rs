@@ -10,8 +10,8 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::ipc::{Ipc, unreadable};
 use crate::error::{Error, Result};
-use crate::source::{Part, RecordBatches, Source};
-use crate::storage::{Format, Storage};
+use mt_storage::{Format, Storage};
+use mt_storage::{Part, RecordBatches, Source};
 
 /// An open part or file.
 pub(super) struct Batches {
@@ -53,7 +53,7 @@ impl Batches {
             let from = From::Source(OpenPart { source, part, open: None });
             Ok(Batches { from, schema, rest: None })
         };
-        open().map(Some).map_err(|source| Error::Read { path: path.to_owned(), source })
+        open().map(Some).map_err(|source| Error::read(path, source))
     }
 
     /// How many bytes the rows of a part are said to be; none of a file, which counts itself.
@@ -74,9 +74,9 @@ impl Batches {
             }
             let next = match &mut self.from {
                 From::File(file) => file.next(columns).map_err(|error| unreadable(path, error)),
-                From::Source(part) => part
-                    .next(columns, &self.schema)
-                    .map_err(|source| Error::Read { path: path.to_owned(), source }),
+                From::Source(part) => {
+                    part.next(columns, &self.schema).map_err(|source| Error::read(path, source))
+                }
             };
             match next? {
                 None => return Ok(None),

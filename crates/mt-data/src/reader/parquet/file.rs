@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::reader::kept::{Kept, KeptColumn, KeptColumns, KeptForm};
 use crate::reader::plan::Plan;
 use crate::reader::typed::Typed;
-use crate::storage::Storage;
+use mt_storage::Storage;
 
 /// An open file.
 ///
@@ -254,7 +254,7 @@ impl File {
                     }
                     error.map(|error| unreadable(&self.path, error))
                 }
-                Err(source) => Some(Error::Read { path: self.path.clone(), source }),
+                Err(source) => Some(Error::read(&self.path, source)),
             },
             Content::Rows(batches) => {
                 let columns: Vec<usize> = self.columns.iter().map(|wanted| wanted.column).collect();

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::messages::{Messages, Piece, open_file, open_stream};
 use super::quiet::caught;
 use crate::error::{Error, Result};
-use crate::storage::{Format, Storage};
+use mt_storage::{Format, Storage};
 
 /// Bytes of messages that are decoded side by side; of larger ones, one at a time.
 const SIDE_BY_SIDE: usize = 64 << 20;

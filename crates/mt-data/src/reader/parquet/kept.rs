@@ -7,9 +7,10 @@ use arrow_schema::{DataType, Field, FieldRef};
 
 use super::column::Decoded;
 use crate::reader::kept::{Kept, KeptCells};
+use crate::reader::partition;
 use crate::reader::records::Records;
 use crate::reader::typed::Typed;
-use crate::storage::Partition;
+use mt_storage::Partition;
 
 /// Where a column that is handed on comes from.
 pub(super) enum Handed {
@@ -60,7 +61,7 @@ pub(super) fn kept(read: Vec<Decoded>, columns: &[Handed], rows: usize) -> Kept 
                 Text::Read(typed, separator) => {
                     super::write(typed, row, *separator, text);
                 }
-                Text::Same(partition) => partition.value().write(text),
+                Text::Same(partition) => partition::value(partition).write(text),
             });
         }
     }

@@ -10,7 +10,7 @@ use arrow_ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_message
 use arrow_schema::{ArrowError, Schema};
 
 use super::quiet::aloud;
-use crate::storage::ReadAt;
+use mt_storage::ReadAt;
 
 type Result<T, E = ArrowError> = std::result::Result<T, E>;
 

@@ -6,6 +6,7 @@ use super::Stripe;
 use crate::reader::cells::Cells;
 use crate::reader::encode::{At, BadValue, Encoded, encode};
 use crate::reader::layout::Layout;
+use crate::reader::partition;
 use crate::reader::row::{Fault, FaultKind, Parsed};
 
 /// Reads the rows of `stripe`.
@@ -14,7 +15,8 @@ pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {
     let read = SparseRows { offsets: vec![0; stripe.rows + 1], ..SparseRows::empty(layout.features) };
     let plan = &layout.plan;
     let mut own = stripe.columns.iter().map(Cells::Typed);
-    let same = |column: usize| layout.partition(column).map(|partition| Cells::Same(partition.value()));
+    let same =
+        |column: usize| layout.partition(column).map(|partition| Cells::Same(partition::value(partition)));
     let cells = plan.kept.iter().filter_map(|&column| same(column).or_else(|| own.next()));
     let cells: Vec<Cells<'_>> = cells.collect();
     let Encoded { rows, extra, bad } = encode(plan, &cells, read, stripe.rows);

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use object_store::{GetRange, OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, coalesce_ranges};
 
-use super::download::options;
-use super::object::{Place, wait};
-use super::store::ReadAt;
+use crate::download::options;
+use crate::object::{Place, wait};
+use crate::store::ReadAt;
 
 /// What is read of the end at once: of most files, all that says where columns are.
 const TAIL: u64 = 64 << 10;
@@ -17,7 +17,7 @@ const TAIL: u64 = 64 << 10;
 const MOST: u64 = 512 << 20;
 
 /// An open object.
-pub(super) struct Parts {
+pub(crate) struct Parts {
     place: Place,
     meta: ObjectMeta,
     /// Parts that have come, by where they begin.

@@ -11,13 +11,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use super::object::{Place, error};
+use crate::object::{Place, error};
 
 /// Pieces that wait to be used, of some ten KiB each.
 const AHEAD: usize = 256;
 
 /// An object on its way.
-pub(super) struct Download {
+pub(crate) struct Download {
     pieces: Receiver<io::Result<Option<Bytes>>>,
     /// What has come and is not yet used.
     piece: Bytes,
@@ -27,7 +27,7 @@ pub(super) struct Download {
 }
 
 /// Options of a request for the object that `meta` is about, and no later version of it.
-pub(super) fn options(meta: &ObjectMeta) -> GetOptions {
+pub(crate) fn options(meta: &ObjectMeta) -> GetOptions {
     // A weak tag says nothing of bytes.
     let tag = meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
     GetOptions { if_match: tag, ..GetOptions::default() }

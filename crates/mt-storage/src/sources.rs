@@ -4,13 +4,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::by_url::ByUrl;
-use super::store::{ReadAt, Store, Version};
+use crate::by_url::ByUrl;
 use crate::error::{Error, Result};
 use crate::source::{Part, Source};
+use crate::store::{ReadAt, Store, Version};
 
 /// What callers have.
-pub(super) type Sources = ByUrl<dyn Source>;
+pub(crate) type Sources = ByUrl<dyn Source>;
 
 impl Sources {
     /// The source and the part of a path that was listed.

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Where an object is, or the beginning of some.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub store: Arc<dyn ObjectStore>,
     pub key: Key,
     /// The URL of the store.
@@ -36,7 +36,7 @@ impl Place {
 }
 
 /// What the system would say.
-pub(super) fn error(error: object_store::Error) -> io::Error {
+pub(crate) fn error(error: object_store::Error) -> io::Error {
     use object_store::Error::{NotFound, PermissionDenied, Precondition, Unauthenticated};
     match error {
         NotFound { .. } => io::Error::new(io::ErrorKind::NotFound, error),
@@ -49,7 +49,7 @@ pub(super) fn error(error: object_store::Error) -> io::Error {
 }
 
 /// The threads that wait for answers, of all storages.
-pub(super) fn runtime() -> io::Result<&'static Runtime> {
+pub(crate) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
@@ -60,7 +60,7 @@ pub(super) fn runtime() -> io::Result<&'static Runtime> {
 }
 
 /// Waits for an answer. It may be called from any thread, those of another runtime among them.
-pub(super) fn wait<T, F>(future: F) -> io::Result<T>
+pub(crate) fn wait<T, F>(future: F) -> io::Result<T>
 where
     T: Send + 'static,
     F: Future<Output = object_store::Result<T>> + Send + 'static,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Read};
-#[cfg(feature = "parquet")]
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use crate::error::Result;
 
 /// What gets files from where they lie. Reading asks for nothing else, from several threads at once, holds no lock meanwhile, and
 /// leaves rayon's workers free for it.
-pub(super) trait Store: fmt::Debug + Send + Sync {
+pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// The files that one entry of [`Paths`](crate::Paths) stands for, in the order in which they are to be read; none where nothing
     /// is like a folder or a pattern. The entry for a single file is that file, even if it is not there.
     fn list(&self, entry: &str) -> Result<Vec<PathBuf>>;
@@ -22,7 +21,6 @@ pub(super) trait Store: fmt::Debug + Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
 
     /// Opens a file of which parts are read, in no order: a Parquet file.
-    #[cfg(feature = "parquet")]
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>>;
 }
 
@@ -39,21 +37,29 @@ pub struct Version {
 }
 
 /// An open file of which parts are read.
-#[cfg(feature = "parquet")]
-pub(crate) trait ReadAt: Send + Sync {
+pub trait ReadAt: Send + Sync {
     /// Its bytes.
     fn size(&self) -> u64;
 
     /// Fills `buffer` with the bytes from `at` on; there are as many.
+    ///
+    /// # Errors
+    /// What the system says.
     fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()>;
 
     /// Fills the beginning of `buffer` with bytes from `at` on, and says how many: all, but where more would take another
     /// request.
+    ///
+    /// # Errors
+    /// What the system says.
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_exact_at(at, buffer).map(|()| buffer.len())
     }
 
     /// Says that these bytes will be read next, and none before them any more: what is far away gets them at once.
+    ///
+    /// # Errors
+    /// What the system says.
     fn expect(&self, _: &[Range<u64>]) -> io::Result<()> {
         Ok(())
     }

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use mt_features::Value;
-
 use crate::error::{BadPartition, Error, Result};
 
 /// What Hive calls the folder of the rows without a value.
@@ -11,7 +9,8 @@ const NO_VALUE: &[u8] = b"__HIVE_DEFAULT_PARTITION__";
 
 /// A folder `key=value`: a column that its files do not hold, and the value of all their rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Partition {
+pub struct Partition {
+    /// The name of the column.
     pub key: String,
     value: Option<Vec<u8>>,
 }
@@ -28,12 +27,7 @@ impl Partition {
         })
     }
 
-    /// The value of each row.
-    pub fn value(&self) -> Value<'_> {
-        self.text().map_or(Value::Missing, Value::Text)
-    }
-
-    /// The same as a text, if there is one.
+    /// The value of each row, if there is one.
     pub fn text(&self) -> Option<&[u8]> {
         self.value.as_deref()
     }
@@ -46,7 +40,7 @@ fn parts(name: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Whether a folder of this name is one of a partition.
-pub(super) fn is_partition(name: &[u8]) -> bool {
+pub(crate) fn is_partition(name: &[u8]) -> bool {
     parts(name).is_some()
 }
 
@@ -82,12 +76,12 @@ fn of_folder(folder: &Path) -> Vec<Partition> {
 }
 
 /// The partitions that a file is in, outermost first.
-pub(super) fn of(path: &Path) -> Vec<Partition> {
+pub(crate) fn of(path: &Path) -> Vec<Partition> {
     path.parent().map(of_folder).unwrap_or_default()
 }
 
 /// The names of the folders of partitions that a file is in, outermost first, as its path has them.
-pub(super) fn folders(path: &Path) -> PathBuf {
+pub(crate) fn folders(path: &Path) -> PathBuf {
     let count = of(path).len();
     let folders: Vec<&std::ffi::OsStr> =
         path.ancestors().skip(1).map_while(Path::file_name).take(count).collect();
@@ -95,7 +89,7 @@ pub(super) fn folders(path: &Path) -> PathBuf {
 }
 
 /// Refuses a folder one of whose keys comes twice: that of a link to one above it has no end.
-pub(super) fn check_folder(folder: &Path) -> Result<()> {
+pub(crate) fn check_folder(folder: &Path) -> Result<()> {
     twice(folder, &of_folder(folder))
 }
 
@@ -109,7 +103,7 @@ fn twice(path: &Path, partitions: &[Partition]) -> Result<()> {
 }
 
 /// Refuses files that are not in partitions of the same keys; `of` says in which.
-pub(super) fn check(files: &[PathBuf], of: impl Fn(&Path) -> Vec<Partition>) -> Result<()> {
+pub(crate) fn check(files: &[PathBuf], of: impl Fn(&Path) -> Vec<Partition>) -> Result<()> {
     let keys = |path: &Path| -> Result<Vec<String>> {
         let partitions = of(path);
         twice(path, &partitions)?;
@@ -127,25 +121,14 @@ pub(super) fn check(files: &[PathBuf], of: impl Fn(&Path) -> Vec<Partition>) -> 
     Ok(())
 }
 
-/// Adds the columns of the partitions that the file at `path` is in to the names of its own.
-pub(crate) fn append(names: &mut Vec<String>, path: &Path, partitions: &[Partition]) -> Result<()> {
-    for (i, Partition { key, .. }) in partitions.iter().enumerate() {
-        if names.contains(key) {
-            let folder = path.ancestors().nth(partitions.len() - i).unwrap_or(path);
-            let (first, second) = (path.to_owned(), folder.to_owned());
-            return Err(Error::ColumnInBoth { name: key.clone(), first, second });
-        }
-        names.push(key.clone());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn found(path: &str) -> Vec<(String, String)> {
-        let show = |partition: &Partition| (partition.key.clone(), format!("{:?}", partition.value().cell()));
+        let show = |partition: &Partition| {
+            (partition.key.clone(), format!("{:?}", String::from_utf8_lossy(partition.text().unwrap())))
+        };
         of(Path::new(path)).iter().map(show).collect()
     }
 
@@ -175,7 +158,7 @@ mod tests {
         // In a URL, what is a `%` in the name of the folder is escaped itself.
         assert_eq!(found("s3://bucket/t=12%253A30/a"), pairs(&[("t", "12:30")]));
         assert_eq!(found("s3://bucket/t=12%3A30/a"), pairs(&[("t", "12:30")]));
-        assert_eq!(value("t=__HIVE_DEFAULT_PARTITION__/a").value(), Value::Missing);
-        assert_eq!(value("t=/a").value(), Value::Text(b""));
+        assert_eq!(value("t=__HIVE_DEFAULT_PARTITION__/a").text(), None);
+        assert_eq!(value("t=/a").text(), Some(&b""[..]));
     }
 }

@@ -2,22 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-#[cfg(feature = "parquet")]
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-#[cfg(feature = "parquet")]
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use super::partition::{check_folder, is_partition};
-#[cfg(feature = "parquet")]
-use super::store::ReadAt;
-use super::store::{Store, Version};
 use crate::error::{Error, NoFile, Result};
+use crate::partition::{check_folder, is_partition};
+use crate::store::ReadAt;
+use crate::store::{Store, Version};
 
 /// The file system.
 #[derive(Debug)]
-pub(super) struct Local;
+pub(crate) struct Local;
 
 impl Store for Local {
     fn list(&self, entry: &str) -> Result<Vec<PathBuf>> {
@@ -69,7 +66,6 @@ impl Store for Local {
         Ok(Box::new(File::open(path)?))
     }
 
-    #[cfg(feature = "parquet")]
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -79,13 +75,11 @@ impl Store for Local {
 
 /// An open file. Systems differ in how they read at a position without moving the next one, so a move and a reading go
 /// together under a lock.
-#[cfg(feature = "parquet")]
 struct Parts {
     file: Mutex<File>,
     size: u64,
 }
 
-#[cfg(feature = "parquet")]
 impl ReadAt for Parts {
     fn size(&self) -> u64 {
         self.size
@@ -140,8 +134,8 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Paths;
-    use crate::storage::Storage;
+    use crate::Paths;
+    use crate::Storage;
 
     #[test]
     fn folders_and_patterns_give_sorted_files_and_nothing_is_an_error() {

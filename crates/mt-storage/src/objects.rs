@@ -10,18 +10,17 @@ use object_store::path::Path as Key;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreScheme, parse_url_opts};
 use url::{Position, Url};
 
-use super::by_url::ByUrl;
-use super::download::Download;
-use super::object::{Place, error, runtime, wait};
-use super::partition::is_partition;
-use super::store::{Store, Version};
-#[cfg(feature = "parquet")]
-use super::{parts::Parts, store::ReadAt};
+use crate::by_url::ByUrl;
+use crate::download::Download;
 use crate::error::{Error, NoFile, Result};
+use crate::object::{Place, error, runtime, wait};
+use crate::partition::is_partition;
+use crate::store::{Store, Version};
+use crate::{parts::Parts, store::ReadAt};
 
 /// Object stores by the beginnings of their URLs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Objects {
+pub(crate) struct Objects {
     /// What the caller has.
     own: ByUrl<dyn ObjectStore>,
     /// What was asked for so far.
@@ -215,7 +214,6 @@ impl Store for Objects {
         Ok(Box::new(Download::start(runtime()?, place, meta)))
     }
 
-    #[cfg(feature = "parquet")]
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
         let (place, meta) = self.meta(path)?;
         Ok(Box::new(Parts::open(place, &meta)?))

@@ -20,10 +20,9 @@ pub type RecordBatches = Box<dyn Iterator<Item = io::Result<RecordBatch>> + Send
 /// use std::io;
 /// use std::sync::Arc;
 ///
-/// use mt_data::arrow_array::{Float32Array, Int64Array, RecordBatch};
-/// use mt_data::arrow_schema::{DataType, Field, Schema, SchemaRef};
-/// use mt_data::{CsvConfig, DataConfig, Dataset, Part, RecordBatches, Source, Storage};
-/// use mt_features::{ColumnRef, TaskConfig};
+/// use mt_storage::arrow_array::{Float32Array, Int64Array, RecordBatch};
+/// use mt_storage::arrow_schema::{DataType, Field, Schema, SchemaRef};
+/// use mt_storage::{Part, RecordBatches, Source, Storage};
 ///
 /// /// Some numbers and whether they are odd.
 /// #[derive(Debug)]
@@ -46,11 +45,9 @@ pub type RecordBatches = Box<dyn Iterator<Item = io::Result<RecordBatch>> + Send
 ///     }
 /// }
 ///
-/// let mut data = DataConfig::files(CsvConfig::new("rows://odd"));
-/// data.storage = Storage::default().with_source("rows://odd", Arc::new(Odd((0..100).collect())));
-/// let tasks = [TaskConfig::new("odd", ColumnRef::Name("odd".to_owned()))];
-/// assert_eq!(Dataset::load(&data, &tasks, &|_| ())?.train.len(), 90); // the others are for validation
-/// # Ok::<(), mt_data::Error>(())
+/// let storage = Storage::default().with_source("rows://odd", Arc::new(Odd((0..100).collect())));
+/// assert_eq!(storage.expand(&"rows://odd".into())?, [std::path::Path::new("rows://odd/all")]);
+/// # Ok::<(), mt_storage::Error>(())
 /// ```
 pub trait Source: fmt::Debug + Send + Sync {
     /// The columns, in order.

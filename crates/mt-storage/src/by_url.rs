@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// Stores or sources, each behind a URL of its own.
 #[derive(Debug)]
-pub(super) struct ByUrl<T: ?Sized>(Vec<(String, Arc<T>)>);
+pub(crate) struct ByUrl<T: ?Sized>(Vec<(String, Arc<T>)>);
 
 // Derived, they would ask the same of what is shared.
 impl<T: ?Sized> Default for ByUrl<T> {

@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+#[non_exhaustive]
+pub enum Format {
     /// As lines of text, compressed or not: what is nothing else.
     Text,
+    /// As Parquet's row groups.
     Parquet,
     /// As Arrow's batches, with a footer: Feather, too.
     ArrowFile,
@@ -27,14 +29,14 @@ const BEGINNINGS: [(&[u8], Format); 4] = [
 const LONGEST: usize = 6;
 
 /// What the name of a file says; `None` where that is not all.
-pub(super) fn of_name(path: &Path) -> Option<Format> {
+pub(crate) fn of_name(path: &Path) -> Option<Format> {
     let is = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
     is("parquet").then_some(Format::Parquet)
 }
 
 /// What a file is that begins with `start`. One whose name says that it is Arrow's is a stream where nothing else is known: the
 /// oldest ones have no mark.
-pub(super) fn of_content(path: &Path, start: impl Read) -> Result<Format> {
+pub(crate) fn of_content(path: &Path, start: impl Read) -> Result<Format> {
     let mut first = Vec::with_capacity(LONGEST);
     let read = start.take(LONGEST as u64).read_to_end(&mut first);
     read.map_err(|source: io::Error| Error::Read { path: path.to_owned(), source })?;

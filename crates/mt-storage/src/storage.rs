@@ -1,48 +1,24 @@
-//! Where files lie: on this machine, in an object store, on standard input.
-//!
-//! All that is read of a data set (rows, side tables, lists of names, text or Parquet, compressed or not) comes through
-//! the [`Storage`] of its [`DataConfig`](crate::DataConfig). A path is a file of this machine, `-` for standard input, or, with
-//! the feature `objects`, a URL: `s3://bucket/train/`, `gs://`, `az://`, `https://`.
-
-#[cfg(any(feature = "objects", feature = "parquet"))]
-mod by_url;
-#[cfg(feature = "objects")]
-mod download;
-mod format;
-mod local;
-#[cfg(feature = "objects")]
-mod object;
-#[cfg(feature = "objects")]
-mod objects;
-mod partition;
-#[cfg(all(feature = "objects", feature = "parquet"))]
-mod parts;
-#[cfg(feature = "parquet")]
-mod sources;
-mod store;
+//! What gets files, by what their paths say of where they lie.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-#[cfg(any(feature = "objects", feature = "parquet"))]
+#[cfg(any(feature = "objects", feature = "arrow"))]
 use std::sync::Arc;
 
-use crate::config::Paths;
 #[cfg(not(feature = "objects"))]
 use crate::error::NoFeature;
 use crate::error::{Error, NoFile, Result};
-#[cfg(feature = "parquet")]
-use crate::source::{Part, Source};
-pub(crate) use format::Format;
-use local::Local;
+use crate::format::{self, Format};
+use crate::local::Local;
 #[cfg(feature = "objects")]
-use objects::Objects;
-pub(crate) use partition::{Partition, append};
-#[cfg(feature = "parquet")]
-use sources::Sources;
-#[cfg(feature = "parquet")]
-pub(crate) use store::ReadAt;
-use store::Store;
-pub use store::Version;
+use crate::objects::Objects;
+use crate::partition::{self, Partition};
+use crate::paths::Paths;
+#[cfg(feature = "arrow")]
+use crate::source::{Part, Source};
+#[cfg(feature = "arrow")]
+use crate::sources::Sources;
+use crate::store::{ReadAt, Store, Version};
 
 /// The storage of a data set. The default is this machine's files and, with the feature `objects`, the object stores that the
 /// environment has credentials for.
@@ -50,7 +26,7 @@ pub use store::Version;
 pub struct Storage {
     #[cfg(feature = "objects")]
     objects: Objects,
-    #[cfg(feature = "parquet")]
+    #[cfg(feature = "arrow")]
     sources: Sources,
 }
 
@@ -60,9 +36,8 @@ impl Storage {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// use mt_data::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
-    /// use mt_data::{CsvConfig, DataConfig, Dataset, Storage};
-    /// use mt_features::{ColumnRef, TaskConfig};
+    /// use mt_storage::Storage;
+    /// use mt_storage::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
     ///
     /// # let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     /// let store = InMemory::new();
@@ -71,12 +46,9 @@ impl Storage {
     /// # ).expect("room")
     /// ;
     ///
-    /// let mut data = DataConfig::files(CsvConfig::new("memory://log/rows.csv"));
-    /// data.storage = Storage::default().with_store("memory://log", Arc::new(store));
-    /// data.valid_fraction = 0.0;
-    /// let tasks = [TaskConfig::new("click", ColumnRef::Name("click".to_owned()))];
-    /// assert_eq!(Dataset::load(&data, &tasks, &|_| ())?.train.len(), 2);
-    /// # Ok::<(), mt_data::Error>(())
+    /// let storage = Storage::default().with_store("memory://log", Arc::new(store));
+    /// assert_eq!(storage.expand(&"memory://log/".into())?, [std::path::Path::new("memory://log/rows.csv")]);
+    /// # Ok::<(), mt_storage::Error>(())
     /// ```
     #[cfg(feature = "objects")]
     #[must_use]
@@ -86,7 +58,7 @@ impl Storage {
     }
 
     /// The same, where the URL `url`, such as `rows://log`, stands for the rows of `source`.
-    #[cfg(feature = "parquet")]
+    #[cfg(feature = "arrow")]
     #[must_use]
     pub fn with_source(mut self, url: &str, source: Arc<dyn Source>) -> Self {
         self.sources.add(url, source);
@@ -94,8 +66,8 @@ impl Storage {
     }
 
     /// What is a part of a source, if a path is none of a file.
-    #[cfg(feature = "parquet")]
-    pub(crate) fn part(&self, path: &Path) -> Option<io::Result<(Arc<dyn Source>, Part)>> {
+    #[cfg(feature = "arrow")]
+    pub fn part(&self, path: &Path) -> Option<io::Result<(Arc<dyn Source>, Part)>> {
         let of_source = path.to_str().is_some_and(|url| self.sources.find(url).is_some());
         of_source.then(|| self.sources.part(path))
     }
@@ -104,7 +76,7 @@ impl Storage {
     fn store(&self, path: &str) -> Result<&dyn Store> {
         match path.split_once("://") {
             None => Ok(&Local),
-            #[cfg(feature = "parquet")]
+            #[cfg(feature = "arrow")]
             Some(_) if self.sources.find(path).is_some() => Ok(&self.sources),
             #[cfg(feature = "objects")]
             Some(_) => Ok(&self.objects),
@@ -150,7 +122,7 @@ impl Storage {
     /// # Errors
     /// [`Error::Read`].
     pub fn is_typed(&self, path: &Path) -> Result<bool> {
-        #[cfg(feature = "parquet")]
+        #[cfg(feature = "arrow")]
         if self.part(path).is_some() {
             return Ok(true);
         }
@@ -158,7 +130,10 @@ impl Storage {
     }
 
     /// How the rows of a file, which is none of a source, are written.
-    pub(crate) fn format(&self, path: &Path) -> Result<Format> {
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn format(&self, path: &Path) -> Result<Format> {
         if let Some(format) = format::of_name(path) {
             return Ok(format);
         }
@@ -170,8 +145,8 @@ impl Storage {
     }
 
     /// The folders `key=value` that a file is in, outermost first; a part of a source is in none.
-    pub(crate) fn partitions(&self, path: &Path) -> Vec<Partition> {
-        #[cfg(feature = "parquet")]
+    pub fn partitions(&self, path: &Path) -> Vec<Partition> {
+        #[cfg(feature = "arrow")]
         if path.to_str().is_some_and(|url| self.sources.find(url).is_some()) {
             return Vec::new();
         }
@@ -200,16 +175,27 @@ impl Storage {
         self.size(path)?.ok_or_else(pipe)
     }
 
-    pub(crate) fn size(&self, path: &Path) -> Result<Option<u64>> {
+    /// Bytes of a file; `None` for what can only be read once, such as a pipe.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn size(&self, path: &Path) -> Result<Option<u64>> {
         Ok(self.version(path)?.map(|version| version.bytes))
     }
 
-    pub(crate) fn read(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
+    /// Opens a file that is read from its beginning to its end: a text file, or the first bytes of any.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn read(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
         self.ask(path, |store| store.read(path))
     }
 
-    #[cfg(feature = "parquet")]
-    pub(crate) fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
+    /// Opens a file of which parts are read, in no order: a Parquet file.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn open(&self, path: &Path) -> Result<Box<dyn ReadAt>> {
         self.ask(path, |store| store.open(path))
     }
 }
