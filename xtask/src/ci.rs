@@ -155,7 +155,7 @@ fn external() -> Result<()> {
     }
     // Its own target folder: its dependencies are resolved apart from the workspace's. They are not optimised: that
     // would take minutes to save seconds.
-    for program in ["external", "source"] {
+    for program in ["external", "source", "network"] {
         run(&format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external --bin {program}"))?;
     }
     Ok(())

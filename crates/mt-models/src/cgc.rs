@@ -12,12 +12,17 @@
 //!
 //! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm};
+use serde_json::Value;
 
+use crate::architecture::{Architecture, Facts, largest, scaled};
+use crate::graph::Graph;
+use crate::section::Section;
 use crate::trunk::{Sizes, Trunk, gate_read};
 
 /// Sizes of a [`Cgc`], and of one level of a [`Ple`](crate::Ple).
@@ -109,6 +114,139 @@ impl Cgc {
     /// The streams of a level below others, to whose experts the tasks' gradients come mixed.
     pub(crate) fn below(&self, xs: &Input) -> Result<Tensor> {
         self.level.below(xs)
+    }
+}
+
+impl CgcConfig {
+    /// Reads the keys of `kind: cgc`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config), naming the key.
+    pub fn read(section: &mut Section<'_>) -> crate::Result<Box<dyn Architecture>> {
+        let temperature = section.above_zero("temperature", 1.0)?;
+        Ok(Box::new(Self::level_of(section, &Self::default_level(section), temperature)?))
+    }
+
+    /// What a level has that says nothing of itself.
+    pub(crate) fn default_level(section: &Section<'_>) -> Self {
+        CgcConfig {
+            experts_per_task: 2,
+            shared_experts: 2,
+            expert: vec![16],
+            gate: Vec::new(),
+            temperature: 1.0,
+            init: section.init(),
+            norm: section.norm(),
+        }
+    }
+
+    /// Reads the sizes of a level; what `section` leaves out is that of `default`.
+    pub(crate) fn level_of(
+        section: &mut Section<'_>,
+        default: &Self,
+        temperature: f64,
+    ) -> crate::Result<Self> {
+        let cfg = CgcConfig {
+            experts_per_task: section.count("experts_per_task", 0, default.experts_per_task)?,
+            shared_experts: section.count("shared_experts", 0, default.shared_experts)?,
+            expert: section.layers("expert", &default.expert)?,
+            gate: section.units("gate", &default.gate)?,
+            temperature,
+            ..default.clone()
+        };
+        match cfg.experts_per_task + cfg.shared_experts {
+            0 => Err(section.error("experts_per_task", "expected at least one expert of a task or shared")),
+            _ => Ok(cfg),
+        }
+    }
+
+    /// The experts of a level, by name.
+    pub(crate) fn names(&self, tasks: &[&str]) -> Vec<String> {
+        let numbered = |name: &str, n| (0..n).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
+        let own = tasks.iter().flat_map(|task| numbered(task, self.experts_per_task));
+        own.chain(numbered("shared", self.shared_experts)).collect()
+    }
+
+    /// The weights of a level whose layers read what it reads.
+    pub(crate) fn reads(
+        &self,
+        prefix: &str,
+        tasks: &[&str],
+        shared_gate: bool,
+    ) -> Vec<(String, Option<usize>)> {
+        let own = if self.experts_per_task > 0 { tasks } else { &[] };
+        let shared = (self.shared_experts > 0).then_some("shared");
+        let experts = own.iter().copied().chain(shared).map(|name| (format!("experts.{name}"), None));
+        let gates = tasks.iter().enumerate().map(|(t, task)| (format!("gates.{task}"), Some(t)));
+        let all = experts.chain(gates).chain(shared_gate.then(|| ("gates.shared".to_owned(), None)));
+        all.map(|(bank, gate)| (format!("{prefix}{bank}.0.weight"), gate)).collect()
+    }
+
+    /// Writes a level: `streams` are what each task and, last, the shared part read, `gates` what the tasks' gates do; the
+    /// result is like the first. A shared stream that nothing reads is left out: the result has one with `shared_gate` only.
+    pub(crate) fn write_level(
+        &self,
+        graph: &mut dyn Graph,
+        prefix: &str,
+        tasks: &[&str],
+        streams: &[String],
+        gates: &[String],
+        shared_gate: bool,
+    ) -> crate::Result<Vec<String>> {
+        let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
+        // Those of each task, then the shared ones; where there are any.
+        let mut groups: Vec<Option<String>> = vec![None; tasks.len() + 1];
+        for (i, (name, xs)) in names().enumerate() {
+            let members = if i == tasks.len() { self.shared_experts } else { self.experts_per_task };
+            let bank = format!("{prefix}experts.{name}");
+            groups[i] = (members > 0).then(|| graph.experts(&bank, self.expert.len(), xs)).transpose()?;
+        }
+        let mut mixed = Vec::with_capacity(streams.len());
+        for (i, (name, xs)) in names().enumerate() {
+            let chosen: Vec<String> = match i < tasks.len() {
+                true => [&groups[i], &groups[tasks.len()]].into_iter().flatten().cloned().collect(),
+                false if shared_gate => groups.iter().flatten().cloned().collect(),
+                false => break,
+            };
+            let chosen = graph.concat(&chosen, 1);
+            let read = if i < tasks.len() { &gates[i] } else { xs };
+            let logits = graph.mlp(&format!("{prefix}gates.{name}"), self.gate.len() + 1, read, false)?;
+            mixed.push(graph.mixture(&chosen, &logits, self.temperature));
+        }
+        Ok(mixed)
+    }
+}
+
+impl Architecture for CgcConfig {
+    fn build(
+        &self,
+        sizes: Sizes<'_>,
+        gates: &[Option<Columns>],
+        vb: VarBuilder<'_>,
+    ) -> Result<Box<dyn Trunk>> {
+        Ok(Box::new(Cgc::with_columns(self, sizes, gates, vb)?))
+    }
+
+    fn facts(&self, tasks: &[&str]) -> Facts {
+        Facts {
+            levels: vec![self.names(tasks)],
+            reads_input: self.reads("", tasks, false),
+            nothing_shared: (self.shared_experts == 0).then(|| "cgc has no shared experts".to_owned()),
+        }
+    }
+
+    fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
+        keys.insert("expert".to_owned(), scaled(&self.expert, largest(&self.expert), widest));
+    }
+
+    fn graph(
+        &self,
+        graph: &mut dyn Graph,
+        tasks: &[&str],
+        xs: &str,
+        gates: &[String],
+    ) -> crate::Result<Vec<String>> {
+        self.write_level(graph, "", tasks, &vec![xs.to_owned(); tasks.len() + 1], gates, false)
     }
 }
 

@@ -145,26 +145,18 @@ impl ModelConfig {
     pub fn input_rows(&self, inputs: &Inputs, tasks: &[Task]) -> Result<BTreeMap<String, InputRows>> {
         let TaskColumns { gates, towers } = self.task_columns(inputs, tasks)?;
         let all: Vec<u32> = (0..inputs.width() as u32).collect();
-        let own = |name: &str, key: &str, columns: &[Option<Vec<u32>>]| {
-            let task = tasks.iter().position(|task| name == format!("{key}.{}.0.weight", task.name))?;
-            columns[task].clone()
+        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        let of_trunk = self.resolve()?.facts(&names).reads_input.into_iter().map(|(name, gate)| {
+            let own = gate.and_then(|task| gates[task].clone());
+            (name, InputRows { axis: 0, start: 0, columns: own.unwrap_or_else(|| all.clone()) })
+        });
+        let inventory = crate::inventory(self, inputs, tasks)?;
+        let of_tower = |(task, columns): (&&str, Option<Vec<u32>>)| {
+            let (name, columns) = (format!("towers.{task}.0.weight"), columns?);
+            let start = inventory.get(&name)?.dims()[1] - columns.len();
+            Some((name, InputRows { axis: 1, start, columns }))
         };
-        let rows = |(name, shape): (&String, &candle_core::Shape)| {
-            if let Some(columns) = own(name, "towers", &towers) {
-                return Some((
-                    name.clone(),
-                    InputRows { axis: 1, start: shape.dims()[1] - columns.len(), columns },
-                ));
-            }
-            // Of the levels of a PLE the first reads the input.
-            let plain = name.strip_prefix("levels.0.").unwrap_or(name);
-            let reads =
-                ["bottom.", "bottoms.", "experts.", "gates."].iter().any(|part| plain.starts_with(part));
-            let columns = own(plain, "gates", &gates).unwrap_or_else(|| all.clone());
-            let first = reads && plain.ends_with(".0.weight");
-            first.then(|| (name.clone(), InputRows { axis: 0, start: 0, columns }))
-        };
-        Ok(crate::inventory(self, inputs, tasks)?.iter().filter_map(rows).collect())
+        Ok(of_trunk.chain(names.iter().zip(towers).filter_map(of_tower)).collect())
     }
 }
 

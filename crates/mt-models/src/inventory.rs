@@ -9,7 +9,7 @@ use candle_nn::{Init, VarBuilder};
 use mt_features::Task;
 use mt_layers::Norm;
 
-use crate::config::{Architecture, Levels, ModelConfig};
+use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::inputs::Inputs;
 use crate::model::build;
@@ -43,10 +43,15 @@ pub fn fit_budget(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) 
     let inputs = inputs.into();
     let plain = ModelConfig { budget: None, ..cfg.clone() };
     // The widest layer has `w` units, the others keep their proportion to it.
-    let sized = |w: usize| scaled(&plain, w);
-    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w)?, &inputs, tasks)?) <= budget) };
+    let architecture = plain.resolve()?;
+    let sized = |w: usize| {
+        let mut cfg = plain.clone();
+        architecture.scale(w, &mut cfg.keys);
+        cfg
+    };
+    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w), &inputs, tasks)?) <= budget) };
     if !fits(1)? {
-        let least = count(&inventory(&sized(1)?, &inputs, tasks)?);
+        let least = count(&inventory(&sized(1), &inputs, tasks)?);
         let problem = format!("expected at least {least} parameters for this shape, found {budget}");
         return Err(Error::Config { key: "model.budget".into(), problem });
     }
@@ -58,36 +63,7 @@ pub fn fit_budget(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) 
         let middle = usize::midpoint(low, high);
         if fits(middle)? { low = middle } else { high = middle }
     }
-    sized(low)
-}
-
-fn scaled(cfg: &ModelConfig, widest: usize) -> Result<ModelConfig> {
-    let scale = |units: &[usize], of: usize| -> Vec<usize> {
-        units.iter().map(|&u| ((u * widest + of / 2) / of).max(1)).collect()
-    };
-    let largest = |units: &[usize]| units.iter().copied().max().unwrap_or(1);
-    let mut cfg = cfg.clone();
-    match cfg.resolve()? {
-        Architecture::SharedBottom(crate::SharedBottomConfig { bottom, .. })
-        | Architecture::SingleTask(crate::SingleTaskConfig { bottom, .. }) => {
-            cfg.bottom = Some(scale(&bottom, largest(&bottom)));
-        }
-        Architecture::Mmoe(crate::MmoeConfig { expert, .. })
-        | Architecture::Cgc(crate::CgcConfig { expert, .. }) => {
-            cfg.expert = Some(scale(&expert, largest(&expert)));
-        }
-        Architecture::Ple(ple) => {
-            let of = ple.levels.iter().map(|level| largest(&level.expert)).max().unwrap_or(1);
-            if let Some(Levels::Each(levels)) = &mut cfg.levels {
-                for (level, resolved) in levels.iter_mut().zip(&ple.levels) {
-                    level.expert = Some(scale(&resolved.expert, of));
-                }
-            } else {
-                cfg.expert = Some(scale(&ple.levels[0].expert, of));
-            }
-        }
-    }
-    Ok(cfg)
+    Ok(sized(low))
 }
 
 /// Notes what is asked for and answers with a single zero, broadcast.

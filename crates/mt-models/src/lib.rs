@@ -5,6 +5,7 @@
 //! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a task |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
+//! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
 //! | [`Inputs`], [`TaskColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
@@ -30,12 +31,14 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod architecture;
 mod bundle;
 mod cgc;
 mod checksums;
 mod config;
 mod disk;
 mod error;
+mod graph;
 mod input;
 mod inputs;
 mod inventory;
@@ -46,6 +49,7 @@ mod ple;
 mod predictions;
 mod predictor;
 mod readout;
+mod section;
 mod shared_bottom;
 mod signature;
 mod single_task;
@@ -54,12 +58,14 @@ mod target;
 pub mod testing;
 mod trunk;
 
+pub use architecture::{Architecture, Facts, Registry};
 pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
 pub use checksums::Checksums;
-pub use config::{Architecture, EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind};
+pub use config::{EmbeddingConfig, ModelConfig};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use error::{Error, Result};
+pub use graph::{Attribute, Graph};
 pub use input::{Features, InputLayer, input};
 pub use inputs::{InputRows, Inputs, TaskColumns};
 pub use inventory::{Inventory, count, fit_budget, inventory};
@@ -70,6 +76,7 @@ pub use ple::{Ple, PleConfig};
 pub use predictions::Predictions;
 pub use predictor::Predictor;
 pub use readout::{Link, Readout, predictions};
+pub use section::Section;
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
 pub use signature::Signature;
 pub use single_task::{SingleTask, SingleTaskConfig};

@@ -11,10 +11,16 @@
 //!
 //! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm};
+use serde_json::Value;
 
+use crate::architecture::{Architecture, Facts, largest, scaled};
+use crate::graph::Graph;
+use crate::section::Section;
 use crate::trunk::{Sizes, Trunk, gate_read};
 
 /// Sizes of an [`Mmoe`].
@@ -67,6 +73,62 @@ impl Mmoe {
         let mixture = Mixture::new(experts.outputs(), choices, cfg.temperature)?;
         let level = GatedExperts::new(vec![(experts, all.clone())], gates, mixture, 0..cfg.experts)?;
         Ok(Self { level })
+    }
+}
+
+impl MmoeConfig {
+    /// Reads the keys of `kind: mmoe`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config), naming the key.
+    pub fn read(section: &mut Section<'_>) -> crate::Result<Box<dyn Architecture>> {
+        Ok(Box::new(MmoeConfig {
+            experts: section.count("experts", 1, 8)?,
+            expert: section.layers("expert", &[16])?,
+            gate: section.units("gate", &[])?,
+            temperature: section.above_zero("temperature", 1.0)?,
+            init: section.init(),
+            norm: section.norm(),
+        }))
+    }
+}
+
+impl Architecture for MmoeConfig {
+    fn build(
+        &self,
+        sizes: Sizes<'_>,
+        gates: &[Option<Columns>],
+        vb: VarBuilder<'_>,
+    ) -> Result<Box<dyn Trunk>> {
+        Ok(Box::new(Mmoe::with_columns(self, sizes, gates, vb)?))
+    }
+
+    fn facts(&self, tasks: &[&str]) -> Facts {
+        let gates = tasks.iter().enumerate().map(|(t, task)| (format!("gates.{task}.0.weight"), Some(t)));
+        Facts {
+            levels: vec![(0..self.experts).map(|expert| expert.to_string()).collect()],
+            reads_input: [("experts.0.weight".to_owned(), None)].into_iter().chain(gates).collect(),
+            nothing_shared: None,
+        }
+    }
+
+    fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
+        keys.insert("expert".to_owned(), scaled(&self.expert, largest(&self.expert), widest));
+    }
+
+    fn graph(
+        &self,
+        graph: &mut dyn Graph,
+        tasks: &[&str],
+        xs: &str,
+        gates: &[String],
+    ) -> crate::Result<Vec<String>> {
+        let experts = graph.experts("experts", self.expert.len(), xs)?;
+        let stream = |(task, read): (&&str, &String)| {
+            let logits = graph.mlp(&format!("gates.{task}"), self.gate.len() + 1, read, false)?;
+            Ok(graph.mixture(&experts, &logits, self.temperature))
+        };
+        tasks.iter().zip(gates).map(stream).collect()
     }
 }
 

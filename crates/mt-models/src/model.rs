@@ -5,9 +5,9 @@ use candle_nn::VarBuilder;
 use mt_features::Task;
 use mt_layers::{Columns, Input, Norm, Towers, tap};
 
-use crate::config::{Architecture, ModelConfig};
+use crate::config::ModelConfig;
 use crate::inputs::{Inputs, TaskColumns};
-use crate::{Cgc, Mmoe, Ple, SharedBottom, SingleTask, Sizes, Trunk};
+use crate::{Sizes, Trunk};
 
 /// A network from an input to the logits of all tasks. Object safe.
 pub trait Model: std::fmt::Debug + Send + Sync {
@@ -124,13 +124,7 @@ pub fn build(
         columns.into_iter().map(own).collect::<Result<Vec<_>>>()
     };
     let (gates, towers) = (gathered(gates)?, gathered(towers)?);
-    let trunk: Box<dyn Trunk> = match architecture {
-        Architecture::SharedBottom(cfg) => Box::new(SharedBottom::new(&cfg, sizes, vb.clone())?),
-        Architecture::SingleTask(cfg) => Box::new(SingleTask::new(&cfg, sizes, vb.clone())?),
-        Architecture::Mmoe(cfg) => Box::new(Mmoe::with_columns(&cfg, sizes, &gates, vb.clone())?),
-        Architecture::Cgc(cfg) => Box::new(Cgc::with_columns(&cfg, sizes, &gates, vb.clone())?),
-        Architecture::Ple(cfg) => Box::new(Ple::with_columns(&cfg, sizes, &gates, vb.clone())?),
-    };
+    let trunk = architecture.build(sizes, &gates, vb.clone())?;
     let model = MultiTask::new(trunk, tasks, towers, &cfg.tower, cfg.init, vb.clone())?;
     Ok(Box::new(model.normalised(tasks, cfg.norm, vb)?))
 }

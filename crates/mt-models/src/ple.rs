@@ -15,13 +15,18 @@
 //!
 //! Differs from the paper: gates may have hidden layers and a temperature (both off by default), and have a bias.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use mt_layers::{Columns, Input};
+use serde_json::Value;
 
+use crate::architecture::{Architecture, Facts, largest, scaled};
 use crate::cgc::{Cgc, CgcConfig};
+use crate::graph::Graph;
+use crate::section::Section;
 use crate::trunk::{Sizes, Trunk};
 
 /// Sizes of a [`Ple`].
@@ -55,8 +60,7 @@ impl Ple {
         let mut streams: Vec<Range<usize>> = vec![0..sizes.inputs; sizes.tasks.len() + 1];
         let mut levels: Vec<Cgc> = Vec::with_capacity(cfg.levels.len());
         for (l, level) in cfg.levels.iter().enumerate() {
-            // A shared stream that no level above reads would have a gate that never learns.
-            let read_above = cfg.levels[l + 1..].iter().any(|level| level.shared_experts > 0);
+            let read_above = cfg.is_read_above(l);
             let columns = if l == 0 { columns } else { &[] };
             let level = Cgc::level(level, sizes.tasks, &streams, columns, read_above, vb.pp("levels").pp(l))?;
             let width = level.width();
@@ -67,6 +71,86 @@ impl Ple {
             bail!("ple needs at least one level")
         }
         Ok(Self { levels })
+    }
+}
+
+impl PleConfig {
+    /// Reads the keys of `kind: ple`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config), naming the key.
+    pub fn read(section: &mut Section<'_>) -> crate::Result<Box<dyn Architecture>> {
+        let temperature = section.above_zero("temperature", 1.0)?;
+        // What a level leaves out is that of the section, which need not make a level of its own.
+        let default = CgcConfig {
+            experts_per_task: section.count("experts_per_task", 0, 2)?,
+            shared_experts: section.count("shared_experts", 0, 2)?,
+            expert: section.layers("expert", &[16])?,
+            gate: section.units("gate", &[])?,
+            ..CgcConfig::default_level(section)
+        };
+        let mut levels = Vec::new();
+        for (l, keys) in section.entries("levels", 2)?.iter().enumerate() {
+            let mut entry = section.entry("levels", l, keys);
+            levels.push(CgcConfig::level_of(&mut entry, &default, temperature)?);
+            entry.end(&[])?;
+        }
+        Ok(Box::new(PleConfig { levels }))
+    }
+
+    /// Whether a level has a gate for the shared stream: one that no level above reads would never learn.
+    fn is_read_above(&self, level: usize) -> bool {
+        self.levels[level + 1..].iter().any(|level| level.shared_experts > 0)
+    }
+}
+
+impl Architecture for PleConfig {
+    fn build(
+        &self,
+        sizes: Sizes<'_>,
+        gates: &[Option<Columns>],
+        vb: VarBuilder<'_>,
+    ) -> Result<Box<dyn Trunk>> {
+        Ok(Box::new(Ple::with_columns(self, sizes, gates, vb)?))
+    }
+
+    fn facts(&self, tasks: &[&str]) -> Facts {
+        let first = self.levels.first();
+        let reads = first.map(|level| level.reads("levels.0.", tasks, self.is_read_above(0)));
+        let unshared = self.levels.last().is_none_or(|level| level.shared_experts == 0);
+        Facts {
+            levels: self.levels.iter().map(|level| level.names(tasks)).collect(),
+            reads_input: reads.unwrap_or_default(),
+            nothing_shared: unshared.then(|| "the highest level of ple has no shared experts".to_owned()),
+        }
+    }
+
+    fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
+        let of = self.levels.iter().map(|level| largest(&level.expert)).max().unwrap_or(1);
+        let units = |level: &CgcConfig| scaled(&level.expert, of, widest);
+        match keys.get_mut("levels").and_then(Value::as_array_mut) {
+            Some(levels) => {
+                let entries = levels.iter_mut().filter_map(Value::as_object_mut).zip(&self.levels);
+                entries.for_each(|(entry, level)| drop(entry.insert("expert".to_owned(), units(level))));
+            }
+            None => drop(keys.insert("expert".to_owned(), units(&self.levels[0]))),
+        }
+    }
+
+    fn graph(
+        &self,
+        graph: &mut dyn Graph,
+        tasks: &[&str],
+        xs: &str,
+        gates: &[String],
+    ) -> crate::Result<Vec<String>> {
+        let (mut streams, mut gates) = (vec![xs.to_owned(); tasks.len() + 1], gates.to_vec());
+        for (l, level) in self.levels.iter().enumerate() {
+            let prefix = format!("levels.{l}.");
+            streams = level.write_level(graph, &prefix, tasks, &streams, &gates, self.is_read_above(l))?;
+            gates.clone_from(&streams);
+        }
+        Ok(streams)
     }
 }
 

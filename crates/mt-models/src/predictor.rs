@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mt_features::{Ids, Numeric, RawRows, RowEncoder};
 
+use crate::architecture::Registry;
 use crate::bundle::{Check, Manifest, Recorded, hold};
 use crate::error::{Error, Result};
 use crate::input::{Features, InputLayer};
@@ -53,7 +54,15 @@ impl Predictor {
     /// [`Error::File`] if a file is missing or damaged, the weights are those of another model, or the recorded rows
     /// come out further from what they were than rounding explains, see [`Predictor::check`].
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        let mut predictor = Self::of(Signature::verified(dir)?, dir, device)?;
+        Self::load_with(dir, device, &Registry::default())
+    }
+
+    /// As [`Predictor::load`], for a network of one of the kinds of `registry`.
+    ///
+    /// # Errors
+    /// As [`Predictor::load`].
+    pub fn load_with(dir: &Path, device: &Device, registry: &Registry) -> Result<Self> {
+        let mut predictor = Self::of(Signature::verified(dir)?.with(registry), dir, device)?;
         if Manifest::find(dir)?.is_some() {
             predictor.check = Some(Recorded::read(dir)?.check(dir, &predictor)?);
         }

@@ -9,10 +9,16 @@
 //!
 //! Differs from the paper: nothing; ReLU units, as in the MMoE paper's baseline.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Norm, tap};
+use mt_layers::{Bank, Columns, Initializer, Input, Norm, tap};
+use serde_json::Value;
 
+use crate::architecture::{Architecture, Facts, largest, scaled};
+use crate::graph::Graph;
+use crate::section::Section;
 use crate::trunk::{Sizes, Trunk};
 
 /// Sizes of a [`SharedBottom`].
@@ -39,6 +45,42 @@ impl SharedBottom {
         let vb = vb.pp("bottom");
         let bottom = Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.clone())?;
         Ok(Self { bottom: bottom.normalised(cfg.norm, vb)? })
+    }
+}
+
+impl SharedBottomConfig {
+    /// Reads the keys of `kind: shared-bottom`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config), naming the key.
+    pub fn read(section: &mut Section<'_>) -> crate::Result<Box<dyn Architecture>> {
+        let bottom = section.layers("bottom", &[128])?;
+        Ok(Box::new(SharedBottomConfig { bottom, init: section.init(), norm: section.norm() }))
+    }
+}
+
+impl Architecture for SharedBottomConfig {
+    fn build(&self, sizes: Sizes<'_>, _: &[Option<Columns>], vb: VarBuilder<'_>) -> Result<Box<dyn Trunk>> {
+        Ok(Box::new(SharedBottom::new(self, sizes, vb)?))
+    }
+
+    fn facts(&self, _: &[&str]) -> Facts {
+        Facts { reads_input: vec![("bottom.0.weight".to_owned(), None)], ..Facts::default() }
+    }
+
+    fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
+        keys.insert("bottom".to_owned(), scaled(&self.bottom, largest(&self.bottom), widest));
+    }
+
+    fn graph(
+        &self,
+        graph: &mut dyn Graph,
+        tasks: &[&str],
+        xs: &str,
+        _: &[String],
+    ) -> crate::Result<Vec<String>> {
+        let stream = graph.mlp("bottom", self.bottom.len(), xs, true)?;
+        Ok(vec![stream; tasks.len()])
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use mt_features::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Registry;
 use crate::bundle::Manifest;
 use crate::checksums::Checksums;
 use crate::config::ModelConfig;
@@ -60,6 +61,13 @@ impl Signature {
     pub const WEIGHTS: &str = "weights.safetensors";
     /// Name of the file with the trained rows of embedding tables; only there for a schema with fields.
     pub const TABLES: &str = "tables.safetensors";
+
+    /// The same of a network of one of the kinds of `registry`.
+    #[must_use]
+    pub fn with(mut self, registry: &Registry) -> Self {
+        self.model.registry = registry.clone();
+        self
+    }
 
     /// Reads the signature of the model in `dir`, after all that its predictions follow from was found to be as it was
     /// written: of a checkpoint by its [`Checksums`], of a bundle as its [`Manifest`] checks it. Every reader of a trained

@@ -9,10 +9,16 @@
 //!
 //! Differs from separate training only in that all tasks see the same batches and stop at the same epoch.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Norm, forward_side_by_side};
+use mt_layers::{Bank, Columns, Initializer, Input, Norm, forward_side_by_side};
+use serde_json::Value;
 
+use crate::architecture::{Architecture, Facts, largest, scaled};
+use crate::graph::Graph;
+use crate::section::Section;
 use crate::trunk::{Sizes, Trunk};
 
 /// Sizes of a [`SingleTask`].
@@ -42,6 +48,43 @@ impl SingleTask {
             bottom.normalised(cfg.norm, vb.pp(task))
         };
         Ok(Self { bottoms: sizes.tasks.iter().map(bottom).collect::<Result<_>>()? })
+    }
+}
+
+impl SingleTaskConfig {
+    /// Reads the keys of `kind: single-task`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config), naming the key.
+    pub fn read(section: &mut Section<'_>) -> crate::Result<Box<dyn Architecture>> {
+        let bottom = section.layers("bottom", &[128])?;
+        Ok(Box::new(SingleTaskConfig { bottom, init: section.init(), norm: section.norm() }))
+    }
+}
+
+impl Architecture for SingleTaskConfig {
+    fn build(&self, sizes: Sizes<'_>, _: &[Option<Columns>], vb: VarBuilder<'_>) -> Result<Box<dyn Trunk>> {
+        Ok(Box::new(SingleTask::new(self, sizes, vb)?))
+    }
+
+    fn facts(&self, tasks: &[&str]) -> Facts {
+        let reads_input = tasks.iter().map(|task| (format!("bottoms.{task}.0.weight"), None)).collect();
+        Facts { reads_input, nothing_shared: Some("single-task has none".to_owned()), ..Facts::default() }
+    }
+
+    fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
+        keys.insert("bottom".to_owned(), scaled(&self.bottom, largest(&self.bottom), widest));
+    }
+
+    fn graph(
+        &self,
+        graph: &mut dyn Graph,
+        tasks: &[&str],
+        xs: &str,
+        _: &[String],
+    ) -> crate::Result<Vec<String>> {
+        let bottom = |task| graph.mlp(&format!("bottoms.{task}"), self.bottom.len(), xs, true);
+        tasks.iter().map(bottom).collect()
     }
 }
 

@@ -11,9 +11,7 @@ use mt_features::{
 use mt_layers::{Params, RowOptimizer};
 use serde_json::json;
 
-use crate::{
-    Export, InputLayer, ModelConfig, ModelKind, Signature, TableFormat, Task, TaskKind, build, write_json,
-};
+use crate::{Export, InputLayer, ModelConfig, Signature, TableFormat, Task, TaskKind, build, write_json};
 
 fn signature(seed: u64) -> Signature {
     let field = |name: &str, table: &str, list| Field {
@@ -28,7 +26,7 @@ fn signature(seed: u64) -> Signature {
     let users = Encoder::Vocabulary(["ann", "bob", "18446744073709551615"].iter().collect());
     Signature {
         format: Signature::FORMAT,
-        model: ModelConfig { experts: Some(2), expert: Some(vec![4]), ..ModelConfig::new(ModelKind::Mmoe) },
+        model: ModelConfig::new("mmoe").with("experts", 2).with("expert", vec![4]),
         schema: Schema {
             numeric: vec!["age".into(), "x".into()],
             fields: vec![field("user", "user", None), field("seen", "item", Some(list))],
@@ -84,6 +82,7 @@ pub fn change(dir: &Path, seed: u64, change: impl FnOnce(&mut Signature)) {
         tables: TableFormat::F32,
         rows: vec![row],
         config: "version: 1\n",
+        registry: crate::Registry::default(),
     };
     export.write::<crate::Error>(dir, |_| Ok("# A model\n".to_owned())).expect("a bundle");
 }

@@ -20,12 +20,6 @@ pub enum Error {
         /// The table.
         table: String,
     },
-    /// A parameter that the weights' file has not.
-    #[error("parameter {name:?} is missing")]
-    Parameter {
-        /// Its name.
-        name: String,
-    },
     /// A file that cannot be written.
     #[error("{path}: cannot write the file")]
     Io {

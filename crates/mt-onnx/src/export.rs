@@ -7,22 +7,24 @@ use std::path::Path;
 use candle_core::Device;
 use mt_features::fields::TableEncoder;
 use mt_features::{Computed, Encoder, Encoders, Field, MissingPolicy};
-use mt_models::{Predictor, Signature, write_file, write_folder, write_json};
+use mt_models::{Predictor, Registry, Signature, write_file, write_folder, write_json};
 use prost::Message;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::proto::{self, Entry};
-use crate::{input, readout, trunk};
+use crate::{input, readout};
 
 /// What goes into an ONNX file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Export<'a> {
     /// The folder of a bundle or checkpoint.
     pub model: &'a Path,
     /// Whether embedding tables are part of it. Without them, the input of a field is its pooled embedding.
     pub tables: bool,
+    /// What the network may be: `Registry::default()` but for one of your own.
+    pub registry: Registry,
 }
 
 /// What a client needs to turn values into inputs; written beside the graph.
@@ -56,7 +58,7 @@ impl Export<'_> {
         if dir.exists() {
             return Err(mt_models::Error::Exists { path: dir.to_owned() }.into());
         }
-        let predictor = Predictor::load(self.model, &Device::Cpu)?;
+        let predictor = Predictor::load_with(self.model, &Device::Cpu, &self.registry)?;
         let grows = |table: &&TableEncoder| matches!(table.encoder, Encoder::Growing(_));
         if let Some(table) = predictor.signature().encoders.tables.iter().find(grows) {
             return Err(Error::Growing { table: table.name.clone() });
@@ -83,7 +85,13 @@ impl Export<'_> {
         let xs = input::input(&mut graph, predictor, self.tables)?;
         let inputs = signature.model.inputs(&signature.schema)?;
         let columns = signature.model.task_columns(&inputs, &signature.schema.tasks)?;
-        let mut streams = trunk::streams(&mut graph, &signature.model, &tasks, &columns, &xs)?;
+        // What each task's gate reads, on the first level.
+        let gathered = |graph: &mut Graph, own: &Option<Vec<u32>>| match own {
+            Some(own) => graph.columns(&xs, own),
+            None => xs.clone(),
+        };
+        let gates: Vec<String> = columns.gates.iter().map(|own| gathered(&mut graph, own)).collect();
+        let mut streams = signature.model.resolve()?.graph(&mut graph, &tasks, &xs, &gates)?;
         for (stream, own) in streams.iter_mut().zip(&columns.towers) {
             if let Some(own) = own {
                 let own = graph.columns(&xs, own);
@@ -93,7 +101,7 @@ impl Export<'_> {
         readout::outputs(&mut graph, signature, &streams)?;
         let json = |value: serde_json::Value| value.to_string();
         let facts = [
-            ("kind", signature.model.kind.to_string()),
+            ("kind", signature.model.kind.clone()),
             ("numeric", json(signature.schema.numeric.clone().into())),
             ("tasks", json(tasks.clone().into())),
             ("encoders", format!("{:016x}", signature.encoders.fingerprint())),

@@ -36,8 +36,9 @@ impl Graph {
     }
 
     /// A parameter's values.
-    pub fn weight(&self, name: &str) -> Result<Tensor> {
-        self.weights.get(name).cloned().ok_or_else(|| Error::Parameter { name: name.to_owned() })
+    pub fn weight(&self, name: &str) -> candle_core::Result<Tensor> {
+        let missing = || candle_core::Error::CannotFindTensor { path: name.to_owned() };
+        self.weights.get(name).cloned().ok_or_else(missing)
     }
 
     /// Adds a node, and returns the name of what it computes.
@@ -74,7 +75,7 @@ impl Graph {
     }
 
     /// A tensor of single precision as a constant; once, however often it is asked for.
-    pub fn tensor(&mut self, name: &str, tensor: &Tensor) -> Result<String> {
+    pub fn tensor(&mut self, name: &str, tensor: &Tensor) -> candle_core::Result<String> {
         if !self.has(name) {
             let values = tensor.flatten_all()?.to_vec1::<f32>()?;
             self.floats(name, tensor.dims(), &values);

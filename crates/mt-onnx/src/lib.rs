@@ -23,7 +23,7 @@
 //!
 //! ```no_run
 //! use mt_onnx::Export;
-//! Export { model: "bundle".as_ref(), tables: true }.write("onnx".as_ref())?;
+//! Export { model: "bundle".as_ref(), tables: true, registry: mt_models::Registry::default() }.write("onnx".as_ref())?;
 //! # Ok::<(), mt_onnx::Error>(())
 //! ```
 

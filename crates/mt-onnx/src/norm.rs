@@ -3,13 +3,12 @@
 use candle_core::{Result as TensorResult, Tensor};
 use mt_models::Norm;
 
-use crate::error::Result;
 use crate::graph::Graph;
 use crate::proto::Attribute;
 
 /// Weight and bias of a layer, of a bank `(I, n, O)` and `(n, O)`, of a tower `(O, I)` and `(O)`. With batch normalisation
 /// by running statistics each unit is scaled and shifted by constants, so its weights are scaled and its bias is moved.
-pub fn folded(graph: &Graph, layer: &str) -> Result<(Tensor, Tensor)> {
+pub fn folded(graph: &Graph, layer: &str) -> TensorResult<(Tensor, Tensor)> {
     let (weight, bias) = (graph.weight(&format!("{layer}.weight"))?, graph.weight(&format!("{layer}.bias"))?);
     let norm = |what: &str| graph.weight(&format!("{layer}.norm.{what}"));
     // A layer without one has no such tensor.
@@ -28,7 +27,7 @@ pub fn over_units(
     layer: &str,
     xs: &str,
     place: impl Fn(&Tensor) -> TensorResult<Tensor>,
-) -> Result<String> {
+) -> TensorResult<String> {
     let of = |what: &str| format!("{layer}.norm.{what}");
     let (scale, shift) = match (graph.weight(&of("scale")), graph.weight(&of("running_variance"))) {
         (Ok(scale), Err(_)) => (scale, graph.weight(&of("shift"))?),

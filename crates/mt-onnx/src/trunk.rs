@@ -1,98 +1,55 @@
-//! The five trunks: from the input `(B, D)` to a stream `(B, H)` a task.
+//! What networks write themselves with: from the input `(B, D)` to a stream `(B, H)` a task.
 
-use mt_models::{Architecture, CgcConfig, ModelConfig, TaskColumns};
+use candle_core::{Result as TensorResult, Tensor};
+use mt_models::Result;
 
-use crate::error::Result;
 use crate::graph::Graph;
 use crate::norm;
 use crate::proto::Attribute;
 
-/// The stream of each task.
-pub fn streams(
-    graph: &mut Graph,
-    model: &ModelConfig,
-    tasks: &[&str],
-    columns: &TaskColumns,
-    xs: &str,
-) -> Result<Vec<String>> {
-    // What each task's gate reads, on the first level.
-    let gates: Vec<String> = columns.gates.iter().map(|own| gathered(graph, xs, own)).collect();
-    match model.resolve()? {
-        Architecture::SharedBottom(cfg) => {
-            let stream = mlp(graph, "bottom", cfg.bottom.len(), xs, true)?;
-            Ok(vec![stream; tasks.len()])
-        }
-        Architecture::SingleTask(cfg) => {
-            let depth = cfg.bottom.len();
-            tasks.iter().map(|task| mlp(graph, &format!("bottoms.{task}"), depth, xs, true)).collect()
-        }
-        Architecture::Mmoe(cfg) => {
-            let experts = experts(graph, "experts", cfg.expert.len(), xs)?;
-            let mut streams = Vec::with_capacity(tasks.len());
-            for (task, read) in tasks.iter().zip(&gates) {
-                let logits = mlp(graph, &format!("gates.{task}"), cfg.gate.len() + 1, read, false)?;
-                streams.push(mixture(graph, &experts, &logits, cfg.temperature));
-            }
-            Ok(streams)
-        }
-        Architecture::Cgc(cfg) => {
-            level(graph, &cfg, "", tasks, &vec![xs.to_owned(); tasks.len() + 1], &gates, false)
-        }
-        Architecture::Ple(cfg) => {
-            let mut streams = vec![xs.to_owned(); tasks.len() + 1];
-            for (l, own) in cfg.levels.iter().enumerate() {
-                // As in the model: a shared stream that no level above reads has no gate.
-                let read_above = cfg.levels[l + 1..].iter().any(|level| level.shared_experts > 0);
-                let prefix = format!("levels.{l}.");
-                let gates = if l == 0 { gates.clone() } else { streams.clone() };
-                streams = level(graph, own, &prefix, tasks, &streams, &gates, read_above)?;
-            }
-            Ok(streams)
-        }
+impl mt_models::Graph for Graph {
+    fn mlp(&mut self, bank: &str, depth: usize, xs: &str, activate_last: bool) -> Result<String> {
+        Ok(mlp(self, bank, depth, xs, activate_last)?)
     }
-}
 
-/// These columns of what the trunk reads; all of it where there are none.
-fn gathered(graph: &mut Graph, xs: &str, columns: &Option<Vec<u32>>) -> String {
-    columns.as_ref().map_or_else(|| xs.to_owned(), |columns| graph.columns(xs, columns))
-}
-
-/// A level of CGC: `streams` are what each task and, last, the shared part read, `gates` what the tasks' gates do; the
-/// result is like the first. A shared stream that nothing reads is left out: the result has one with `shared_gate` only.
-fn level(
-    graph: &mut Graph,
-    cfg: &CgcConfig,
-    prefix: &str,
-    tasks: &[&str],
-    streams: &[String],
-    gates: &[String],
-    shared_gate: bool,
-) -> Result<Vec<String>> {
-    let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
-    // Those of each task, then the shared ones; where there are any.
-    let mut groups: Vec<Option<String>> = vec![None; tasks.len() + 1];
-    for (i, (name, xs)) in names().enumerate() {
-        let members = if i == tasks.len() { cfg.shared_experts } else { cfg.experts_per_task };
-        let bank = format!("{prefix}experts.{name}");
-        groups[i] = (members > 0).then(|| experts(graph, &bank, cfg.expert.len(), xs)).transpose()?;
+    fn experts(&mut self, bank: &str, depth: usize, xs: &str) -> Result<String> {
+        Ok(experts(self, bank, depth, xs)?)
     }
-    let mut mixed = Vec::with_capacity(streams.len());
-    for (i, (name, xs)) in names().enumerate() {
-        let chosen: Vec<String> = match i < tasks.len() {
-            true => [&groups[i], &groups[tasks.len()]].into_iter().flatten().cloned().collect(),
-            false if shared_gate => groups.iter().flatten().cloned().collect(),
-            false => break,
+
+    fn mixture(&mut self, experts: &str, logits: &str, temperature: f64) -> String {
+        mixture(self, experts, logits, temperature)
+    }
+
+    fn concat(&mut self, values: &[String], axis: i64) -> String {
+        Graph::concat(self, values, axis)
+    }
+
+    fn parameter(&self, name: &str) -> Result<Tensor> {
+        Ok(self.weight(name)?)
+    }
+
+    fn constant(&mut self, name: &str, values: &Tensor) -> Result<String> {
+        Ok(self.tensor(name, values)?)
+    }
+
+    fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: &[(&str, mt_models::Attribute)],
+    ) -> String {
+        let attribute = |(name, value): &(&str, mt_models::Attribute)| match value {
+            mt_models::Attribute::Ints(values) => Attribute::ints(name, values),
+            mt_models::Attribute::Float(value) => Attribute::float(name, *value),
+            mt_models::Attribute::Int(value) => Attribute::int(name, *value),
         };
-        let chosen = graph.concat(&chosen, 1);
-        let read = if i < tasks.len() { &gates[i] } else { xs };
-        let logits = mlp(graph, &format!("{prefix}gates.{name}"), cfg.gate.len() + 1, read, false)?;
-        mixed.push(mixture(graph, &chosen, &logits, cfg.temperature));
+        let attributes: Vec<Attribute> = attributes.iter().map(attribute).collect();
+        Graph::node(self, operator, inputs, &attributes)
     }
-    Ok(mixed)
 }
 
 /// A bank of one, `(B, I)` to `(B, O)`: a bottom or a gate. ReLU after every layer, after the last with `activate_last`.
-fn mlp(graph: &mut Graph, name: &str, depth: usize, xs: &str, activate_last: bool) -> Result<String> {
+fn mlp(graph: &mut Graph, name: &str, depth: usize, xs: &str, activate_last: bool) -> TensorResult<String> {
     let mut xs = xs.to_owned();
     for l in 0..depth {
         let layer = format!("{name}.{l}");
@@ -106,7 +63,7 @@ fn mlp(graph: &mut Graph, name: &str, depth: usize, xs: &str, activate_last: boo
 }
 
 /// A bank's layer whose members all read `xs`: `(B, I)` to `(B, n·O)`.
-fn dense(graph: &mut Graph, name: &str, xs: &str) -> Result<String> {
+fn dense(graph: &mut Graph, name: &str, xs: &str) -> TensorResult<String> {
     let (weight, bias) = norm::folded(graph, name)?;
     let weight = graph.tensor(&format!("{name}.weight"), &weight.flatten_from(1)?)?;
     let bias = graph.tensor(&format!("{name}.bias"), &bias.flatten_all()?)?;
@@ -115,7 +72,7 @@ fn dense(graph: &mut Graph, name: &str, xs: &str) -> Result<String> {
 
 /// A bank of experts: `(B, I)` to `(B, n, O)`. The first layer is one product; in those above it each member reads what it
 /// made below, as a batch of products with the members in front.
-fn experts(graph: &mut Graph, name: &str, depth: usize, xs: &str) -> Result<String> {
+fn experts(graph: &mut Graph, name: &str, depth: usize, xs: &str) -> TensorResult<String> {
     let (_, n, units) = graph.weight(&format!("{name}.0.weight"))?.dims3()?;
     let layer = format!("{name}.0");
     let first = dense(graph, &layer, xs)?;

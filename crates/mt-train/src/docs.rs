@@ -1,6 +1,6 @@
 //! The pages in `docs/` say what the code does: examples are valid, keys complete, parameter counts right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::{
@@ -16,7 +16,7 @@ use mt_features::{
     TaskKind,
 };
 use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
-use mt_models::{EmbeddingConfig, LevelConfig, Levels, ModelConfig, ModelKind, count, inventory};
+use mt_models::{EmbeddingConfig, ModelConfig, Registry, count, inventory};
 use serde_yaml::Value;
 
 const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];
@@ -80,12 +80,14 @@ fn full() -> Config {
         last: Some(1),
         first: Some(1),
     };
-    let level = LevelConfig {
-        experts_per_task: Some(1),
-        shared_experts: Some(1),
-        expert: Some(vec![1]),
-        gate: Some(vec![1]),
-    };
+    // The keys of all architectures, of which one stands for a list of more.
+    let kinds = Registry::default();
+    let of_kinds = kinds.kinds().flat_map(|kind| kinds.keys(kind).expect("a kind that is there"));
+    let mut keys: BTreeMap<String, serde_json::Value> =
+        of_kinds.map(|key| (key.to_owned(), 1.into())).collect();
+    let level = ["experts_per_task", "shared_experts", "expert", "gate"]
+        .map(|key| (key.to_owned(), keys[key].clone()));
+    keys.insert("levels".to_owned(), vec![serde_json::Value::Object(level.into_iter().collect())].into());
     Config {
         version: 1,
         name: "full".into(),
@@ -119,15 +121,8 @@ fn full() -> Config {
             range: None,
         }],
         model: ModelConfig {
-            kind: ModelKind::Ple,
-            bottom: Some(vec![1]),
-            experts: Some(1),
-            experts_per_task: Some(1),
-            shared_experts: Some(1),
-            expert: Some(vec![1]),
-            gate: Some(vec![1]),
-            temperature: Some(1.0),
-            levels: Some(Levels::Each(vec![level])),
+            kind: "ple".into(),
+            keys,
             embedding: Some(EmbeddingConfig {
                 width: 1,
                 widths: [("user".into(), 1)].into(),
@@ -139,6 +134,7 @@ fn full() -> Config {
             init: Initializer::Xavier,
             norm: Norm::Batch,
             budget: Some(1),
+            registry: Registry::default(),
         },
         train: TrainConfig {
             epochs: 1,

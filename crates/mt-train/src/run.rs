@@ -19,6 +19,8 @@ use std::sync::Arc;
 use mt_models::{read_json, remove_partial, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
+use mt_models::Registry;
+
 use crate::checkpoint::{read_state, verify};
 use crate::config::Config;
 use crate::error::{Error, Result, io};
@@ -90,6 +92,14 @@ impl RunDir {
     /// # Errors
     /// [`Error::NoRun`] if it holds none, and whatever is wrong with its configuration.
     pub fn open(path: &Path) -> Result<(Self, Config)> {
+        Self::open_with(path, &Registry::default())
+    }
+
+    /// As [`RunDir::open`], of a run whose `model.kind` is one of `registry`.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`].
+    pub fn open_with(path: &Path, registry: &Registry) -> Result<(Self, Config)> {
         let run = Self { path: path.to_owned(), owner: None, extends: false };
         let config = run.config_path();
         if !config.exists() {
@@ -97,7 +107,7 @@ impl RunDir {
         }
         let text = fs::read(&config).map_err(|source| Error::ConfigFile { path: config.clone(), source })?;
         check_seal(&config, &String::from_utf8_lossy(&text))?;
-        Ok((run, Config::read(&config, &[])?))
+        Ok((run, Config::read_with(&config, &[], registry)?))
     }
 
     /// As [`RunDir::open`], to go on with the run: this process owns the folder.
@@ -105,10 +115,18 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::open`], and [`Error::Owned`] if another process trains there.
     pub fn resume(path: &Path) -> Result<(Self, Config)> {
-        let (run, _) = Self::open(path)?;
+        Self::resume_with(path, &Registry::default())
+    }
+
+    /// As [`RunDir::resume`], of a run whose `model.kind` is one of `registry`.
+    ///
+    /// # Errors
+    /// As [`RunDir::resume`].
+    pub fn resume_with(path: &Path, registry: &Registry) -> Result<(Self, Config)> {
+        let (run, _) = Self::open_with(path, registry)?;
         let owner = Some(run.own()?);
         // What it says now that nobody else can change it.
-        let (run, cfg) = Self::open(path)?;
+        let (run, cfg) = Self::open_with(path, registry)?;
         Ok((Self { owner, ..run }, cfg))
     }
 
@@ -118,8 +136,16 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::resume`], and [`Error::Extend`] for an override that a run cannot change.
     pub fn extend(path: &Path, overrides: &[String]) -> Result<(Self, Config)> {
-        let (run, then) = Self::resume(path)?;
-        let now = Config::read(&run.config_path(), overrides)?;
+        Self::extend_with(path, overrides, &Registry::default())
+    }
+
+    /// As [`RunDir::extend`], of a run whose `model.kind` is one of `registry`.
+    ///
+    /// # Errors
+    /// As [`RunDir::extend`].
+    pub fn extend_with(path: &Path, overrides: &[String], registry: &Registry) -> Result<(Self, Config)> {
+        let (run, then) = Self::resume_with(path, registry)?;
+        let now = Config::read_with(&run.config_path(), overrides, registry)?;
         extend::check(&then, &now)?;
         Ok((Self { extends: true, ..run }, now))
     }

@@ -62,7 +62,7 @@ impl Setup {
             rows = Rows::compare(path, &begun, data, run.extends())?;
             // What else was fitted on the rows it began with stays, such as scales of regressions; none if it is older than
             // they are.
-            signature = begun;
+            signature = begun.with(&cfg.model.registry);
         }
         let params = Params::new(seed);
         let network = signature.model.clone();

@@ -46,6 +46,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         rows: recorded(&cfg, &signature)?,
         config: &std::fs::read_to_string(args.run.join(Manifest::CONFIG))
             .context("cannot read config.yaml")?,
+        registry: mt_models::Registry::default(),
     };
     // Not a reason not to export: a run may have trained on all rows, or its files may be gone by now.
     let rows =

@@ -25,9 +25,8 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
     refused(
         "experts: 2",
         "expertz: 2",
-        "tiny.yaml:11:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected one of: kind, bottom, \
-         experts, experts_per_task, shared_experts, expert, gate, temperature, levels, embedding, tower, \
-         gate_fields, tower_fields, init, norm, budget)",
+        "tiny.yaml:11:12: model.expertz: mmoe has no such key; did you mean \"experts\"? (it takes experts, expert, gate, \
+         temperature, gate_fields, embedding, tower, tower_fields, init, norm, budget)",
     );
     refused(
         "kind: mmoe",
@@ -68,8 +67,8 @@ fn a_key_of_another_kind_of_model_is_refused_with_the_kinds_own() {
     refused(
         "experts: 2",
         "levels: 2",
-        "tiny.yaml:11:11: model.levels: mmoe has no such key; it takes experts, expert, gate, temperature, \
-         gate_fields, embedding, tower, tower_fields, init, norm, budget",
+        "tiny.yaml:11:11: model.levels: mmoe has no such key (it takes experts, expert, gate, temperature, \
+         gate_fields, embedding, tower, tower_fields, init, norm, budget)",
     );
 }
 
@@ -126,8 +125,8 @@ fn a_bad_override_is_named_as_it_was_typed() {
             "train.select.task_=liked",
             "unknown key \"task_\"; did you mean \"task\"? (expected one of: metric, task, weights)",
         ),
-        ("model.expert=[16, x]", "invalid type: string \"x\", expected usize"),
-        ("model.expert=16", "invalid type: integer `16`, expected a sequence"),
+        ("model.expert=[16, x]", "model.expert: invalid type: string \"x\", expected usize"),
+        ("model.expert=16", "model.expert: invalid type: integer `16`, expected a sequence"),
         ("tasks[2].name=x", "\"tasks[2].name\": \"tasks\" has 2 entries"),
         ("model.experts=0", "model.experts: expected 1 to 1024, found 0"),
         ("model.experts=1025", "model.experts: expected 1 to 1024, found 1025"),

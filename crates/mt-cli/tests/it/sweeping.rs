@@ -166,7 +166,7 @@ fn what_cannot_be_tried_is_refused_before_the_first_trial() {
     assert_eq!(said.code, Some(2));
     assert!(said.err.contains("data.csv.train: expected a key of model or train"), "{}", said.err);
     let said = folder.mt(&["sweep", "tiny.yaml", "--over", "model.expertz=[2, 4]"]);
-    assert!(said.err.contains("unknown key \"expertz\"; did you mean \"experts\"?"), "{}", said.err);
+    assert!(said.err.contains("mmoe has no such key; did you mean \"experts\"?"), "{}", said.err);
     folder.refuses(&["sweep", "--resume", "out"], 2, "out: holds no sweep (no sweep.json)");
     let small = ["--budget", "9", "--over", "model.experts=[2, 4]"];
     let said = folder.mt(&[&["sweep", "tiny.yaml", "--out", "out"], &small[..]].concat());

@@ -8,6 +8,7 @@ use mt_layers::{TableFormat, pack_tables};
 use serde_json::{Map, Value as Json};
 
 use super::{Manifest, Recorded};
+use crate::architecture::Registry;
 use crate::disk::{io, write_file, write_folder, write_json};
 use crate::error::{Error, Result};
 use crate::predictor::Predictor;
@@ -24,6 +25,8 @@ pub struct Export<'a> {
     pub rows: Vec<Map<String, Json>>,
     /// The run's configuration, as YAML.
     pub config: &'a str,
+    /// What the network may be: [`Registry::default`] but for one of your own.
+    pub registry: Registry,
 }
 
 impl Export<'_> {
@@ -40,16 +43,17 @@ impl Export<'_> {
         if dir.exists() {
             return Err(Error::Exists { path: dir.to_owned() }.into());
         }
+        let registry = self.registry.clone();
         write_folder(dir, |partial| -> std::result::Result<(), E> {
             self.fill(partial)?;
-            let predictor = Predictor::load(partial, &Device::Cpu)?;
+            let predictor = Predictor::load_with(partial, &Device::Cpu, &registry)?;
             let card = card(&predictor)?;
             Ok(write_file(&partial.join("README.md"), card.as_bytes())?)
         })
     }
 
     fn fill(self, dir: &Path) -> Result<()> {
-        let signature = Signature::verified(self.checkpoint)?;
+        let signature = Signature::verified(self.checkpoint)?.with(&self.registry);
         write_json(&dir.join(Signature::FILE), &signature)?;
         let weights = self.checkpoint.join(Signature::WEIGHTS);
         let weights = std::fs::read(&weights).map_err(io(&weights, "read the weights"))?;
@@ -60,7 +64,10 @@ impl Export<'_> {
             write_tables(self.checkpoint, dir, &signature, self.tables)?;
             names.push(Signature::TABLES);
         }
-        let recorded = Recorded::new(self.rows, &Predictor::of(Signature::read(dir)?, dir, &Device::Cpu)?)?;
+        let recorded = Recorded::new(
+            self.rows,
+            &Predictor::of(Signature::read(dir)?.with(&self.registry), dir, &Device::Cpu)?,
+        )?;
         write_json(&dir.join(Recorded::FILE), &recorded)?;
         let manifest = Manifest::of(dir, &names, self.tables, &signature.encoders)?;
         write_json(&dir.join(Manifest::FILE), &manifest)

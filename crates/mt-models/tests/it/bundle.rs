@@ -123,11 +123,23 @@ fn an_export_never_replaces_a_folder() {
     let folder = checkpoint();
     let out = export(&folder, "out", TableFormat::F32);
     let checkpoint = folder.path().join("run");
-    let again = Export { checkpoint: &checkpoint, tables: TableFormat::F16, rows: rows(), config: "" };
+    let again = Export {
+        checkpoint: &checkpoint,
+        tables: TableFormat::F16,
+        rows: rows(),
+        config: "",
+        registry: mt_models::Registry::default(),
+    };
     let error = again.write::<Error>(&out, |_| Ok(String::new())).expect_err("it exists");
     assert!(matches!(error, Error::Exists { .. }) && error.is_usage());
     // Nor does one that fails leave anything.
-    let failing = Export { checkpoint: &checkpoint, tables: TableFormat::F32, rows: rows(), config: "" };
+    let failing = Export {
+        checkpoint: &checkpoint,
+        tables: TableFormat::F32,
+        rows: rows(),
+        config: "",
+        registry: mt_models::Registry::default(),
+    };
     let failed = failing.write::<Error>(&folder.path().join("other"), |_| {
         Err(Error::NoEncoder { table: "as an example".into() })
     });

@@ -8,13 +8,13 @@ use mt_layers::{
     Embeddings, Field, Gradient, Ids, Input, LossKind, MultiTaskLoss, Params, Pooling, RowOptimizer,
     SparseRows, TableConfig, TaskLoss,
 };
-use mt_models::{Model, ModelConfig, ModelKind, build};
+use mt_models::{Model, ModelConfig, build};
 
 use crate::gradients::{fields, named, rows};
 
 const ROWS: usize = 40;
 const INPUTS: usize = 12;
-const SHARING: [ModelKind; 4] = [ModelKind::SharedBottom, ModelKind::Mmoe, ModelKind::Cgc, ModelKind::Ple];
+const SHARING: [&str; 4] = ["shared-bottom", "mmoe", "cgc", "ple"];
 
 fn tasks() -> Vec<Task> {
     let kinds = [TaskKind::Binary, TaskKind::Multiclass { classes: 3 }, TaskKind::Regression];
@@ -143,12 +143,12 @@ fn assert_close(found: &Found, expected: &Found, names: impl Fn(&str) -> bool, w
 
 #[test]
 fn with_all_weights_1_it_is_the_gradient_of_the_sum() {
-    for kind in SHARING.into_iter().chain([ModelKind::SingleTask]) {
+    for kind in SHARING.into_iter().chain(["single-task"]) {
         for input in [Source::Dense, Source::Sparse, Source::Embedded] {
             let network = Network::new(&ModelConfig::new(kind), input);
             let (found, products) = network.by_task([1.0; 3]);
             assert_close(&found, &network.plain([1.0; 3]), |_| true, &format!("{kind} {input:?}"));
-            let shares = kind != ModelKind::SingleTask;
+            let shares = kind != "single-task";
             assert_eq!(products.iter().any(|product| *product != 0.0), shares, "{kind}: {products:?}");
             for (i, product) in products.iter().enumerate() {
                 assert_eq!(*product, products[i % 3 * 3 + i / 3]);
@@ -162,7 +162,7 @@ fn columns_that_a_gate_or_a_tower_reads_itself_are_not_shared() {
     for input in [Source::Dense, Source::Sparse, Source::Embedded] {
         let (gate_fields, tower_fields) =
             (fields("watch", &["x1", "x7"]), fields("like", &["x0", "x2", "x8"]));
-        let cfg = ModelConfig { gate_fields, tower_fields, ..ModelConfig::new(ModelKind::Mmoe) };
+        let cfg = ModelConfig { gate_fields, tower_fields, ..ModelConfig::new("mmoe") };
         let network = Network::new(&cfg, input);
         let found = network.by_task([1.0; 3]).0;
         assert_close(&found, &network.plain([1.0; 3]), |_| true, &format!("{input:?}"));
@@ -175,11 +175,7 @@ fn columns_that_a_gate_or_a_tower_reads_itself_are_not_shared() {
 #[test]
 fn what_the_tasks_share_follows_the_weights_and_nothing_else_does() {
     for input in [Source::Dense, Source::Sparse, Source::Embedded] {
-        for (kind, shared) in [
-            (ModelKind::SharedBottom, "bottom"),
-            (ModelKind::Mmoe, "experts"),
-            (ModelKind::Cgc, "experts.shared"),
-        ] {
+        for (kind, shared) in [("shared-bottom", "bottom"), ("mmoe", "experts"), ("cgc", "experts.shared")] {
             let network = Network::new(&ModelConfig::new(kind), input);
             let of_one = network.by_task([0.0, 1.0, 0.0]).0;
             let what = format!("{kind} {input:?}");
@@ -192,7 +188,7 @@ fn what_the_tasks_share_follows_the_weights_and_nothing_else_does() {
 
 #[test]
 fn embeddings_below_a_shared_bottom_follow_the_weights_too() {
-    let network = Network::new(&ModelConfig::new(ModelKind::SharedBottom), Source::Embedded);
+    let network = Network::new(&ModelConfig::new("shared-bottom"), Source::Embedded);
     let mixed = network.by_task([2.0, 0.0, -0.5]).0;
     assert_close(&mixed, &network.plain([2.0, 0.0, -0.5]), |name| !name.starts_with("towers"), "mixed");
 }
@@ -200,7 +196,7 @@ fn embeddings_below_a_shared_bottom_follow_the_weights_too() {
 #[test]
 fn the_levels_below_the_highest_of_a_ple_get_the_mixture() {
     // Only shared experts above: all of the level below gets there through them or through the tasks' gates.
-    let cfg = ModelConfig { experts_per_task: Some(1), ..ModelConfig::new(ModelKind::Ple) };
+    let cfg = ModelConfig::new("ple").with("experts_per_task", 1);
     let network = Network::new(&cfg, Source::Dense);
     let (doubled, plain) = (network.by_task([2.0; 3]).0, network.plain([1.0; 3]));
     let weight = |found: &Found| found["levels.1.experts.shared.0.weight"].clone();

@@ -9,9 +9,7 @@ use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Scaling, Schema,
 };
 use mt_layers::{Params, RowOptimizer};
-use mt_models::{
-    Export, InputLayer, ModelConfig, ModelKind, Signature, TableFormat, Task, TaskKind, build, write_json,
-};
+use mt_models::{Export, InputLayer, ModelConfig, Signature, TableFormat, Task, TaskKind, build, write_json};
 use serde_json::{Map, Value as Json, json};
 use tempfile::TempDir;
 
@@ -43,7 +41,7 @@ pub fn signature() -> Signature {
     let scaling = |shift, scale| Scaling { log1p: false, base: 0.0, shift, scale, fill: Some(0.25) };
     Signature {
         format: Signature::FORMAT,
-        model: ModelConfig { experts: Some(2), expert: Some(vec![4]), ..ModelConfig::new(ModelKind::Mmoe) },
+        model: ModelConfig::new("mmoe").with("experts", 2).with("expert", vec![4]),
         schema: Schema { numeric: vec!["age".into(), "x".into()], fields, tasks, ..Schema::default() },
         normalizer: Normalizer {
             columns: vec![scaling(30.0, 0.1), scaling(0.0, 2.0)],
@@ -96,7 +94,13 @@ pub fn rows() -> Vec<Map<String, Json>> {
 /// The bundle `out` of the checkpoint in `folder`.
 pub fn export(folder: &TempDir, out: &str, tables: TableFormat) -> PathBuf {
     let (checkpoint, out) = (folder.path().join("run"), folder.path().join(out));
-    let export = Export { checkpoint: &checkpoint, tables, rows: rows(), config: "version: 1\n" };
+    let export = Export {
+        checkpoint: &checkpoint,
+        tables,
+        rows: rows(),
+        config: "version: 1\n",
+        registry: mt_models::Registry::default(),
+    };
     export.write::<mt_models::Error>(&out, |_| Ok("# A model\n".to_owned())).expect("a bundle");
     out
 }

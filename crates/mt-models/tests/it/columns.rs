@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use mt_layers::{Input, Params, SparseRows};
 use mt_models::{
-    Error, Model, ModelConfig, ModelKind, Predictor, Signature, TableFormat, build, count, inventory,
-    push_json, write_json,
+    Error, Model, ModelConfig, Predictor, Signature, TableFormat, build, count, inventory, push_json,
+    write_json,
 };
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -16,7 +16,7 @@ use crate::gradients::{KINDS, fields, named, rows, tasks};
 
 const COLUMNS: usize = 9;
 const TASKS: [&str; 3] = ["like", "share", "watch"];
-const GATED: [ModelKind; 3] = [ModelKind::Mmoe, ModelKind::Cgc, ModelKind::Ple];
+const GATED: [&str; 3] = ["mmoe", "cgc", "ple"];
 
 /// Of the second task.
 fn own(columns: &[usize]) -> BTreeMap<String, Vec<String>> {
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn a_gate_depends_on_its_columns_and_on_no_other(columns in subsequence((0..COLUMNS).collect::<Vec<_>>(), 1..COLUMNS)) {
         for (kind, gate) in GATED.into_iter().zip([vec![], vec![5], vec![]]) {
-            let cfg = ModelConfig { gate_fields: own(&columns), gate: Some(gate), tower: vec![], ..ModelConfig::new(kind) };
+            let cfg = ModelConfig { gate_fields: own(&columns), tower: vec![], ..ModelConfig::new(kind) }.with("gate", gate);
             for model in models(&cfg, |layer| layer.contains("experts.")).expect("models") {
                 let read = read_by(&*model).expect("gradients");
                 let all: Vec<usize> = (0..COLUMNS).collect();
@@ -134,8 +134,8 @@ fn names_stay_and_only_the_first_layers_of_what_reads_less_or_more_change() {
         if GATED.contains(&kind) {
             cfg.gate_fields = own(&[0, 1, 8]);
             let (level, choices) = match kind {
-                ModelKind::Ple => ("levels.0.", 4),
-                ModelKind::Cgc => ("", 4),
+                "ple" => ("levels.0.", 4),
+                "cgc" => ("", 4),
                 _ => ("", 8),
             };
             expected.insert(0, format!("{level}gates.{}.0.weight", TASKS[1]));
@@ -196,24 +196,24 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
     let of = |names: &[&str]| fields("like", names);
     let cases = [
         (
-            ModelConfig { gate_fields: of(&["user"]), ..new(ModelKind::SingleTask) },
-            "model.gate_fields: single-task has no such key; it takes bottom, embedding, tower, tower_fields, init, norm, \
-             budget",
+            ModelConfig { gate_fields: of(&["user"]), ..new("single-task") },
+            "model.gate_fields: single-task has no such key (it takes bottom, embedding, tower, tower_fields, init, norm, \
+             budget)",
         ),
         (
-            ModelConfig { gate_fields: of(&[]), ..new(ModelKind::Ple) },
+            ModelConfig { gate_fields: of(&[]), ..new("ple") },
             "model.gate_fields.like: expected at least one field, found an empty list",
         ),
         (
-            ModelConfig { tower_fields: of(&["user", "x", "user"]), ..new(ModelKind::SharedBottom) },
+            ModelConfig { tower_fields: of(&["user", "x", "user"]), ..new("shared-bottom") },
             "model.tower_fields.like: \"user\" is named twice",
         ),
         (
-            ModelConfig { tower_fields: of(&["itm"]), ..new(ModelKind::SharedBottom) },
+            ModelConfig { tower_fields: of(&["itm"]), ..new("shared-bottom") },
             "model.tower_fields.like: the data has no field or numeric column \"itm\"; did you mean \"item\"?",
         ),
         (
-            ModelConfig { tower_fields: fields("likes", &["item"]), ..new(ModelKind::SharedBottom) },
+            ModelConfig { tower_fields: fields("likes", &["item"]), ..new("shared-bottom") },
             "model.tower_fields.likes: there is no such task; the tasks are like, tab, seconds",
         ),
     ];
@@ -224,7 +224,7 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
         assert_eq!(refused.to_string(), expected);
     }
     // Columns without names have no fields.
-    let cfg = ModelConfig { tower_fields: of(&["x0"]), ..new(ModelKind::SharedBottom) };
+    let cfg = ModelConfig { tower_fields: of(&["x0"]), ..new("shared-bottom") };
     let vb = Params::new(1).builder(DType::F32, &Device::Cpu);
     assert!(build(&cfg, 3, &tasks(&["like"]), vb).is_err());
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::{Schema, Task, TaskKind};
 use mt_layers::{Input, Params, SparseRows};
-use mt_models::{Inputs, LevelConfig, Levels, ModelConfig, ModelKind, Norm, build};
+use mt_models::{Inputs, ModelConfig, Norm, build};
+use serde_json::json;
 
-pub const KINDS: [ModelKind; 5] =
-    [ModelKind::SharedBottom, ModelKind::SingleTask, ModelKind::Mmoe, ModelKind::Cgc, ModelKind::Ple];
+pub const KINDS: [&str; 5] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple"];
 
 pub fn tasks(names: &[&str]) -> Vec<Task> {
     names.iter().map(|name| Task { name: (*name).into(), kind: TaskKind::Binary }).collect()
@@ -62,16 +62,12 @@ fn every_parameter_of_every_model_gets_a_gradient() {
         assert_all_learn(&ModelConfig::new(kind));
         let deep = ModelConfig { tower: vec![6, 5], ..ModelConfig::new(kind) };
         assert_all_learn(&match kind {
-            ModelKind::SharedBottom | ModelKind::SingleTask => {
-                ModelConfig { bottom: Some(vec![9, 7]), ..deep }
+            "shared-bottom" | "single-task" => deep.with("bottom", vec![9, 7]),
+            "ple" => {
+                let levels = json!([{"expert": [10, 8]}, {"expert": [6]}, {"expert": [5]}]);
+                deep.with("levels", levels).with("gate", vec![4])
             }
-            ModelKind::Ple => {
-                let level =
-                    |expert: Vec<usize>| LevelConfig { expert: Some(expert), ..LevelConfig::default() };
-                let levels = Some(Levels::Each(vec![level(vec![10, 8]), level(vec![6]), level(vec![5])]));
-                ModelConfig { levels, gate: Some(vec![4]), ..deep }
-            }
-            _ => ModelConfig { expert: Some(vec![10, 8]), gate: Some(vec![4]), ..deep },
+            _ => deep.with("expert", vec![10, 8]).with("gate", vec![4]),
         });
     }
 }
@@ -88,7 +84,7 @@ fn gates_and_towers_with_columns_of_their_own_learn() {
     for kind in KINDS {
         let tower_fields = fields("watch", &["x3", "x9"]);
         let mut cfg = ModelConfig { tower_fields, ..ModelConfig::new(kind) };
-        if !matches!(kind, ModelKind::SharedBottom | ModelKind::SingleTask) {
+        if !matches!(kind, "shared-bottom" | "single-task") {
             cfg.gate_fields = fields("share", &["x0", "x6", "x9"]);
         }
         assert_all_learn(&cfg);
@@ -105,7 +101,6 @@ fn towers_without_hidden_layers_learn() {
 
 #[test]
 fn a_ple_whose_upper_level_shares_nothing_has_no_dead_gate() {
-    let level = |shared| LevelConfig { shared_experts: Some(shared), ..LevelConfig::default() };
-    let levels = Some(Levels::Each(vec![level(2), level(0)]));
-    assert_all_learn(&ModelConfig { levels, ..ModelConfig::new(ModelKind::Ple) });
+    let levels = json!([{"shared_experts": 2}, {"shared_experts": 0}]);
+    assert_all_learn(&ModelConfig::new("ple").with("levels", levels));
 }

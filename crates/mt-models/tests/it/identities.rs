@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::Task;
 use mt_layers::{Input, Params};
-use mt_models::{LevelConfig, Levels, ModelConfig, ModelKind, build};
+use mt_models::{ModelConfig, build};
 use proptest::prelude::*;
+use serde_json::json;
 
 use crate::gradients::{rows, tasks};
 
@@ -46,14 +47,8 @@ proptest! {
     #[test]
     fn ple_with_one_level_is_cgc(own in 1usize..4, shared in 0usize..4, width in 1usize..20, hidden in 0usize..5) {
         let gate = if hidden == 0 { vec![] } else { vec![hidden] };
-        let cgc = ModelConfig {
-            experts_per_task: Some(own),
-            shared_experts: Some(shared),
-            expert: Some(vec![width]),
-            gate: Some(gate),
-            ..ModelConfig::new(ModelKind::Cgc)
-        };
-        let ple = ModelConfig { kind: ModelKind::Ple, levels: Some(Levels::Equal(1)), ..cgc.clone() };
+        let cgc = ModelConfig::new("cgc").with("experts_per_task", own).with("shared_experts", shared).with("expert", vec![width]).with("gate", gate);
+        let ple = ModelConfig { kind: "ple".to_owned(), ..cgc.clone() }.with("levels", 1);
         let rename = |name: &str| match name.strip_prefix("towers") {
             Some(_) => name.to_owned(),
             None => format!("levels.0.{name}"),
@@ -63,34 +58,16 @@ proptest! {
 
     #[test]
     fn cgc_without_task_experts_is_mmoe(experts in 1usize..9, width in 1usize..20) {
-        let mmoe = ModelConfig {
-            experts: Some(experts),
-            expert: Some(vec![width, 5]),
-            ..ModelConfig::new(ModelKind::Mmoe)
-        };
-        let cgc = ModelConfig {
-            experts_per_task: Some(0),
-            shared_experts: Some(experts),
-            expert: Some(vec![width, 5]),
-            ..ModelConfig::new(ModelKind::Cgc)
-        };
+        let mmoe = ModelConfig::new("mmoe").with("experts", experts).with("expert", vec![width, 5]);
+        let cgc = ModelConfig::new("cgc").with("experts_per_task", 0).with("shared_experts", experts).with("expert", vec![width, 5]);
         let rename = |name: &str| name.replacen("experts.", "experts.shared.", 1);
         assert_equal(both(&mmoe, &cgc, &tasks(&["like", "share"]), rename)?);
     }
 
     #[test]
     fn mmoe_with_one_expert_is_shared_bottom(width in 1usize..20, tower in 1usize..9) {
-        let bottom = ModelConfig {
-            bottom: Some(vec![width]),
-            tower: vec![tower],
-            ..ModelConfig::new(ModelKind::SharedBottom)
-        };
-        let mmoe = ModelConfig {
-            experts: Some(1),
-            expert: Some(vec![width]),
-            tower: vec![tower],
-            ..ModelConfig::new(ModelKind::Mmoe)
-        };
+        let bottom = ModelConfig { tower: vec![tower], ..ModelConfig::new("shared-bottom") }.with("bottom", vec![width]);
+        let mmoe = ModelConfig { tower: vec![tower], ..ModelConfig::new("mmoe") }.with("experts", 1).with("expert", vec![width]);
         assert_equal(both(&bottom, &mmoe, &tasks(&["like", "share"]), |name| name.replacen("bottom", "experts", 1))?);
     }
 
@@ -110,13 +87,8 @@ proptest! {
 
 #[test]
 fn levels_of_a_ple_may_differ() -> Result<()> {
-    let level = |own, width| LevelConfig {
-        experts_per_task: Some(own),
-        expert: Some(vec![width]),
-        ..LevelConfig::default()
-    };
-    let levels = Some(Levels::Each(vec![level(3, 12), level(1, 5)]));
-    let cfg = ModelConfig { levels, ..ModelConfig::new(ModelKind::Ple) };
+    let levels = json!([{"experts_per_task": 3, "expert": [12]}, {"experts_per_task": 1, "expert": [5]}]);
+    let cfg = ModelConfig::new("ple").with("levels", levels);
     let tasks = tasks(&["like", "share"]);
     let model = build(&cfg, 9, &tasks, Params::new(1).builder(DType::F32, &Device::Cpu)).expect("a model");
     assert_eq!(model.forward(&Input::from(rows(9)?))?.dims(), [40, 2]);

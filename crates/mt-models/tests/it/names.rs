@@ -1,7 +1,7 @@
 //! Parameter names and shapes are public API: weights on disk and other people's code depend on them.
 
 use mt_features::{Task, TaskKind};
-use mt_models::{ModelConfig, ModelKind, Norm, count, inventory};
+use mt_models::{ModelConfig, Norm, count, inventory};
 
 use crate::gradients::{KINDS, tasks};
 
@@ -22,7 +22,7 @@ fn names_and_shapes_of_every_model_are_as_published() {
 #[test]
 fn a_normalised_layer_has_a_scale_and_a_shift_a_unit_and_statistics_that_do_not_count() {
     let of = |norm| {
-        let cfg = ModelConfig { experts: Some(3), norm, ..ModelConfig::new(ModelKind::Mmoe) };
+        let cfg = ModelConfig { norm, ..ModelConfig::new("mmoe") }.with("experts", 3);
         inventory(&cfg, 10, &tasks(&["like", "watch"])).expect("an inventory")
     };
     let (none, layer, batch) = (of(Norm::None), of(Norm::Layer), of(Norm::Batch));
@@ -42,14 +42,13 @@ fn a_normalised_layer_has_a_scale_and_a_shift_a_unit_and_statistics_that_do_not_
 
 #[test]
 fn the_studys_models_have_the_studys_parameter_counts() {
-    use mt_models::ModelKind::{Cgc, Mmoe, Ple, SharedBottom};
     let of = |cfg: &ModelConfig| {
         let task = |name: &str| Task { name: name.into(), kind: TaskKind::BinarySoftmax };
         count(&inventory(cfg, 499, &[task("completion"), task("like")]).expect("an inventory"))
     };
-    let levels = |kind| ModelConfig { experts_per_task: Some(3), ..ModelConfig::new(kind) };
-    assert_eq!(of(&ModelConfig { bottom: Some(vec![117]), ..ModelConfig::new(SharedBottom) }), 60_424);
-    assert_eq!(of(&ModelConfig::new(Mmoe)), 72_308);
-    assert_eq!(of(&levels(Cgc)), 69_308);
-    assert_eq!(of(&levels(Ple)), 75_654);
+    let levels = |kind| ModelConfig::new(kind).with("experts_per_task", 3);
+    assert_eq!(of(&ModelConfig::new("shared-bottom").with("bottom", vec![117])), 60_424);
+    assert_eq!(of(&ModelConfig::new("mmoe")), 72_308);
+    assert_eq!(of(&levels("cgc")), 69_308);
+    assert_eq!(of(&levels("ple")), 75_654);
 }

@@ -3,5 +3,6 @@
 
 mod folder;
 mod model;
+mod own;
 mod rows;
 mod runtime;

@@ -9,54 +9,52 @@ use mt_features::{
     Schema,
 };
 use mt_layers::{Ids, Params, RowOptimizer};
-use mt_models::{
-    InputLayer, LevelConfig, Levels, Link, ModelConfig, ModelKind, Norm, Signature, Target, Task, TaskKind,
-    build, write_json,
-};
+use mt_models::{InputLayer, Link, ModelConfig, Norm, Signature, Target, Task, TaskKind, build, write_json};
+use serde_json::json;
+
+use crate::own;
 
 /// Every trunk, with one layer and with several, and a gate of its own temperature.
 pub fn networks() -> Vec<(&'static str, ModelConfig)> {
     let new = ModelConfig::new;
-    let units = |units: &[usize]| Some(units.to_vec());
-    let level = |own, shared| LevelConfig {
-        experts_per_task: Some(own),
-        shared_experts: Some(shared),
-        ..LevelConfig::default()
-    };
-    let (mmoe, cgc, ple) = (new(ModelKind::Mmoe), new(ModelKind::Cgc), new(ModelKind::Ple));
-    let each =
-        |levels: &[(usize, usize)]| Some(Levels::Each(levels.iter().map(|l| level(l.0, l.1)).collect()));
-    let deep = |cfg: &ModelConfig| ModelConfig {
-        expert: units(&[7, 6, 5]),
-        gate: units(&[4, 3]),
-        temperature: Some(1.7),
-        tower: vec![6, 4],
-        ..cfg.clone()
+    let units = |units: &[usize]| units.to_vec();
+    let level = |(own, shared): &(usize, usize)| json!({"experts_per_task": own, "shared_experts": shared});
+    let (mmoe, cgc, ple) = (new("mmoe"), new("cgc"), new("ple"));
+    let each = |levels: &[(usize, usize)]| levels.iter().map(level).collect::<Vec<_>>();
+    let deep = |cfg: &ModelConfig| {
+        ModelConfig { tower: vec![6, 4], ..cfg.clone() }
+            .with("expert", units(&[7, 6, 5]))
+            .with("gate", units(&[4, 3]))
+            .with("temperature", 1.7)
     };
     vec![
-        ("shared-bottom", ModelConfig { bottom: units(&[9]), ..new(ModelKind::SharedBottom) }),
+        ("shared-bottom", new("shared-bottom").with("bottom", units(&[9]))),
         (
             "shared-bottom deep",
-            ModelConfig { bottom: units(&[9, 7]), tower: vec![], ..new(ModelKind::SharedBottom) },
+            ModelConfig { tower: vec![], ..new("shared-bottom") }.with("bottom", units(&[9, 7])),
         ),
-        ("single-task", ModelConfig { bottom: units(&[9, 7]), ..new(ModelKind::SingleTask) }),
-        ("mmoe", ModelConfig { experts: Some(3), ..mmoe.clone() }),
-        ("mmoe of one", ModelConfig { experts: Some(1), ..mmoe.clone() }),
-        ("mmoe deep", ModelConfig { experts: Some(3), ..deep(&mmoe) }),
+        ("single-task", new("single-task").with("bottom", units(&[9, 7]))),
+        ("mmoe", mmoe.clone().with("experts", 3)),
+        ("mmoe of one", mmoe.clone().with("experts", 1)),
+        ("mmoe deep", deep(&mmoe).with("experts", 3)),
         ("cgc", cgc.clone()),
-        ("cgc deep", ModelConfig { experts_per_task: Some(1), shared_experts: Some(3), ..deep(&cgc) }),
-        ("cgc without own", ModelConfig { experts_per_task: Some(0), ..cgc.clone() }),
-        ("cgc without shared", ModelConfig { shared_experts: Some(0), ..cgc }),
+        ("cgc deep", deep(&cgc).with("experts_per_task", 1).with("shared_experts", 3)),
+        ("cgc without own", cgc.clone().with("experts_per_task", 0)),
+        ("cgc without shared", cgc.with("shared_experts", 0)),
         ("ple", ple.clone()),
-        ("ple deep", ModelConfig { levels: each(&[(1, 2), (2, 1), (2, 3)]), ..deep(&ple) }),
-        ("ple without shared above", ModelConfig { levels: each(&[(1, 2), (2, 0)]), ..ple.clone() }),
+        ("ple deep", deep(&ple).with("levels", each(&[(1, 2), (2, 1), (2, 3)]))),
+        ("ple without shared above", ple.clone().with("levels", each(&[(1, 2), (2, 0)]))),
         (
             "shared-bottom, layers normalised",
-            ModelConfig { bottom: units(&[9, 7]), norm: Norm::Layer, ..new(ModelKind::SharedBottom) },
+            ModelConfig { norm: Norm::Layer, ..new("shared-bottom") }.with("bottom", units(&[9, 7])),
         ),
-        ("mmoe deep, batches normalised", ModelConfig { experts: Some(3), norm: Norm::Batch, ..deep(&mmoe) }),
+        (
+            "mmoe deep, batches normalised",
+            ModelConfig { norm: Norm::Batch, ..deep(&mmoe) }.with("experts", 3),
+        ),
         ("ple deep, layers normalised", ModelConfig { norm: Norm::Layer, ..deep(&ple) }),
         ("ple, batches normalised", ModelConfig { norm: Norm::Batch, ..ple }),
+        ("one of our own", own::product(7)),
     ]
 }
 
@@ -164,7 +162,7 @@ pub fn with_columns(mut signature: Signature) -> Signature {
     let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
     let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
     signature.model.tower_fields = [("tab".to_owned(), vec![last.clone()])].into();
-    if !matches!(signature.model.kind, ModelKind::SharedBottom | ModelKind::SingleTask) {
+    if !signature.model.resolve().expect("a model").facts(&[]).levels.is_empty() {
         signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
     }
     signature

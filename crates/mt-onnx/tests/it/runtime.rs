@@ -54,8 +54,9 @@ fn python(test: &str) -> Option<PathBuf> {
 fn export(dir: &Path, number: usize, signature: &Signature, tables: bool) -> PathBuf {
     let (model, onnx) = (dir.join(format!("model-{number}")), dir.join(format!("onnx-{number}")));
     write(&model, signature);
-    Export { model: &model, tables }.write(&onnx).expect("an ONNX file");
-    let case = case(&Predictor::load(&model, &Device::Cpu).expect("a model"), tables);
+    let registry = signature.model.registry.clone();
+    let case = case(&Predictor::load_with(&model, &Device::Cpu, &registry).expect("a model"), tables);
+    Export { model: &model, tables, registry }.write(&onnx).expect("an ONNX file");
     let rows = json!({ "inputs": case.inputs, "expected": case.expected });
     write_json(&onnx.join("case.json"), &rows).expect("a file");
     onnx

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mt_models::{Architecture, ModelConfig};
+use mt_models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
 /// A balancing method and its settings; keys that a method does not use are refused.
@@ -155,14 +155,8 @@ impl BalanceConfig {
             let problem = "schedule needs a factor for at least one task".to_owned();
             checks.push(("gamma".to_owned(), !self.gamma.is_empty(), problem));
         }
-        let nothing_shared = match model.resolve() {
-            Ok(Architecture::SingleTask(_)) => Some("single-task has none"),
-            Ok(Architecture::Cgc(level)) if level.shared_experts == 0 => Some("cgc has no shared experts"),
-            Ok(Architecture::Ple(cfg)) if cfg.levels.last().is_none_or(|level| level.shared_experts == 0) => {
-                Some("the highest level of ple has no shared experts")
-            }
-            _ => None,
-        };
+        // What is wrong with the model itself is said elsewhere.
+        let nothing_shared = model.resolve().ok().and_then(|model| model.facts(&[]).nothing_shared);
         if let (true, Some(why)) = (self.kind.of_gradients(), nothing_shared) {
             let problem = format!("{} weighs the tasks' gradients of what they share, and {why}", self.kind);
             checks.push(("kind".to_owned(), false, problem));

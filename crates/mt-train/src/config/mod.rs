@@ -12,7 +12,7 @@ use std::path::Path;
 use mt_data::{DataConfig, Dataset};
 use mt_features::{Task, TaskConfig};
 use mt_layers::Norm;
-use mt_models::{Inputs, ModelConfig, ModelKind, fit_budget};
+use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
@@ -48,9 +48,17 @@ impl Config {
     /// # Errors
     /// [`Error::ConfigFile`], or [`Error::Config`] with file, line, column and key, or with the override at fault.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        Self::read_with(path, overrides, &Registry::default())
+    }
+
+    /// As [`Config::read`], where `model.kind` may name what `registry` has.
+    ///
+    /// # Errors
+    /// See [`Config::read`].
+    pub fn read_with(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self> {
         let unreadable = |source| Error::ConfigFile { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let mut cfg = Self::parse(&text, &path.display().to_string(), overrides)?;
+        let mut cfg = Self::parse_with(&text, &path.display().to_string(), overrides, registry)?;
         if cfg.name.is_empty() {
             cfg.name =
                 path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
@@ -63,9 +71,18 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
+        Self::parse_with(text, origin, overrides, &Registry::default())
+    }
+
+    /// As [`Config::parse`], where `model.kind` may name what `registry` has.
+    ///
+    /// # Errors
+    /// See [`Config::read`].
+    pub fn parse_with(text: &str, origin: &str, overrides: &[String], registry: &Registry) -> Result<Self> {
         // A byte order mark, as some editors write, is no part of the first key.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut cfg: Self = text::parse(text, origin, overrides)?;
+        cfg.model.registry = registry.clone();
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
         // Whoever reads the labels can say where one is that the loss does not take.
@@ -110,7 +127,7 @@ impl Config {
         for (key, good, problem) in cfg.train.balance.problems(&cfg.model, |name| known(&cfg.tasks, name)) {
             check(&format!("train.balance.{key}"), good, problem)?;
         }
-        cfg.model.resolve().map_err(|error| match &error {
+        let network = cfg.model.resolve().map_err(|error| match &error {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
         })?;
@@ -125,7 +142,7 @@ impl Config {
         let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
         let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
         check("train.batch_size", !alone, problem)?;
-        check_balance(cfg, &check)?;
+        check_balance(cfg, network.facts(&[]), &check)?;
         let data = |error: mt_data::Error| match cfg.key(&error) {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
@@ -192,11 +209,15 @@ impl Config {
 }
 
 /// Whether gates can be held to use their experts evenly.
-fn check_balance(cfg: &Config, check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
+fn check_balance(
+    cfg: &Config,
+    network: Facts,
+    check: &dyn Fn(&str, bool, String) -> Result<()>,
+) -> Result<()> {
     let (share, kind) = (cfg.train.load_balance, cfg.train.balance.kind);
     let good = share.is_finite() && share >= 0.0;
     check("train.load_balance", good, format!("expected a number from 0, found {share}"))?;
-    let has_gates = !matches!(cfg.model.kind, ModelKind::SharedBottom | ModelKind::SingleTask);
+    let has_gates = !network.levels.is_empty();
     let problem = format!("{} has no gates", cfg.model.kind);
     check("train.load_balance", has_gates || share == 0.0, problem)?;
     let problem =

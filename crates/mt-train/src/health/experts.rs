@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use mt_features::{Table, Task};
 use mt_layers::{Mixed, observe};
-use mt_models::{Architecture, CgcConfig, Features, ModelConfig};
+use mt_models::{Features, ModelConfig};
 
 use super::{GateHealth, GradientHealth, Health, LevelHealth, ROWS};
 use crate::eigen::eigenvalues;
@@ -56,12 +56,8 @@ impl Look<'_> {
     /// # Errors
     /// If the rows do not fit the model.
     pub fn health(&self, gradients: GradientHealth) -> Result<Option<Health>> {
-        let names: Vec<Vec<String>> = match self.cfg.resolve()? {
-            Architecture::SharedBottom(_) | Architecture::SingleTask(_) => Vec::new(),
-            Architecture::Mmoe(cfg) => vec![(0..cfg.experts).map(|e| e.to_string()).collect()],
-            Architecture::Cgc(cfg) => vec![names(&cfg, self.tasks)],
-            Architecture::Ple(cfg) => cfg.levels.iter().map(|level| names(level, self.tasks)).collect(),
-        };
+        let tasks: Vec<&str> = self.tasks.iter().map(|task| task.name.as_str()).collect();
+        let names = self.cfg.resolve()?.facts(&tasks).levels;
         let (started, allowed) = (Instant::now(), FREE.max(self.epoch / 10));
         let rows = self.table.len().min(ROWS).min(LEAST.max(self.trained / SHARE));
         let mut seen: Vec<Seen> = Vec::new();
@@ -92,12 +88,6 @@ impl Look<'_> {
         let warnings = of_levels.chain(gradients.warnings()).chain(cut).collect();
         Ok(Some(Health { levels, gradients, warnings }))
     }
-}
-
-fn names(cfg: &CgcConfig, tasks: &[Task]) -> Vec<String> {
-    let numbered = |name: &str, n| (0..n).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
-    let own = tasks.iter().flat_map(|task| numbered(&task.name, cfg.experts_per_task));
-    own.chain(numbered("shared", cfg.shared_experts)).collect()
 }
 
 /// What the rows so far have shown of a level.

@@ -37,7 +37,7 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
         (
             "experts: 4",
             "expertz: 4",
-            "run.yaml:9:3: model: unknown key \"expertz\"; did you mean \"experts\"? (expected",
+            "run.yaml:9:12: model.expertz: mmoe has no such key; did you mean \"experts\"? (it takes",
         ),
         (
             "experts: 4",
@@ -48,7 +48,7 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
         (
             "experts: 4",
             "levels: 2",
-            "run.yaml:9:11: model.levels: mmoe has no such key; it takes experts, expert,",
+            "run.yaml:9:11: model.levels: mmoe has no such key (it takes experts, expert,",
         ),
         (
             "kind: mmoe",
@@ -90,7 +90,7 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
         (
             "mmoe\n  experts: 4",
             "shared-bottom\n  gate_fields: {like: [x]}",
-            "run.yaml:9:16: model.gate_fields: shared-bottom has no such key; it takes bottom, embedding,",
+            "run.yaml:9:16: model.gate_fields: shared-bottom has no such key (it takes bottom, embedding,",
         ),
         (
             "epochs: 2",
@@ -140,7 +140,10 @@ fn overrides_are_checked_like_the_file() {
     let cases = [
         ("train.epochs=two", "--set train.epochs=two: invalid type: string \"two\", expected usize"),
         ("train.epoch=2", "--set train.epoch=2: unknown key \"epoch\"; did you mean \"epochs\"?"),
-        ("model.expert=[16, x]", "--set model.expert=[16, x]: invalid type: string \"x\", expected usize"),
+        (
+            "model.expert=[16, x]",
+            "--set model.expert=[16, x]: model.expert: invalid type: string \"x\", expected usize",
+        ),
         ("model.experts=0", "--set model.experts=0: model.experts: expected 1 to 1024, found 0"),
         (
             "data.csv.train=x",
@@ -230,7 +233,6 @@ fn a_configuration_made_in_rust_is_checked_before_training() {
     use std::sync::atomic::AtomicBool;
 
     use mt_data::Dataset;
-    use mt_models::Levels;
     use mt_train::{RunDir, train};
 
     let good = Config::parse(GOOD, "run.yaml", &[]).expect("valid");
@@ -253,9 +255,12 @@ fn a_configuration_made_in_rust_is_checked_before_training() {
         (|cfg| cfg.train.log_every = 0, "configuration: train.log_every: expected at least 1, found 0"),
         (|cfg| cfg.train.epochs = 0, "configuration: train.epochs: expected at least 1, found 0"),
         (|cfg| cfg.train.dropout = 1.0, "configuration: train.dropout: expected 0 to below 1, found 1"),
-        (|cfg| cfg.model.experts = Some(0), "configuration: model.experts: expected 1 to 1024, found 0"),
         (
-            |cfg| cfg.model.levels = Some(Levels::Equal(2)),
+            |cfg| cfg.model = cfg.model.clone().with("experts", 0),
+            "configuration: model.experts: expected 1 to 1024, found 0",
+        ),
+        (
+            |cfg| cfg.model = cfg.model.clone().with("levels", 2),
             "configuration: model.levels: mmoe has no such key",
         ),
         (|cfg| cfg.model.tower = vec![0], "configuration: model.tower: expected 1 to 65536 units, found 0"),

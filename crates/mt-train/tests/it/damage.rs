@@ -35,7 +35,13 @@ fn predictions(dir: &Path) -> Result<Vec<u32>, mt_models::Error> {
 }
 
 fn export(checkpoint: &Path, out: &Path) -> Result<(), mt_models::Error> {
-    let export = Export { checkpoint, tables: TableFormat::F32, rows: Vec::new(), config: "version: 1\n" };
+    let export = Export {
+        checkpoint,
+        tables: TableFormat::F32,
+        rows: Vec::new(),
+        config: "version: 1\n",
+        registry: mt_models::Registry::default(),
+    };
     let written = export.write::<mt_models::Error>(out, |_| Ok(String::new()));
     let _ = fs::remove_dir_all(out);
     written

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::{Task, TaskKind};
 use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, SparseRows, TaskLoss};
-use mt_models::{Model, ModelConfig, ModelKind, Readout, build};
+use mt_models::{Model, ModelConfig, Readout, build};
 use mt_train::{Optimizer, OptimizerConfig};
 
 /// A golden file.
@@ -45,24 +45,18 @@ impl Golden {
         let tower = vec![self.units("tower_0").expect("a tower")];
         let cfg = |kind| ModelConfig { tower: tower.clone(), ..ModelConfig::new(kind) };
         if let Some(bottom) = self.units("bottom") {
-            return ModelConfig { bottom: Some(vec![bottom]), ..cfg(ModelKind::SharedBottom) };
+            return cfg("shared-bottom").with("bottom", vec![bottom]);
         }
         if let Some(expert) = self.units("expert_0") {
             let experts = self.count(|e| format!("expert_{e}"));
-            return ModelConfig {
-                experts: Some(experts),
-                expert: Some(vec![expert]),
-                ..cfg(ModelKind::Mmoe)
-            };
+            return cfg("mmoe").with("experts", experts).with("expert", vec![expert]);
         }
         let levels = self.count(|l| format!("lev_{l}.lev_{l}_exp_0_0"));
-        ModelConfig {
-            experts_per_task: Some(self.count(|k| format!("lev_0.lev_0_exp_0_{k}"))),
-            shared_experts: Some(self.count(|k| format!("lev_0.lev_0_exp_shared_{k}"))),
-            expert: self.units("lev_0.lev_0_exp_0_0").map(|units| vec![units]),
-            levels: Some(mt_models::Levels::Equal(levels)),
-            ..cfg(ModelKind::Ple)
-        }
+        cfg("ple")
+            .with("experts_per_task", self.count(|k| format!("lev_0.lev_0_exp_0_{k}")))
+            .with("shared_experts", self.count(|k| format!("lev_0.lev_0_exp_shared_{k}")))
+            .with("expert", self.units("lev_0.lev_0_exp_0_0").map(|units| vec![units]))
+            .with("levels", levels)
     }
 
     /// Our parameter's values in a golden set (`param0`, `grad0`, `param5`), from PaddleRec's names and layout.

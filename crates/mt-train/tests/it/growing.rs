@@ -144,7 +144,13 @@ fn a_bundle_finds_raw_values_and_predicts_the_bits_of_its_checkpoint() {
         assert_ne!(expected[..2], expected[2..4]);
         let bundle = dir.path().join(format!("{storage}-bundle"));
         let (path, tables) = (run.checkpoint(1), mt_models::TableFormat::F32);
-        let export = Export { checkpoint: &path, tables, rows: raw_rows.clone(), config: "" };
+        let export = Export {
+            checkpoint: &path,
+            tables,
+            rows: raw_rows.clone(),
+            config: "",
+            registry: mt_models::Registry::default(),
+        };
         export.write(&bundle, |_| Ok::<_, mt_models::Error>(String::new())).expect("a bundle");
         assert_eq!(
             predict(&Predictor::load(&bundle, &Device::Cpu).expect("a bundle")),

@@ -114,7 +114,7 @@ fn what_cannot_be_taken_is_said() {
     let tasks = ["click", "like"];
     let mut wide = config(dir, &tasks, 0, "");
     wide.model.embedding = serde_yaml::from_str("{width: 4}").expect("valid");
-    wide.model.experts = Some(3);
+    wide.model = wide.model.with("experts", 3);
     run(dir, "wide", &wide).expect("trains");
     let start =
         |from: &Path| config(dir, &tasks, 0, &format!("  warm_start: {{from: '{}'}}\n", from.display()));

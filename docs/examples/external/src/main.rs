@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
-use mt_layers::{LossKind, Initializer, Input, MultiTaskLoss, Norm, TaskLoss, Towers};
+use mt_layers::{Initializer, Input, LossKind, MultiTaskLoss, Norm, TaskLoss, Towers};
 use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
 
 const ROWS: usize = 512;

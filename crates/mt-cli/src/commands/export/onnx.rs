@@ -18,7 +18,7 @@ pub fn run(args: &ExportArgs, checkpoint: &Path) -> Result<()> {
             return Err(Usage("--tables: an ONNX file has them in f32, or none".into()).into());
         }
     };
-    Export { model: checkpoint, tables }.write(&args.out)?;
+    Export { model: checkpoint, tables, registry: mt_models::Registry::default() }.write(&args.out)?;
     let mut files = Vec::new();
     for name in [Export::FILE, Export::DATA, Export::ENCODERS] {
         let path = args.out.join(name);

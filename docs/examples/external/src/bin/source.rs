@@ -92,6 +92,7 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
         tables: TableFormat::F32,
         rows: Vec::new(),
         config: &config,
+        registry: mt_models::Registry::default(),
     };
     export.write(&bundle, |_| Ok::<_, mt_models::Error>("Visits.\n".to_owned()))?;
     let predictor = Predictor::load(&bundle, &device)?;
