@@ -8,9 +8,10 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::architecture::{Architecture, Registry};
+use crate::architecture::Architecture;
 use crate::error::{Error, Result};
-use crate::section;
+use crate::registry::Registry;
+use crate::section::{self, Section};
 
 /// The model section as written: keys of every kind of model, and those of the architecture that `kind` names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -115,6 +116,9 @@ fn default_tower() -> Vec<usize> {
     vec![8]
 }
 
+/// Keys of every kind of model with gates; the first is of these alone.
+const GATED: [&str; 7] = ["gate_fields", "embedding", "tower", "tower_fields", "init", "norm", "budget"];
+
 pub(crate) fn error(key: &str, problem: impl Into<String>) -> Error {
     Error::Config { key: format!("model.{key}"), problem: problem.into() }
 }
@@ -157,7 +161,15 @@ impl ModelConfig {
                 positive(&format!("embedding.widths.{table}"), &[*width])?;
             }
         }
-        self.registry.read(self)
+        let mut section = Section::new(&self.kind, &self.keys, self.init, self.norm);
+        let architecture = self.registry.read(&mut section)?;
+        let gates = !architecture.facts(&[]).levels.is_empty();
+        let also: &[&str] = if gates { &GATED } else { &GATED[1..] };
+        section.end(also)?;
+        match gates || self.gate_fields.is_empty() {
+            true => Ok(architecture),
+            false => Err(section.unknown(GATED[0], also)),
+        }
     }
 }
 

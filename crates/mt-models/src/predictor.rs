@@ -8,7 +8,6 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mt_features::{Ids, Numeric, RawRows, RowEncoder};
 
-use crate::architecture::Registry;
 use crate::bundle::{Check, Manifest, Recorded, hold};
 use crate::error::{Error, Result};
 use crate::input::{Features, InputLayer};
@@ -16,6 +15,7 @@ use crate::inventory::{Inventory, inventory};
 use crate::model::{Model, build};
 use crate::predictions::{Outputs, Predictions, outputs};
 use crate::readout::Readout;
+use crate::registry::Registry;
 use crate::signature::Signature;
 
 /// A model with fixed weights, safe to share between threads.

@@ -7,7 +7,6 @@ use mt_layers::{Initializer, Norm};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 
 /// More units in a layer than this is a typing mistake, and would exhaust memory before anything is said.
@@ -21,7 +20,9 @@ const MAX_COUNT: usize = 1024;
 /// What an architecture asks for is its own; of other keys the section may have none.
 #[derive(Debug)]
 pub struct Section<'a> {
-    model: &'a ModelConfig,
+    kind: &'a str,
+    init: Initializer,
+    norm: Norm,
     keys: &'a BTreeMap<String, Value>,
     /// What stands before a key in messages: `model.`, `model.levels[1].`.
     at: String,
@@ -29,19 +30,29 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The whole section.
-    pub(crate) fn new(model: &'a ModelConfig) -> Self {
-        Section { model, keys: &model.keys, at: "model.".to_owned(), asked: Vec::new() }
+    /// The whole section of a model of this kind.
+    pub(crate) fn new(
+        kind: &'a str,
+        keys: &'a BTreeMap<String, Value>,
+        init: Initializer,
+        norm: Norm,
+    ) -> Self {
+        Section { kind, init, norm, keys, at: "model.".to_owned(), asked: Vec::new() }
+    }
+
+    /// What `model.kind` says.
+    pub fn kind(&self) -> &'a str {
+        self.kind
     }
 
     /// Start values of all layers.
     pub fn init(&self) -> Initializer {
-        self.model.init
+        self.init
     }
 
     /// Normalisation of hidden layers.
     pub fn norm(&self) -> Norm {
-        self.model.norm
+        self.norm
     }
 
     /// What is wrong with a key.
@@ -138,7 +149,8 @@ impl<'a> Section<'a> {
     where
         'a: 'e,
     {
-        Section { model: self.model, keys, at: format!("{}{key}[{number}].", self.at), asked: Vec::new() }
+        let Self { kind, init, norm, .. } = *self;
+        Section { kind, init, norm, keys, at: format!("{}{key}[{number}].", self.at), asked: Vec::new() }
     }
 
     /// The keys that were asked for, each once.
@@ -163,7 +175,7 @@ impl<'a> Section<'a> {
         let own: Vec<String> =
             self.asked().into_iter().chain(also.iter().copied()).map(str::to_owned).collect();
         let nearest = Nearest::of(key, &own);
-        let problem = format!("{} has no such key{nearest} (it takes {})", self.model.kind, own.join(", "));
+        let problem = format!("{} has no such key{nearest} (it takes {})", self.kind, own.join(", "));
         self.error(key, problem)
     }
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use mt_features::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema};
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Registry;
 use crate::bundle::Manifest;
 use crate::checksums::Checksums;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::readout::{Link, Readout};
+use crate::registry::Registry;
 use crate::target::Target;
 
 /// Everything about a trained model but its weights.

@@ -8,10 +8,10 @@ use mt_layers::{TableFormat, pack_tables};
 use serde_json::{Map, Value as Json};
 
 use super::{Manifest, Recorded};
-use crate::architecture::Registry;
 use crate::disk::{io, write_file, write_folder, write_json};
 use crate::error::{Error, Result};
 use crate::predictor::Predictor;
+use crate::registry::Registry;
 use crate::signature::Signature;
 
 /// What goes into a bundle.
