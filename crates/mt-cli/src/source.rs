@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle_core::Device;
 use mt_data::{CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, TableReader};
 use mt_features::{Coverage, Fit, Table};
-use mt_models::{Check, Manifest, Predictor, Signature};
+use mt_models::{Check, Manifest, Predictor, Registry, Signature};
 use mt_train::{Config, Differences, RunDir, read_identity};
 
 use crate::advice;
@@ -59,8 +59,9 @@ pub fn report_skipped(skipped: &Skipped) {
 }
 
 /// Loads a model, and says where a bundle's recorded rows come out otherwise than to the bit.
-pub fn predictor(dir: &Path, device: &Device) -> Result<Predictor> {
-    let predictor = Predictor::load(dir, device).map_err(|error| with_others(error, dir))?;
+pub fn predictor(dir: &Path, device: &Device, registry: &Registry) -> Result<Predictor> {
+    let predictor = Predictor::load_with(dir, device, registry);
+    let predictor = predictor.map_err(|error| with_others(error, dir, registry))?;
     if let Some(check @ Check::Rounded { .. }) = predictor.check() {
         note(format_args!("note: {}: {check}", dir.display()));
     }
@@ -84,33 +85,41 @@ pub fn predict(predictor: &Predictor, table: &Table) -> Result<Vec<f32>> {
 }
 
 /// The configuration of a run or bundle, and the folders of the models that are meant, each with its epoch.
-pub fn models(model: &ModelArg, checkpoint: &str) -> Result<(Config, Vec<Checkpoint>)> {
+pub fn models(model: &ModelArg, checkpoint: &str, registry: &Registry) -> Result<(Config, Vec<Checkpoint>)> {
     match (&model.run, &model.bundle) {
         (Some(run), _) => {
-            let (run, cfg) = RunDir::open(run)?;
+            let (run, cfg) = RunDir::open_with(run, registry)?;
             let checkpoints = checkpoints(&run, checkpoint)?;
             Ok((cfg, checkpoints))
         }
-        (None, Some(dir)) => bundle(dir).map(|(cfg, dir)| (cfg, vec![(None, dir)])),
+        (None, Some(dir)) => bundle(dir, registry).map(|(cfg, dir)| (cfg, vec![(None, dir)])),
         (None, None) => Err(Usage("name a --run or a --bundle".into()).into()),
     }
 }
 
 /// The same, where `command` takes one model.
-pub fn model(model: &ModelArg, checkpoint: &str, command: &str) -> Result<(Config, PathBuf)> {
-    let (cfg, models) = models(model, checkpoint)?;
+pub fn model(
+    model: &ModelArg,
+    checkpoint: &str,
+    command: &str,
+    registry: &Registry,
+) -> Result<(Config, PathBuf)> {
+    let (cfg, models) = models(model, checkpoint, registry)?;
     Ok((cfg, one(models, command)?.1))
 }
 
 /// What the model in `dir` is, after all that its predictions follow from was found whole.
-pub fn signature(dir: &Path) -> Result<Signature> {
-    Signature::verified(dir).map_err(|error| with_others(error, dir))
+pub fn signature(dir: &Path, registry: &Registry) -> Result<Signature> {
+    let signature = Signature::verified(dir).map_err(|error| with_others(error, dir, registry))?;
+    Ok(signature.with(registry))
 }
 
 /// Says which checkpoints of its run are whole, where that in `dir` is damaged.
-fn with_others(error: mt_models::Error, dir: &Path) -> anyhow::Error {
+fn with_others(error: mt_models::Error, dir: &Path, registry: &Registry) -> anyhow::Error {
     let run = dir.parent().and_then(Path::parent).filter(|_| mt_train::verify(dir).is_err());
-    let Some((run, _)) = run.and_then(|run| RunDir::open(run).ok()) else { return error.into() };
+    let Some((run, _)) = run.and_then(|run| RunDir::open_with(run, registry).ok()) else {
+        return error.into();
+    };
     let whole = run.whole().unwrap_or_default();
     let others = match whole.as_slice() {
         [] => "no checkpoint of the run is whole".to_owned(),
@@ -127,11 +136,11 @@ pub fn one(models: Vec<Checkpoint>, command: &str) -> Result<Checkpoint> {
 }
 
 /// The configuration of a bundle and its folder.
-pub fn bundle(dir: &Path) -> Result<(Config, PathBuf)> {
+pub fn bundle(dir: &Path, registry: &Registry) -> Result<(Config, PathBuf)> {
     if Manifest::find(dir)?.is_none() {
         return Err(Usage(format!("{}: holds no bundle (no {})", dir.display(), Manifest::FILE)).into());
     }
-    Ok((Config::read(&dir.join(Manifest::CONFIG), &[])?, dir.to_owned()))
+    Ok((Config::read_with(&dir.join(Manifest::CONFIG), &[], registry)?, dir.to_owned()))
 }
 
 /// The values of `columns` in the first `most` rows of files in the format of the run's data.

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mt_models::Registry;
+
 use crate::log::LogQueue;
 use crate::models::Source;
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub poll: Duration,
     /// Where the program's log goes, for the metric of lines that were lost.
     pub log: Option<LogQueue>,
+    /// What networks bundles may have. Default: those of `mt-models`.
+    pub registry: Registry,
     /// What is refused.
     pub limits: Limits,
 }
@@ -92,6 +96,7 @@ impl Config {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             poll: Duration::from_secs(1),
             log: None,
+            registry: Registry::default(),
             limits: Limits::default(),
         }
     }

@@ -54,7 +54,8 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?.map(Arc::new);
         let metrics = Metrics::new(config.log.as_ref());
-        let (models, refused) = Models::load(config.sources.clone(), config.score.clone(), &metrics)?;
+        let (models, refused) =
+            Models::load(config.sources.clone(), config.score.clone(), config.registry.clone(), &metrics)?;
         let fail = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;

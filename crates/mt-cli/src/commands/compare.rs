@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::Device;
+use mt_models::Registry;
 use mt_train::{Config, RunDir, write_file, write_json};
 
 use self::comparison::{Comparison, compare, grid};
@@ -25,10 +26,10 @@ use crate::progress::seconds;
 use crate::report::{Grid, WEIGHTED};
 use crate::{device, print, stop};
 
-pub fn run(args: &CompareArgs) -> Result<()> {
+pub fn run(args: &CompareArgs, registry: &Registry) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
-    let configs = read(&args.configs, &args.overrides.set, &vary::all(&args.vary)?)?;
+    let configs = read(&args.configs, &args.overrides.set, &vary::all(&args.vary)?, registry)?;
     let stop = stop::on_signal()?;
     let out = args.out.clone().unwrap_or_else(|| RunDir::next_free(Path::new("reports/compare")));
     let trials = trials(&configs, args.seeds.get(), &out, &device, stop, args.json)?;
@@ -53,12 +54,17 @@ pub fn run(args: &CompareArgs) -> Result<()> {
 }
 
 /// Reads the configurations, each with every variation, and gives those with equal names their file's path as name.
-fn read(paths: &[PathBuf], overrides: &[String], variations: &[Variation]) -> Result<Vec<Config>> {
-    let configs = plain(paths, overrides)?;
+fn read(
+    paths: &[PathBuf],
+    overrides: &[String],
+    variations: &[Variation],
+    registry: &Registry,
+) -> Result<Vec<Config>> {
+    let configs = plain(paths, overrides, registry)?;
     let mut varied = Vec::new();
     for (path, plain) in paths.iter().zip(configs) {
         for Variation { set, name } in variations {
-            let mut cfg = Config::read(path, &[overrides, set].concat())?;
+            let mut cfg = Config::read_with(path, &[overrides, set].concat(), registry)?;
             cfg.name = [plain.name.as_str(), name].join(" ").trim().to_owned();
             varied.push(cfg);
         }
@@ -66,9 +72,11 @@ fn read(paths: &[PathBuf], overrides: &[String], variations: &[Variation]) -> Re
     Ok(varied)
 }
 
-fn plain(paths: &[PathBuf], overrides: &[String]) -> Result<Vec<Config>> {
-    let mut configs =
-        paths.iter().map(|path| Config::read(path, overrides)).collect::<Result<Vec<_>, _>>()?;
+fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result<Vec<Config>> {
+    let mut configs = paths
+        .iter()
+        .map(|path| Config::read_with(path, overrides, registry))
+        .collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = configs.iter().map(|cfg| cfg.name.clone()).collect();
     for (i, cfg) in configs.iter_mut().enumerate() {
         if names.iter().filter(|name| **name == cfg.name).count() > 1 {

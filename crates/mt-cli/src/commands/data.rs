@@ -9,6 +9,7 @@ use mt_data::Output;
 use mt_datasets::census::{self, Form, Protocol};
 use mt_datasets::synth;
 use mt_features::Stats;
+use mt_models::Registry;
 use mt_train::Config;
 
 use crate::args::{CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs, Usage};
@@ -16,11 +17,11 @@ use crate::progress::Bar;
 use crate::report::{Grid, number, thousands};
 use crate::{print, source};
 
-pub fn run(args: &DataArgs) -> Result<()> {
+pub fn run(args: &DataArgs, registry: &Registry) -> Result<()> {
     match &args.command {
         DataCommand::Census(args) => convert(args),
         DataCommand::Synth(args) => generate(args),
-        DataCommand::Stats(args) => stats(args),
+        DataCommand::Stats(args) => stats(args, registry),
     }
 }
 
@@ -72,11 +73,11 @@ fn generate(args: &SynthArgs) -> Result<()> {
     print::line(format_args!("{} rows in {}", thousands(rows), args.out.display()))
 }
 
-fn stats(args: &StatsArgs) -> Result<()> {
+fn stats(args: &StatsArgs, registry: &Registry) -> Result<()> {
     let is_config =
         |path: &Path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     match &args.what[..] {
-        [config] if is_config(config) => of_config(config, args),
+        [config] if is_config(config) => of_config(config, args, registry),
         what if what.iter().any(|path| is_config(path)) => {
             Err(Usage("name one configuration, or files without one".to_owned()).into())
         }
@@ -87,8 +88,8 @@ fn stats(args: &StatsArgs) -> Result<()> {
     }
 }
 
-fn of_config(config: &Path, args: &StatsArgs) -> Result<()> {
-    let mut cfg = Config::read(config, &args.overrides.set)?;
+fn of_config(config: &Path, args: &StatsArgs, registry: &Registry) -> Result<()> {
+    let mut cfg = Config::read_with(config, &args.overrides.set, registry)?;
     // The columns as they are in the files.
     cfg.data.normalize = mt_features::Normalize::None;
     let data = source::load(&cfg, None, args.json)?;

@@ -5,6 +5,7 @@ mod detail;
 use std::path::Path;
 
 use anyhow::Result;
+use mt_models::Registry;
 use mt_train::Evaluation;
 use serde::Serialize;
 
@@ -28,12 +29,12 @@ struct Line<'a> {
     details: Details,
 }
 
-pub fn run(args: &EvalArgs) -> Result<()> {
+pub fn run(args: &EvalArgs, registry: &Registry) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (cfg, models) = source::models(&args.model, &args.checkpoint)?;
+    let (cfg, models) = source::models(&args.model, &args.checkpoint, registry)?;
     let mut rows = None;
     for (epoch, dir) in models {
-        let predictor = source::predictor(&dir, &device)?;
+        let predictor = source::predictor(&dir, &device, registry)?;
         let signature = predictor.signature();
         if rows.is_none() {
             rows = Some(source::evaluation(&cfg, (&dir, signature), args.data.as_deref(), Part::Test)?);

@@ -8,6 +8,7 @@ use anyhow::Result;
 use mt_features::permutation;
 use mt_features::{Table, Task, TaskKind};
 use mt_metrics::{auc, multiclass_summary, xauc};
+use mt_models::Registry;
 use mt_train::Scored;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -55,10 +56,10 @@ struct Explanation {
     features: Vec<Importance>,
 }
 
-pub fn run(args: &ExplainArgs) -> Result<()> {
+pub fn run(args: &ExplainArgs, registry: &Registry) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt explain")?;
-    let predictor = source::predictor(&dir, &device)?;
+    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt explain", registry)?;
+    let predictor = source::predictor(&dir, &device, registry)?;
     let schema = &predictor.signature().schema;
     let (on, table) =
         source::evaluation(&cfg, (&dir, predictor.signature()), args.data.as_deref(), Part::Valid)?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use mt_datasets::synth::{self, SynthConfig};
 use mt_features::{RawRows, RowEncoder, Table};
-use mt_models::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
+use mt_models::{Export, Manifest, Predictor, Registry, Signature, TableFormat, push_json};
 use mt_train::{Config, Evaluation, RunDir};
 use serde_json::{Map, Value, json};
 
@@ -26,12 +26,12 @@ struct Quality {
     after: Evaluation,
 }
 
-pub fn run(args: &ExportArgs) -> Result<()> {
-    let (run, cfg) = RunDir::open(&args.run)?;
+pub fn run(args: &ExportArgs, registry: &Registry) -> Result<()> {
+    let (run, cfg) = RunDir::open_with(&args.run, registry)?;
     let (epoch, checkpoint) = source::one(source::checkpoints(&run, &args.checkpoint)?, "mt export")?;
-    let signature = source::signature(&checkpoint)?;
+    let signature = source::signature(&checkpoint, registry)?;
     if args.format == TargetArg::Onnx {
-        return onnx::run(args, &checkpoint);
+        return onnx::run(args, &checkpoint, registry.clone());
     }
     let tables = match args.tables {
         FormatArg::None => return Err(Usage("--tables none: a bundle has its tables".into()).into()),
@@ -46,7 +46,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         rows: recorded(&cfg, &signature)?,
         config: &std::fs::read_to_string(args.run.join(Manifest::CONFIG))
             .context("cannot read config.yaml")?,
-        registry: mt_models::Registry::default(),
+        registry: registry.clone(),
     };
     // Not a reason not to export: a run may have trained on all rows, or its files may be gone by now.
     let rows =
@@ -115,7 +115,10 @@ fn compare(
     tables: TableFormat,
 ) -> Result<Quality> {
     let tasks = &predictor.signature().schema.tasks;
-    let before = source::predict(&Predictor::load(checkpoint, predictor.device())?, table)?;
+    let before = source::predict(
+        &Predictor::load_with(checkpoint, predictor.device(), &predictor.signature().model.registry)?,
+        table,
+    )?;
     let after = source::predict(predictor, table)?;
     let same = || before.iter().zip(&after).all(|(a, b)| a.to_bits() == b.to_bits());
     if tables == TableFormat::F32 && !same() {

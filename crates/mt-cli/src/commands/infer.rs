@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use mt_data::{Labels, Paths};
 use mt_features::Table;
-use mt_models::Predictor;
+use mt_models::{Predictor, Registry};
 use mt_train::{Config, Evaluation};
 
 use self::measure::{Requests, measure};
@@ -16,11 +16,11 @@ use self::report::{Data, Environment, Model, Performance, Report};
 use crate::args::InferArgs;
 use crate::{device, machine, print, source};
 
-pub fn run(args: &InferArgs) -> Result<()> {
+pub fn run(args: &InferArgs, registry: &Registry) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt infer")?;
+    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt infer", registry)?;
     let started = Instant::now();
-    let predictor = source::predictor(&dir, &device)?;
+    let predictor = source::predictor(&dir, &device, registry)?;
     let load = started.elapsed();
     let paths = Paths(vec![args.data.clone()]);
     let columns = predictor.rows().encoder().columns().to_vec();

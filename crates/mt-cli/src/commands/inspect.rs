@@ -4,14 +4,14 @@ use anyhow::Result;
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_features::Schema;
-use mt_models::{Check, Manifest, ModelConfig, Predictor, TableRows, count, inventory};
+use mt_models::{Check, Manifest, ModelConfig, Predictor, Registry, TableRows, count, inventory};
 use mt_train::{Config, RunDir};
 
 use crate::args::{InspectArgs, Usage};
 use crate::report::{Grid, thousands};
 use crate::{print, source};
 
-pub fn run(args: &InspectArgs) -> Result<()> {
+pub fn run(args: &InspectArgs, registry: &Registry) -> Result<()> {
     let mut check = None;
     let (name, model, schema, tables) = if args.what.is_dir() {
         if !args.overrides.set.is_empty() {
@@ -22,19 +22,19 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         let (cfg, dir) = match Manifest::find(&args.what)? {
             Some(manifest) => {
                 manifest.verify(&args.what)?;
-                check = Predictor::load(&args.what, &Device::Cpu)?.check().cloned();
-                source::bundle(&args.what)?
+                check = Predictor::load_with(&args.what, &Device::Cpu, registry)?.check().cloned();
+                source::bundle(&args.what, registry)?
             }
             None => {
-                let (run, cfg) = RunDir::open(&args.what)?;
+                let (run, cfg) = RunDir::open_with(&args.what, registry)?;
                 (cfg, source::checkpoints(&run, "best")?.swap_remove(0).1)
             }
         };
-        let signature = source::signature(&dir)?;
+        let signature = source::signature(&dir, registry)?;
         let tables = TableRows::of(&dir, &signature)?;
         (cfg.name, signature.model, signature.schema, tables)
     } else {
-        let cfg = Config::read(&args.what, &args.overrides.set)?;
+        let cfg = Config::read_with(&args.what, &args.overrides.set, registry)?;
         let schema = Dataset::schema(&cfg.data, &cfg.tasks)?;
         let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.tasks)?;
         (cfg.name, model, schema, Vec::new())

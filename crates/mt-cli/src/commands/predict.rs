@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 use mt_data::{FileFormat, Output, Progress};
 use mt_features::Coverage;
+use mt_models::Registry;
 
 use self::parts::{Part, Target};
 use self::record::{Done, Made, Record};
@@ -21,10 +22,10 @@ use crate::{device, print, source, stop};
 /// What an output is called that has no name.
 const STANDARD_OUTPUT: &str = "standard output";
 
-pub fn run(args: &PredictArgs) -> Result<()> {
+pub fn run(args: &PredictArgs, registry: &Registry) -> Result<()> {
     let device = device::device(&args.device.device)?;
-    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict")?;
-    let predictor = source::predictor(&dir, &device)?;
+    let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict", registry)?;
+    let predictor = source::predictor(&dir, &device, registry)?;
     let mut scorer = Scorer::new(&cfg, &predictor, args)?;
     let Some(output) = &args.output else {
         let (out, path) = (std::io::stdout(), Path::new(STANDARD_OUTPUT));

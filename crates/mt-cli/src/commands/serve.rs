@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mt_models::Registry;
 use mt_serve::{Config, LogQueue, Server, Source, Tls, Token};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -16,7 +17,7 @@ const TOKEN: &str = "MT_SERVE_TOKEN";
 /// How long the last lines of the log may take.
 const FLUSH: Duration = Duration::from_secs(1);
 
-pub fn run(args: &ServeArgs) -> Result<()> {
+pub fn run(args: &ServeArgs, registry: &Registry) -> Result<()> {
     let level = match args.log {
         LogArg::Debug => LevelFilter::DEBUG,
         LogArg::Info => LevelFilter::INFO,
@@ -31,15 +32,16 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         .with_writer(move || lines.clone())
         .log_internal_errors(false)
         .init();
-    let served = serve(args, log.clone());
+    let served = serve(args, registry, log.clone());
     log.wait(FLUSH);
     served
 }
 
-fn serve(args: &ServeArgs, log: LogQueue) -> Result<()> {
+fn serve(args: &ServeArgs, registry: &Registry, log: LogQueue) -> Result<()> {
     let stop = stop::on_signal()?;
     let mut config = config(args)?;
     config.log = Some(log);
+    config.registry = registry.clone();
     let server = Server::bind(config)?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     print::line(format_args!("{scheme}://{}", server.address()))?;

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::Dataset;
+use mt_models::Registry;
 use mt_train::{Config, Selection};
 
 use self::findings::Findings;
@@ -23,13 +24,13 @@ use crate::print::note;
 use crate::progress::seconds;
 use crate::{device, print, source, stop, threads};
 
-pub fn run(args: &SweepArgs) -> Result<()> {
+pub fn run(args: &SweepArgs, registry: &Registry) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
     threads::check("--parallel", args.parallel.get())?;
     let plan = match &args.resume {
-        Some(folder) => Plan::open(folder, args.trials)?,
-        None => Plan::new(args)?,
+        Some(folder) => Plan::open(folder, args.trials, registry)?,
+        None => Plan::new(args, registry)?,
     };
     let stop = stop::on_signal()?;
     let base = plan.config(&[])?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use mt_data::Dataset;
 use mt_features::Table;
+use mt_models::Registry;
 use mt_train::{
     Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, TakenInputs, WarmStarted, train,
 };
@@ -41,22 +42,22 @@ pub struct Summary {
     pub test: Option<Evaluation>,
 }
 
-pub fn run(args: &TrainArgs) -> Result<()> {
+pub fn run(args: &TrainArgs, registry: &Registry) -> Result<()> {
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
     let set = &args.overrides.set;
     let earlier = match &args.resume {
-        Some(dir) if args.extend => Some(RunDir::extend(dir, set)?),
+        Some(dir) if args.extend => Some(RunDir::extend_with(dir, set, registry)?),
         Some(_) if !set.is_empty() => {
             let text = "--set does not change a run that goes on; with --extend it may set train.epochs or other rows";
             return Err(Usage(text.into()).into());
         }
-        Some(dir) => Some(RunDir::resume(dir)?),
+        Some(dir) => Some(RunDir::resume_with(dir, registry)?),
         None => None,
     };
     let cfg = match (&earlier, &args.config) {
         (Some((_, cfg)), _) => cfg.clone(),
-        (None, Some(config)) => Config::read(config, set)?,
+        (None, Some(config)) => Config::read_with(config, set, registry)?,
         (None, None) => return Err(Usage("name a configuration, or a run to --resume".into()).into()),
     };
     let stop = stop::on_signal()?;

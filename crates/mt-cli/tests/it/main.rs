@@ -20,6 +20,7 @@ mod looking;
 #[cfg(feature = "objects")]
 mod objects;
 mod output;
+mod own_network;
 mod own_tables;
 mod parquet;
 // Puts another libm in the place of the dynamic one.

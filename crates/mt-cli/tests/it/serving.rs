@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::{Folder, numbers};
@@ -14,7 +15,12 @@ pub fn serve(folder: &Folder) -> (Child, String) {
 
 /// As [`serve`], with these arguments and this standard error.
 pub fn serve_with(folder: &Folder, args: &[&str], errors: Stdio) -> (Child, String) {
-    let mut command = folder.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    serve_by(folder, Path::new(env!("CARGO_BIN_EXE_mt")), args, errors)
+}
+
+/// As [`serve_with`], by another program.
+pub fn serve_by(folder: &Folder, program: &Path, args: &[&str], errors: Stdio) -> (Child, String) {
+    let mut command = folder.command_of(program, &[&["serve", "--listen", "127.0.0.1:0"], args].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().expect("the program starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");

@@ -65,7 +65,12 @@ impl Folder {
 
     /// The program with these arguments, to be started in this folder. On one thread, as the tests run side by side.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mt"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_mt")), args)
+    }
+
+    /// The same of another program.
+    pub fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.0.path()).args(args).stdin(Stdio::null());
         if !args.contains(&"--threads") {
             command.args(["--threads", "1"]);

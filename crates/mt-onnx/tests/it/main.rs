@@ -3,6 +3,5 @@
 
 mod folder;
 mod model;
-mod own;
 mod rows;
 mod runtime;

@@ -9,14 +9,17 @@ use mt_features::{
     Schema,
 };
 use mt_layers::{Ids, Params, RowOptimizer};
-use mt_models::{InputLayer, Link, ModelConfig, Norm, Signature, Target, Task, TaskKind, build, write_json};
+use mt_models::testing::product;
+use mt_models::{
+    InputLayer, Link, ModelConfig, Norm, Registry, Signature, Target, Task, TaskKind, build, write_json,
+};
 use serde_json::json;
-
-use crate::own;
 
 /// Every trunk, with one layer and with several, and a gate of its own temperature.
 pub fn networks() -> Vec<(&'static str, ModelConfig)> {
     let new = ModelConfig::new;
+    let registry = Registry::default().with("product", product);
+    let own = ModelConfig { registry, ..new("product") };
     let units = |units: &[usize]| units.to_vec();
     let level = |(own, shared): &(usize, usize)| json!({"experts_per_task": own, "shared_experts": shared});
     let (mmoe, cgc, ple) = (new("mmoe"), new("cgc"), new("ple"));
@@ -54,7 +57,7 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
         ),
         ("ple deep, layers normalised", ModelConfig { norm: Norm::Layer, ..deep(&ple) }),
         ("ple, batches normalised", ModelConfig { norm: Norm::Batch, ..ple }),
-        ("one of our own", own::product(7)),
+        ("one of our own", own.with("units", 7)),
     ]
 }
 

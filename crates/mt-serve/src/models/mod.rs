@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use mt_models::Registry;
 use tracing::{info, warn};
 
 pub(crate) use model::{Buffers, Model};
@@ -22,6 +23,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Models {
     sources: Vec<Source>,
     score: Option<String>,
+    registry: Registry,
     /// By name. A request takes its model once, and so is answered by one version.
     current: ArcSwap<BTreeMap<String, Arc<Model>>>,
 }
@@ -34,7 +36,12 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 impl Models {
     /// Loads what the sources hold.
-    pub fn load(sources: Vec<Source>, score: Option<String>, metrics: &Metrics) -> Result<(Self, Refused)> {
+    pub fn load(
+        sources: Vec<Source>,
+        score: Option<String>,
+        registry: Registry,
+        metrics: &Metrics,
+    ) -> Result<(Self, Refused)> {
         let mut names = std::collections::BTreeSet::new();
         for name in sources.iter().filter_map(Source::name) {
             source::check_name(name)?;
@@ -42,7 +49,7 @@ impl Models {
                 return Err(Error::Twice { name: name.to_owned() });
             }
         }
-        let models = Self { sources, score, current: ArcSwap::default() };
+        let models = Self { sources, score, registry, current: ArcSwap::default() };
         let mut refused = Refused::new();
         for source in &models.sources {
             let found = source.find().map_err(|source_error| Error::Look {
@@ -99,7 +106,7 @@ impl Models {
                     false => continue,
                 }
             }
-            match load(found, self.score.as_deref()) {
+            match load(found, self.score.as_deref(), &self.registry) {
                 Ok(model) => {
                     let check = model.predictor.check().map(ToString::to_string);
                     info!(model = %model.name(), version = %model.version, check, "serves");
@@ -144,8 +151,8 @@ impl Models {
 }
 
 /// Loads a bundle. A panic is its fault, too, and must not end the thread that looks for the next one.
-fn load(found: &Found, score: Option<&str>) -> Result<Model> {
-    let load = || Model::load(found.clone(), score);
+fn load(found: &Found, score: Option<&str>, registry: &Registry) -> Result<Model> {
+    let load = || Model::load(found.clone(), score, registry);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).unwrap_or_else(|_| {
         let problem = "is damaged: loading it panicked".to_owned();
         let source = Box::new(mt_models::Error::File { path: found.dir.clone(), problem });

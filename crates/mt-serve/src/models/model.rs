@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::Device;
 use mt_features::{Formula, RawRows, TaskKind};
-use mt_models::{Contents, Manifest, Predictions, Predictor, Task};
+use mt_models::{Contents, Manifest, Predictions, Predictor, Registry, Task};
 use prometheus_client::metrics::counter::Counter;
 use serde_json::Value as Json;
 
@@ -37,7 +37,7 @@ pub(crate) struct Buffers {
 }
 
 impl Model {
-    pub fn load(found: Found, score: Option<&str>) -> Result<Self> {
+    pub fn load(found: Found, score: Option<&str>, registry: &Registry) -> Result<Self> {
         let fail = |source| Error::Model { name: found.name.clone(), source: Box::new(source) };
         let damaged = |problem: &str| {
             fail(mt_models::Error::File { path: found.dir.clone(), problem: problem.to_owned() })
@@ -53,7 +53,7 @@ impl Model {
             // Every other file's hash is in the manifest, so it names the content. 48 bits tell versions apart.
             None => Contents::of(&manifest).map_err(fail)?.sha256[..12].to_owned(),
         };
-        let predictor = Predictor::load(&found.dir, &Device::Cpu).map_err(fail)?;
+        let predictor = Predictor::load_with(&found.dir, &Device::Cpu, registry).map_err(fail)?;
         if state(&found.dir).ok().as_ref() != Some(&found.state) {
             return Err(damaged("was changed while it was loaded"));
         }

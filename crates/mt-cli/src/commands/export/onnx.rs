@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use mt_models::Registry;
 use mt_onnx::Export;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::args::{ExportArgs, FormatArg, Usage};
 use crate::print;
 use crate::report::{Grid, thousands};
 
-pub fn run(args: &ExportArgs, checkpoint: &Path) -> Result<()> {
+pub fn run(args: &ExportArgs, checkpoint: &Path, registry: Registry) -> Result<()> {
     let tables = match args.tables {
         FormatArg::F32 => true,
         FormatArg::None => false,
@@ -18,7 +19,7 @@ pub fn run(args: &ExportArgs, checkpoint: &Path) -> Result<()> {
             return Err(Usage("--tables: an ONNX file has them in f32, or none".into()).into());
         }
     };
-    Export { model: checkpoint, tables, registry: mt_models::Registry::default() }.write(&args.out)?;
+    Export { model: checkpoint, tables, registry }.write(&args.out)?;
     let mut files = Vec::new();
     for name in [Export::FILE, Export::DATA, Export::ENCODERS] {
         let path = args.out.join(name);

@@ -258,9 +258,9 @@ fn ranked(
     trial: usize,
     device: &Device,
 ) -> Result<Vec<Option<Ranked>>> {
-    let (run, _) = RunDir::open(&plan.trial_path(trial))?;
+    let (run, _) = RunDir::open_with(&plan.trial_path(trial), &cfg.model.registry)?;
     let Some(best) = run.best()? else { return Ok(cfg.tasks.iter().map(|_| None).collect()) };
-    let predictor = Predictor::load(&run.checkpoint(best.epoch), device)?;
+    let predictor = Predictor::load_with(&run.checkpoint(best.epoch), device, &cfg.model.registry)?;
     let predictions = source::predict(&predictor, table)?;
     let tasks = &predictor.signature().schema.tasks;
     let of = |(t, task)| Ranked::new(task, &Scored::new(&predictions, table, tasks, t, table.mask()));

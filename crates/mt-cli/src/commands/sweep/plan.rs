@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mt_data::Dataset;
 use mt_features::Identity;
-use mt_models::read_json;
+use mt_models::{Registry, read_json};
 use mt_train::{Config, Differences, Owner, RunDir, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct Plan {
     /// The configuration that is varied, as YAML.
     #[serde(skip)]
     base: String,
+    /// What networks there are.
+    #[serde(skip)]
+    registry: Registry,
     pub over: Vec<Dimension>,
     pub method: MethodArg,
     /// Besides trial 0.
@@ -44,11 +47,11 @@ pub struct Plan {
 
 impl Plan {
     /// From the command line. Every value is checked: those of a list, both ends of a range, one key at a time.
-    pub fn new(args: &SweepArgs) -> Result<Self> {
+    pub fn new(args: &SweepArgs, registry: &Registry) -> Result<Self> {
         let Some(config) = &args.config else { return Err(Usage("name a configuration".into()).into()) };
         let mut set = args.overrides.set.clone();
         set.extend(args.budget.map(|budget| format!("model.budget={budget}")));
-        let base = Config::read(config, &set)?;
+        let base = Config::read_with(config, &set, registry)?;
         let over = &args.over;
         if let Some(i) = (1..over.len()).find(|&i| over[..i].iter().any(|other| other.key == over[i].key)) {
             return Err(Usage(format!("--over {} is given twice", over[i].key)).into());
@@ -72,6 +75,7 @@ impl Plan {
         let plan = Self {
             folder,
             base: base.to_yaml()?,
+            registry: registry.clone(),
             over: over.clone(),
             method: args.method,
             trials,
@@ -82,12 +86,12 @@ impl Plan {
             for place in dimension.domain.ends() {
                 // From the file, for its line and column.
                 let with = [&set[..], &[dimension.set(place)]].concat();
-                Config::read(config, &with)
+                Config::read_with(config, &with, registry)
                     .with_context(|| format!("--over {}", String::from(dimension.clone())))?;
             }
         }
         if plan.sweep_path().exists() {
-            let (found, asked) = (Self::open(&plan.folder, None)?, plan.folder.display());
+            let (found, asked) = (Self::open(&plan.folder, None, registry)?, plan.folder.display());
             if found != plan {
                 return Err(Usage(format!("{asked}: holds another sweep; choose another --out")).into());
             }
@@ -98,10 +102,11 @@ impl Plan {
     }
 
     /// An earlier one, with another number of trials if that is said.
-    pub fn open(folder: &Path, trials: Option<std::num::NonZeroUsize>) -> Result<Self> {
+    pub fn open(folder: &Path, trials: Option<std::num::NonZeroUsize>, registry: &Registry) -> Result<Self> {
         let empty = Self {
             folder: folder.to_owned(),
             base: String::new(),
+            registry: registry.clone(),
             over: Vec::new(),
             method: MethodArg::Grid,
             trials: 0,
@@ -125,7 +130,7 @@ impl Plan {
             }
             (Some(trials), _) => trials.get().min(combinations(&plan.over).unwrap_or(usize::MAX)),
         };
-        Ok(Self { folder: empty.folder, base, trials, ..plan })
+        Ok(Self { folder: empty.folder, base, registry: empty.registry, trials, ..plan })
     }
 
     fn sweep_path(&self) -> PathBuf {
@@ -184,7 +189,7 @@ impl Plan {
 
     /// The configuration with overrides.
     pub fn config(&self, set: &[String]) -> Result<Config> {
-        Ok(Config::parse(&self.base, &self.config_path().display().to_string(), set)?)
+        Ok(Config::parse_with(&self.base, &self.config_path().display().to_string(), set, &self.registry)?)
     }
 
     /// Every value of a list and both ends of a range, one key at a time.

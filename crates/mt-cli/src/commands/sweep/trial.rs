@@ -144,7 +144,7 @@ pub fn trial(
 /// may be with several trials at the same time, is begun anew.
 fn open(plan: &Plan, trial: usize, cfg: &Config) -> Result<(RunDir, Vec<Option<f64>>)> {
     let path = plan.trial_path(trial);
-    match RunDir::resume(&path) {
+    match RunDir::resume_with(&path, &cfg.model.registry) {
         Ok((run, found)) if found == *cfg => {
             let whole = |path: &std::path::PathBuf| verify(path).and_then(|()| read_state(path)).ok();
             let state = run.newest_first()?.iter().find_map(whole);

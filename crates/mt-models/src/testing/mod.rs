@@ -1,6 +1,8 @@
 //! For tests of what reads bundles, behind the feature `testing`: small ones, of two numbers, a user and a list of items; a
 //! probability, three classes and a number.
 
+mod product;
+
 use std::path::Path;
 
 use candle_core::{DType, Device};
@@ -12,6 +14,8 @@ use mt_layers::{Params, RowOptimizer};
 use serde_json::json;
 
 use crate::{Export, InputLayer, ModelConfig, Signature, TableFormat, Task, TaskKind, build, write_json};
+
+pub use product::product;
 
 fn signature(seed: u64) -> Signature {
     let field = |name: &str, table: &str, list| Field {

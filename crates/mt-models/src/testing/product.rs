@@ -1,12 +1,13 @@
-//! A network that is none of `mt-models`: `stream = relu(x W)`, the same for all tasks.
+//! A network that no registry has by itself: `stream = relu(x W)`, the same for all tasks.
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Result, Tensor};
-use mt_layers::{Columns, Input};
-use mt_models::candle_nn::{Init, VarBuilder};
-use mt_models::{Architecture, Facts, Graph, ModelConfig, Registry, Sizes, Trunk};
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+use mt_layers::{Columns, Input, tap};
 use serde_json::Value;
+
+use crate::{Architecture, Facts, Graph, Section, Sizes, Trunk};
 
 /// Units of `kind: product`.
 #[derive(Debug)]
@@ -15,13 +16,12 @@ struct Product(usize);
 #[derive(Debug)]
 struct ProductTrunk(Tensor);
 
-/// A model of this kind.
-pub fn product(units: usize) -> ModelConfig {
-    let read = |section: &mut mt_models::Section<'_>| -> mt_models::Result<Box<dyn Architecture>> {
-        Ok(Box::new(Product(section.count("units", 1, 8)?)))
-    };
-    let registry = Registry::default().with("product", read);
-    ModelConfig { registry, ..ModelConfig::new("product") }.with("units", units)
+/// Reads the keys of `kind: product`: `units`, by default 8.
+///
+/// # Errors
+/// For another number than 1 to 1024.
+pub fn product(section: &mut Section<'_>) -> crate::Result<Box<dyn Architecture>> {
+    Ok(Box::new(Product(section.count("units", 1, 8)?)))
 }
 
 impl Architecture for Product {
@@ -31,7 +31,7 @@ impl Architecture for Product {
     }
 
     fn facts(&self, _: &[&str]) -> Facts {
-        Facts::default()
+        Facts { reads_input: vec![("product".to_owned(), None)], ..Facts::default() }
     }
 
     fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
@@ -44,7 +44,7 @@ impl Architecture for Product {
         tasks: &[&str],
         xs: &str,
         _: &[String],
-    ) -> mt_models::Result<Vec<String>> {
+    ) -> crate::Result<Vec<String>> {
         let weight = graph.parameter("product")?;
         let weight = graph.constant("product", &weight)?;
         let product = graph.node("MatMul", &[xs, &weight], &[]);
@@ -54,7 +54,8 @@ impl Architecture for Product {
 
 impl Trunk for ProductTrunk {
     fn forward(&self, xs: &Input) -> Result<Tensor> {
-        xs.to_dense(DType::F32, &Device::Cpu)?.matmul(&self.0)?.relu()
+        let streams = xs.to_dense(self.0.dtype(), self.0.device())?.matmul(&self.0)?.relu()?;
+        tap(streams, 0..self.width())
     }
 
     fn width(&self) -> usize {
