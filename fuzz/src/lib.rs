@@ -13,4 +13,4 @@ pub use bundle::bundle;
 pub use config::config;
 pub use expression::expression;
 pub use request::request;
-pub use rows::{csv, parquet};
+pub use rows::{arrow, csv, parquet};

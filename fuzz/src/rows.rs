@@ -1,4 +1,4 @@
-//! Files of rows, as text and as Parquet, with fields, labels by expression, weights, groups and rules.
+//! Files of rows, as text, as Parquet and as Arrow's batches, with fields, labels by expression, weights, groups and rules.
 
 use mt_data::{DataConfig, Dataset};
 use mt_features::TaskConfig;
@@ -32,6 +32,11 @@ pub fn csv(data: &[u8]) -> bool {
 /// A Parquet file.
 pub fn parquet(data: &[u8]) -> bool {
     read(data, "rows.parquet", "parquet: {train: FILE, on_bad_record: {skip: 2}, features: [age, x]}")
+}
+
+/// An Arrow file, or a stream of its batches.
+pub fn arrow(data: &[u8]) -> bool {
+    read(data, "rows.arrow", "parquet: {train: FILE, on_bad_record: {skip: 2}, features: [age, x]}")
 }
 
 fn read(data: &[u8], name: &str, section: &str) -> bool {

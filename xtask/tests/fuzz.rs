@@ -68,6 +68,11 @@ fn parquet_files_are_read_or_refused() {
 }
 
 #[test]
+fn arrow_files_are_read_or_refused() {
+    replay("arrow", targets::arrow, 600);
+}
+
+#[test]
 fn expressions_are_computed_or_refused() {
     replay("expression", targets::expression, 500);
 }

@@ -60,10 +60,12 @@ kernel! {
         match task.kind {
             LossKind::CrossEntropy => each!(cross_entropy),
             LossKind::PaddlerecLog => each!(paddlerec_log),
+            LossKind::Focal { gamma } => each!(focal, gamma),
             LossKind::Multiclass => multiclass(n, z, y, losses, slopes),
             LossKind::Mse | LossKind::LogMse => each!(squared),
             LossKind::Mae => each!(absolute),
             LossKind::Huber { delta } => each!(huber, delta),
+            LossKind::Quantile { level } => each!(quantile, level),
             LossKind::WeightedLogistic => each!(weighted_logistic),
         }
         for i in 0..n {
@@ -102,6 +104,24 @@ fn paddlerec_log(z: f32, y: f32) -> (f32, f32) {
 }
 
 #[inline(always)]
+fn focal(z: f32, y: f32, gamma: f32) -> (f32, f32) {
+    let (one, other) = (focal_positive(z, gamma), focal_positive(-z, gamma));
+    (y * one.0 + (1.0 - y) * other.0, y * one.1 - (1.0 - y) * other.1)
+}
+
+/// `-q^γ·ln p` of a positive with `q = 1 - p`, and its slope.
+#[inline(always)]
+fn focal_positive(z: f32, gamma: f32) -> (f32, f32) {
+    let (small, rest) = tails(z);
+    let (p, q) = if z >= 0.0 { (1.0 - rest, rest) } else { (rest, 1.0 - rest) };
+    let tail = ln_1p(small);
+    // -ln p, and q^γ by -ln q.
+    let missed = (-z).max(0.0) + tail;
+    let factor = exp(-gamma * (z.max(0.0) + tail));
+    (factor * missed, -factor * (gamma * p * missed + q))
+}
+
+#[inline(always)]
 fn squared(z: f32, y: f32) -> (f32, f32) {
     let error = z - y;
     (error * error, 2.0 * error)
@@ -120,6 +140,14 @@ fn huber(z: f32, y: f32, delta: f32) -> (f32, f32) {
     // Its product with e - c/2 is both branches at once.
     let cut = error.max(-delta).min(delta);
     (cut * (error - 0.5 * cut), cut)
+}
+
+#[inline(always)]
+fn quantile(z: f32, y: f32, level: f32) -> (f32, f32) {
+    let error = y - z;
+    let below = if error < 0.0 { level - 1.0 } else { 0.0 };
+    let cost = if error > 0.0 { level } else { below };
+    (error * cost, -cost)
 }
 
 #[inline(always)]

@@ -53,6 +53,14 @@ impl TaskLoss {
                 let negative = (y.affine(-1.0, 1.0)? * p.affine(-1.0, 1.0 + PADDLEREC_EPSILON)?.log()?)?;
                 (positive + negative)?.neg()
             }
+            LossKind::Focal { gamma } => {
+                let z = binary_logit(z)?;
+                let (tail, positive) = (ln_1p_exp_neg_abs(&z)?, z.relu()?);
+                // -ln p and -ln(1 - p).
+                let (yes, no) = (((&positive - z)? + &tail)?, (positive + tail)?);
+                let row = |own: &Tensor, other: &Tensor| (other * f64::from(-gamma))?.exp()? * own;
+                (y * row(&yes, &no)?)? + (y.affine(-1.0, 1.0)? * row(&no, &yes)?)?
+            }
             LossKind::Multiclass => {
                 candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
             }
@@ -67,6 +75,13 @@ impl TaskLoss {
                 let error = (z - y)?;
                 let cut = error.clamp(-delta, delta)?;
                 &cut * (&error - (&cut * 0.5)?)?
+            }
+            LossKind::Quantile { level } => {
+                let error = (y - z)?;
+                let sign = error.sign()?.detach();
+                // The level above 0, less 1 below, 0 at 0.
+                let cost = ((&sign * 0.5)? + (sign.abs()? * (f64::from(level) - 0.5))?)?;
+                error * cost
             }
             // max(z, 0) + y·max(-z, 0) + (1 + y)·ln(1 + e^-|z|): nothing cancels.
             LossKind::WeightedLogistic => {

@@ -8,10 +8,12 @@ use std::ops::RangeInclusive;
 /// |---|---|---|---|---|
 /// | [`CrossEntropy`](Self::CrossEntropy) | 1 or 2 | 0 to 1 | `-y·ln p - (1 - y)·ln(1 - p)` | `p`, see below |
 /// | [`PaddlerecLog`](Self::PaddlerecLog) | 1 or 2 | 0 to 1 | the same with 1e-4 in the logarithms | `p`, see below |
+/// | [`Focal`](Self::Focal) | 1 or 2 | 0 to 1 | `-y·(1 - p)^γ·ln p - (1 - y)·p^γ·ln(1 - p)` | `p`, but not calibrated |
 /// | [`Multiclass`](Self::Multiclass) | n ≥ 2 | class, 0 to n - 1 | `-ln softmax(z)[y]` | `softmax(z)` |
 /// | [`Mse`](Self::Mse) | 1 | any | `(z - y)²` | `z`, the mean |
 /// | [`Mae`](Self::Mae) | 1 | any | `abs(z - y)` | `z`, the median |
 /// | [`Huber`](Self::Huber) | 1 | any | one or the other, by their distance | `z`, between the two |
+/// | [`Quantile`](Self::Quantile) | 1 | any | `max(q·(y - z), (q - 1)·(y - z))` | `z`, the quantile `q` |
 /// | [`LogMse`](Self::LogMse) | 1 | above -1 | `(z - ln(1 + y))²` | `e^z - 1` |
 /// | [`WeightedLogistic`](Self::WeightedLogistic) | 1 | from 0 | `(1 + y)·ln(1 + e^z) - y·z` | `e^z`, the mean |
 ///
@@ -26,6 +28,13 @@ pub enum LossKind {
     /// PaddleRec's `-y·ln(p + 1e-4) - (1 - y)·ln(1 - p + 1e-4)`, whose gradient vanishes on confident mistakes. For
     /// parity runs only.
     PaddlerecLog,
+    /// Cross-entropy that counts rows less the better they are predicted (T.-Y. Lin et al., "Focal Loss for Dense Object
+    /// Detection", ICCV 2017, eq. 4), for tasks with few positives among many easy negatives. `p` ranks, but is no
+    /// probability: its optimum is nearer to ½ than the share of positives is.
+    Focal {
+        /// How much less, from 0, which is cross-entropy; 2 in the paper.
+        gamma: f32,
+    },
     /// Cross-entropy of `n` exclusive classes, exact from the logits: `ln Σ e^z - z[y]`, the largest exponent taken
     /// out. The label is the index of the class.
     Multiclass,
@@ -39,6 +48,12 @@ pub enum LossKind {
     Huber {
         /// Where the two meet, in the unit of the label; above 0.
         delta: f32,
+    },
+    /// The check function of a quantile (R. Koenker and G. Bassett, "Regression Quantiles", Econometrica 46(1), 1978): an error
+    /// costs `level` a unit below the label, `1 - level` above it; its slope is 0 where the error is.
+    Quantile {
+        /// The share of labels that are below the prediction, between 0 and 1; ½ is half of [`Mae`](Self::Mae).
+        level: f32,
     },
     /// Squared error of `ln(1 + y)`, for labels over several orders of magnitude, such as watch times and counts. The
     /// prediction `e^z - 1` is nearer to the median than to the mean, which the long tail of such labels pulls up.
@@ -62,11 +77,35 @@ impl LossKind {
     /// How many logits a task scored this way has, and that in words.
     pub(crate) fn logits(self) -> (RangeInclusive<usize>, &'static str) {
         match self {
-            Self::CrossEntropy | Self::PaddlerecLog => (1..=2, "1 or 2 logits"),
+            Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } => (1..=2, "1 or 2 logits"),
             Self::Multiclass => (2..=usize::MAX, "a logit for each of 2 classes or more"),
-            Self::Mse | Self::Mae | Self::Huber { .. } | Self::LogMse | Self::WeightedLogistic => {
-                (1..=1, "1 logit")
+            Self::Mse
+            | Self::Mae
+            | Self::Huber { .. }
+            | Self::Quantile { .. }
+            | Self::LogMse
+            | Self::WeightedLogistic => (1..=1, "1 logit"),
+        }
+    }
+
+    /// Whether it is one of binary tasks: of a probability.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. })
+    }
+
+    /// What is wrong with its number, if it has one.
+    pub fn problem(self) -> Option<String> {
+        match self {
+            Self::Huber { delta } if !(delta > 0.0 && delta.is_finite()) => {
+                Some(format!("delta: expected a number above 0, found {delta}"))
             }
+            Self::Quantile { level } if !(level > 0.0 && level < 1.0) => {
+                Some(format!("level: expected a number between 0 and 1, found {level}"))
+            }
+            Self::Focal { gamma } if !(gamma >= 0.0 && gamma.is_finite()) => {
+                Some(format!("gamma: expected a number from 0, found {gamma}"))
+            }
+            _ => None,
         }
     }
 
@@ -93,7 +132,7 @@ impl LossKind {
             };
         }
         match self {
-            Self::CrossEntropy | Self::PaddlerecLog => {
+            Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } => {
                 (first_not!(|y: f32| (0.0..=1.0).contains(&y)), "between 0 and 1")
             }
             Self::Multiclass => {
@@ -103,7 +142,9 @@ impl LossKind {
                     "the index of a class, from 0 to one less than its logits",
                 )
             }
-            Self::Mse | Self::Mae | Self::Huber { .. } => (first_not!(f32::is_finite), "a finite number"),
+            Self::Mse | Self::Mae | Self::Huber { .. } | Self::Quantile { .. } => {
+                (first_not!(f32::is_finite), "a finite number")
+            }
             Self::LogMse => (first_not!(|y: f32| y > -1.0 && y.is_finite()), "a finite number above -1"),
             Self::WeightedLogistic => {
                 (first_not!(|y: f32| (0.0..=f32::MAX).contains(&y)), "a finite number from 0")

@@ -80,10 +80,8 @@ impl MultiTaskLoss<'_> {
             if !takes.contains(&task.logits) {
                 bail!("task {t} has {} logits, but its loss takes {logits}", task.logits)
             }
-            if let LossKind::Huber { delta } = task.kind
-                && !(delta > 0.0 && delta.is_finite())
-            {
-                bail!("task {t}: the delta of a huber loss is a finite number above 0, not {delta}")
+            if let Some(problem) = task.kind.problem() {
+                bail!("task {t}: {problem}")
             }
             let (labels, mask) = (self.labels.iter().skip(t), self.mask.iter().skip(t));
             let pairs = labels.step_by(tasks).copied().zip(mask.step_by(tasks).copied());

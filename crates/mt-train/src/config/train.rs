@@ -162,7 +162,9 @@ impl TrainConfig {
     /// The loss of a task.
     pub fn loss_of(&self, task: &Task) -> LossKind {
         match task.kind {
-            TaskKind::Binary | TaskKind::BinarySoftmax => self.loss,
+            TaskKind::Binary | TaskKind::BinarySoftmax => {
+                self.task_losses.get(&task.name).copied().unwrap_or(self.loss)
+            }
             TaskKind::Multiclass { .. } => LossKind::Multiclass,
             TaskKind::Regression => self.task_losses.get(&task.name).copied().unwrap_or(LossKind::Mse),
         }
@@ -289,14 +291,20 @@ impl TrainConfig {
             let (good, problem) = known(name);
             check(&key, good, problem)?;
             let kind = tasks.iter().find(|task| task.name == *name).map(|task| task.kind);
-            let good = kind == Some(TaskKind::Regression);
-            check(&key, good, format!("{name} is no regression"))?;
-            let expected = "expected the loss of a regression: mse, mae, huber, log-mse or weighted-logistic";
-            check(&key, !is_for_classes(loss), expected.into())?;
-            if let LossKind::Huber { delta } = loss {
-                let problem = format!("delta: expected a number above 0, found {delta}");
-                check(&key, delta.is_finite() && delta > 0.0, problem)?;
-            }
+            let (good, expected) = match kind {
+                Some(TaskKind::Regression) => (
+                    !loss.is_binary() && loss != LossKind::Multiclass,
+                    "expected the loss of a regression: mse, mae, huber, quantile, log-mse or weighted-logistic",
+                ),
+                Some(TaskKind::Multiclass { .. }) => (false, "a task of classes has a loss of its own"),
+                _ => (
+                    loss.is_binary(),
+                    "expected the loss of a probability: cross-entropy, paddlerec-log or focal",
+                ),
+            };
+            check(&key, good, expected.into())?;
+            let problem = loss.problem();
+            check(&key, problem.is_none(), problem.unwrap_or_default())?;
         }
         for (task, &weight) in &self.task_weights {
             let (good, problem) = known(task);
@@ -356,8 +364,4 @@ fn is_true(x: &bool) -> bool {
 
 fn is_zero(x: &f64) -> bool {
     *x == 0.0
-}
-
-fn is_for_classes(loss: LossKind) -> bool {
-    matches!(loss, LossKind::CrossEntropy | LossKind::PaddlerecLog | LossKind::Multiclass)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_models::{Predictor, Signature};
-use mt_train::{Config, Error, Evaluation, Event, RunDir, read_state, train};
+use mt_train::{Config, Error, Evaluation, Event, Metrics, RunDir, read_state, train};
 use tempfile::TempDir;
 
 use crate::fields::{assert_same_files, bits, load, predictions_of_the_best, run_in};
@@ -55,6 +55,36 @@ fn trained(cfg: &Config, dir: &Path) -> (Evaluation, Vec<String>) {
     let predictions = predictions_of_the_best(&run, &outcome, &data);
     let valid = data.valid.as_ref().expect("validation rows");
     (Evaluation::new(&predictions, valid, &data.schema.tasks), warnings)
+}
+
+#[test]
+fn a_quantile_covers_its_share_and_a_focal_task_ranks() {
+    let dir = folder();
+    let losses = "train.task_losses={watch: {quantile: {level: 0.9}}, click: {focal: {gamma: 2}}}";
+    let cfg = config(dir.path(), "watch", &[losses, "train.epochs=8"]);
+    let data = load(&cfg);
+    let (run, outcome) = run_in(&cfg, &data, &dir.path().join("run"), &mut |_| ());
+    let predictions = predictions_of_the_best(&run, &outcome, &data);
+    let valid = data.valid.as_ref().expect("validation rows");
+    let pairs = predictions.chunks_exact(2).zip(valid.labels().chunks_exact(2));
+    let below = pairs.filter(|(predicted, labels)| labels[1] < predicted[1]).count() as f64;
+    let share = below / valid.len() as f64;
+    assert!((share - 0.9).abs() < 0.05, "{share}");
+    let evaluation = Evaluation::new(&predictions, valid, &data.schema.tasks);
+    let Metrics::Binary(click) = &evaluation.tasks[0].1.metrics else { panic!("a binary task") };
+    assert!(click.auc.is_some_and(|auc| auc > 0.9), "{click:?}");
+    let refused = |set: &str| {
+        let losses = format!("train.task_losses={set}");
+        let text = "version: 1\ndata: {synth: {}}\ntasks: [{name: like, label: like}]\nmodel: {kind: mmoe}\n";
+        Config::parse(text, "x.yaml", &[losses]).expect_err("refused").to_string()
+    };
+    assert!(
+        refused("{like: mse}").contains("expected the loss of a probability"),
+        "{}",
+        refused("{like: mse}")
+    );
+    let gamma = refused("{like: {focal: {gamma: -1}}}");
+    assert!(gamma.contains("gamma: expected a number from 0, found -1"), "{gamma}");
 }
 
 fn regression(evaluation: &Evaluation) -> mt_metrics::RegressionSummary {
