@@ -271,11 +271,14 @@ fn training_settings_of_tables_and_losses_are_refused_with_their_place() {
         "37: train.table_optimizer.l1: expected a number from 0, found -1",
     );
     train("dropout: 1", "12: train.dropout: expected 0 to below 1, found 1");
-    train("task_losses: {click: mae}", "24: train.task_losses.click: click is no regression");
+    train(
+        "task_losses: {click: mae}",
+        "24: train.task_losses.click: expected the loss of a probability: cross-entropy, paddlerec-log or focal",
+    );
     train(
         "task_losses: {seconds: cross-entropy}",
-        "26: train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, log-mse or \
-         weighted-logistic",
+        "26: train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, quantile, log-mse \
+         or weighted-logistic",
     );
     train(
         "task_losses: {secs: mae}",
