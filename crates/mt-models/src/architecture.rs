@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use mt_layers::Columns;
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::trunk::{Sizes, Trunk};
 
@@ -30,15 +30,24 @@ pub trait Architecture: fmt::Debug + Send + Sync {
     fn facts(&self, tasks: &[&str]) -> Facts;
 
     /// Changes its keys so that its widest layer has `widest` units, and those that grow with it as many in proportion: what
-    /// `model.budget` varies.
-    fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>);
+    /// `model.budget` varies. By default nothing grows.
+    fn scale(&self, _widest: usize, _keys: &mut BTreeMap<String, Value>) {}
 
-    /// Writes the trunk into a graph of ONNX: the stream of each task. `xs` is the input, `gates` what the gate of each task reads.
+    /// Writes the trunk into a graph of ONNX: the stream of each task. `xs` is the input, `gates` what the gate of each task
+    /// reads. By default there is no such form.
     ///
     /// # Errors
     /// If a parameter is not there, or there is no such form of the network.
-    fn graph(&self, graph: &mut dyn Graph, tasks: &[&str], xs: &str, gates: &[String])
-    -> Result<Vec<String>>;
+    fn graph(
+        &self,
+        _graph: &mut dyn Graph,
+        _tasks: &[&str],
+        _xs: &str,
+        _gates: &[String],
+    ) -> Result<Vec<String>> {
+        let problem = "this network has no form in ONNX (its Architecture writes no graph)".to_owned();
+        Err(Error::Config { key: "model.kind".to_owned(), problem })
+    }
 }
 
 /// What reports, budgets, warm starts and balancing methods want to know of a network.
@@ -49,8 +58,8 @@ pub struct Facts {
     pub levels: Vec<Vec<String>>,
     /// Why the tasks share nothing, if they do not: `single-task has none`.
     pub nothing_shared: Option<String>,
-    /// Weights `(I, …)` of layers that read the input, with the number of the task whose gate it is, if it is one.
-    pub reads_input: Vec<(String, Option<usize>)>,
+    /// Of each task, the weight `(I, …)` of its gate's first layer that reads the input; empty without gates.
+    pub gates: Vec<String>,
 }
 
 /// Units in proportion to the largest of some, which become `widest`.

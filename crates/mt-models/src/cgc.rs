@@ -167,21 +167,6 @@ impl CgcConfig {
         own.chain(numbered("shared", self.shared_experts)).collect()
     }
 
-    /// The weights of a level whose layers read what it reads.
-    pub(crate) fn reads(
-        &self,
-        prefix: &str,
-        tasks: &[&str],
-        shared_gate: bool,
-    ) -> Vec<(String, Option<usize>)> {
-        let own = if self.experts_per_task > 0 { tasks } else { &[] };
-        let shared = (self.shared_experts > 0).then_some("shared");
-        let experts = own.iter().copied().chain(shared).map(|name| (format!("experts.{name}"), None));
-        let gates = tasks.iter().enumerate().map(|(t, task)| (format!("gates.{task}"), Some(t)));
-        let all = experts.chain(gates).chain(shared_gate.then(|| ("gates.shared".to_owned(), None)));
-        all.map(|(bank, gate)| (format!("{prefix}{bank}.0.weight"), gate)).collect()
-    }
-
     /// Writes a level: `streams` are what each task and, last, the shared part read, `gates` what the tasks' gates do; the
     /// result is like the first. A shared stream that nothing reads is left out: the result has one with `shared_gate` only.
     pub(crate) fn write_level(
@@ -230,7 +215,7 @@ impl Architecture for CgcConfig {
     fn facts(&self, tasks: &[&str]) -> Facts {
         Facts {
             levels: vec![self.names(tasks)],
-            reads_input: self.reads("", tasks, false),
+            gates: tasks.iter().map(|task| format!("gates.{task}.0.weight")).collect(),
             nothing_shared: (self.shared_experts == 0).then(|| "cgc has no shared experts".to_owned()),
         }
     }

@@ -37,6 +37,14 @@ impl Inputs {
         &self.named
     }
 
+    /// These and another column, of no name that a configuration has.
+    fn with_one_more(&self) -> Self {
+        let mut more = self.clone();
+        more.named.push((String::new(), more.width..more.width + 1));
+        more.width += 1;
+        more
+    }
+
     /// The columns of a field or a numeric column. Where both have the name, it is the field's.
     fn columns(&self, name: &str) -> Option<Range<usize>> {
         self.named.iter().find(|(own, _)| own == name).map(|(_, columns)| columns.clone())
@@ -146,17 +154,39 @@ impl ModelConfig {
         let TaskColumns { gates, towers } = self.task_columns(inputs, tasks)?;
         let all: Vec<u32> = (0..inputs.width() as u32).collect();
         let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-        let of_trunk = self.resolve()?.facts(&names).reads_input.into_iter().map(|(name, gate)| {
-            let own = gate.and_then(|task| gates[task].clone());
-            (name, InputRows { axis: 0, start: 0, columns: own.unwrap_or_else(|| all.clone()) })
-        });
-        let inventory = crate::inventory(self, inputs, tasks)?;
+        // What reads the input is what grows with it.
+        let (inventory, wider) = (crate::inventory(self, inputs, tasks)?, inputs.with_one_more());
+        let mut of_trunk = Vec::new();
+        for (name, shape) in crate::inventory(self, wider, tasks)? {
+            let Some(before) = inventory.get(&name).filter(|before| **before != shape) else { continue };
+            let dims = before.dims().iter().zip(shape.dims()).enumerate();
+            let grown: Vec<usize> =
+                dims.filter(|(_, (before, after))| before != after).map(|(at, _)| at).collect();
+            match grown[..] {
+                [axis] if before.dims()[axis] == inputs.width() => {
+                    of_trunk.push((name, InputRows { axis, start: 0, columns: all.clone() }));
+                }
+                _ => {
+                    let problem = format!(
+                        "which of the values of {name} belong to which input cannot be told: it has the shape {before:?}, with \
+                         one input more {shape:?}"
+                    );
+                    return Err(error("kind", problem));
+                }
+            }
+        }
+        let facts = self.resolve()?.facts(&names);
+        let of_gate = facts
+            .gates
+            .into_iter()
+            .zip(gates)
+            .filter_map(|(name, own)| Some((name, InputRows { axis: 0, start: 0, columns: own? })));
         let of_tower = |(task, columns): (&&str, Option<Vec<u32>>)| {
             let (name, columns) = (format!("towers.{task}.0.weight"), columns?);
             let start = inventory.get(&name)?.dims()[1] - columns.len();
             Some((name, InputRows { axis: 1, start, columns }))
         };
-        Ok(of_trunk.chain(names.iter().zip(towers).filter_map(of_tower)).collect())
+        Ok(of_trunk.into_iter().chain(of_gate).chain(names.iter().zip(towers).filter_map(of_tower)).collect())
     }
 }
 
@@ -178,7 +208,6 @@ fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
 mod tests {
 
     use super::*;
-    use crate::inventory;
     use mt_features::TaskKind;
 
     fn schema(numbers: usize) -> Schema {
@@ -188,29 +217,38 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_inputs_are_those_that_come_with_one_more_input() {
-        let kinds = [
-            r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#,
-            r#"{"kind": "single-task", "bottom": [4]}"#,
-            r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate": [6]}"#,
-            r#"{"kind": "cgc", "experts_per_task": 2, "shared_experts": 1, "expert": [5, 4], "norm": "batch"}"#,
-            r#"{"kind": "ple", "experts_per_task": 1, "shared_experts": 2, "expert": [4], "levels": 3, "tower": [3]}"#,
+    fn first_layers_have_a_row_for_each_input() {
+        let cases: [(&str, &[&str]); 5] = [
+            (r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#, &["bottom"]),
+            (r#"{"kind": "single-task", "bottom": [4]}"#, &["bottoms.buy", "bottoms.like"]),
+            (
+                r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate": [6]}"#,
+                &["experts", "gates.buy", "gates.like"],
+            ),
+            (
+                r#"{"kind": "cgc", "shared_experts": 1, "expert": [5, 4], "norm": "batch"}"#,
+                &["experts.buy", "experts.like", "experts.shared", "gates.buy", "gates.like"],
+            ),
+            (
+                r#"{"kind": "ple", "experts_per_task": 1, "expert": [4], "levels": 3, "tower": [3]}"#,
+                &[
+                    "levels.0.experts.buy",
+                    "levels.0.experts.like",
+                    "levels.0.experts.shared",
+                    "levels.0.gates.buy",
+                    "levels.0.gates.like",
+                    "levels.0.gates.shared",
+                ],
+            ),
         ];
-        for kind in kinds {
+        for (kind, banks) in cases {
             let cfg: ModelConfig = serde_json::from_str(kind).expect("a model");
-            let (few, more) = (schema(7), schema(8));
-            let of = |schema: &Schema| {
-                let inputs = cfg.inputs(schema).expect("inputs");
-                (cfg.input_rows(&inputs, &schema.tasks), inventory(&cfg, inputs, &schema.tasks))
-            };
-            let ((rows, before), (_, after)) = (of(&few), of(&more));
-            let (rows, before, after) =
-                (rows.expect("rows"), before.expect("a model"), after.expect("a model"));
-            let grown: Vec<&String> =
-                after.iter().filter(|(name, shape)| before[*name] != **shape).map(|(name, _)| name).collect();
-            assert_eq!(rows.keys().collect::<Vec<_>>(), grown, "{kind}");
-            for (name, InputRows { axis, start, columns }) in &rows {
-                assert_eq!(before[name].dims()[*axis], start + columns.len(), "{kind} {name}");
+            let schema = schema(7);
+            let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.tasks).expect("rows");
+            let names: Vec<String> = banks.iter().map(|bank| format!("{bank}.0.weight")).collect();
+            assert_eq!(rows.keys().collect::<Vec<_>>(), names.iter().collect::<Vec<_>>(), "{kind}");
+            for InputRows { axis, start, columns } in rows.values() {
+                assert_eq!((*axis, *start, columns.len()), (0, 0, 7), "{kind}");
             }
         }
     }

@@ -104,10 +104,9 @@ impl Architecture for MmoeConfig {
     }
 
     fn facts(&self, tasks: &[&str]) -> Facts {
-        let gates = tasks.iter().enumerate().map(|(t, task)| (format!("gates.{task}.0.weight"), Some(t)));
         Facts {
             levels: vec![(0..self.experts).map(|expert| expert.to_string()).collect()],
-            reads_input: [("experts.0.weight".to_owned(), None)].into_iter().chain(gates).collect(),
+            gates: tasks.iter().map(|task| format!("gates.{task}.0.weight")).collect(),
             nothing_shared: None,
         }
     }

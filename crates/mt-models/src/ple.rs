@@ -115,12 +115,10 @@ impl Architecture for PleConfig {
     }
 
     fn facts(&self, tasks: &[&str]) -> Facts {
-        let first = self.levels.first();
-        let reads = first.map(|level| level.reads("levels.0.", tasks, self.is_read_above(0)));
         let unshared = self.levels.last().is_none_or(|level| level.shared_experts == 0);
         Facts {
             levels: self.levels.iter().map(|level| level.names(tasks)).collect(),
-            reads_input: reads.unwrap_or_default(),
+            gates: tasks.iter().map(|task| format!("levels.0.gates.{task}.0.weight")).collect(),
             nothing_shared: unshared.then(|| "the highest level of ple has no shared experts".to_owned()),
         }
     }

@@ -65,7 +65,7 @@ impl Architecture for SharedBottomConfig {
     }
 
     fn facts(&self, _: &[&str]) -> Facts {
-        Facts { reads_input: vec![("bottom.0.weight".to_owned(), None)], ..Facts::default() }
+        Facts::default()
     }
 
     fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {

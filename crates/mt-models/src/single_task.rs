@@ -67,9 +67,8 @@ impl Architecture for SingleTaskConfig {
         Ok(Box::new(SingleTask::new(self, sizes, vb)?))
     }
 
-    fn facts(&self, tasks: &[&str]) -> Facts {
-        let reads_input = tasks.iter().map(|task| (format!("bottoms.{task}.0.weight"), None)).collect();
-        Facts { reads_input, nothing_shared: Some("single-task has none".to_owned()), ..Facts::default() }
+    fn facts(&self, _: &[&str]) -> Facts {
+        Facts { nothing_shared: Some("single-task has none".to_owned()), ..Facts::default() }
     }
 
     fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {

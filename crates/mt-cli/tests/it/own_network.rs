@@ -34,6 +34,8 @@ fn a_network_of_ones_own_goes_through_every_command() {
     let weights = |run: &str| folder.bytes(&format!("{run}/checkpoints/epoch-002/weights.safetensors"));
     assert_eq!(weights("straight"), weights("run"));
     own(&["train", "own.yaml", "--run-dir", "balanced", "--set", "train.balance.kind=pcgrad"]).done();
+    let warm = "train.warm_start={from: run, strict: true}";
+    own(&["train", "own.yaml", "--run-dir", "warm", "--set", warm]).done();
     assert!(own(&["eval", "--run", "run"]).done().contains("watched"));
     assert!(own(&["inspect", "own.yaml"]).done().contains("product"));
     own(&["sweep", "own.yaml", "--over", "model.units=[2, 4]", "--method", "grid", "--out", "sweep"]).done();

@@ -31,7 +31,7 @@ impl Architecture for Product {
     }
 
     fn facts(&self, _: &[&str]) -> Facts {
-        Facts { reads_input: vec![("product".to_owned(), None)], ..Facts::default() }
+        Facts::default()
     }
 
     fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {

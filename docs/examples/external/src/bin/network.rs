@@ -47,9 +47,7 @@ impl Architecture for CrossStitchConfig {
     }
 
     fn facts(&self, _: &[&str]) -> Facts {
-        let mut facts = Facts::default();
-        facts.reads_input.push(("bottoms.0.weight".to_owned(), None));
-        facts
+        Facts::default()
     }
 
     fn scale(&self, widest: usize, keys: &mut BTreeMap<String, Value>) {
