@@ -61,7 +61,7 @@ pub fn report_skipped(skipped: &Skipped) {
 /// Loads a model, and says where a bundle's recorded rows come out otherwise than to the bit.
 pub fn predictor(dir: &Path, device: &Device, registry: &Registry) -> Result<Predictor> {
     let predictor = Predictor::load_with(dir, device, registry);
-    let predictor = predictor.map_err(|error| with_others(error, dir, registry))?;
+    let predictor = predictor.map_err(|error| with_others(error, dir))?;
     if let Some(check @ Check::Rounded { .. }) = predictor.check() {
         note(format_args!("note: {}: {check}", dir.display()));
     }
@@ -110,14 +110,14 @@ pub fn model(
 
 /// What the model in `dir` is, after all that its predictions follow from was found whole.
 pub fn signature(dir: &Path, registry: &Registry) -> Result<Signature> {
-    let signature = Signature::verified(dir).map_err(|error| with_others(error, dir, registry))?;
+    let signature = Signature::verified(dir).map_err(|error| with_others(error, dir))?;
     Ok(signature.with(registry))
 }
 
 /// Says which checkpoints of its run are whole, where that in `dir` is damaged.
-fn with_others(error: mt_models::Error, dir: &Path, registry: &Registry) -> anyhow::Error {
+fn with_others(error: mt_models::Error, dir: &Path) -> anyhow::Error {
     let run = dir.parent().and_then(Path::parent).filter(|_| mt_train::verify(dir).is_err());
-    let Some((run, _)) = run.and_then(|run| RunDir::open_with(run, registry).ok()) else {
+    let Some(run) = run.and_then(|run| RunDir::find(run).ok()) else {
         return error.into();
     };
     let whole = run.whole().unwrap_or_default();

@@ -100,6 +100,16 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::open`].
     pub fn open_with(path: &Path, registry: &Registry) -> Result<(Self, Config)> {
+        let run = Self::find(path)?;
+        let config = Config::read_with(&run.config_path(), &[], registry)?;
+        Ok((run, config))
+    }
+
+    /// The folder of an earlier run, to look for its checkpoints, whatever network it is of.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] if it holds none, and [`Error::ConfigFile`] for a configuration that is not as it was written.
+    pub fn find(path: &Path) -> Result<Self> {
         let run = Self { path: path.to_owned(), owner: None, extends: false };
         let config = run.config_path();
         if !config.exists() {
@@ -107,7 +117,7 @@ impl RunDir {
         }
         let text = fs::read(&config).map_err(|source| Error::ConfigFile { path: config.clone(), source })?;
         check_seal(&config, &String::from_utf8_lossy(&text))?;
-        Ok((run, Config::read_with(&config, &[], registry)?))
+        Ok(run)
     }
 
     /// As [`RunDir::open`], to go on with the run: this process owns the folder.

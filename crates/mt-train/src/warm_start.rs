@@ -142,7 +142,8 @@ pub(crate) fn warm_start(
     optimizer: OptimizerConfig,
 ) -> Result<(Optimizer, WarmStarted)> {
     let dir = folder(&cfg.from)?;
-    let saved = Saved::read(&dir, cfg.optimizer)?;
+    let mut saved = Saved::read(&dir, cfg.optimizer)?;
+    saved.signature = saved.signature.with(&here.model.registry);
     let map = InputMap::new(here, &saved.signature)?;
     check_scaling(cfg, here, &saved.signature, &dir)?;
     let mut took = Took { cfg, report: WarmStarted::default(), used: BTreeSet::new() };
@@ -225,7 +226,7 @@ fn folder(from: &Path) -> Result<PathBuf> {
     if from.join(Signature::FILE).exists() {
         return Ok(from.to_owned());
     }
-    let (run, _) = RunDir::open(from)?;
+    let run = RunDir::find(from)?;
     let best = run.best()?.map(|best| run.checkpoint(best.epoch));
     match best {
         Some(best) => Ok(best),
