@@ -156,7 +156,8 @@ fn external() -> Result<()> {
     // Its own target folder: its dependencies are resolved apart from the workspace's. They are not optimised: that
     // would take minutes to save seconds.
     for program in ["external", "source", "network"] {
-        let line = format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external --bin {program}");
+        let line =
+            format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external --bin {program}");
         println!("$ {line}");
         command::run(command(&line).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
     }

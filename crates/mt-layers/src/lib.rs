@@ -96,7 +96,7 @@ pub use norm::Norm;
 pub use observe::{Mixed, observe};
 pub use params::{Param, Params};
 pub use symmetry::symmetric_weights;
-pub use tap::tap;
+pub use tap::{shares, tap};
 pub use tower::{Mlp, Towers};
 pub use trace::{Traced, trace};
 

@@ -61,6 +61,15 @@ fn cut(forward: impl FnOnce() -> Result<Tensor>) -> Result<(Tensor, Vec<Cut>)> {
     noting(&CUTS, forward)
 }
 
+/// Whether a model that `forward` runs says what its tasks share: whether it has a [`tap`] of at least one shared column.
+///
+/// # Errors
+/// Whatever `forward` fails with.
+pub fn shares(forward: impl FnOnce() -> Result<Tensor>) -> Result<bool> {
+    let (_, cuts) = cut(forward)?;
+    Ok(cuts.iter().any(|cut| !cut.shared.is_empty()))
+}
+
 impl Gradients {
     /// As [`Gradients::collect`], but what the tasks share gets `Σ_t weights_t · G_t`, with `G_t` the gradient of task
     /// `t`'s part of the loss; everything else gets the gradient of the loss as it is.
@@ -70,7 +79,7 @@ impl Gradients {
     /// row-major, and returns the weights. Returns the loss, detached, and what was kept.
     ///
     /// With all weights 1 the gradients are those of [`Gradients::collect`], up to rounding. A model without a [`tap`]
-    /// shares nothing, and all products are 0.
+    /// shares nothing, and all products are 0: see [`shares`].
     ///
     /// # Errors
     /// Whatever `forward`, `loss` or candle's backward pass fails with, and if sizes do not fit.

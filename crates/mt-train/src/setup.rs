@@ -1,8 +1,8 @@
 //! What a training run begins with, new or continued.
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use mt_data::Dataset;
-use mt_layers::{Params, symmetric_weights};
+use mt_layers::{Input, Params, shares, symmetric_weights};
 use mt_models::{InputLayer, Model, Signature, build};
 
 use crate::balance::Balancer;
@@ -68,6 +68,7 @@ impl Setup {
         let network = signature.model.clone();
         let sized = |vb| build(&network, &inputs, tasks, vb);
         let model = sized(params.builder(DType::F32, device))?;
+        check_shares(cfg, model.as_ref(), inputs.width(), device)?;
         let mut optimizer = Optimizer::new(cfg.train.optimizer);
         let mut taken = None;
         // A run that goes on has its weights already.
@@ -116,6 +117,21 @@ impl Setup {
             rows,
         })
     }
+}
+
+/// Refuses to balance gradients of what the tasks share where the network does not say what that is.
+fn check_shares(cfg: &Config, model: &dyn Model, inputs: usize, device: &Device) -> Result<()> {
+    let kind = cfg.train.balance.kind;
+    let row = || Tensor::zeros((1, inputs), DType::F32, device);
+    if !kind.of_gradients() || shares(|| model.forward(&Input::from(row()?)))? {
+        return Ok(());
+    }
+    let problem = format!(
+        "train.balance.kind: {kind} weighs the tasks' gradients of what they share, and {} does not say what that is \
+         (mt_layers::tap)",
+        cfg.model.kind
+    );
+    Err(Error::Config { at: "configuration".to_owned(), problem })
 }
 
 /// What the model is, with the widths that its budget allows.

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use candle_core::{DType, Device, Tensor};
 use mt_features::{Batches, permutation};
-use mt_layers::Params;
-use mt_models::{Features, InputLayer, build};
+use mt_layers::{Columns, Input, Params};
+use mt_models::candle_nn::VarBuilder;
+use mt_models::{Architecture, Facts, Features, InputLayer, ModelConfig, Registry, Sizes, Trunk, build};
 use mt_train::{BalanceState, Balancer, Config, Event, Metrics, Objective, RunDir, read_state};
 
 use crate::fields::{bits, config, folder, load, rows, run_in};
@@ -27,6 +28,52 @@ const TASKS: &str = "tasks=[{name: click, label: click}, {name: buy, label: buy}
 
 /// One epoch with a few lines of the log.
 const SHORT: &str = "train={epochs: 1, batch_size: 16, log_every: 25, optimizer: {lr: 0.02}}";
+
+/// A network that does nothing, and does not say what its tasks share.
+#[derive(Debug)]
+struct Nothing(usize);
+
+impl Architecture for Nothing {
+    fn build(
+        &self,
+        sizes: Sizes<'_>,
+        _: &[Option<Columns>],
+        _: VarBuilder<'_>,
+    ) -> candle_core::Result<Box<dyn Trunk>> {
+        Ok(Box::new(Nothing(sizes.inputs)))
+    }
+
+    fn facts(&self, _: &[&str]) -> Facts {
+        Facts::default()
+    }
+}
+
+impl Trunk for Nothing {
+    fn forward(&self, xs: &Input) -> candle_core::Result<Tensor> {
+        xs.to_dense(DType::F32, &Device::Cpu)
+    }
+
+    fn width(&self) -> usize {
+        self.0
+    }
+}
+
+#[test]
+fn gradients_of_what_is_shared_are_not_balanced_where_nobody_says_what_that_is() {
+    let dir = folder(&rows(300));
+    let registry = Registry::default().with("nothing", |_| Ok(Box::new(Nothing(0))));
+    let train = |method: &str, name: &str| {
+        let mut cfg = config(dir.path(), &[TASKS, SHORT, &balanced(method)]);
+        cfg.model = ModelConfig { registry: registry.clone(), ..ModelConfig::new("nothing") };
+        let data = load(&cfg);
+        let run = RunDir::create(&dir.path().join(name), &cfg).expect("a folder");
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        mt_train::train(&cfg, &data, &Device::Cpu, &run, &stop, &mut |_| ())
+    };
+    train("dwa", "losses").expect("losses can be balanced of any network");
+    let refused = train("pcgrad", "gradients").expect_err("nothing says what is shared").to_string();
+    assert!(refused.contains("pcgrad weighs") && refused.contains("nothing does not say"), "{refused}");
+}
 
 #[test]
 fn every_method_learns_and_says_what_it_does() {
