@@ -253,6 +253,41 @@ mod tests {
         }
     }
 
+    /// A weight with two rows for each input.
+    #[derive(Debug)]
+    struct Twice;
+
+    impl crate::Architecture for Twice {
+        fn build(
+            &self,
+            sizes: crate::Sizes<'_>,
+            _: &[Option<mt_layers::Columns>],
+            vb: candle_nn::VarBuilder<'_>,
+        ) -> candle_core::Result<Box<dyn crate::Trunk>> {
+            vb.get((2 * sizes.inputs, 3), "twice")?;
+            let cfg = crate::SharedBottomConfig {
+                bottom: vec![3],
+                init: Default::default(),
+                norm: mt_layers::Norm::None,
+            };
+            Ok(Box::new(crate::SharedBottom::new(&cfg, sizes, vb)?))
+        }
+
+        fn facts(&self, _: &[&str]) -> crate::Facts {
+            crate::Facts::default()
+        }
+    }
+
+    #[test]
+    fn rows_that_cannot_be_told_apart_are_refused() {
+        let registry = crate::Registry::default().with("twice", |_| Ok(Box::new(Twice)));
+        let cfg = ModelConfig { registry, ..ModelConfig::new("twice") };
+        let schema = schema(7);
+        let refused =
+            cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.tasks).expect_err("refused");
+        assert!(refused.to_string().contains("values of twice belong to which input"), "{refused}");
+    }
+
     #[test]
     fn gates_and_towers_with_columns_of_their_own_have_rows_for_these() {
         let text = r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate_fields": {"buy": ["n2", "n5"]},

@@ -11,6 +11,8 @@
 //!   - { name: like, label: like }
 //! ```
 
+pub use mt_storage::Paths;
+use mt_storage::Storage;
 use serde::{Deserialize, Serialize};
 
 mod asked;
@@ -27,11 +29,9 @@ pub(crate) use asked::separator_of;
 pub(crate) use asked::{Asked, asked};
 pub use choice::{BadRecords, Features};
 pub use csv::CsvConfig;
-pub use mt_storage::Paths;
 pub use parquet::ParquetConfig;
 
 use crate::error::{Error, Result};
-use mt_storage::Storage;
 
 /// Where the rows come from and how they are prepared. Exactly one of `csv`, `parquet` and `synth` is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,8 @@
 //! `data.parquet`, as it is written.
 
 use mt_features::ColumnRef;
-use serde::{Deserialize, Serialize};
-
 use mt_storage::Paths;
+use serde::{Deserialize, Serialize};
 
 use super::choice::{BadRecords, Features};
 use super::csv::CsvConfig;

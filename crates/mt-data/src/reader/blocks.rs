@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use mt_storage::Storage;
 
 use super::cell::last_record_end;
 use super::header::bom;
 use crate::error::{Error, Result};
-use mt_storage::Storage;
 
 /// Text a worker parses at once: large enough that handing it over costs nothing, small enough to be still in the
 /// cache when it is parsed.

@@ -75,6 +75,24 @@ impl Content {
         let end = start + content.trim_ascii_end().len().max(leading);
         Content { start: start + leading, end, next, bad_quotes, escaped }
     }
+
+    /// Those of the record that starts at `at`, one after the other.
+    pub fn all(text: &[u8], at: usize, delimiter: u8) -> impl Iterator<Item = Self> {
+        let mut at = Some(at);
+        std::iter::from_fn(move || {
+            let content = Content::at(text, at?, delimiter);
+            at = (text.get(content.next) == Some(&delimiter)).then_some(content.next + 1);
+            Some(content)
+        })
+    }
+
+    /// Appends it, with one quote for each doubled one.
+    pub fn write(self, text: &[u8], to: &mut Vec<u8>) {
+        match &text[self.start..self.end] {
+            content if self.escaped => unescape(content, to),
+            content => to.extend_from_slice(content),
+        }
+    }
 }
 
 /// Appends the content of a quoted cell with one quote for each doubled one.

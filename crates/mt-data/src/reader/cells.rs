@@ -2,6 +2,7 @@
 
 use mt_features::{Missing, Value, expression::Column};
 
+use super::cell::Content;
 #[cfg(feature = "parquet")]
 use super::typed::Typed;
 
@@ -11,6 +12,20 @@ pub(super) struct Span {
     pub start: u32,
     pub end: u32,
     pub unescaped: bool,
+}
+
+impl Span {
+    /// Of a cell's content; those with doubled quotes are put behind `unescaped`.
+    #[inline]
+    pub fn of(content: Content, text: &[u8], unescaped: &mut Vec<u8>) -> Self {
+        let Content { start, end, escaped, .. } = content;
+        if !escaped {
+            return Span { start: start as u32, end: end as u32, unescaped: false };
+        }
+        let start = unescaped.len() as u32;
+        content.write(text, unescaped);
+        Span { start, end: unescaped.len() as u32, unescaped: true }
+    }
 }
 
 /// The cells of one column.

@@ -5,9 +5,9 @@ use std::path::Path;
 use mt_features::expression::{Expression, Problem};
 use mt_features::fields::{self, FieldConfig};
 use mt_features::{ColumnRef, TaskConfig};
+use mt_storage::Partition;
 
 use crate::error::{Error, Nearest, Result};
-use mt_storage::Partition;
 
 /// The columns of a file, those of the folders it is in and, behind them, those of the side tables joined to it.
 #[derive(Debug, Clone, Copy)]

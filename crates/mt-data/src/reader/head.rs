@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mt_storage::Storage;
+
 use super::blocks::{BLOCK, Blocks};
-use super::cell::{Content, record_end, unescape};
+use super::cell::{Content, record_end};
 use super::header;
 use super::record::blank;
 use crate::error::{Error, Result};
-use mt_storage::Storage;
 
 /// The cells of up to `most` records of the file's first block, its header among them, as far as they are text.
 ///
@@ -26,22 +27,12 @@ pub fn head(storage: &Storage, path: &Path, delimiter: u8, most: usize) -> Resul
             at += skipped;
             continue;
         }
-        let (mut record, mut next) = (Vec::new(), at);
-        loop {
-            let Content { start, end, next: behind, escaped, .. } = Content::at(text, next, delimiter);
+        let cell = |content: Content| {
             let mut cell = Vec::new();
-            if escaped {
-                unescape(&text[start..end], &mut cell)
-            } else {
-                cell.extend(&text[start..end])
-            }
-            record.push(String::from_utf8_lossy(&cell).into_owned());
-            if text.get(behind) != Some(&delimiter) {
-                break;
-            }
-            next = behind + 1;
-        }
-        records.push(record);
+            content.write(text, &mut cell);
+            String::from_utf8_lossy(&cell).into_owned()
+        };
+        records.push(Content::all(text, at, delimiter).map(cell).collect());
         at = record_end(text, at, delimiter);
     }
     if records.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(records) }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use mt_features::number;
-
-use super::cell::{Cell, Content, record_end, unescape};
-use crate::error::{BadLine, Error, Result};
 use mt_storage::Storage;
+
+use super::cell::{Content, record_end};
+use crate::error::{BadLine, Error, Result};
 
 /// The UTF-8 byte order mark that some spreadsheets write.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -19,29 +19,21 @@ pub(super) fn bom(text: &[u8]) -> usize {
 /// The column names in the first record of `text`, read as others are, and the length of that record.
 pub(super) fn read(text: &[u8], delimiter: u8, path: &Path) -> Result<(Vec<String>, usize)> {
     let length = line(text, delimiter, path)?;
-    let (mut names, mut at) = (Vec::new(), 0);
-    loop {
-        let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, delimiter);
+    let mut names = Vec::new();
+    for content in Content::all(text, 0, delimiter) {
         let fail = |problem| {
-            let column = start as u64 + 1;
+            let column = content.start as u64 + 1;
             Err(Error::Line(BadLine { path: path.to_owned(), line: 1, column, problem }))
         };
-        if bad_quotes {
+        if content.bad_quotes {
             return fail("the header cannot be read: expected a closing quote right before the next name");
         }
         let mut name = Vec::new();
-        match &text[start..end] {
-            content if escaped => unescape(content, &mut name),
-            content => name.extend_from_slice(content),
-        }
+        content.write(text, &mut name);
         let Ok(name) = String::from_utf8(name) else {
             return fail("the header cannot be read: expected a name in UTF-8");
         };
         names.push(name);
-        if text.get(next) != Some(&delimiter) {
-            break;
-        }
-        at = next + 1;
     }
     // Numbers as names are data under a wrong `header` key, except `0,1,2,..`, which pandas writes for columns
     // without names. A row that counts its own columns is too unlikely to be in the way.
@@ -91,16 +83,11 @@ pub(super) fn unique(names: &[String], path: &Path) -> Result<()> {
 /// Refuses a line without a single number, which can only be a header, unless columns may hold `texts`.
 pub(super) fn count(text: &[u8], delimiter: u8, texts: bool, path: &Path) -> Result<Vec<String>> {
     line(text, delimiter, path)?;
-    let (mut at, mut width, mut numbers) = (0, 0, false);
-    loop {
-        let cell = Cell::at(text, at, delimiter);
-        let content = text[cell.start..cell.end].trim_ascii();
+    let (mut width, mut numbers) = (0, false);
+    for Content { start, end, .. } in Content::all(text, 0, delimiter) {
+        let content = text[start..end].trim_ascii();
         numbers |= content.is_empty() || number::whole(content).is_some();
         width += 1;
-        if text.get(cell.next) != Some(&delimiter) {
-            break;
-        }
-        at = cell.next + 1;
     }
     if !numbers && !texts {
         return Err(Error::LooksLikeHeader { path: path.to_owned() });

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 #[cfg(feature = "parquet")]
 use arrow_schema::FieldRef;
+use mt_storage::Partition;
 
 use super::cell::{Cell, Content, record_end, unescape};
 use super::partition;
+use super::record::blank;
 use super::records::Records;
 use crate::error::{Error, Nearest, Result};
-use mt_storage::Partition;
 
 /// In what form columns are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,8 +138,8 @@ pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[KeptColumn]) -> Kept 
     let mut starts = vec![0; last + 1];
     let mut at = 0;
     while at < text.len() {
-        let blank = matches!(&text[at..], [b'\n', ..] | [b'\r', b'\n', ..]);
-        if !blank {
+        let blank = blank(&text[at..]);
+        if blank == 0 {
             starts[0] = at;
             for column in 1..=last {
                 starts[column] = Content::at(text, starts[column - 1], delimiter).next + 1;
@@ -160,7 +161,7 @@ pub(super) fn cells(text: &[u8], delimiter: u8, columns: &[KeptColumn]) -> Kept 
             }
             at = record_end(text, starts[last], delimiter);
         } else {
-            at += if text[at] == b'\n' { 1 } else { 2 };
+            at += blank;
         }
     }
     Kept(KeptCells::Text(records))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mt_features::Schema;
+use mt_storage::Partition;
 
 use super::columns::Columns;
 use super::others::Others;
@@ -11,7 +12,6 @@ use super::request::{Labels, Request};
 use super::resolve::resolve;
 use super::unlabelled::{self, Unlabelled};
 use crate::error::{Error, Result};
-use mt_storage::Partition;
 
 /// The columns of one file.
 #[derive(Debug)]

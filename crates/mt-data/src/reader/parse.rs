@@ -12,6 +12,7 @@ use super::header;
 use super::layout::Layout;
 use super::plan::Plan;
 use super::plan::Slot;
+use super::record::blank;
 use super::row::{Fault, FaultKind, Parsed, Row};
 
 /// Reads `text`, whole records each ending in `\n`, and gives up after more than `allowance` bad records.
@@ -22,11 +23,7 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
     let quoted = text.contains(&b'"');
     let mut at = 0;
     while at < text.len() {
-        let blank = match &text[at..] {
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => 0,
-        };
+        let blank = blank(&text[at..]);
         if blank > 0 {
             (at, lines) = (at + blank, lines + 1);
             continue;
@@ -66,26 +63,19 @@ pub(super) fn parse(text: &[u8], layout: &Layout, allowance: u64) -> Parsed {
 /// The place of a bad value of the record that starts at `start`.
 #[cold]
 fn locate(bad: BadValue, plan: &Plan, layout: &Layout, text: &[u8], start: usize, record: u64) -> Fault {
-    let BadValue { at, field, expected, found } = bad;
-    let (column, at) = match at {
-        At::Side { place, name } => {
-            let kind = FaultKind::Side { place, field: field.unwrap_or(name), expected, found };
+    let kept = match bad.at {
+        At::Kept(k) => Some(plan.kept[k as usize]),
+        At::Record => None,
+        At::Side { .. } => {
+            let kind = FaultKind::of(bad, plan);
             return Fault { line: line_breaks(&text[..start]), record, offset: 0, kind };
         }
-        At::Record => (0, start),
-        At::Kept(k) => {
-            let column = plan.kept[k as usize];
-            let mut cell = start;
-            // The value of a folder is nowhere in the file.
-            let before = if layout.partition(column).is_none() { column } else { 0 };
-            for _ in 0..before {
-                cell = Content::at(text, cell, layout.delimiter).next + 1;
-            }
-            (column, Content::at(text, cell, layout.delimiter).start)
-        }
     };
-    let (line, offset) = position(text, at);
-    Fault { line, record, offset, kind: FaultKind::Cell { column, field, expected, found } }
+    // The value of a folder is nowhere in the file.
+    let column = kept.filter(|&column| layout.partition(column).is_none()).unwrap_or(0);
+    let cell = kept.and_then(|_| Content::all(text, start, layout.delimiter).nth(column));
+    let (line, offset) = position(text, cell.map_or(start, |cell| cell.start));
+    Fault { line, record, offset, kind: FaultKind::of(bad, plan) }
 }
 
 /// The text `0,0,0,0,` and what to compare with it.

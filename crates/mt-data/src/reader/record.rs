@@ -24,12 +24,12 @@ pub(super) fn blank(text: &[u8]) -> usize {
     }
 }
 
-/// Splits the record at `at`, which must have `width` cells, and returns where the next one starts.
+/// Splits the record at `at`, which must have a cell for each of the columns `names`, and returns where the next one starts.
 pub(super) fn split(
     text: &[u8],
     at: usize,
     delimiter: u8,
-    width: usize,
+    names: &[String],
     cells: &mut Vec<Content>,
     whereabouts: Whereabouts<'_>,
 ) -> Result<usize> {
@@ -45,7 +45,8 @@ pub(super) fn split(
         cells.push(content);
         if content.bad_quotes {
             let found = Found(String::from_utf8_lossy(&text[content.start..content.next]).into_owned());
-            let field = format!("column {}", cells.len() - 1).into();
+            let column = cells.len() - 1;
+            let field = names.get(column).map_or_else(|| format!("column {column}"), String::clone).into();
             let expected = "a closing quote right before the next field".into();
             return Err(Error::Field { place: place(content.start), field, expected, found, record });
         }
@@ -59,9 +60,10 @@ pub(super) fn split(
             _ => break,
         }
     }
-    if cells.len() != width {
-        let (found, end) = count(text, at, delimiter, width);
-        return Err(Error::Width { place: place(end), expected: width, found, record });
+    let expected = names.len();
+    if cells.len() != expected {
+        let (found, end) = count(text, at, delimiter, expected);
+        return Err(Error::Width { place: place(end), expected, found, record });
     }
     Ok(next)
 }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mt_storage::Partition;
+
 use super::blocks::BLOCK;
-use super::cell::{Content, line_breaks, unescape};
+use super::cell::line_breaks;
 use super::header::read_names;
 #[cfg(feature = "parquet")]
 use super::parquet;
@@ -17,7 +19,6 @@ use super::text_start::TextStart;
 use crate::config::separator_of;
 use crate::config::{DataConfig, Paths};
 use crate::error::{Error, Nearest, Result};
-use mt_storage::Partition;
 
 /// Some columns of the records of files, as they are written there.
 #[derive(Debug)]
@@ -103,13 +104,10 @@ impl Records {
         if blank > 0 {
             return Ok(at + blank);
         }
-        let mut cells = Vec::with_capacity(plan.width);
+        let mut cells = Vec::with_capacity(plan.own.len());
         let whereabouts = Whereabouts { path: plan.path, line, record: self.len() as u64 + 1 };
-        let next = record::split(text, at, delimiter, plan.width, &mut cells, whereabouts)?;
-        let own = |column: usize, to: &mut Vec<u8>| {
-            let Content { start, end, escaped, .. } = cells[column];
-            if escaped { unescape(&text[start..end], to) } else { to.extend_from_slice(&text[start..end]) }
-        };
+        let next = record::split(text, at, delimiter, &plan.own, &mut cells, whereabouts)?;
+        let own = |column: usize, to: &mut Vec<u8>| cells[column].write(text, to);
         self.join(plan, own);
         Ok(next)
     }
@@ -158,7 +156,7 @@ impl Records {
 
     /// Adds a record; `cell` writes the columns of the file itself.
     fn join(&mut self, plan: &Joined<'_>, cell: impl Fn(usize, &mut Vec<u8>)) {
-        let own = |column: usize, to: &mut Vec<u8>| match column.checked_sub(plan.width) {
+        let own = |column: usize, to: &mut Vec<u8>| match column.checked_sub(plan.own.len()) {
             None => cell(column, to),
             Some(behind) => partition::value(&plan.partitions[behind]).write(to),
         };
@@ -189,7 +187,7 @@ impl Records {
 struct Joined<'a> {
     path: &'a Path,
     /// Columns of the file itself.
-    width: usize,
+    own: Vec<String>,
     partitions: Vec<Partition>,
     sides: &'a [Side],
     keys: Vec<usize>,
@@ -204,7 +202,7 @@ impl<'a> Joined<'a> {
         sides: &'a [Side],
         data: &DataConfig,
     ) -> Result<Self> {
-        let (width, mut names, partitions) = (names.len(), names, data.storage.partitions(path));
+        let (of_file, mut names, partitions) = (names.clone(), names, data.storage.partitions(path));
         partition::append(&mut names, path, &partitions)?;
         let own = names.len();
         let names = side::names(names, path, sides)?;
@@ -224,7 +222,7 @@ impl<'a> Joined<'a> {
         };
         Ok(Self {
             path,
-            width,
+            own: of_file,
             partitions,
             sides,
             keys: data.join.iter().map(|join| find(&join.key, &names[..own])).collect::<Result<_>>()?,

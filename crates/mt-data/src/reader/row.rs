@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use mt_features::{Batch, SparseRows};
 
-use super::cell::{Content, unescape};
+use super::cell::Content;
 use super::cells::{Cells, Span};
-use super::encode::Extra;
+use super::encode::{At, BadValue, Extra};
 use super::layout::Layout;
 use super::matrix::sort;
 use super::partition;
+use super::plan::Plan;
 use crate::error::Place;
 
 /// What a block holds.
@@ -64,6 +65,20 @@ pub(super) enum FaultKind {
         expected: Cow<'static, str>,
         found: String,
     },
+}
+
+impl FaultKind {
+    /// What a bad value is, with the column of its cell where it is one: else the record's first one is to blame.
+    pub fn of(bad: BadValue, plan: &Plan) -> Self {
+        let BadValue { at, field, expected, found } = bad;
+        match at {
+            At::Side { place, name } => {
+                FaultKind::Side { place, field: field.unwrap_or(name), expected, found }
+            }
+            At::Record => FaultKind::Cell { column: 0, field, expected, found },
+            At::Kept(k) => FaultKind::Cell { column: plan.kept[k as usize], field, expected, found },
+        }
+    }
 }
 
 /// The row that is being read, and those before it.
@@ -121,16 +136,10 @@ impl<'a> Row<'a> {
     /// Keeps the cell number `k`, which starts at `at`, and returns the position behind it.
     #[inline]
     pub fn keep(&mut self, text: &[u8], at: usize, k: u32) -> Option<usize> {
-        let Content { start, end, next, bad_quotes, escaped } = Content::at(text, at, self.layout.delimiter);
+        let content = Content::at(text, at, self.layout.delimiter);
         let PlanCells { spans, unescaped, .. } = &mut self.kept;
-        let mut span = Span { start: start as u32, end: end as u32, unescaped: escaped };
-        if escaped {
-            span.start = unescaped.len() as u32;
-            unescape(&text[start..end], unescaped);
-            span.end = unescaped.len() as u32;
-        }
-        spans[k as usize].push(span);
-        (!bad_quotes).then_some(next)
+        spans[k as usize].push(Span::of(content, text, unescaped));
+        (!content.bad_quotes).then_some(content.next)
     }
 
     /// Ends a row that is good, the record of this number, which starts at `start`.

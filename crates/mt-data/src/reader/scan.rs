@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use mt_features::{Unit, Value};
+use mt_storage::{Partition, Storage};
 use rayon::prelude::*;
 
 use super::blocks::{BLOCK, Blocks};
-use super::cell::{Content, line_breaks, unescape};
+use super::cell::line_breaks;
 use super::cells::{Cells, Span};
 pub use super::head::head;
 use super::header::read_names;
@@ -23,7 +24,6 @@ use super::text_start::TextStart;
 use super::typed::unit;
 use crate::config::CsvConfig;
 use crate::error::Result;
-use mt_storage::{Partition, Storage};
 
 /// What takes the cells of one column, in the order of the rows.
 pub trait Sink: Send {
@@ -147,7 +147,9 @@ impl Scan {
         };
         match &mut self.source {
             Source::Text(text) => {
-                let Some((spans, unescaped, rows)) = text.next(&self.path, width, most)? else {
+                let Some((spans, unescaped, rows)) =
+                    text.next(&self.path, &self.start.names[..width], most)?
+                else {
                     return Ok(0);
                 };
                 let cells = |column: usize| {
@@ -190,9 +192,9 @@ fn feed<'c, S: Sink>(
 type Split = (Vec<Vec<Span>>, Vec<u8>, usize);
 
 impl Text {
-    fn next(&mut self, path: &Path, width: usize, most: usize) -> Result<Option<Split>> {
-        let mut spans: Vec<Vec<Span>> = vec![Vec::new(); width];
-        let (mut unescaped, mut cells, mut rows) = (Vec::new(), Vec::with_capacity(width), 0);
+    fn next(&mut self, path: &Path, names: &[String], most: usize) -> Result<Option<Split>> {
+        let mut spans: Vec<Vec<Span>> = vec![Vec::new(); names.len()];
+        let (mut unescaped, mut cells, mut rows) = (Vec::new(), Vec::with_capacity(names.len()), 0);
         while rows == 0 {
             if self.at == self.length {
                 (self.length, self.at) = (self.blocks.next_into(&mut self.buffer)?, 0);
@@ -208,18 +210,11 @@ impl Text {
                     continue;
                 }
                 let whereabouts = Whereabouts { path, line: self.line, record: self.record };
-                let next = record::split(text, self.at, self.delimiter, width, &mut cells, whereabouts)?;
+                let next = record::split(text, self.at, self.delimiter, names, &mut cells, whereabouts)?;
                 self.line += line_breaks(&text[self.at..next]);
                 (self.at, self.record, rows) = (next, self.record + 1, rows + 1);
                 for (spans, &content) in spans.iter_mut().zip(&cells) {
-                    let Content { start, end, escaped, .. } = content;
-                    let mut span = Span { start: start as u32, end: end as u32, unescaped: escaped };
-                    if escaped {
-                        span.start = unescaped.len() as u32;
-                        unescape(&text[start..end], &mut unescaped);
-                        span.end = unescaped.len() as u32;
-                    }
-                    spans.push(span);
+                    spans.push(Span::of(content, text, &mut unescaped));
                 }
             }
         }

@@ -7,16 +7,19 @@ use std::sync::atomic::AtomicU64;
 use mt_features::fields::Interner;
 #[cfg(feature = "parquet")]
 use mt_features::fields::{FieldConfig, separator_of};
+use mt_storage::Storage;
 use rayon::prelude::*;
 
 use super::blocks::{BLOCK, Blocks};
-use super::cell::{Content, count, position};
+use super::cell::{Content, line_breaks, position, unescape};
 use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::record::{self, Whereabouts};
 use crate::config::{DataConfig, JoinConfig};
-use crate::error::{Error, Found, Nearest, Place, Result};
-use mt_storage::Storage;
+#[cfg(feature = "parquet")]
+use crate::error::Found;
+use crate::error::{Error, Nearest, Place, Result};
 
 /// A side table: its text, and where in it each cell is.
 #[derive(Debug)]
@@ -170,43 +173,28 @@ impl Side {
     }
 
     fn read_rows(&mut self, start: usize, delimiter: u8) -> Result<()> {
-        let width = self.names.len();
-        let (mut at, end) = (start, self.text.len());
-        let mut unescaped = Vec::new();
-        while at < end {
-            let blank = match &self.text[at..end] {
-                [b'\n', ..] => 1,
-                [b'\r', b'\n', ..] => 2,
-                _ => 0,
-            };
+        let (mut at, mut line) = (start, 1 + line_breaks(&self.text[..start]));
+        let (mut contents, mut unescaped) = (Vec::with_capacity(self.names.len()), Vec::new());
+        while at < self.text.len() {
+            let blank = record::blank(&self.text[at..]);
             if blank > 0 {
-                at += blank;
+                (at, line) = (at + blank, line + 1);
                 continue;
             }
-            let row = self.starts.len();
+            let whereabouts = Whereabouts { path: &self.path, line, record: self.starts.len() as u64 + 1 };
+            let next = record::split(&self.text, at, delimiter, &self.names, &mut contents, whereabouts)?;
             self.starts.push(at as u32);
-            let mut next = at;
-            for column in 0..width {
-                let content = Content::at(&self.text, next, delimiter);
-                let ended = match (self.text.get(content.next), column + 1 == width) {
-                    (Some(b'\n'), true) => Some(content.next + 1),
-                    (Some(b'\r'), true) => Some(content.next + 2),
-                    (Some(&b), false) if b == delimiter => Some(content.next + 1),
-                    _ => None,
-                };
-                let Some(behind) = ended.filter(|_| !content.bad_quotes) else {
-                    return Err(self.fault(row, column, content, delimiter));
-                };
-                let mut range = (content.start as u32, content.end as u32);
-                if content.escaped {
+            for Content { start, end, escaped, .. } in contents.drain(..) {
+                let mut range = (start as u32, end as u32);
+                if escaped {
                     // Texts with doubled quotes go behind the file's own text, less the doubles.
                     range.0 = (self.text.len() + unescaped.len()) as u32;
-                    super::cell::unescape(&self.text[content.start..content.end], &mut unescaped);
+                    unescape(&self.text[start..end], &mut unescaped);
                     range.1 = (self.text.len() + unescaped.len()) as u32;
                 }
                 self.cells.push(range);
-                next = behind;
             }
+            line += line_breaks(&self.text[at..next]);
             at = next;
         }
         self.text.extend_from_slice(&unescaped);
@@ -229,25 +217,6 @@ impl Side {
         }
         self.keys = keys;
         Ok(())
-    }
-
-    fn fault(&self, row: usize, column: usize, content: Content, delimiter: u8) -> Error {
-        let start = self.starts[row] as usize;
-        let place = |at: usize| self.text_place(at);
-        let record = row as u64 + 1;
-        let expected = self.names.len();
-        let (found, at) = count(&self.text, start, delimiter, expected);
-        if found != expected {
-            return Error::Width { place: place(at), expected, found, record };
-        }
-        let found = String::from_utf8_lossy(&self.text[content.start..content.next]).into_owned();
-        Error::Field {
-            place: place(content.start),
-            field: self.names[column].as_str().into(),
-            expected: "a closing quote right before the next field".into(),
-            found: Found(found),
-            record,
-        }
     }
 
     /// Columns that stand beside a row: all but the key.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mt_features::fields::Interner;
 use mt_features::{ColumnRef, Schema};
+use mt_storage::Storage;
 
 use super::blocks::Blocks;
 use super::columns::Columns;
@@ -29,7 +30,6 @@ use super::typed::unit;
 use crate::config::separator_of;
 use crate::error::{Error, Result};
 use crate::mentioned::Mentioned;
-use mt_storage::Storage;
 
 /// A block of rows, to be parsed.
 pub(super) struct Block {

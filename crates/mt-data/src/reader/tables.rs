@@ -60,7 +60,6 @@ pub struct TableReader {
     normalizer: Option<Normalizer>,
     bad: BadRecords,
     /// Stripes that were decoded while those before them were made tables of.
-    #[cfg(feature = "parquet")]
     decoded: Vec<Result<Block>>,
     /// Blocks parsed but not yet handed out.
     parsed: VecDeque<Result<(Block, Parsed, Kept)>>,
@@ -95,7 +94,6 @@ impl TableReader {
             normalizer: None,
             bad,
             known: Known { interned, ..Known::default() },
-            #[cfg(feature = "parquet")]
             decoded: Vec::new(),
             parsed: VecDeque::new(),
             free: Mutex::default(),
@@ -148,10 +146,7 @@ impl TableReader {
     /// After the first block: how many times its size the files come to, by the blocks read so far.
     pub(crate) fn blocks_expected(&self) -> f64 {
         let bytes_done = lock(&self.stream).bytes_done().max(1);
-        #[cfg(feature = "parquet")]
         let waiting = self.parsed.len() + self.decoded.len();
-        #[cfg(not(feature = "parquet"))]
-        let waiting = self.parsed.len();
         (waiting + 1) as f64 * self.bytes_total as f64 / bytes_done as f64
     }
 

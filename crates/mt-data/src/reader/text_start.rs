@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use mt_storage::Storage;
+
 use super::blocks::Blocks;
 use super::cell::line_breaks;
 use super::header;
 use crate::config::CsvConfig;
 use crate::error::{Error, Result};
-use mt_storage::Storage;
 
 /// A text file before its first row.
 pub(super) struct TextStart {

@@ -177,7 +177,7 @@ fn records_name_the_file_and_place_of_what_is_wrong() {
     assert_eq!(message("user,x\n7,1\n8\n", &columns), "new.csv:3:2: expected 2 fields, found 1 (record 2)");
     assert_eq!(
         message("user,x\n7,\"1\n", &columns),
-        "new.csv:2:3: field \"column 1\": expected a closing quote right before the next field, found \"\\\"1\" (record 1)"
+        "new.csv:2:3: field \"x\": expected a closing quote right before the next field, found \"\\\"1\" (record 1)"
     );
     assert_eq!(message("user,y\n7,1\n", &columns), "new.csv: the feature column \"x\" is missing");
     let path = files.write("new.csv", "x,user\n1,7\n2,5\n3,8\n");

@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicU64;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
+use mt_storage::{Format, Storage};
+use mt_storage::{Part, RecordBatches, Source};
 
 use super::ipc::{Ipc, unreadable};
 use crate::error::{Error, Result};
-use mt_storage::{Format, Storage};
-use mt_storage::{Part, RecordBatches, Source};
 
 /// An open part or file.
 pub(super) struct Batches {

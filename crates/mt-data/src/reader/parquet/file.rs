@@ -8,6 +8,7 @@ use ::parquet::basic::{ConvertedType, LogicalType};
 use ::parquet::errors::ParquetError;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Fields};
+use mt_storage::Storage;
 use rayon::prelude::*;
 
 use super::batches::Batches;
@@ -19,7 +20,6 @@ use crate::error::{Error, Result};
 use crate::reader::kept::{Kept, KeptColumn, KeptColumns, KeptForm};
 use crate::reader::plan::Plan;
 use crate::reader::typed::Typed;
-use mt_storage::Storage;
 
 /// An open file.
 ///

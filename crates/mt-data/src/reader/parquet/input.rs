@@ -7,9 +7,9 @@ use std::sync::Arc;
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
+use mt_storage::ReadAt;
 
 use super::quiet::aloud;
-use mt_storage::ReadAt;
 
 /// Read ahead where the length is not known: of the header of a page, of some ten to some hundred bytes.
 const HEADER: usize = 1 << 10;

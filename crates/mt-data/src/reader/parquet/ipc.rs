@@ -9,12 +9,12 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::{MessageHeader, MetadataVersion, RecordBatch as Header};
 use arrow_schema::{ArrowError, SchemaRef};
+use mt_storage::{Format, Storage};
 use rayon::prelude::*;
 
 use super::messages::{Messages, Piece, open_file, open_stream};
 use super::quiet::caught;
 use crate::error::{Error, Result};
-use mt_storage::{Format, Storage};
 
 /// Bytes of messages that are decoded side by side; of larger ones, one at a time.
 const SIDE_BY_SIDE: usize = 64 << 20;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field, FieldRef};
+use mt_storage::Partition;
 
 use super::column::Decoded;
 use crate::reader::kept::{Kept, KeptCells};
 use crate::reader::partition;
 use crate::reader::records::Records;
 use crate::reader::typed::Typed;
-use mt_storage::Partition;
 
 /// Where a column that is handed on comes from.
 pub(super) enum Handed {

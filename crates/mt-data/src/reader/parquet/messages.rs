@@ -8,9 +8,9 @@ use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema};
+use mt_storage::ReadAt;
 
 use super::quiet::aloud;
-use mt_storage::ReadAt;
 
 type Result<T, E = ArrowError> = std::result::Result<T, E>;
 

@@ -4,7 +4,7 @@ use mt_features::SparseRows;
 
 use super::Stripe;
 use crate::reader::cells::Cells;
-use crate::reader::encode::{At, BadValue, Encoded, encode};
+use crate::reader::encode::{Encoded, encode};
 use crate::reader::layout::Layout;
 use crate::reader::partition;
 use crate::reader::row::{Fault, FaultKind, Parsed};
@@ -20,15 +20,8 @@ pub(in crate::reader) fn parse(stripe: &Stripe, layout: &Layout) -> Parsed {
     let cells = plan.kept.iter().filter_map(|&column| same(column).or_else(|| own.next()));
     let cells: Vec<Cells<'_>> = cells.collect();
     let Encoded { rows, extra, bad } = encode(plan, &cells, read, stripe.rows);
-    let fault = |(row, bad): (usize, BadValue)| {
-        let BadValue { at, field, expected, found } = bad;
-        let kind = match at {
-            At::Side { place, name } => {
-                FaultKind::Side { place, field: field.unwrap_or(name), expected, found }
-            }
-            At::Record => FaultKind::Cell { column: 0, field, expected, found },
-            At::Kept(k) => FaultKind::Cell { column: plan.kept[k as usize], field, expected, found },
-        };
+    let fault = |(row, bad)| {
+        let kind = FaultKind::of(bad, plan);
         Fault { line: 0, record: row as u64, offset: 0, kind }
     };
     let faults = bad.into_iter().map(fault).collect();
