@@ -43,6 +43,7 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod attention;
 mod bank;
 mod columns;
 mod counter;
@@ -79,10 +80,13 @@ pub use pulp;
 pub use candle_core;
 pub use candle_nn;
 
+pub use attention::{Attention, Side, Values};
 pub use bank::{Bank, forward_side_by_side};
 pub use columns::{Columns, Read};
 pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
-pub use embedding::{Growth, Keys, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables};
+pub use embedding::{
+    Growth, Keys, Sequence, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables,
+};
 pub use error::Error;
 pub use gated_experts::GatedExperts;
 pub use gradients::{Gradient, Gradients, Slot};

@@ -10,7 +10,8 @@ use super::config::Pooling;
 use super::gather::{fetch, gather};
 use super::ids::Ids;
 use super::lookup::Lookup;
-use super::{Placed, Shared, read};
+use super::placed::Placed;
+use super::{Shared, read};
 use crate::Error;
 use crate::fused::{CHUNK, PARALLEL, buffer, readable, with_values, written};
 use crate::input::{Input, SparseRows};
@@ -18,6 +19,7 @@ use crate::input::{Input, SparseRows};
 /// What one batch looked up, for its gradient.
 pub(super) struct LookedUp {
     shared: Arc<Shared>,
+    placed: Arc<Placed>,
     ids: Arc<[Ids]>,
     stride: usize,
     /// The tables' update numbers, whose largest rows the backward pass looks for again.
@@ -54,7 +56,8 @@ pub(super) fn stride(placed: &Placed, numeric: Option<&Input>) -> Result<usize> 
 /// Values read or written.
 fn work(placed: &Placed, ids: &[Ids], rows: usize, stride: usize) -> usize {
     let fields = placed.fields.iter().zip(ids);
-    fields.map(|(entry, ids)| entry.width * ids.rows.len()).sum::<usize>() + rows * stride
+    let pooled = fields.filter(|(entry, _)| entry.field.pooling != Pooling::Sequence);
+    pooled.map(|(entry, ids)| entry.width * ids.rows.len()).sum::<usize>() + rows * stride
 }
 
 /// The pooled rows of each field, then the numeric columns: `rows x stride`.
@@ -75,7 +78,9 @@ pub(super) fn assemble(
             let first = c * CHUNK;
             let batch = first..first + out.len() / stride;
             let fetch = |f: usize| match (placed.fields.get(f), ids.get(f)) {
-                (Some(entry), Some(ids)) => fetch(lookups[entry.table], ids, batch.clone(), entry.width),
+                (Some(entry), Some(ids)) if entry.field.pooling != Pooling::Sequence => {
+                    fetch(lookups[entry.table], ids, batch.clone(), entry.width)
+                }
                 _ => 0,
             };
             let mut fetched = fetch(0);
@@ -84,7 +89,9 @@ pub(super) fn assemble(
                 let next = fetch(f + 1);
                 let (lookup, pooling, place) =
                     (lookups[entry.table], entry.field.pooling, entry.place(stride));
-                gather(lookup, ids, pooling, batch.clone(), fetched, place, &mut spare, out);
+                if pooling != Pooling::Sequence {
+                    gather(lookup, ids, pooling, batch.clone(), fetched, place, &mut spare, out);
+                }
                 fetched = next;
             }
             numeric.write(first, placed.width, stride, out);
@@ -118,9 +125,9 @@ impl Numeric<'_> {
 
 impl LookedUp {
     /// `ids` are rows of the tables as they are now, a row of the input has `stride` columns.
-    pub fn new(shared: Arc<Shared>, ids: Arc<[Ids]>, stride: usize) -> Self {
+    pub fn new(shared: Arc<Shared>, placed: Arc<Placed>, ids: Arc<[Ids]>, stride: usize) -> Self {
         let steps = shared.tables.iter().map(|entry| read(&entry.table).steps).collect();
-        Self { shared, ids, stride, steps }
+        Self { shared, placed, ids, stride, steps }
     }
 
     /// Adds the gradients of a table's rows.
@@ -128,10 +135,11 @@ impl LookedUp {
         let entry = &self.shared.tables[t];
         let mut gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
         let table = read(&entry.table);
-        for (field, ids) in
-            self.shared.placed.fields.iter().zip(self.ids.iter()).filter(|(f, _)| f.table == t)
-        {
+        for (field, ids) in self.placed.fields.iter().zip(self.ids.iter()).filter(|(f, _)| f.table == t) {
             let pooling = field.field.pooling;
+            if pooling == Pooling::Sequence {
+                continue;
+            }
             if pooling == Pooling::Max && table.steps != self.steps[t] {
                 bail!("table {:?} was updated between the forward and the backward pass", entry.name)
             }
@@ -145,7 +153,7 @@ impl LookedUp {
     pub fn add(&self, gradient: &[f32]) -> Result<()> {
         let tables = 0..self.shared.tables.len();
         let rows = gradient.len() / self.stride;
-        if work(&self.shared.placed, &self.ids, rows, self.stride) < PARALLEL {
+        if work(&self.placed, &self.ids, rows, self.stride) < PARALLEL {
             return tables.into_iter().try_for_each(|t| self.add_gradients(t, gradient));
         }
         // Which thread a table falls to does not matter: all of its sums are taken by one.

@@ -2,14 +2,14 @@
 //! 16 values is vectorised for rows of 64, and short ones fall through to its scalar rest.
 
 /// Values of a block: the widest that leaves no half-empty vector at the usual row widths of 8, 16, 24, 32.
-pub(super) const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// A block.
-pub(super) type Block = [f32; LANES];
+pub(crate) type Block = [f32; LANES];
 
 /// `n` values from `at`, the rest of the block 0. Whole blocks go as arrays: `copy_from_slice` stays a call.
 #[inline(always)]
-pub(super) fn load(from: &[f32], at: usize, n: usize) -> Block {
+pub(crate) fn load(from: &[f32], at: usize, n: usize) -> Block {
     let from = &from[at..at + n];
     if let Some(whole) = from.first_chunk() {
         return *whole;
@@ -48,7 +48,7 @@ macro_rules! each_block {
     }};
 }
 
-pub(super) use each_block;
+pub(crate) use each_block;
 
 /// `out = xs`.
 #[inline(always)]
@@ -70,7 +70,7 @@ pub(super) fn scale(factor: f32, xs: &[f32], out: &mut [f32]) {
 
 /// `out += factor · xs`.
 #[inline(always)]
-pub(super) fn add_scaled(factor: f32, xs: &[f32], out: &mut [f32]) {
+pub(crate) fn add_scaled(factor: f32, xs: &[f32], out: &mut [f32]) {
     each_block!(out.len(), |at, n| {
         let (x, mut sum) = (load(xs, at, n), load(out, at, n));
         for i in 0..LANES {

@@ -101,4 +101,6 @@ pub enum Pooling {
     Max,
     /// Their sum, each times the weight of its id.
     WeightedSum,
+    /// Zeros: its values are looked up one by one, as a [`Sequence`](super::Sequence), and something else fills its columns.
+    Sequence,
 }

@@ -14,8 +14,9 @@ use super::ids::Ids;
 use super::key_index::KeyIndex;
 use super::lookup::{Lookup, Values};
 use super::pack::{bits, places};
+use super::placed::{FieldEntry, Placed};
+use super::sequence::Sequence;
 use super::start::Start;
-use super::{FieldEntry, Placed};
 use crate::error::Error;
 use crate::input::Input;
 
@@ -93,25 +94,45 @@ impl FrozenEmbeddings {
     /// # Errors
     /// As [`Embeddings::forward`](super::Embeddings::forward).
     pub fn forward(&self, ids: &[Ids], numeric: Option<&Input>) -> Result<Tensor, Error> {
-        let rows = self.placed.check(ids)?;
+        self.look_up(&self.placed, ids, numeric)
+    }
+
+    /// As [`Embeddings::sequence`](super::Embeddings::sequence).
+    ///
+    /// # Errors
+    /// As [`Embeddings::sequence`](super::Embeddings::sequence).
+    pub fn sequence(&self, names: &[&str]) -> Result<Sequence, Error> {
+        Sequence::new(&self.placed, names)
+    }
+
+    /// As [`Embeddings::each`](super::Embeddings::each), always a constant.
+    ///
+    /// # Errors
+    /// As [`Embeddings::forward`](super::Embeddings::forward).
+    pub fn each(&self, sequence: &Sequence, ids: &[Ids]) -> Result<Tensor, Error> {
+        self.look_up(&sequence.placed, &sequence.ids(ids), None)
+    }
+
+    fn look_up(&self, placed: &Placed, ids: &[Ids], numeric: Option<&Input>) -> Result<Tensor, Error> {
+        let rows = placed.check(ids)?;
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
         let bytes = self.bytes.as_ref().as_ref();
         let found;
-        let ids = match self.placed.grows {
+        let ids = match placed.grows {
             true => {
-                found = self.rows_of(ids, bytes);
+                found = self.rows_of(placed, ids, bytes);
                 &found
             }
             false => ids,
         };
         let lookups: Vec<Lookup<'_>> = self.tables.iter().map(|table| table.lookup(bytes)).collect();
-        let stride = assemble::stride(&self.placed, numeric.as_ref())?;
-        let out = assemble(&self.placed, &lookups, ids, numeric.as_ref(), rows, stride)?;
+        let stride = assemble::stride(placed, numeric.as_ref())?;
+        let out = assemble(placed, &lookups, ids, numeric.as_ref(), rows, stride)?;
         Ok(Tensor::from_vec(out, (rows, stride), &Device::Cpu)?)
     }
 
     /// Rows in the place of keys.
-    fn rows_of(&self, ids: &[Ids], bytes: &[u8]) -> Vec<Ids> {
+    fn rows_of(&self, placed: &Placed, ids: &[Ids], bytes: &[u8]) -> Vec<Ids> {
         let of_field = |(entry, ids): (&FieldEntry, &Ids)| {
             let index = self.tables[entry.table].index.as_ref();
             // Checked at construction; the bytes have not moved since.
@@ -119,7 +140,7 @@ impl FrozenEmbeddings {
             let row = |&id: &u32| ids.key(id).map_or(id, |key| index.row(key, entry.rows));
             Ids { rows: ids.rows.iter().map(row).collect(), keys: None, ..ids.clone() }
         };
-        self.placed.fields.iter().zip(ids).map(of_field).collect()
+        placed.fields.iter().zip(ids).map(of_field).collect()
     }
 
     /// All rows `(V, K)` of a table that a field reads, those that were never trained included.

@@ -79,7 +79,7 @@ impl Ids {
                 Some(format!("{} weights of {n} ids", weights.len()))
             }
             (None, Pooling::WeightedSum) => Some("pooled by weight, but has no weights".to_owned()),
-            (Some(_), Pooling::Sum | Pooling::Mean | Pooling::Max) => {
+            (Some(_), Pooling::Sum | Pooling::Mean | Pooling::Max | Pooling::Sequence) => {
                 Some("weights, but is not pooled by weight".to_owned())
             }
             _ => None,

@@ -19,7 +19,7 @@
 #![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
 
 mod assemble;
-mod blocks;
+pub(crate) mod blocks;
 mod config;
 mod frozen;
 mod gather;
@@ -30,11 +30,13 @@ mod key_index;
 mod lookup;
 mod optimizer;
 mod pack;
+mod placed;
 mod prefetch;
 mod rounding;
 mod rules;
 mod saved_keys;
 mod scatter;
+mod sequence;
 mod start;
 mod state;
 mod table;
@@ -50,15 +52,15 @@ pub use growth::{Growth, TableSize};
 pub use ids::{Ids, Keys};
 pub use optimizer::RowOptimizer;
 pub use pack::{TableFormat, pack_tables, unpack_tables};
+pub use sequence::Sequence;
 
 use crate::error::Error;
 use crate::fused::PARALLEL;
 use crate::input::Input;
 use crate::leaf::leaf;
 use assemble::{LookedUp, assemble};
-use gather::Place;
-use growth::RESERVED;
 use lookup::Lookup;
+use placed::{FieldEntry, Placed};
 use scatter::RowGradients;
 use table::{LINE, Table};
 
@@ -74,17 +76,7 @@ pub struct Embeddings {
 #[derive(Debug)]
 struct Shared {
     tables: Vec<Entry>,
-    placed: Placed,
-}
-
-/// The fields and their columns.
-#[derive(Debug)]
-struct Placed {
-    fields: Vec<FieldEntry>,
-    /// Columns of all fields.
-    width: usize,
-    /// Whether a table grows.
-    grows: bool,
+    placed: Arc<Placed>,
 }
 
 #[derive(Debug)]
@@ -92,18 +84,6 @@ struct Entry {
     name: String,
     table: RwLock<Table>,
     gradients: Mutex<RowGradients>,
-}
-
-#[derive(Debug)]
-struct FieldEntry {
-    field: Field,
-    table: usize,
-    at: usize,
-    width: usize,
-    /// Rows of its table.
-    rows: usize,
-    /// Whether these belong to keys.
-    grows: bool,
 }
 
 /// The sums of one table's gradients, as [`Embeddings::gradient`] returns them.
@@ -146,7 +126,7 @@ impl Embeddings {
             (entry.name.clone(), cfg.rows, cfg.width, cfg.growth.is_some())
         };
         let placed = Placed::new(&entries.iter().map(size).collect::<Vec<_>>(), fields)?;
-        Ok(Self { shared: Arc::new(Shared { tables: entries, placed }) })
+        Ok(Self { shared: Arc::new(Shared { tables: entries, placed: Arc::new(placed) }) })
     }
 
     /// Columns of all fields, `Σ K_f`.
@@ -169,18 +149,42 @@ impl Embeddings {
     /// [`Error::RowOutOfRange`], [`Error::Ids`] or [`Error::Count`] if the ids do not fit the fields or each other;
     /// [`Error::Candle`] if `numeric` cannot be read.
     pub fn forward(&self, ids: impl Into<Arc<[Ids]>>, numeric: Option<&Input>) -> Result<Tensor, Error> {
-        let ids = ids.into();
-        let rows = self.shared.placed.check(&ids)?;
-        let ids = self.shared.rows_of(ids)?;
+        self.look_up(&self.shared.placed, ids.into(), numeric)
+    }
+
+    /// The fields called `names`, whose lists run in parallel, to be looked up value by value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such field.
+    pub fn sequence(&self, names: &[&str]) -> Result<Sequence, Error> {
+        Sequence::new(&self.shared.placed, names)
+    }
+
+    /// Looks up each value of a sequence: of the ids of all fields `(N, Σ K_f)`, in autograd as [`Embeddings::forward`].
+    ///
+    /// # Errors
+    /// As [`Embeddings::forward`].
+    pub fn each(&self, sequence: &Sequence, ids: &[Ids]) -> Result<Tensor, Error> {
+        self.look_up(&sequence.placed, sequence.ids(ids), None)
+    }
+
+    fn look_up(
+        &self,
+        placed: &Arc<Placed>,
+        ids: Arc<[Ids]>,
+        numeric: Option<&Input>,
+    ) -> Result<Tensor, Error> {
+        let rows = placed.check(&ids)?;
+        let tables = &self.shared.tables;
+        let ids = self.shared.rows_of(placed, ids)?;
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
-        let Shared { tables, placed } = &*self.shared;
         let stride = assemble::stride(placed, numeric.as_ref())?;
         let values = {
             let guards: Vec<_> = tables.iter().map(|entry| read(&entry.table)).collect();
             let lookups: Vec<Lookup> = guards.iter().map(|table| table.lookup()).collect();
             assemble(placed, &lookups, &ids, numeric.as_ref(), rows, stride)?
         };
-        let looked_up = LookedUp::new(self.shared.clone(), ids, stride);
+        let looked_up = LookedUp::new(self.shared.clone(), placed.clone(), ids, stride);
         Ok(leaf(values, (rows, stride), move |_, gradient| looked_up.add(&gradient))?)
     }
 
@@ -276,8 +280,8 @@ impl Embeddings {
 
 impl Shared {
     /// Rows in the place of keys.
-    fn rows_of(&self, ids: Arc<[Ids]>) -> Result<Arc<[Ids]>, Error> {
-        if !self.placed.grows {
+    fn rows_of(&self, placed: &Placed, ids: Arc<[Ids]>) -> Result<Arc<[Ids]>, Error> {
+        if !placed.grows {
             return Ok(ids);
         }
         let of_field = |(entry, ids): (&FieldEntry, &Ids)| {
@@ -287,69 +291,7 @@ impl Shared {
             })?;
             Ok(Ids { rows, keys: None, ..ids.clone() })
         };
-        self.placed.fields.iter().zip(ids.iter()).map(of_field).collect()
-    }
-}
-
-impl Placed {
-    /// The fields of tables with these names, rows and widths.
-    fn new(tables: &[(String, usize, usize, bool)], fields: Vec<Field>) -> Result<Self, Error> {
-        let mut placed: Vec<FieldEntry> = Vec::with_capacity(fields.len());
-        let mut at = 0;
-        for field in fields {
-            if placed.iter().any(|other| other.field.name == field.name) {
-                let key = format!("fields.{}", field.name);
-                return Err(Error::Config { key, problem: "named twice".to_owned() });
-            }
-            let Some(table) = tables.iter().position(|(name, ..)| *name == field.table) else {
-                return Err(Error::UnknownTable { table: field.table });
-            };
-            let (_, rows, width, grows) = tables[table];
-            placed.push(FieldEntry { field, table, at, width, rows, grows });
-            at += width;
-        }
-        if placed.is_empty() {
-            return Err(Error::Config { key: "fields".to_owned(), problem: "there is none".to_owned() });
-        }
-        Ok(Self { fields: placed, width: at, grows: tables.iter().any(|(.., grows)| *grows) })
-    }
-
-    /// Number of batch rows, if the ids fit the fields.
-    fn check(&self, ids: &[Ids]) -> Result<usize, Error> {
-        if ids.len() != self.fields.len() {
-            let (expected, found) = (self.fields.len(), ids.len());
-            return Err(Error::Count { what: "fields with ids", expected, found });
-        }
-        let rows = ids[0].len();
-        for (entry, ids) in self.fields.iter().zip(ids) {
-            let Field { name, table, pooling } = &entry.field;
-            if let Some(problem) = ids.problem(*pooling) {
-                return Err(Error::Ids { field: name.clone(), problem });
-            }
-            if ids.len() != rows {
-                let problem = format!("{} batch rows, the fields before it have {rows}", ids.len());
-                return Err(Error::Ids { field: name.clone(), problem });
-            }
-            let rows = match &ids.keys {
-                Some(keys) if entry.grows => keys.len() + RESERVED as usize,
-                Some(_) => {
-                    let problem = format!("keys, but table {table:?} does not grow");
-                    return Err(Error::Ids { field: name.clone(), problem });
-                }
-                None => entry.rows,
-            };
-            if let Some(row) = ids.largest().filter(|&id| id as usize >= rows) {
-                let (field, table) = (name.clone(), table.clone());
-                return Err(Error::RowOutOfRange { field, table, row, rows });
-            }
-        }
-        Ok(rows)
-    }
-}
-
-impl FieldEntry {
-    fn place(&self, stride: usize) -> Place {
-        Place { at: self.at, width: self.width, stride }
+        placed.fields.iter().zip(ids.iter()).map(of_field).collect()
     }
 }
 

@@ -7,12 +7,14 @@
 #![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
 
 pub(crate) mod affine;
+pub(crate) mod attention;
 mod buffer;
 pub(crate) mod by_task;
 mod delta;
 mod dense;
 pub(crate) mod gated;
 mod levels;
+mod list;
 pub(crate) mod loss;
 mod loss_rows;
 mod matmul;

@@ -79,7 +79,7 @@ fn frozen_tables_give_the_bits_of_the_trained_ones() -> Result<()> {
 fn every_pooling_reads_frozen_rows() -> Result<()> {
     let live = one_table(100, 5, RowOptimizer::Sgd {}, &POOLINGS);
     let mut ids =
-        vec![Ids { offsets: Some(vec![0, 3, 3, 5]), rows: vec![1, 99, 7, 7, 64], ..Ids::default() }; 4];
+        vec![Ids { offsets: Some(vec![0, 3, 3, 5]), rows: vec![1, 99, 7, 7, 64], ..Ids::default() }; 5];
     ids[3].weights = Some(vec![0.5, 2.0, -1.0, 1.0, 3.0]);
     differentiate(&live, &ids, |i| i as f32)?;
     live.step(|_| 0.1);

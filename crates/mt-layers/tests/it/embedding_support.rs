@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use mt_layers::{Embeddings, Error, Field, Ids, Params, Pooling, RowOptimizer, TableConfig};
 
-pub const POOLINGS: [Pooling; 4] = [Pooling::Sum, Pooling::Mean, Pooling::Max, Pooling::WeightedSum];
+pub const POOLINGS: [Pooling; 5] =
+    [Pooling::Sum, Pooling::Mean, Pooling::Max, Pooling::WeightedSum, Pooling::Sequence];
 
 pub fn optimizers() -> [RowOptimizer; 4] {
     [
@@ -70,6 +71,7 @@ pub fn composed(table: &Var, ids: &[Ids], poolings: &[Pooling]) -> Result<Tensor
                 Pooling::Sum => rows.sum(0),
                 Pooling::Mean => rows.mean(0),
                 Pooling::Max => rows.t()?.max(D::Minus1),
+                Pooling::Sequence => rows.sum(0)?.zeros_like(),
                 Pooling::WeightedSum => {
                     let weights = &ids.weights.as_ref().expect("weights")[list.clone()];
                     rows.broadcast_mul(&Tensor::new(weights, &Device::Cpu)?.reshape((list.len(), 1))?)?.sum(0)

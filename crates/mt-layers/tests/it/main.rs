@@ -1,6 +1,7 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
+mod attention;
 mod embedding_frozen;
 mod embedding_growing;
 mod embedding_lookup;

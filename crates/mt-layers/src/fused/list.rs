@@ -1,0 +1,258 @@
+//! Attention over one list, with its backward pass.
+//!
+//! The first layer reads `[q, k, q - k, q ⊙ k]`, and `q` is the same for the whole list. So a list has a matrix of its own,
+//! `M = (W_k - W_d) + diag(q) · W_p`, and a bias of its own, `b + (W_q + W_d)ᵀ q`, which its values pass through: `S·H` products a
+//! value in place of `4·S·H`, and nothing of four times the width is ever written.
+#![allow(clippy::too_many_arguments, reason = "what a kernel reads, then what it writes")]
+
+use crate::embedding::blocks::{LANES, add_scaled, each_block, load};
+use crate::kernel;
+use crate::simd::sigmoid;
+
+/// What does not change from list to list.
+pub(super) struct Kept<'a> {
+    width: usize,
+    hidden: usize,
+    /// `W_q + W_d`, `W_k - W_d` and `W_p`, each `(S, H)`.
+    of_query: Vec<f32>,
+    of_value: Vec<f32>,
+    of_product: &'a [f32],
+    bias: &'a [f32],
+    last: &'a [f32],
+    last_bias: f32,
+}
+
+impl<'a> Kept<'a> {
+    /// Of the parameters `W`, `b`, `w` and `c`.
+    pub fn new(width: usize, hidden: usize, parameters: &[&'a [f32]]) -> Self {
+        let matrix = |i: usize| &parameters[0][i * width * hidden..][..width * hidden];
+        let (query, value, difference, product) = (matrix(0), matrix(1), matrix(2), matrix(3));
+        Self {
+            width,
+            hidden,
+            of_query: query.iter().zip(difference).map(|(q, d)| q + d).collect(),
+            of_value: value.iter().zip(difference).map(|(k, d)| k - d).collect(),
+            of_product: product,
+            bias: parameters[1],
+            last: parameters[2],
+            last_bias: parameters[3][0],
+        }
+    }
+}
+
+/// What a thread needs for one list after the other.
+pub(super) struct Room {
+    /// The candidate, `(S)`.
+    pub query: Vec<f32>,
+    /// What the list becomes, or the gradient of that, `(S)`.
+    pub pooled: Vec<f32>,
+    /// Gradient of the candidate, `(S)`.
+    pub to_query: Vec<f32>,
+    /// `M` `(S, H)`.
+    matrix: Vec<f32>,
+    /// The list's bias, and the gradient of that, `(H)`.
+    bias: Vec<f32>,
+    to_bias: Vec<f32>,
+    /// Gradient of `M`, `(S, H)`.
+    to_matrix: Vec<f32>,
+    /// Of one value `(H)`: what the first layer gives, and the gradient of that.
+    units: Vec<f32>,
+    slopes: Vec<f32>,
+    /// Of each value its weight, and the slope of its score.
+    weights: Vec<f32>,
+}
+
+impl Room {
+    pub fn new(width: usize, hidden: usize) -> Self {
+        let zeros = |n: usize| vec![0.0; n];
+        Self {
+            query: zeros(width),
+            pooled: zeros(width),
+            to_query: zeros(width),
+            matrix: zeros(width * hidden),
+            bias: zeros(hidden),
+            to_bias: zeros(hidden),
+            to_matrix: zeros(width * hidden),
+            units: zeros(hidden),
+            slopes: zeros(hidden),
+            weights: Vec::new(),
+        }
+    }
+}
+
+/// Gradients of the parameters, summed over lists.
+pub(super) struct Sums {
+    /// Of what reads `q` alone `(S, H)`: `Σ q Dᵀ`, with `D` the gradient of a list's bias.
+    of_query: Vec<f32>,
+    /// `Σ G`, with `G` the gradient of a list's `M`, and `Σ diag(q) · G`.
+    of_value: Vec<f32>,
+    of_product: Vec<f32>,
+    bias: Vec<f32>,
+    last: Vec<f32>,
+    last_bias: Vec<f32>,
+}
+
+impl Sums {
+    pub fn new(width: usize, hidden: usize) -> Self {
+        let zeros = |n: usize| vec![0.0; n];
+        Self {
+            of_query: zeros(width * hidden),
+            of_value: zeros(width * hidden),
+            of_product: zeros(width * hidden),
+            bias: zeros(hidden),
+            last: zeros(hidden),
+            last_bias: zeros(1),
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.of_query, &other.of_query),
+            (&mut self.of_value, &other.of_value),
+            (&mut self.of_product, &other.of_product),
+            (&mut self.bias, &other.bias),
+            (&mut self.last, &other.last),
+            (&mut self.last_bias, &other.last_bias),
+        ];
+        for (sums, others) in pairs {
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
+        }
+    }
+
+    /// In the order and shapes of the parameters.
+    pub fn gradients(self) -> [Vec<f32>; 4] {
+        let differences = self.of_query.iter().zip(&self.of_value).map(|(query, value)| query - value);
+        let differences: Vec<f32> = differences.collect();
+        let weight = [self.of_query, self.of_value, differences, self.of_product].concat();
+        [weight, self.bias, self.last, self.last_bias]
+    }
+}
+
+/// `Σ a·b`, in an order that does not depend on the machine's vectors.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    each_block!(a.len(), |at, n| {
+        let (x, y) = (load(a, at, n), load(b, at, n));
+        for i in 0..LANES {
+            sums[i] += x[i] * y[i];
+        }
+    });
+    let mut sum = 0.0;
+    for i in 0..LANES {
+        sum += sums[i];
+    }
+    sum
+}
+
+/// `M` and the bias of the list of `query`.
+#[inline(always)]
+fn matrix_of(kept: &Kept, query: &[f32], matrix: &mut [f32], bias: &mut [f32]) {
+    let hidden = kept.hidden;
+    bias.copy_from_slice(kept.bias);
+    matrix.copy_from_slice(&kept.of_value);
+    for i in 0..kept.width {
+        let row = i * hidden..(i + 1) * hidden;
+        add_scaled(query[i], &kept.of_query[row.clone()], bias);
+        add_scaled(query[i], &kept.of_product[row.clone()], &mut matrix[row]);
+    }
+}
+
+/// What the first layer makes of a value, before its activation.
+#[inline(always)]
+fn units_of(hidden: usize, matrix: &[f32], bias: &[f32], value: &[f32], units: &mut [f32]) {
+    each_block!(hidden, |at, n| {
+        let mut sum = load(bias, at, n);
+        for i in 0..value.len() {
+            let row = load(&matrix[i * hidden..], at, n);
+            for l in 0..LANES {
+                sum[l] += value[i] * row[l];
+            }
+        }
+        units[at..at + n].copy_from_slice(&sum[..n]);
+    });
+}
+
+/// The weights of all values, each `σ(s) / √n`, in the place of their scores.
+#[inline(always)]
+fn weigh(weights: &mut [f32]) -> f32 {
+    let share = 1.0 / (weights.len() as f32).sqrt();
+    for j in 0..weights.len() {
+        weights[j] = sigmoid(weights[j]) * share;
+    }
+    share
+}
+
+kernel! {
+    /// Pools the values `list` `(n, S)` of `room.query` into `room.pooled`.
+    pub(super) fn forward_list(_simd: S, kept: &Kept<'_>, list: &[f32], room: &mut Room) {
+        let (width, hidden) = (kept.width, kept.hidden);
+        let Room { query, pooled, matrix, bias, units, weights, .. } = room;
+        matrix_of(kept, query, matrix, bias);
+        weights.resize(list.len() / width, 0.0);
+        for j in 0..weights.len() {
+            units_of(hidden, matrix, bias, &list[j * width..][..width], units);
+            for h in 0..hidden {
+                units[h] = units[h].max(0.0);
+            }
+            weights[j] = kept.last_bias + dot(units, kept.last);
+        }
+        weigh(weights);
+        pooled.fill(0.0);
+        for j in 0..weights.len() {
+            add_scaled(weights[j], &list[j * width..][..width], pooled);
+        }
+    }
+}
+
+kernel! {
+    /// Of the gradient `room.pooled` of what `list` became: adds that of its values to `to_list`, that of the parameters to
+    /// `sums`, and writes that of `room.query` to `room.to_query`.
+    pub(super) fn backward_list(
+        _simd: S,
+        kept: &Kept<'_>,
+        list: &[f32],
+        to_list: &mut [f32],
+        room: &mut Room,
+        sums: &mut Sums,
+    ) {
+        let (width, hidden) = (kept.width, kept.hidden);
+        let Room { query, pooled, to_query, matrix, bias, to_bias, to_matrix, units, slopes, weights } = room;
+        matrix_of(kept, query, matrix, bias);
+        to_bias.fill(0.0);
+        to_matrix.fill(0.0);
+        let count = list.len() / width;
+        let share = 1.0 / (count as f32).sqrt();
+        weights.resize(count, 0.0);
+        for j in 0..count {
+            let value = &list[j * width..][..width];
+            let to_value = &mut to_list[j * width..][..width];
+            units_of(hidden, matrix, bias, value, units);
+            for h in 0..hidden {
+                slopes[h] = units[h].max(0.0);
+            }
+            let chance = sigmoid(kept.last_bias + dot(slopes, kept.last));
+            let slope = dot(pooled, value) * share * chance * (1.0 - chance);
+            add_scaled(chance * share, pooled, to_value);
+            add_scaled(slope, slopes, &mut sums.last);
+            sums.last_bias[0] += slope;
+            for h in 0..hidden {
+                slopes[h] = if units[h] > 0.0 { slope * kept.last[h] } else { 0.0 };
+            }
+            add_scaled(1.0, slopes, to_bias);
+            for i in 0..width {
+                to_value[i] += dot(&matrix[i * hidden..][..hidden], slopes);
+                add_scaled(value[i], slopes, &mut to_matrix[i * hidden..][..hidden]);
+            }
+        }
+        add_scaled(1.0, to_bias, &mut sums.bias);
+        for i in 0..width {
+            let row = i * hidden..(i + 1) * hidden;
+            let found = &to_matrix[row.clone()];
+            to_query[i] = dot(&kept.of_query[row.clone()], to_bias) + dot(&kept.of_product[row.clone()], found);
+            add_scaled(query[i], to_bias, &mut sums.of_query[row.clone()]);
+            add_scaled(1.0, found, &mut sums.of_value[row.clone()]);
+            add_scaled(query[i], found, &mut sums.of_product[row]);
+        }
+    }
+}
