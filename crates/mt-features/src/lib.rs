@@ -56,7 +56,7 @@ pub use coverage::{Coverage, FieldCoverage, JoinCoverage};
 pub use epoch::Unit;
 pub use error::{Error, Result};
 pub use expression::{Formula, FormulaError};
-pub use fields::{Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
+pub use fields::{Attention, Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
 pub use fitted::{Fit, Fitted};
 pub use identity::{Digest, Identity, RowSet};
 pub use missing::{Missing, MissingPolicy, NumericMissing};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::computed::Computed;
 use crate::error::{Error, Nearest, Result};
 use crate::expression::{Expression, Problem};
+use crate::fields::attention::Seen;
 use crate::fields::{self, Pooling};
 use crate::task::Task;
 
@@ -38,7 +39,7 @@ pub struct Field {
 }
 
 /// How a cell holds several values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
     /// Between two values; ASCII.
     pub separator: char,
@@ -80,8 +81,8 @@ impl Schema {
             if self.numeric.contains(&field.column) {
                 return refuse(field, "column", "one that is no number", format!("{:?}", field.column));
             }
-            match field.list {
-                Some(List { separator, .. }) if !fields::separates(separator) => {
+            match &field.list {
+                Some(List { separator, .. }) if !fields::separates(*separator) => {
                     return refuse(field, "separator", fields::SEPARATOR, format!("{separator:?}"));
                 }
                 Some(List { keep: Some(Keep::First(0) | Keep::Last(0)), .. }) => {
@@ -90,7 +91,13 @@ impl Schema {
                 _ => {}
             }
         }
-        Ok(())
+        let seen = self.fields.iter().map(|field| Seen {
+            name: &field.name,
+            list: field.list.is_some(),
+            attention: field.attention(),
+        });
+        let seen: Vec<Seen> = seen.collect();
+        fields::attention::check(&seen, |i, part| format!("field {:?}: {part}", seen[i].name))
     }
 }
 
@@ -111,7 +118,7 @@ impl Schema {
     pub fn expressions(&self) -> Result<Vec<Expression>> {
         let separator = |column: &str| {
             let mut fields = self.fields.iter().filter(|field| field.column == column);
-            fields.find_map(|field| field.list).map(|list| list.separator)
+            fields.find_map(|field| field.list.as_ref()).map(|list| list.separator)
         };
         let expression = |computed: &Computed| {
             let Computed { name, value } = computed;

@@ -24,6 +24,9 @@ pub struct ModelConfig {
     /// Embedding tables of the data's fields. Default: 16 values a row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding: Option<EmbeddingConfig>,
+    /// How lists are read that are pooled with attention. Default: units of 32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<AttentionConfig>,
     /// Hidden units of each task's tower. Default `[8]`.
     pub tower: Vec<usize>,
     /// Fields and numeric columns that a task's gate reads, of the first level, by task, where there are gates. Default: all.
@@ -63,6 +66,7 @@ impl<'de> Deserialize<'de> for ModelConfig {
                     match key.as_str() {
                         "kind" => cfg.kind = map.next_value()?,
                         "embedding" => cfg.embedding = map.next_value()?,
+                        "attention" => cfg.attention = map.next_value()?,
                         "tower" => cfg.tower = map.next_value()?,
                         "gate_fields" => cfg.gate_fields = map.next_value()?,
                         "tower_fields" => cfg.tower_fields = map.next_value()?,
@@ -102,6 +106,20 @@ pub struct EmbeddingConfig {
     pub storage: Storage,
 }
 
+/// Sizes of the units that read lists with attention, see [`mt_layers::Attention`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttentionConfig {
+    /// Hidden units `H` of each. Default 32.
+    pub hidden: usize,
+}
+
+impl Default for AttentionConfig {
+    fn default() -> Self {
+        Self { hidden: 32 }
+    }
+}
+
 fn is_single(storage: &Storage) -> bool {
     *storage == Storage::F32
 }
@@ -117,7 +135,8 @@ fn default_tower() -> Vec<usize> {
 }
 
 /// Keys of every kind of model with gates; the first is of these alone.
-const GATED: [&str; 7] = ["gate_fields", "embedding", "tower", "tower_fields", "init", "norm", "budget"];
+const GATED: [&str; 8] =
+    ["gate_fields", "embedding", "attention", "tower", "tower_fields", "init", "norm", "budget"];
 
 pub(crate) fn error(key: &str, problem: impl Into<String>) -> Error {
     Error::Config { key: format!("model.{key}"), problem: problem.into() }
@@ -130,6 +149,7 @@ impl ModelConfig {
             kind: kind.to_owned(),
             keys: BTreeMap::new(),
             embedding: None,
+            attention: None,
             tower: default_tower(),
             gate_fields: BTreeMap::new(),
             tower_fields: BTreeMap::new(),
@@ -160,6 +180,9 @@ impl ModelConfig {
             for (table, width) in widths {
                 positive(&format!("embedding.widths.{table}"), &[*width])?;
             }
+        }
+        if let Some(AttentionConfig { hidden }) = &self.attention {
+            positive("attention.hidden", &[*hidden])?;
         }
         let mut section = Section::new(&self.kind, &self.keys, self.init, self.norm);
         let architecture = self.registry.read(&mut section)?;

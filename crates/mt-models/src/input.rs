@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use mt_features::{Batch, Encoder, Encoders, Numeric, Schema};
 use mt_layers::{
-    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, SparseRows,
-    TableConfig,
+    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, Sequence,
+    SparseRows, TableConfig, Values,
 };
 
 use crate::config::ModelConfig;
@@ -58,10 +58,20 @@ impl Features {
     }
 }
 
+/// What the tables make of the features of some rows.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    /// The trunk's input `(B, D)`, with zeros in the columns of lists that are read with attention.
+    pub xs: Input,
+    /// The values of these lists, in the order of [`Inputs::sequences`](crate::Inputs::sequences).
+    pub lists: Vec<Values>,
+}
+
 /// The layer below the trunk. Clones share the tables.
 #[derive(Debug, Clone)]
 pub struct InputLayer {
     tables: Tables,
+    sequences: Vec<Sequence>,
     numeric: usize,
     device: Device,
 }
@@ -99,8 +109,10 @@ impl InputLayer {
             (name, TableConfig { optimizer, growth, storage, ..TableConfig::new(rows, width) })
         };
         let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
-        let tables = Tables::Trained(Embeddings::new(tables, fields(schema), seed)?);
-        Ok(Self { tables, numeric: schema.numeric.len(), device: device.clone() })
+        let tables = Embeddings::new(tables, fields(schema), seed)?;
+        let sequences = sequences(schema, |names| tables.sequence(names))?;
+        let tables = Tables::Trained(tables);
+        Ok(Self { tables, sequences, numeric: schema.numeric.len(), device: device.clone() })
     }
 
     /// Tables for prediction, read from the file in `bytes`, see [`FrozenEmbeddings::new`].
@@ -116,8 +128,10 @@ impl InputLayer {
         device: &Device,
     ) -> Result<Self> {
         let sizes = sizes(cfg, schema, encoders)?;
-        let tables = Tables::Frozen(FrozenEmbeddings::new(&sizes, fields(schema), seed, bytes)?);
-        Ok(Self { tables, numeric: schema.numeric.len(), device: device.clone() })
+        let tables = FrozenEmbeddings::new(&sizes, fields(schema), seed, bytes)?;
+        let sequences = sequences(schema, |names| tables.sequence(names))?;
+        let tables = Tables::Frozen(tables);
+        Ok(Self { tables, sequences, numeric: schema.numeric.len(), device: device.clone() })
     }
 
     /// Of a schema without fields.
@@ -126,7 +140,7 @@ impl InputLayer {
     /// [`Error::Config`] if `model.embedding` asks for tables all the same.
     pub fn numeric(cfg: &ModelConfig, schema: &Schema, device: &Device) -> Result<Self> {
         cfg.table_widths(schema)?;
-        Ok(Self { tables: Tables::None, numeric: schema.numeric.len(), device: device.clone() })
+        Ok(Self { tables: Tables::None, sequences: Vec::new(), numeric: schema.numeric.len(), device: device.clone() })
     }
 
     /// Columns `D` of the trunk's input: the embeddings of the fields, then the numeric columns.
@@ -171,19 +185,46 @@ impl InputLayer {
         }
     }
 
-    /// The trunk's input `(B, D)`.
+    /// What the network reads.
     ///
     /// # Errors
-    /// [`Error::Table`] if table rows do not fit the fields.
-    pub fn forward(&self, xs: &Features) -> Result<Input> {
-        let dense = match (&self.tables, &xs.numeric) {
-            (Tables::Trained(tables), numeric) => tables.forward(xs.fields.clone(), numeric.as_ref())?,
-            (Tables::Frozen(tables), numeric) => tables.forward(&xs.fields, numeric.as_ref())?,
-            (Tables::None, Some(numeric)) => return Ok(numeric.clone()),
+    /// [`Error::Table`] if table rows do not fit the fields, or lists that run in parallel are not equally long.
+    pub fn forward(&self, xs: &Features) -> Result<Embedded> {
+        let (numeric, fields) = (xs.numeric.as_ref(), &xs.fields);
+        let (dense, lists) = match (&self.tables, numeric) {
+            (Tables::Trained(tables), _) => {
+                (tables.forward(fields.clone(), numeric)?, self.lists(fields, |list| tables.each(list, fields)))
+            }
+            (Tables::Frozen(tables), _) => {
+                (tables.forward(fields, numeric)?, self.lists(fields, |list| tables.each(list, fields)))
+            }
+            (Tables::None, Some(numeric)) => return Ok(Embedded { xs: numeric.clone(), lists: Vec::new() }),
             (Tables::None, None) => return Err(Error::Width { found: 0, expected: self.numeric }),
         };
-        Ok(dense.to_device(&self.device)?.into())
+        Ok(Embedded { xs: dense.to_device(&self.device)?.into(), lists: lists? })
     }
+
+    /// The values of the lists that are read with attention, as `each` finds them.
+    fn lists(
+        &self,
+        fields: &[Ids],
+        each: impl Fn(&Sequence) -> std::result::Result<Tensor, mt_layers::Error>,
+    ) -> Result<Vec<Values>> {
+        let list = |sequence: &Sequence| {
+            let (values, offsets) = (each(sequence)?, sequence.offsets(fields)?.into());
+            Ok(Values { values: values.to_device(&self.device)?, offsets })
+        };
+        self.sequences.iter().map(list).collect()
+    }
+}
+
+/// The lists of a schema that are read with attention.
+fn sequences(
+    schema: &Schema,
+    find: impl Fn(&[&str]) -> std::result::Result<Sequence, mt_layers::Error>,
+) -> Result<Vec<Sequence>> {
+    let names = |fields: Vec<usize>| fields.into_iter().map(|f| &*schema.fields[f].name).collect::<Vec<_>>();
+    schema.sequences().into_iter().map(|fields| Ok(find(&names(fields))?)).collect()
 }
 
 /// Names, rows and widths of the tables.
@@ -199,10 +240,11 @@ fn fields(schema: &Schema) -> Vec<Field> {
     let field = |field: &mt_features::Field| Field {
         name: field.name.clone(),
         table: field.table.clone(),
-        pooling: field.list.map_or(Pooling::Sum, |list| match list.pooling {
+        pooling: field.list.as_ref().map_or(Pooling::Sum, |list| match list.pooling {
             mt_features::Pooling::Mean => Pooling::Mean,
             mt_features::Pooling::Sum => Pooling::Sum,
             mt_features::Pooling::Max => Pooling::Max,
+            mt_features::Pooling::Attention(_) => Pooling::Sequence,
         }),
     };
     schema.fields.iter().map(field).collect()

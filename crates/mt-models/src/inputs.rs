@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use mt_features::error::Nearest;
 use mt_features::{Schema, Task};
+use mt_layers::Side;
 
 use crate::config::{ModelConfig, error};
 use crate::error::Result;
@@ -14,6 +15,7 @@ use crate::error::Result;
 pub struct Inputs {
     width: usize,
     named: Vec<(String, Range<usize>)>,
+    sequences: Vec<(String, Vec<Side>)>,
 }
 
 /// Columns of the input that tasks read in another way than the rest of the network; one entry a task, ascending.
@@ -37,6 +39,11 @@ impl Inputs {
         &self.named
     }
 
+    /// Lists that are read with attention, by the name of the first field of each: what it and those beside it fill, of what.
+    pub fn sequences(&self) -> &[(String, Vec<Side>)] {
+        &self.sequences
+    }
+
     /// These and another column, of no name that a configuration has.
     fn with_one_more(&self) -> Self {
         let mut more = self.clone();
@@ -54,7 +61,7 @@ impl Inputs {
 /// So many columns without names.
 impl From<usize> for Inputs {
     fn from(width: usize) -> Self {
-        Self { width, named: Vec::new() }
+        Self { width, named: Vec::new(), sequences: Vec::new() }
     }
 }
 
@@ -92,7 +99,8 @@ impl ModelConfig {
     /// Columns of the trunk's input: the embeddings of all fields, then the numeric columns.
     ///
     /// # Errors
-    /// As [`ModelConfig::table_widths`] and [`ModelConfig::task_columns`].
+    /// As [`ModelConfig::table_widths`] and [`ModelConfig::task_columns`], and if a list is read with attention of a field whose
+    /// embeddings are not as wide.
     pub fn inputs(&self, schema: &Schema) -> Result<Inputs> {
         let tables = self.table_widths(schema)?;
         let of_fields = schema.fields.iter().map(|field| {
@@ -105,8 +113,33 @@ impl ModelConfig {
             inputs.width += width;
             inputs.named.push((name.clone(), start..inputs.width));
         }
+        for fields in schema.sequences() {
+            let sides = fields.iter().map(|&f| self.side(schema, &inputs, f)).collect::<Result<_>>()?;
+            inputs.sequences.push((schema.fields[fields[0]].name.clone(), sides));
+        }
+        if self.attention.is_some() && inputs.sequences.is_empty() {
+            return Err(error("attention", "no field of the data is pooled with attention (data.fields)"));
+        }
         self.task_columns(&inputs, &schema.tasks)?;
         Ok(inputs)
+    }
+
+    /// What the list of field `f` fills, and of what.
+    fn side(&self, schema: &Schema, inputs: &Inputs, f: usize) -> Result<Side> {
+        let field = &schema.fields[f];
+        let query = field.attention().map_or("", |attention| &attention.query);
+        let of = |name: &str| inputs.columns(name).unwrap_or_default();
+        let (own, candidate) = (of(&field.name), of(query));
+        if own.len() != candidate.len() {
+            let problem = format!(
+                "field {:?} is pooled with attention of {query:?}: expected embeddings of one width, found {} and {} values",
+                field.name,
+                own.len(),
+                candidate.len()
+            );
+            return Err(error("embedding.widths", problem));
+        }
+        Ok(Side { query: candidate.start, out: own.start, width: own.len() })
     }
 
     /// What `gate_fields` and `tower_fields` name of these inputs.

@@ -63,11 +63,11 @@ pub use architecture::{Architecture, Facts};
 pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
 pub use checksums::Checksums;
-pub use config::{EmbeddingConfig, ModelConfig};
+pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use error::{Error, Result};
 pub use graph::{Attribute, Graph};
-pub use input::{Features, InputLayer, input};
+pub use input::{Embedded, Features, InputLayer, input};
 pub use inputs::{InputRows, Inputs, TaskColumns};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use json::push_json;
@@ -87,7 +87,7 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{RawRows, Task, TaskKind, Value};
-pub use mt_layers::{Norm, TableFormat, candle_core, candle_nn};
+pub use mt_layers::{Norm, Side, TableFormat, candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

@@ -1,16 +1,20 @@
-//! Trunk and towers together.
+//! Attention, trunk and towers together.
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use mt_features::Task;
-use mt_layers::{Columns, Input, Norm, Towers, tap};
+use mt_layers::{Attention, Columns, Input, Norm, Side, Towers, tap};
 
 use crate::config::ModelConfig;
+use crate::input::Embedded;
 use crate::inputs::{Inputs, TaskColumns};
 use crate::{Sizes, Trunk};
 
 /// A network from an input to the logits of all tasks. Object safe.
 pub trait Model: std::fmt::Debug + Send + Sync {
+    /// What the network reads `(B, D)`, of what the tables give: lists that are read with attention in their columns.
+    fn read(&self, xs: &Embedded) -> Result<Input>;
+
     /// `(B, D)` to logits `(B, L)`, task after task.
     fn forward(&self, xs: &Input) -> Result<Tensor>;
 
@@ -18,7 +22,7 @@ pub trait Model: std::fmt::Debug + Send + Sync {
     fn prepare(&mut self);
 }
 
-/// A trunk with one tower a task.
+/// A trunk with one tower a task, and lists in front of it that are read with attention.
 ///
 /// # Parameters
 /// The trunk's, and `towers.{task}.{l}.weight` `(O, I)` and `.bias` `(O)`.
@@ -28,6 +32,8 @@ pub struct MultiTask<T = Box<dyn Trunk>> {
     towers: Towers,
     /// What each tower reads of the input beside its stream.
     columns: Vec<Option<Columns>>,
+    /// What reads lists with an eye on the candidate.
+    attention: Vec<Attention>,
 }
 
 impl<T: Trunk> MultiTask<T> {
@@ -52,13 +58,29 @@ impl<T: Trunk> MultiTask<T> {
             (task.name.as_str(), inputs, task.kind.outputs())
         });
         let towers = Towers::each(hidden, heads, init, vb.pp("towers"))?;
-        Ok(Self { trunk, towers, columns })
+        Ok(Self { trunk, towers, columns, attention: Vec::new() })
     }
 
     /// The same with the hidden layers of the towers normalised.
     pub fn normalised(self, tasks: &[Task], norm: Norm, vb: VarBuilder) -> Result<Self> {
         let names = tasks.iter().map(|task| task.name.as_str());
         Ok(Self { towers: self.towers.normalised(norm, names, vb.pp("towers"))?, ..self })
+    }
+
+    /// The same with lists that are read with attention: `sequences` are their names and columns, `hidden` the units of each.
+    ///
+    /// # Parameters
+    /// Those of [`Attention`] under `attention.{name}`.
+    pub fn attentive(
+        self,
+        sequences: &[(String, Vec<Side>)],
+        hidden: usize,
+        init: mt_layers::Initializer,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let vb = vb.pp("attention");
+        let unit = |(name, sides): &(String, Vec<Side>)| Attention::new(sides.clone(), hidden, init, vb.pp(name));
+        Ok(Self { attention: sequences.iter().map(unit).collect::<Result<_>>()?, ..self })
     }
 
     /// What the towers read: the stream of each, with its columns of the input behind it.
@@ -84,6 +106,13 @@ impl<T: Trunk> MultiTask<T> {
 }
 
 impl<T: Trunk> Model for MultiTask<T> {
+    fn read(&self, Embedded { xs, lists }: &Embedded) -> Result<Input> {
+        match xs {
+            Input::Dense(xs) if !lists.is_empty() => Ok(Attention::fill(&self.attention, xs, lists)?.into()),
+            xs => Ok(xs.clone()),
+        }
+    }
+
     fn forward(&self, xs: &Input) -> Result<Tensor> {
         self.towers.forward(&self.reads(self.trunk.forward(xs)?, xs)?)
     }
@@ -126,5 +155,7 @@ pub fn build(
     let (gates, towers) = (gathered(gates)?, gathered(towers)?);
     let trunk = architecture.build(sizes, &gates, vb.clone())?;
     let model = MultiTask::new(trunk, tasks, towers, &cfg.tower, cfg.init, vb.clone())?;
+    let hidden = cfg.attention.clone().unwrap_or_default().hidden;
+    let model = model.attentive(inputs.sequences(), hidden, cfg.init, vb.clone())?;
     Ok(Box::new(model.normalised(tasks, cfg.norm, vb)?))
 }

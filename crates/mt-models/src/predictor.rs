@@ -206,7 +206,7 @@ impl Predictor {
             return Err(Error::Width { found, expected });
         }
         let features = features.to_device(&self.device)?;
-        let logits = self.model.forward(&self.layer.forward(&features)?)?;
+        let logits = self.model.forward(&self.model.read(&self.layer.forward(&features)?)?)?;
         self.readout.predictions_into(&logits, predictions)
     }
 }

@@ -20,6 +20,12 @@ pub enum Error {
         /// The table.
         table: String,
     },
+    /// A list whose values are read one by one, where the graph is to read pooled embeddings.
+    #[error("field {field:?} is pooled with attention, which needs its table in the graph: export with the tables")]
+    Attention {
+        /// The field.
+        field: String,
+    },
     /// A file that cannot be written.
     #[error("{path}: cannot write the file")]
     Io {
@@ -40,7 +46,7 @@ impl Error {
     /// Whether a configuration or a folder that was named is at fault.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Name { .. } | Self::Growing { .. } => true,
+            Self::Name { .. } | Self::Growing { .. } | Self::Attention { .. } => true,
             Self::Model(error) => error.is_usage(),
             _ => false,
         }

@@ -1,10 +1,12 @@
 //! From what a client sends to the trunk's input `(B, D)`: embeddings of the fields, then the scaled numbers.
 
-use mt_features::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling, Schema};
+use mt_features::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling};
 use mt_models::{Predictor, Signature};
 
-use crate::error::Result;
+use crate::attention;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, Size};
+use crate::lists::{Listed, count, listed, source, table};
 use crate::proto::{Attribute, DOUBLE, FLOAT, INT64};
 
 /// Name of the input of numbers.
@@ -13,19 +15,25 @@ pub const NUMERIC: &str = "numeric";
 /// Adds the inputs, and all up to what the trunk reads. Without `tables`, the input of a field is its embedding.
 pub fn input(graph: &mut Graph, predictor: &Predictor, tables: bool) -> Result<String> {
     let Signature { model, schema, normalizer, missing, .. } = predictor.signature();
-    let source = |field: &Field| source(schema, &field.column);
     let widths = model.table_widths(schema)?;
     let mut parts = Vec::new();
     for field in &schema.fields {
-        parts.push(if tables {
-            looked_up(graph, predictor, field, &source(field))?
+        parts.push(if field.attention().is_some() {
+            if !tables {
+                return Err(Error::Attention { field: field.name.clone() });
+            }
+            // Filled below, once what it is about is there.
+            String::new()
+        } else if tables {
+            looked_up(graph, predictor, field)?
         } else {
             let width = widths.iter().find(|(table, _)| *table == field.table).map_or(0, |(_, width)| *width);
-            let doc = format!("embedding of {}, pooled, from table {}", source(field), field.table);
+            let doc = format!("embedding of {}, pooled, from table {}", source(schema, field), field.table);
             graph.input(&field.name, FLOAT, vec![Size::batch(), Size::Fixed(width)], doc);
             field.name.clone()
         });
     }
+    attention::fill(graph, predictor, &mut parts)?;
     if !schema.numeric.is_empty() {
         let sizes = vec![Size::batch(), Size::Fixed(schema.numeric.len())];
         let computed = schema.computed.iter().filter(|computed| schema.numeric.contains(&computed.name));
@@ -38,37 +46,21 @@ pub fn input(graph: &mut Graph, predictor: &Predictor, tables: bool) -> Result<S
     Ok(graph.concat(&parts, 1))
 }
 
-/// What a field reads: its column, or what is computed in its place, which is not in the graph.
-fn source(schema: &Schema, column: &str) -> String {
-    let computed = schema.computed.iter().find(|computed| computed.name == column);
-    computed
-        .map_or_else(|| column.to_owned(), |computed| format!("{column}, computed as {},", computed.value))
-}
-
-/// The embedding `(B, K)` of a field's table rows; `source` is what it reads.
-fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field, source: &str) -> Result<String> {
-    let table = format!("tables.{}", field.table);
-    if !graph.has(&table) {
-        graph.tensor(&table, &predictor.table(&field.table)?)?;
-    }
-    let rows_of = format!("rows of table {} for {source}", field.table);
-    let Some(list) = field.list else {
+/// The embedding `(B, K)` of a field's table rows.
+fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field) -> Result<String> {
+    let Some(list) = &field.list else {
+        let table = table(graph, predictor, field)?;
+        let source = source(&predictor.signature().schema, field);
+        let rows_of = format!("rows of table {} for {source}", field.table);
         graph.input(&field.name, INT64, vec![Size::batch()], rows_of);
         return Ok(graph.node("Gather", &[&table, &field.name], &[Attribute::int("axis", 0)]));
     };
-    let sizes = vec![Size::batch(), Size::Any(format!("{} length", field.name))];
-    graph.input(&field.name, INT64, sizes, format!("{rows_of}, filled up with -1"));
-    let (zero, axis) = (graph.int(0), graph.ints(&[2]));
-    // Some runtimes refuse rows below 0, so those look up row 0, which does not count.
-    let rows = graph.node("Max", &[&field.name, &zero], &[]);
-    let there = graph.node("GreaterOrEqual", &[&field.name, &zero], &[]);
-    let there = graph.node("Unsqueeze", &[&there, &axis], &[]);
-    let values = graph.node("Gather", &[&table, &rows], &[Attribute::int("axis", 0)]);
+    let length = format!("{} length", field.name);
+    let Listed { there, values, kept } = listed(graph, predictor, field, &length)?;
     let (axis, one, nothing) = (graph.ints(&[1]), graph.float(1.0), graph.float(0.0));
     let over_list = [Attribute::int("keepdims", 0)];
-    let kept = graph.node("Where", &[&there, &values, &nothing], &[]);
     Ok(match list.pooling {
-        Pooling::Sum => graph.node("ReduceSum", &[&kept, &axis], &over_list),
+        Pooling::Sum | Pooling::Attention(_) => graph.node("ReduceSum", &[&kept, &axis], &over_list),
         Pooling::Mean => {
             let sum = graph.node("ReduceSum", &[&kept, &axis], &over_list);
             let count = count(graph, &there, &axis);
@@ -85,12 +77,6 @@ fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field, source: &s
             graph.node("Where", &[&any, &largest, &nothing], &[])
         }
     })
-}
-
-/// The number of rows `(B, 1)` in each list.
-fn count(graph: &mut Graph, there: &str, axis: &str) -> String {
-    let there = graph.node("Cast", &[there], &[Attribute::int("to", i64::from(FLOAT))]);
-    graph.node("ReduceSum", &[&there, axis], &[Attribute::int("keepdims", 0)])
 }
 
 /// Whether numbers are so large that they must come in double precision.

@@ -27,10 +27,12 @@
 //! # Ok::<(), mt_onnx::Error>(())
 //! ```
 
+mod attention;
 mod error;
 mod export;
 mod graph;
 mod input;
+mod lists;
 mod norm;
 mod proto;
 mod readout;

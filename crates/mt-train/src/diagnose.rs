@@ -95,7 +95,8 @@ impl Probe<'_> {
         for (part, rows) in rows.chunks(self.cfg.train.batch_size).enumerate() {
             let batch = self.data.train.gather(rows);
             let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
-            let xs = self.input(&Features::of(batch)?.to_device(self.device)?, before, part)?;
+            let features = Features::of(batch)?.to_device(self.device)?;
+            let xs = self.input(self.model, &features, before, part)?;
             let dense = xs.to_dense(DType::F32, &Device::Cpu)?;
             let of = |places: &[(usize, usize)]| places.iter().map(|&(row, _)| rows[row]).collect();
             let places = not_finite(&dense)?;

@@ -35,6 +35,7 @@ impl Scorer {
         for start in (0..table.len()).step_by(ROWS) {
             let batch = table.slice(start..(start + ROWS).min(table.len()));
             let xs = self.layer.forward(&Features::of(batch)?.to_device(device)?)?;
+            let xs = self.model.read(&xs)?;
             all.extend(self.readout.predictions(&self.model.forward(&xs)?.detach())?);
         }
         Ok(all)

@@ -23,12 +23,19 @@ pub(crate) struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// The network's input of batch number `part` of the step after `step` others.
-    pub fn input(&self, xs: &Features, step: u64, part: usize) -> candle_core::Result<Input> {
+    /// What `model`, on the parameters that are trained, reads of batch number `part` of the step after `step` others.
+    pub fn input(
+        &self,
+        model: &dyn Model,
+        xs: &Features,
+        step: u64,
+        part: usize,
+    ) -> candle_core::Result<Input> {
         let TrainConfig { dropout, seed, accumulate, .. } = self.cfg.train;
         // Seed and step in different halves, so that two seeds share no mask.
         let key = seed.rotate_left(32) ^ (step * accumulate as u64 + part as u64);
-        self.layer.forward(xs).map_err(candle_core::Error::wrap)?.dropout(dropout, key)
+        let xs = self.layer.forward(xs).map_err(candle_core::Error::wrap)?;
+        model.read(&xs)?.dropout(dropout, key)
     }
 
     /// The logits of that batch from a model on the parameters that are trained; what the pass is for, its caller says.
@@ -39,7 +46,7 @@ impl Probe<'_> {
         step: u64,
         part: usize,
     ) -> candle_core::Result<Tensor> {
-        model.forward(&self.input(xs, step, part)?)
+        model.forward(&self.input(model, xs, step, part)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mt_features::expression::{BadCell, Column};
-use mt_features::fields::{FieldCoder, Ids, Interner, KNOWN, MISSING, Memo};
+use mt_features::fields::{FieldCoder, Ids, Interner, KNOWN, MISSING, Memo, PARALLEL};
 use mt_features::gather::retain_fixed;
 use mt_features::{Batch, Missing, SparseRows, Table, Value};
 
@@ -308,7 +308,7 @@ impl<'a> Chunk<'a> {
             let numbers = &mut extra.interned[field.table];
             let memo = if field.list.is_some() { Memo::new() } else { Memo::default() };
             let missing = self.missing(field.origin);
-            let mut encoder = FieldCoder { coder, list: field.list, missing, memo };
+            let mut encoder = FieldCoder { coder, list: field.list.as_ref(), missing, memo };
             let mut repeats = self.repeats(field.origin);
             for row in 0..self.rows {
                 if self.is_bad(row) {
@@ -329,6 +329,15 @@ impl<'a> Chunk<'a> {
                 }
             }
             extra.fields.push(ids);
+        }
+        for &(field, first) in &plan.parallel {
+            for row in 0..self.rows {
+                let [found, expected] = [field, first].map(|field| extra.fields[field].of(row).len());
+                if found != expected && !self.is_bad(row) {
+                    let found = format!("{found}, not {expected}");
+                    self.refuse(row, Some(plan.fields[field].origin), None, PARALLEL, found);
+                }
+            }
         }
         self.number_by_record(extra);
     }

@@ -110,6 +110,8 @@ pub(super) struct Plan {
     pub joins: Vec<JoinPlan>,
     pub features: Vec<FeaturePlan>,
     pub fields: Vec<FieldPlan>,
+    /// Fields whose lists have to be as long as those of others, see [`Schema::parallel`].
+    pub parallel: Vec<(usize, usize)>,
     pub labels: Vec<LabelPlan>,
     /// Whether some task has a sample space.
     pub restricted: bool,
@@ -162,7 +164,7 @@ impl Plan {
     pub fn separator(&self, k: u32) -> Option<char> {
         let kept = Origin::Kept(k);
         let fields = self.fields.iter().filter(|field| field.origin == kept);
-        let separators = fields.map(|field| field.list.map(|list| list.separator));
+        let separators = fields.map(|field| field.list.as_ref().map(|list| list.separator));
         let mentions = self.rules().flat_map(|rule| rule.expression.columns().iter().zip(&rule.origins));
         let lists =
             mentions.filter(|(_, origin)| **origin == Some(kept)).filter_map(|(mention, _)| mention.list);
@@ -239,7 +241,7 @@ impl Plan {
             .map(|((&column, field), prepared)| FieldPlan {
                 origin: origin(column),
                 table: prepared.table,
-                list: field.list,
+                list: field.list.clone(),
                 codes: prepared.codes.clone(),
             })
             .collect();
@@ -268,6 +270,7 @@ impl Plan {
             joins,
             features,
             fields,
+            parallel: schema.parallel(),
             labels,
             restricted: request.tasks.iter().any(|task| task.within.is_some()),
             weight,

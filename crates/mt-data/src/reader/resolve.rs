@@ -27,7 +27,7 @@ pub(super) fn schema(columns: Columns<'_>, request: &Request) -> Result<Schema> 
     let list = |config: &fields::FieldConfig| {
         config.separator.map(|separator| List {
             separator,
-            pooling: config.pooling.unwrap_or_default(),
+            pooling: config.pooling.clone().unwrap_or_default(),
             keep: config.first.map(Keep::First).or(config.last.map(Keep::Last)),
         })
     };

@@ -1,8 +1,11 @@
 //! `data.fields`: which columns are looked up in embedding tables, as written.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Encoding;
+use super::attention::{self, Attention, Seen};
 use crate::column::ColumnRef;
 use crate::error::{Error, Result};
 
@@ -40,7 +43,7 @@ pub struct FieldConfig {
 }
 
 /// How the embeddings of several values become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// Their mean. The default.
@@ -50,6 +53,29 @@ pub enum Pooling {
     Sum,
     /// The largest of each component.
     Max,
+    /// Their sum, each weighed by what the candidate makes of it.
+    Attention(Attention),
+}
+
+impl Pooling {
+    /// Set where it is attention.
+    pub fn attention(&self) -> Option<&Attention> {
+        match self {
+            Self::Attention(attention) => Some(attention),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+            Self::Max => "max",
+            Self::Attention(_) => "attention",
+        })
+    }
 }
 
 impl FieldConfig {
@@ -94,7 +120,7 @@ impl FieldConfig {
             Some(_) => {}
             None => {
                 let written = [
-                    ("pooling", self.pooling.map(|pooling| format!("{pooling:?}").to_lowercase())),
+                    ("pooling", self.pooling.as_ref().map(Pooling::to_string)),
                     ("last", self.last.map(|n| n.to_string())),
                     ("first", self.first.map(|n| n.to_string())),
                 ];
@@ -165,6 +191,13 @@ pub fn tables(fields: &[FieldConfig], names: &[String]) -> Result<Vec<(String, E
             },
         }
     }
+    let seen = fields.iter().zip(names).map(|(field, name)| Seen {
+        name,
+        list: field.separator.is_some(),
+        attention: field.pooling.as_ref().and_then(Pooling::attention),
+    });
+    let seen: Vec<Seen> = seen.collect();
+    attention::check(&seen, |i, part| format!("data.fields[{i}].{part}"))?;
     Ok(tables.into_iter().map(|(name, encode)| (name, encode.unwrap_or_default())).collect())
 }
 

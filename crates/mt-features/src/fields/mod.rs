@@ -14,6 +14,7 @@
 //! Values are compared by their bytes, without blanks around them: `7` and `7.0` are two values, and no identifier
 //! is rounded, however large.
 
+pub(crate) mod attention;
 mod config;
 mod encode;
 mod encoder;
@@ -26,6 +27,7 @@ mod vocabulary;
 
 pub(crate) use config::SEPARATOR;
 pub use config::agreed;
+pub use attention::{Attention, PARALLEL};
 pub use config::{FieldConfig, Pooling};
 pub use config::{default_name, separates, separator_of, tables};
 pub use encode::Encoding;

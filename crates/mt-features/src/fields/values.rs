@@ -11,7 +11,7 @@ pub struct FieldCoder<'a> {
     /// That of its table.
     pub coder: &'a Coder,
     /// Set where a value may be a list.
-    pub list: Option<List>,
+    pub list: Option<&'a List>,
     /// What says that a value is missing.
     pub missing: &'a Missing,
     /// What has been made of whole numbers in lists.
@@ -84,7 +84,7 @@ impl FieldCoder<'_> {
     fn split(
         &self,
         cell: &[u8],
-        list: List,
+        list: &List,
         numbers: &mut impl Numbering,
         buffer: &mut Vec<u8>,
         ids: &mut Ids,

@@ -39,6 +39,8 @@ pub struct RowEncoder {
     pub(super) missing: Missing,
     /// What a missing number is before it is normalised; `None` for an error.
     pub(super) numeric_missing: Option<f32>,
+    /// Fields whose lists have to be as long as those of others, see [`Schema::parallel`].
+    pub(super) parallel: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl RowEncoder {
         for field in &schema.fields {
             let coder = coders[field.table.as_str()].clone();
             let column = schema.computed(&field.column).is_none().then(|| column(&field.column));
-            fields.push(InputField { column, list: field.list, coder });
+            fields.push(InputField { column, list: field.list.clone(), coder });
         }
         let (computed, sources) = computed(schema, column)?;
         let mut fields_of = vec![Vec::new(); columns.len()];
@@ -117,6 +119,7 @@ impl RowEncoder {
             fields_of,
             missing: Missing::new(&policy.texts),
             numeric_missing: policy.numeric.number(),
+            parallel: schema.parallel(),
         })
     }
 
@@ -180,7 +183,7 @@ impl RowEncoder {
         buffer: &mut Vec<u8>,
         ids: &mut Ids,
     ) -> Result<(), &'static str> {
-        let (coder, list) = (&field.coder, field.list);
+        let (coder, list) = (&field.coder, field.list.as_ref());
         let mut coder = FieldCoder { coder, list, missing, memo: Memo::default() };
         let value = value.trimmed();
         let Some(mut keys) = ids.keys.take() else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compute::{Absent, ComputedInput, OneRow};
 use super::encoder::{Column, InputField, RowEncoder};
 use crate::error::{Error, Result};
-use crate::fields::{Ids, MISSING};
+use crate::fields::{Ids, MISSING, PARALLEL};
 use crate::missing::Missing;
 use crate::rows::{DenseRows, Layout, Numeric, SparseRows};
 use crate::value::Value;
@@ -235,6 +235,12 @@ impl RawRows {
 
     /// Normalises the numbers of the row under way.
     fn finish(&mut self, encoder: &RowEncoder) -> Result<()> {
+        for &(field, first) in &encoder.parallel {
+            let [found, expected] = [field, first].map(|field| self.fields[field].of(self.rows).len());
+            if let (Some(column), true) = (encoder.fields[field].column, found != expected) {
+                return Err(self.refuse(column, PARALLEL, format!("{found}, not {expected}")));
+            }
+        }
         let scaled = |column: u32, x: f32| encoder.scalings[column as usize].apply(x);
         match &mut self.numeric {
             Numeric::Dense(dense) => {

@@ -49,6 +49,17 @@ fn a_file_without_tables_does_not_grow_with_them() {
     assert!(bytes(true) > bytes(false) + (22 + 102 + 11) * 16 * 4);
 }
 
+#[test]
+fn a_list_read_with_attention_needs_its_table_in_the_graph() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (model, out) = (dir.path().join("model"), dir.path().join("onnx"));
+    write(&model, &signature(mmoe(), Inputs::Attention));
+    let refused = Export { model: &model, tables: false, registry: Registry::default() }.write(&out);
+    let refused = refused.expect_err("a refusal");
+    assert!(matches!(&refused, Error::Attention { field } if field == "seen"), "{refused}");
+    assert!(refused.is_usage() && !out.exists());
+}
+
 /// A network that does not say how it is written.
 #[derive(Debug)]
 struct Unwritten(Box<dyn Architecture>);

@@ -74,6 +74,8 @@ pub enum Inputs {
     Mixed,
     /// Fields of one value, and lists pooled in each way.
     Fields,
+    /// Lists read with attention, one of them with another one beside it, and a number.
+    Attention,
 }
 
 /// A model of this network that has all kinds of tasks.
@@ -98,12 +100,17 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         Inputs::Sparse => (vec![identity; 60], Layout::Sparse, NumericMissing::Zero),
         Inputs::Mixed => (vec![scaling(true, 2.0, 0.5, None); 2], Layout::Dense, NumericMissing::Fail),
         Inputs::Fields => (vec![], Layout::Dense, NumericMissing::Fail),
+        Inputs::Attention => (vec![identity], Layout::Dense, NumericMissing::Zero),
     };
     let field = |name: &str, table: &str, pooling: Option<Pooling>| Field {
         name: name.into(),
         column: name.into(),
         table: table.into(),
         list: pooling.map(|pooling| List { separator: '|', pooling, keep: None }),
+    };
+    let attention = |query: &str, beside: Option<&str>| {
+        let attention = mt_features::Attention { query: query.into(), beside: beside.map(str::to_owned) };
+        Some(Pooling::Attention(attention))
     };
     let fields = match inputs {
         Inputs::Dense | Inputs::Large | Inputs::Sparse => vec![],
@@ -114,7 +121,15 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             field("tags", "tag", Some(Pooling::Sum)),
             field("words", "tag", Some(Pooling::Max)),
         ],
+        Inputs::Attention => vec![
+            field("user", "user", None),
+            field("seen", "item", attention("item", None)),
+            field("item", "item", None),
+            field("tags", "item", attention("item", Some("seen"))),
+            field("words", "user", attention("user", None)),
+        ],
     };
+    let seen = |table: &TableEncoder| fields.iter().any(|field| field.table == table.name);
     let table = |name: &str, encoder| TableEncoder { name: name.into(), encoder };
     let encoders = Encoders {
         tables: match fields.is_empty() {
@@ -123,7 +138,10 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
                 table("user", Encoder::Vocabulary((0..20).map(|i: u32| format!("u{i}")).collect())),
                 table("item", Encoder::Hash(100)),
                 table("tag", Encoder::Identity(9)),
-            ],
+            ]
+            .into_iter()
+            .filter(seen)
+            .collect(),
         },
     };
     let task = |name: &str, kind| Task { name: name.into(), kind };

@@ -44,7 +44,10 @@ pub fn case(predictor: &Predictor, tables: bool) -> Case {
         let list = |column, most, n| -> Vec<Value<'_>> {
             (0..draw(row, column, most) as usize).map(|i| Value::from(draw(row, column + i + 1, n))).collect()
         };
-        let (seen, tags, words) = (list(910, 6, 500), list(930, 4, 12), list(950, 3, 12));
+        let (seen, mut tags, words) = (list(910, 6, 500), list(930, 4, 12), list(950, 3, 12));
+        if !schema.parallel().is_empty() {
+            tags = (0..seen.len()).map(|i| Value::from(draw(row, 970 + i, 12))).collect();
+        }
         let mut values: Vec<(&str, Value<'_>)> =
             schema.numeric.iter().map(String::as_str).zip(given.iter().map(|x| Value::from(*x))).collect();
         if !schema.fields.is_empty() {
@@ -111,7 +114,7 @@ fn pooled(predictor: &Predictor, raw: &RawRows, field: usize) -> Json {
     let of = &predictor.signature().schema.fields[field];
     let table = predictor.table(&of.table).expect("a table").to_vec2::<f32>().expect("rows");
     let width = table[0].len();
-    let pooling = of.list.map_or(Pooling::Sum, |list| list.pooling);
+    let pooling = of.list.as_ref().map_or(&Pooling::Sum, |list| &list.pooling);
     let mut values = Vec::new();
     for row in 0..ROWS {
         let rows: Vec<&Vec<f32>> =
@@ -123,6 +126,7 @@ fn pooled(predictor: &Predictor, raw: &RawRows, field: usize) -> Json {
                 Pooling::Sum => column.sum(),
                 Pooling::Mean => column.sum::<f32>() / rows.len() as f32,
                 Pooling::Max => column.fold(f32::NEG_INFINITY, f32::max),
+                Pooling::Attention(_) => panic!("read value by value"),
             }
         }));
     }

@@ -76,6 +76,7 @@ impl Look<'_> {
             }
             let batch = self.table.slice(start..(start + PART).min(rows));
             let xs = self.scorer.layer.forward(&Features::of(batch)?.to_device(self.device)?)?;
+            let xs = self.scorer.model.read(&xs)?;
             let (_, mixed) = observe(|| self.scorer.model.forward(&xs))?;
             if seen.is_empty() {
                 seen = names.iter().zip(&mixed).map(|(names, mixed)| Seen::new(names.len(), mixed)).collect();

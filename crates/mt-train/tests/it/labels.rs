@@ -43,7 +43,7 @@ impl FirstStep {
         let features = Features::of(batch).expect("features");
         let loss = params.backward(|| {
             let input = layer.forward(&features).map_err(candle_core::Error::wrap)?;
-            let loss = objective.loss(&model.forward(&input)?, &labels, &mask);
+            let loss = objective.loss(&model.forward(&model.read(&input)?)?, &labels, &mask);
             Ok(loss.map_err(candle_core::Error::wrap)?.total)
         });
         let loss = loss.and_then(|loss| loss.to_scalar()).expect("a loss");
