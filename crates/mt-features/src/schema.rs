@@ -6,7 +6,7 @@ use crate::computed::Computed;
 use crate::error::{Error, Nearest, Result};
 use crate::expression::{Expression, Problem};
 use crate::fields::attention::Seen;
-use crate::fields::{self, Pooling};
+use crate::fields::{self, Attention, Pooling};
 use crate::task::Task;
 
 /// The columns of a [`Batch`](crate::Batch), by name and in order.
@@ -36,6 +36,13 @@ pub struct Field {
     /// Set where a cell holds several values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<List>,
+}
+
+impl Field {
+    /// Set where its list is read with attention.
+    pub fn attention(&self) -> Option<&Attention> {
+        self.list.as_ref().and_then(|list| list.pooling.attention())
+    }
 }
 
 /// How a cell holds several values.
@@ -98,6 +105,25 @@ impl Schema {
         });
         let seen: Vec<Seen> = seen.collect();
         fields::attention::check(&seen, |i, part| format!("field {:?}: {part}", seen[i].name))
+    }
+}
+
+/// Lists that are read with attention.
+impl Schema {
+    /// Fields whose lists are read with attention, each with those beside it behind it: positions among the fields, in their order.
+    pub fn sequences(&self) -> Vec<Vec<usize>> {
+        let beside = |f: &usize| self.fields[*f].attention().map(|attention| attention.beside.as_deref());
+        let all = || 0..self.fields.len();
+        let first = all().filter(|f| beside(f) == Some(None));
+        let others = |first: usize| all().filter(move |f| beside(f) == Some(Some(&self.fields[first].name)));
+        first.map(|first| [first].into_iter().chain(others(first)).collect()).collect()
+    }
+
+    /// Of each field beside another one the positions of both: their lists have to be equally long.
+    pub fn parallel(&self) -> Vec<(usize, usize)> {
+        let pairs =
+            |fields: Vec<usize>| fields[1..].iter().map(|&other| (other, fields[0])).collect::<Vec<_>>();
+        self.sequences().into_iter().flat_map(pairs).collect()
     }
 }
 

@@ -14,44 +14,16 @@
 //! Differs from the paper: weights are between 0 and 1 and divided by the root of the list's length, so that a long history does
 //! not drown its neighbours; ReLU in place of Dice; `q - k` beside the product. An empty list gives zeros.
 
-use std::sync::Arc;
-
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::fused::attention::attended;
 use crate::init::Initializer;
-
-/// The values of the lists of a batch, each a row: nothing is padded.
-#[derive(Debug, Clone)]
-pub struct Values {
-    /// `(N, S)`, the list of one row after that of the one before.
-    pub values: Tensor,
-    /// `B + 1` positions among the rows of `values`: the list of row `b` is `offsets[b]..offsets[b + 1]`.
-    pub offsets: Arc<[u32]>,
-}
-
-/// Columns that belong together: what a value says of one thing, and what the candidate says of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Side {
-    /// First column of the candidate's.
-    pub query: usize,
-    /// First column of the result.
-    pub out: usize,
-    /// How many of both, and of the values.
-    pub width: usize,
-}
+use crate::lists::{Side, Unit, Values};
 
 /// A local activation unit, with the columns that it reads and writes.
 #[derive(Debug, Clone)]
-pub struct Attention {
-    pub(crate) sides: Vec<Side>,
-    /// Columns `S` of all sides.
-    pub(crate) width: usize,
-    pub(crate) hidden: usize,
-    /// `W` as four matrices `(S, H)`, of `q`, `k`, `q - k`, `q ⊙ k`; then `b`, `w`, `c`.
-    pub(crate) parameters: [Tensor; 4],
-}
+pub struct Attention(Unit);
 
 impl Attention {
     /// A unit of `hidden` units over values of the columns of all `sides`, one beside the other.
@@ -70,7 +42,7 @@ impl Attention {
             last.get_with_hints((hidden, 1), "weight", init.weight(hidden, 1))?,
             last.get_with_hints(1, "bias", init.bias())?,
         ];
-        Ok(Self { sides, width, hidden, parameters })
+        Ok(Self(Unit { sides, width, hidden, parameters }))
     }
 
     /// Writes what each of `units` makes of its values into the columns of `xs` `(B, D)` that are its own, and hands on the
@@ -83,7 +55,7 @@ impl Attention {
         if units.len() != lists.len() {
             bail!("{} lists for {} units of attention", lists.len(), units.len())
         }
-        for (unit, Values { values, offsets }) in units.iter().zip(lists) {
+        for (Self(unit), Values { values, offsets }) in units.iter().zip(lists) {
             let (count, width) = values.dims2()?;
             let ends = (offsets.first().copied(), offsets.last().map(|&end| end as usize));
             if width != unit.width || offsets.len() != rows + 1 || ends != (Some(0), Some(count)) {
@@ -97,19 +69,20 @@ impl Attention {
                 bail!("attention reads {end:?} columns of {columns}")
             }
         }
-        match attended(units, xs, lists)? {
+        let units: Vec<&Unit> = units.iter().map(|Self(unit)| unit).collect();
+        match attended(&units, xs, lists)? {
             Some(filled) => Ok(filled),
-            None => composed(units, xs, lists),
+            None => composed(&units, xs, lists),
         }
     }
 }
 
 /// The same in candle's own operations.
-fn composed(units: &[Attention], xs: &Tensor, lists: &[Values]) -> Result<Tensor> {
+fn composed(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result<Tensor> {
     let (rows, columns) = xs.dims2()?;
     let mut filled: Vec<(usize, Tensor)> = Vec::new();
     for (unit, list) in units.iter().zip(lists) {
-        let pooled = unit.composed(xs, list)?;
+        let pooled = pooled(unit, xs, list)?;
         let mut at = 0;
         for side in &unit.sides {
             filled.push((side.out, pooled.narrow(1, at, side.width)?));
@@ -127,28 +100,26 @@ fn composed(units: &[Attention], xs: &Tensor, lists: &[Values]) -> Result<Tensor
     Tensor::cat(&parts, 1)?.reshape((rows, columns))
 }
 
-impl Attention {
-    /// What the lists become, `(B, S)`.
-    fn composed(&self, xs: &Tensor, Values { values, offsets }: &Values) -> Result<Tensor> {
-        let (rows, device, dtype) = (xs.dim(0)?, xs.device(), xs.dtype());
-        let zeros = Tensor::zeros((rows, self.width), dtype, device)?;
-        let count = values.dim(0)?;
-        if count == 0 {
-            return Ok(zeros);
-        }
-        let lengths = || offsets.windows(2).map(|ends| ends[1] - ends[0]);
-        let of_row = |(row, length): (u32, u32)| std::iter::repeat_n(row, length as usize);
-        let row: Vec<u32> = (0..).zip(lengths()).flat_map(of_row).collect();
-        let row = Tensor::from_vec(row, count, device)?;
-        let share = |length: u32| std::iter::repeat_n(1.0 / (length as f32).sqrt(), length as usize);
-        let shares = Tensor::from_vec(lengths().flat_map(share).collect(), (count, 1), device)?;
-        let queries = self.sides.iter().map(|side| xs.narrow(1, side.query, side.width));
-        let q = Tensor::cat(&queries.collect::<Result<Vec<_>>>()?, 1)?.contiguous()?.index_select(&row, 0)?;
-        let [weight, bias, last_weight, last_bias] = &self.parameters;
-        let read = Tensor::cat(&[&q, values, &(&q - values)?, &(&q * values)?], 1)?;
-        let hidden = read.matmul(weight)?.broadcast_add(bias)?.relu()?;
-        let scores = hidden.matmul(last_weight)?.broadcast_add(last_bias)?;
-        let weights = (candle_nn::ops::sigmoid(&scores)? * shares.to_dtype(dtype)?)?;
-        zeros.index_add(&row, &values.broadcast_mul(&weights)?, 0)
+/// What the lists become, `(B, S)`.
+fn pooled(unit: &Unit, xs: &Tensor, Values { values, offsets }: &Values) -> Result<Tensor> {
+    let (rows, device, dtype) = (xs.dim(0)?, xs.device(), xs.dtype());
+    let zeros = Tensor::zeros((rows, unit.width), dtype, device)?;
+    let count = values.dim(0)?;
+    if count == 0 {
+        return Ok(zeros);
     }
+    let lengths = || offsets.windows(2).map(|ends| ends[1] - ends[0]);
+    let of_row = |(row, length): (u32, u32)| std::iter::repeat_n(row, length as usize);
+    let row: Vec<u32> = (0..).zip(lengths()).flat_map(of_row).collect();
+    let row = Tensor::from_vec(row, count, device)?;
+    let share = |length: u32| std::iter::repeat_n(1.0 / (length as f32).sqrt(), length as usize);
+    let shares = Tensor::from_vec(lengths().flat_map(share).collect(), (count, 1), device)?;
+    let queries = unit.sides.iter().map(|side| xs.narrow(1, side.query, side.width));
+    let q = Tensor::cat(&queries.collect::<Result<Vec<_>>>()?, 1)?.contiguous()?.index_select(&row, 0)?;
+    let [weight, bias, last_weight, last_bias] = &unit.parameters;
+    let read = Tensor::cat(&[&q, values, &(&q - values)?, &(&q * values)?], 1)?;
+    let hidden = read.matmul(weight)?.broadcast_add(bias)?.relu()?;
+    let scores = hidden.matmul(last_weight)?.broadcast_add(last_bias)?;
+    let weights = (candle_nn::ops::sigmoid(&scores)? * shares.to_dtype(dtype)?)?;
+    zeros.index_add(&row, &values.broadcast_mul(&weights)?, 0)
 }

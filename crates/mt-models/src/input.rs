@@ -140,7 +140,12 @@ impl InputLayer {
     /// [`Error::Config`] if `model.embedding` asks for tables all the same.
     pub fn numeric(cfg: &ModelConfig, schema: &Schema, device: &Device) -> Result<Self> {
         cfg.table_widths(schema)?;
-        Ok(Self { tables: Tables::None, sequences: Vec::new(), numeric: schema.numeric.len(), device: device.clone() })
+        Ok(Self {
+            tables: Tables::None,
+            sequences: Vec::new(),
+            numeric: schema.numeric.len(),
+            device: device.clone(),
+        })
     }
 
     /// Columns `D` of the trunk's input: the embeddings of the fields, then the numeric columns.
@@ -192,9 +197,10 @@ impl InputLayer {
     pub fn forward(&self, xs: &Features) -> Result<Embedded> {
         let (numeric, fields) = (xs.numeric.as_ref(), &xs.fields);
         let (dense, lists) = match (&self.tables, numeric) {
-            (Tables::Trained(tables), _) => {
-                (tables.forward(fields.clone(), numeric)?, self.lists(fields, |list| tables.each(list, fields)))
-            }
+            (Tables::Trained(tables), _) => (
+                tables.forward(fields.clone(), numeric)?,
+                self.lists(fields, |list| tables.each(list, fields)),
+            ),
             (Tables::Frozen(tables), _) => {
                 (tables.forward(fields, numeric)?, self.lists(fields, |list| tables.each(list, fields)))
             }

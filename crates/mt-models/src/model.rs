@@ -79,7 +79,8 @@ impl<T: Trunk> MultiTask<T> {
         vb: VarBuilder,
     ) -> Result<Self> {
         let vb = vb.pp("attention");
-        let unit = |(name, sides): &(String, Vec<Side>)| Attention::new(sides.clone(), hidden, init, vb.pp(name));
+        let unit =
+            |(name, sides): &(String, Vec<Side>)| Attention::new(sides.clone(), hidden, init, vb.pp(name));
         Ok(Self { attention: sequences.iter().map(unit).collect::<Result<_>>()?, ..self })
     }
 

@@ -21,7 +21,9 @@ pub enum Error {
         table: String,
     },
     /// A list whose values are read one by one, where the graph is to read pooled embeddings.
-    #[error("field {field:?} is pooled with attention, which needs its table in the graph: export with the tables")]
+    #[error(
+        "field {field:?} is pooled with attention, which needs its table in the graph: export with the tables"
+    )]
     Attention {
         /// The field.
         field: String,

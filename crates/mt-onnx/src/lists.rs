@@ -11,8 +11,7 @@ use crate::proto::{Attribute, FLOAT, INT64};
 pub(crate) fn source(schema: &Schema, field: &Field) -> String {
     let column = &field.column;
     let computed = schema.computed.iter().find(|computed| computed.name == *column);
-    computed
-        .map_or_else(|| column.clone(), |computed| format!("{column}, computed as {},", computed.value))
+    computed.map_or_else(|| column.clone(), |computed| format!("{column}, computed as {},", computed.value))
 }
 
 /// The table of a field as a constant.

@@ -89,7 +89,8 @@ fn codes(
     let none = || if field.list.is_some() { Ids::list() } else { Ids::single() };
     let encode = |start: usize| -> Result<(Ids, Interner)> {
         let (mut ids, mut values, mut buffer) = (none(), Interner::default(), Vec::new());
-        let mut encoder = FieldCoder { coder, list: field.list.as_ref(), missing: &missing, memo: Memo::default() };
+        let mut encoder =
+            FieldCoder { coder, list: field.list.as_ref(), missing: &missing, memo: Memo::default() };
         for row in start..side.rows().min(start + CHUNK) {
             let cell = side.cell(row, column);
             let encoded = encoder.encode(Value::Text(cell), &mut values, &mut buffer, &mut ids);

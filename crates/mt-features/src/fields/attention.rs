@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::schema::{Field, Schema};
 
 /// Attention of a candidate over the values of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,30 +14,6 @@ pub struct Attention {
     /// Default: a list of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
-}
-
-impl Field {
-    /// Set where its list is read with attention.
-    pub fn attention(&self) -> Option<&Attention> {
-        self.list.as_ref().and_then(|list| list.pooling.attention())
-    }
-}
-
-impl Schema {
-    /// Fields whose lists are read with attention, each with those beside it behind it: positions among the fields, in their order.
-    pub fn sequences(&self) -> Vec<Vec<usize>> {
-        let beside = |f: &usize| self.fields[*f].attention().map(|attention| attention.beside.as_deref());
-        let all = || 0..self.fields.len();
-        let first = all().filter(|f| beside(f) == Some(None));
-        let others = |first: usize| all().filter(move |f| beside(f) == Some(Some(&self.fields[first].name)));
-        first.map(|first| [first].into_iter().chain(others(first)).collect()).collect()
-    }
-
-    /// Of each field beside another one the positions of both: their lists have to be equally long.
-    pub fn parallel(&self) -> Vec<(usize, usize)> {
-        let pairs = |fields: Vec<usize>| fields[1..].iter().map(|&other| (other, fields[0])).collect::<Vec<_>>();
-        self.sequences().into_iter().flat_map(pairs).collect()
-    }
 }
 
 /// A field as far as attention is concerned.

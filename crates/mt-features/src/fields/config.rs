@@ -1,11 +1,10 @@
 //! `data.fields`: which columns are looked up in embedding tables, as written.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::Encoding;
-use super::attention::{self, Attention, Seen};
+use super::attention::{self, Seen};
+use super::pooling::Pooling;
 use crate::column::ColumnRef;
 use crate::error::{Error, Result};
 
@@ -40,42 +39,6 @@ pub struct FieldConfig {
     /// Only so many values at the start of the cell count. Only with `separator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<usize>,
-}
-
-/// How the embeddings of several values become one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// Their mean. The default.
-    #[default]
-    Mean,
-    /// Their sum.
-    Sum,
-    /// The largest of each component.
-    Max,
-    /// Their sum, each weighed by what the candidate makes of it.
-    Attention(Attention),
-}
-
-impl Pooling {
-    /// Set where it is attention.
-    pub fn attention(&self) -> Option<&Attention> {
-        match self {
-            Self::Attention(attention) => Some(attention),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Pooling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mean => "mean",
-            Self::Sum => "sum",
-            Self::Max => "max",
-            Self::Attention(_) => "attention",
-        })
-    }
 }
 
 impl FieldConfig {

@@ -22,13 +22,14 @@ mod fit;
 mod ids;
 mod interner;
 mod keys;
+mod pooling;
 mod values;
 mod vocabulary;
 
+pub use attention::{Attention, PARALLEL};
+pub use config::FieldConfig;
 pub(crate) use config::SEPARATOR;
 pub use config::agreed;
-pub use attention::{Attention, PARALLEL};
-pub use config::{FieldConfig, Pooling};
 pub use config::{default_name, separates, separator_of, tables};
 pub use encode::Encoding;
 pub use encoder::Coder;
@@ -38,6 +39,7 @@ pub use ids::Ids;
 pub use interner::Interner;
 pub use keys::Growing;
 pub(crate) use keys::Numbering;
+pub use pooling::Pooling;
 pub use values::{FieldCoder, Memo};
 pub use vocabulary::Vocabulary;
 

@@ -6,19 +6,19 @@ use rayon::prelude::*;
 use super::list::{Kept, Room, Sums, backward_list, forward_list};
 use super::scratch::Scratch;
 use super::{CHUNK, PARALLEL, Parameter, least, parameters, readable, with_all};
-use crate::attention::{Attention, Side, Values};
 use crate::leaf::{InputGradient, is_leaf, leaf};
+use crate::lists::{Side, Unit, Values};
 
-/// What [`Attention::fill`] gives, or `None` where the composition has to run.
-pub(crate) fn attended(units: &[Attention], xs: &Tensor, lists: &[Values]) -> Result<Option<Tensor>> {
+/// What [`Attention::fill`](crate::Attention::fill) gives, or `None` where the composition has to run.
+pub(crate) fn attended(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result<Option<Tensor>> {
     // Gradients go back to leaves; nothing of candle's own graph may lie below.
     let fits = |xs: &Tensor| readable(xs) && (!xs.track_op() || is_leaf(xs));
     if !fits(xs) || !lists.iter().all(|list| fits(&list.values)) {
         return Ok(None);
     }
-    let own = |(unit, list): (&Attention, &Values)| {
+    let own = |(unit, list): (&&Unit, &Values)| {
         let parameters = parameters(&unit.parameters)?;
-        Some(Unit { unit: unit.clone(), parameters, list: list.clone() })
+        Some(Reader { unit: (*unit).clone(), parameters, list: list.clone() })
     };
     let Some(units) = units.iter().zip(lists).map(own).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let (shape, xs) = (xs.dims2()?, xs.clone());
@@ -31,7 +31,7 @@ pub(crate) fn attended(units: &[Attention], xs: &Tensor, lists: &[Values]) -> Re
 }
 
 /// Hands the gradient of what was filled to whatever it was made of.
-fn backward(units: &[Unit], xs: &Tensor, mut gradient: Scratch) -> Result<()> {
+fn backward(units: &[Reader], xs: &Tensor, mut gradient: Scratch) -> Result<()> {
     let columns = xs.dim(1)?;
     let mut to_xs = InputGradient::of(xs);
     with_all(&[xs], |all| {
@@ -52,13 +52,13 @@ fn backward(units: &[Unit], xs: &Tensor, mut gradient: Scratch) -> Result<()> {
 }
 
 /// A unit, its parameters and what it reads.
-struct Unit {
-    unit: Attention,
+struct Reader {
+    unit: Unit,
     parameters: Vec<Parameter>,
     list: Values,
 }
 
-impl Unit {
+impl Reader {
     /// Chunks that a thread takes at least.
     fn least(&self) -> usize {
         least(self.list.values.elem_count() * self.unit.hidden >= PARALLEL)
@@ -72,7 +72,7 @@ impl Unit {
 
     /// Fills the unit's columns of `out`, both with so many `columns`.
     fn forward(&self, xs: &[f32], columns: usize, out: &mut [f32]) -> Result<()> {
-        let Self { unit: Attention { sides, width, hidden, .. }, list: Values { offsets, .. }, .. } = self;
+        let Self { unit: Unit { sides, width, hidden, .. }, list: Values { offsets, .. }, .. } = self;
         self.read(|values, kept| {
             let size = CHUNK * columns;
             let chunks = xs.par_chunks(size).zip(out.par_chunks_mut(size)).enumerate();
@@ -101,8 +101,7 @@ impl Unit {
 
     /// Adds the gradients of the parameters, of the lists and, to `to_xs`, of the queries.
     fn backward(&self, xs: &[f32], columns: usize, gradient: &[f32], to_xs: &mut [f32]) -> Result<()> {
-        let Self { unit: Attention { sides, width, hidden, .. }, list: Values { values, offsets }, .. } =
-            self;
+        let Self { unit: Unit { sides, width, hidden, .. }, list: Values { values, offsets }, .. } = self;
         let mut to_values = InputGradient::of(values);
         let chunks = xs.len().div_ceil(CHUNK * columns);
         let mut sums: Vec<Sums> = (0..chunks).map(|_| Sums::new(*width, *hidden)).collect();

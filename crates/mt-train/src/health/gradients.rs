@@ -57,7 +57,10 @@ impl Probe<'_> {
         let (count, mut products) = (table.tasks(), Vec::new());
         self.gradients.collect_by_task(
             &self.objective.logits(),
-            || self.model.forward(&self.model.read(&self.layer.forward(&xs).map_err(candle_core::Error::wrap)?)?),
+            || {
+                self.model
+                    .forward(&self.model.read(&self.layer.forward(&xs).map_err(candle_core::Error::wrap)?)?)
+            },
             |logits| {
                 Ok((self.objective.loss(logits, &labels, &mask).map_err(candle_core::Error::wrap)?.total, ()))
             },

@@ -216,7 +216,8 @@ fn weights_of_ten(cfg: &Config, stop: usize) -> Vec<BTreeMap<String, Option<f64>
         }
         let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
         let features = Features::of(batch).expect("features");
-        let forward = || model.forward(&model.read(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?);
+        let forward =
+            || model.forward(&model.read(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?);
         balancer.collect(&gradients, &objective, (&labels, &mask), forward).expect("a loss");
         balancer.after_step(&objective, forward).expect("a loss");
         if step % 4 == 3 {

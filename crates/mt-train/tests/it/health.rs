@@ -97,7 +97,8 @@ fn norms_by_part_are_those_of_the_gradient() {
     let (model, objective) = (model.expect("a model"), Objective::new(&cfg.train, &schema.tasks));
     let features = Features::of(data.train.as_batch().clone()).expect("features");
     let loss = params.backward(|| {
-        let logits = model.forward(&model.read(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?)?;
+        let logits =
+            model.forward(&model.read(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?)?;
         let loss = objective.loss(&logits, data.train.labels(), data.train.mask());
         Ok(loss.map_err(candle_core::Error::wrap)?.total)
     });

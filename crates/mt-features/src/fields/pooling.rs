@@ -1,0 +1,88 @@
+//! How the embeddings of the values of a list become one.
+
+use std::fmt;
+
+use serde::de::{self, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::attention::Attention;
+
+/// How the embeddings of several values become one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Pooling {
+    /// Their mean. The default.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// The largest of each component.
+    Max,
+    /// Their sum, each weighed by what the candidate makes of it.
+    Attention(Attention),
+}
+
+const EXPECTED: &str = "mean, sum, max or {attention: {query: FIELD}}";
+
+impl Pooling {
+    /// Set where it is attention.
+    pub fn attention(&self) -> Option<&Attention> {
+        match self {
+            Self::Attention(attention) => Some(attention),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+            Self::Max => "max",
+            Self::Attention(_) => "attention",
+        })
+    }
+}
+
+impl Serialize for Pooling {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(attention) = self.attention() else { return serializer.collect_str(self) };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("attention", attention)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Pooling {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Choice;
+        impl<'de> Visitor<'de> for Choice {
+            type Value = Pooling;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(EXPECTED)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Pooling, E> {
+                let plain = [Pooling::Mean, Pooling::Sum, Pooling::Max];
+                let found = plain.into_iter().find(|pooling| pooling.to_string() == text);
+                found.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pooling, A::Error> {
+                match map.next_key::<String>()?.as_deref() {
+                    Some("attention") => {}
+                    Some(key) => return Err(de::Error::unknown_field(key, &["attention"])),
+                    None => return Err(de::Error::invalid_length(0, &self)),
+                }
+                let pooling = Pooling::Attention(map.next_value()?);
+                match map.next_key::<String>()? {
+                    None => Ok(pooling),
+                    Some(_) => Err(de::Error::invalid_length(2, &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Choice)
+    }
+}
