@@ -41,7 +41,8 @@ pub use mt_storage::{Part, RecordBatches, Source, arrow_array, arrow_schema};
 pub use mt_storage::{Paths, Storage, Version};
 
 pub use config::{
-    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinMissing, ParquetConfig, SplitConfig,
+    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, ParquetConfig,
+    SplitConfig,
 };
 pub use dataset::{Covered, Dataset};
 pub use error::{Error, Result};

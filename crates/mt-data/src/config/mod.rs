@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 mod asked;
 mod choice;
 mod csv;
+mod join;
 mod parquet;
 
 use mt_datasets::synth::SynthConfig;
@@ -29,6 +30,7 @@ pub(crate) use asked::separator_of;
 pub(crate) use asked::{Asked, asked};
 pub use choice::{BadRecords, Features};
 pub use csv::CsvConfig;
+pub use join::{JoinConfig, JoinList, JoinMissing};
 pub use parquet::ParquetConfig;
 
 use crate::error::{Error, Result};
@@ -88,31 +90,6 @@ pub struct DataConfig {
     /// Where the files of all sections lie. Default: on this machine. It cannot be written in a file.
     #[serde(skip)]
     pub storage: Storage,
-}
-
-/// A side table: a text file with a header, or a Parquet file, and one row a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JoinConfig {
-    /// The file, compressed or not, with the delimiter of the rows' own files.
-    pub file: std::path::PathBuf,
-    /// The column, in both files, whose values must be equal byte for byte.
-    pub key: String,
-    /// What happens to a row without a partner. Default `empty`.
-    #[serde(default)]
-    pub missing: JoinMissing,
-}
-
-/// What happens to a row whose key is not in the side table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum JoinMissing {
-    /// The side table's columns are empty. The default.
-    #[default]
-    Empty,
-    /// It is a bad record.
-    Fail,
 }
 
 /// Which rows of the training files are set aside; both parts are optional, and no row may be in both.
@@ -221,6 +198,7 @@ impl DataConfig {
             (None, None) => String::new(),
         };
         asked::check(&self.fields, &self.numbers)?;
+        join::check(&self.join, &self.fields)?;
         fields::tables(&self.fields, &self.fields.iter().map(name).collect::<Vec<_>>())?;
         let (Some(split), Some(csv)) = (&self.split, self.row_files()) else { return Ok(()) };
         let refuse = |key, expected, found: &dyn ToString| {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use mt_features::fields::FieldConfig;
 use mt_features::fields::Interner;
 #[cfg(feature = "parquet")]
-use mt_features::fields::{FieldConfig, separator_of};
+use mt_features::fields::separator_of;
 use mt_storage::Storage;
 use rayon::prelude::*;
 
@@ -16,10 +17,12 @@ use super::header;
 #[cfg(feature = "parquet")]
 use super::parquet;
 use super::record::{self, Whereabouts};
-use crate::config::{DataConfig, JoinConfig};
-#[cfg(feature = "parquet")]
-use crate::error::Found;
-use crate::error::{Error, Nearest, Place, Result};
+use crate::config::{DataConfig, JoinConfig, JoinList};
+use crate::error::{Error, Found, Nearest, Place, Result};
+
+/// What a value of a list has to be that another file is asked about.
+const UNLISTED: &str = "a value that the file of `lists` has a text without separators for, or a text for those without \
+                        (the first of `missing`)";
 
 /// A side table: its text, and where in it each cell is.
 #[derive(Debug)]
@@ -43,13 +46,16 @@ pub(super) struct Side {
 
 /// Reads all side tables.
 pub(super) fn open(data: &DataConfig, delimiter: u8) -> Result<Vec<Side>> {
-    let storage = &data.storage;
-    let open = |(i, join): (usize, &JoinConfig)| match storage.is_typed(&join.file)? {
-        false => Side::open(storage, i, join, delimiter),
-        #[cfg(feature = "parquet")]
-        true => Side::open_columns(storage, i, join, &data.fields),
-        #[cfg(not(feature = "parquet"))]
-        true => Err(Error::no_parquet(&join.file)),
+    let open = |(i, join): (usize, &JoinConfig)| {
+        let at = format!("data.join[{i}]");
+        let mut side = Side::open(&data.storage, (&join.file, &join.key), &at, delimiter, &data.fields)?;
+        for (l, list) in join.lists.iter().enumerate() {
+            let at = format!("{at}.lists[{l}]");
+            let values = Side::open(&data.storage, (&list.file, &list.key), &at, delimiter, &[])?;
+            let missing = data.missing_policy().texts.into_iter().next();
+            side.look_up(list, &at, &values, missing)?;
+        }
+        Ok(side)
     };
     let read: Vec<Result<Side>> = data.join.par_iter().enumerate().map(open).collect();
     read.into_iter().collect()
@@ -73,9 +79,38 @@ pub(super) fn names(own: Vec<String>, path: &Path, sides: &[Side]) -> Result<Vec
     Ok(names)
 }
 
+/// The column called `name`, which the configuration's key `at` names.
+fn column(path: &Path, names: &[String], name: &str, at: String) -> Result<usize> {
+    names.iter().position(|own| own == name).ok_or_else(|| Error::UnknownColumn {
+        key: at,
+        name: name.to_owned(),
+        path: path.to_owned(),
+        nearest: Nearest::of(name, names),
+    })
+}
+
 impl Side {
-    fn open(storage: &Storage, index: usize, join: &JoinConfig, delimiter: u8) -> Result<Self> {
-        let path = join.file.clone();
+    /// Reads the file of `source`, and finds its rows by the column that it names behind; `at` is the key of a configuration that
+    /// names both.
+    fn open(
+        storage: &Storage,
+        source: (&Path, &str),
+        at: &str,
+        delimiter: u8,
+        fields: &[FieldConfig],
+    ) -> Result<Self> {
+        match storage.is_typed(source.0)? {
+            false => Self::open_text(storage, source, at, delimiter),
+            #[cfg(feature = "parquet")]
+            true => Self::open_columns(storage, source, at, fields),
+            #[cfg(not(feature = "parquet"))]
+            true => Err(Error::no_parquet(source.0)),
+        }
+    }
+
+    fn open_text(storage: &Storage, (path, key): (&Path, &str), at: &str, delimiter: u8) -> Result<Self> {
+        let path = path.to_owned();
+        let key_at = at;
         let mut blocks = Blocks::open(storage, &path, delimiter, BLOCK, Arc::new(AtomicU64::new(0)))?;
         let (mut text, mut block) = (Vec::new(), Vec::new());
         loop {
@@ -94,19 +129,15 @@ impl Side {
             return Err(Error::Empty { path });
         }
         let (names, length) = header::read(&text[at..], delimiter, &path)?;
-        let mut side = Side::empty(path, names, index, join)?;
+        let mut side = Side::empty(path, names, key, key_at)?;
         (side.own, side.text) = (text.len(), text);
         side.read_rows(at + length, delimiter)?;
         Ok(side)
     }
 
     /// A side table without rows, of a file with the columns `names`.
-    fn empty(path: PathBuf, names: Vec<String>, index: usize, join: &JoinConfig) -> Result<Self> {
-        let Some(key) = names.iter().position(|name| *name == join.key) else {
-            let (key, name, nearest) =
-                (format!("data.join[{index}].key"), join.key.clone(), Nearest::of(&join.key, &names));
-            return Err(Error::UnknownColumn { key, name, path, nearest });
-        };
+    fn empty(path: PathBuf, names: Vec<String>, key: &str, at: &str) -> Result<Self> {
+        let key = column(&path, &names, key, format!("{at}.key"))?;
         Ok(Side {
             path,
             names,
@@ -124,12 +155,12 @@ impl Side {
     #[cfg(feature = "parquet")]
     fn open_columns(
         storage: &Storage,
-        index: usize,
-        join: &JoinConfig,
+        (path, key): (&Path, &str),
+        at: &str,
         fields: &[FieldConfig],
     ) -> Result<Self> {
-        let mut file = parquet::File::open(storage, &join.file, BLOCK, Arc::default())?;
-        let mut side = Side::empty(join.file.clone(), file.names()?, index, join)?;
+        let mut file = parquet::File::open(storage, path, BLOCK, Arc::default())?;
+        let mut side = Side::empty(path.to_owned(), file.names()?, key, at)?;
         let width = side.names.len();
         let separator = |column: usize| separator_of(fields, &side.names[column]);
         let (chosen, refused) = file.choose_all(separator);
@@ -202,6 +233,68 @@ impl Side {
             return Err(Error::LargeSide { path: self.path.clone() });
         }
         self.index()
+    }
+
+    /// Adds a column of lists: what `values` say of each value of another one's. `missing` stands where they say nothing.
+    fn look_up(&mut self, list: &JoinList, at: &str, values: &Side, missing: Option<String>) -> Result<()> {
+        let JoinList { name, separator, .. } = list;
+        let own = column(&self.path, &self.names, &list.column, format!("{at}.column"))?;
+        let take = column(&values.path, &values.names, &list.take, format!("{at}.take"))?;
+        #[cfg(feature = "parquet")]
+        self.check(own).and_then(|()| values.check(take))?;
+        if self.names.contains(name) {
+            let (first, second) = (self.path.clone(), self.path.clone());
+            return Err(Error::ColumnInBoth { name: name.clone(), first, second });
+        }
+        let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(self.rows()));
+        for row in 0..self.rows() {
+            let cell = self.cell(row, own);
+            // Of an empty list nothing is asked.
+            let parts = cell.split(|b| *b == *separator as u8).filter(|_| !cell.is_empty());
+            for (i, value) in parts.enumerate() {
+                let partner = values.find(value.trim_ascii());
+                let found =
+                    partner.map_or(&b""[..], |partner| values.cell(partner as usize, take).trim_ascii());
+                let found = match (found, &missing) {
+                    ([], Some(missing)) => missing.as_bytes(),
+                    (found, _) => found,
+                };
+                if found.is_empty() || found.contains(&(*separator as u8)) {
+                    return Err(Error::Field {
+                        place: self.place(row, own),
+                        field: name.as_str().into(),
+                        expected: UNLISTED.into(),
+                        found: Found(
+                            String::from_utf8_lossy(if found.is_empty() { value } else { found }).into(),
+                        ),
+                        record: row as u64 + 1,
+                    });
+                }
+                text.extend((i > 0).then_some(*separator as u8));
+                text.extend_from_slice(found);
+            }
+            ends.push(text.len());
+        }
+        self.add(name, &text, &ends)
+    }
+
+    /// Adds a column of texts that lie one behind the other and end at `ends`.
+    fn add(&mut self, name: &str, text: &[u8], ends: &[usize]) -> Result<()> {
+        let (width, start) = (self.names.len(), self.text.len());
+        if u32::try_from(start + text.len()).is_err() {
+            return Err(Error::LargeSide { path: self.path.clone() });
+        }
+        self.text.extend_from_slice(text);
+        let mut cells = Vec::with_capacity(self.cells.len() + ends.len());
+        let mut at = start as u32;
+        for (row, end) in self.cells.chunks_exact(width).zip(ends) {
+            cells.extend_from_slice(row);
+            cells.push((at, (start + end) as u32));
+            at = (start + end) as u32;
+        }
+        self.cells = cells;
+        self.names.push(name.to_owned());
+        Ok(())
     }
 
     fn index(&mut self) -> Result<()> {

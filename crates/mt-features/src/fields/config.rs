@@ -110,7 +110,7 @@ impl FieldConfig {
 }
 
 /// What a separator is.
-pub(crate) const SEPARATOR: &str = "one ASCII character that is no letter, digit or quote and ends no line";
+pub const SEPARATOR: &str = "one ASCII character that is no letter, digit or quote and ends no line";
 
 /// Whether a character can stand between two values of a cell.
 pub fn separates(c: char) -> bool {

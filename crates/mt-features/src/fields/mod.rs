@@ -27,9 +27,8 @@ mod values;
 mod vocabulary;
 
 pub use attention::{Attention, PARALLEL};
-pub use config::FieldConfig;
-pub(crate) use config::SEPARATOR;
 pub use config::agreed;
+pub use config::{FieldConfig, SEPARATOR};
 pub use config::{default_name, separates, separator_of, tables};
 pub use encode::Encoding;
 pub use encoder::Coder;

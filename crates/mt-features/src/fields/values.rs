@@ -72,7 +72,11 @@ impl FieldCoder<'_> {
                     }
                 }
             }
-            (value, Some(_)) if value.is_missing(self.missing) => {}
+            (value, Some(list)) if value.is_missing(self.missing) => {
+                // Of lists in parallel each place counts, so a text that says so is one value that is missing.
+                let none = matches!(value.trimmed(), Value::Missing | Value::Text([]));
+                ids.rows.extend((!none && list.pooling.attention().is_some()).then_some(MISSING));
+            }
             (Value::Text(text), Some(list)) => self.split(text, list, numbers, buffer, ids)?,
             (value, Some(_)) => ids.rows.push(self.code(value, numbers, buffer)?),
         }

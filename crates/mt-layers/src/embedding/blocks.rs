@@ -21,7 +21,7 @@ pub(crate) fn load(from: &[f32], at: usize, n: usize) -> Block {
 
 /// The first `n` values of a block to `at`.
 #[inline(always)]
-pub(super) fn store(block: Block, to: &mut [f32], at: usize, n: usize) {
+pub(crate) fn store(block: Block, to: &mut [f32], at: usize, n: usize) {
     let to = &mut to[at..at + n];
     if let Some(whole) = to.first_chunk_mut() {
         *whole = block;

@@ -5,7 +5,7 @@
 //! value in place of `4·S·H`, and nothing of four times the width is ever written.
 #![allow(clippy::too_many_arguments, reason = "what a kernel reads, then what it writes")]
 
-use crate::embedding::blocks::{LANES, add_scaled, each_block, load};
+use crate::embedding::blocks::{LANES, add_scaled, each_block, load, store};
 use crate::kernel;
 use crate::simd::sigmoid;
 
@@ -48,18 +48,20 @@ pub(super) struct Room {
     pub pooled: Vec<f32>,
     /// Gradient of the candidate, `(S)`.
     pub to_query: Vec<f32>,
-    /// `M` `(S, H)`.
+    /// `M` `(S, H)`, and `(H, S)`.
     matrix: Vec<f32>,
+    turned: Vec<f32>,
     /// The list's bias, and the gradient of that, `(H)`.
     bias: Vec<f32>,
     to_bias: Vec<f32>,
     /// Gradient of `M`, `(S, H)`.
     to_matrix: Vec<f32>,
-    /// Of one value `(H)`: what the first layer gives, and the gradient of that.
+    /// Of each value what the first layer makes of it, and the gradient of that, `(n, H)`.
     units: Vec<f32>,
     slopes: Vec<f32>,
-    /// Of each value its weight, and the slope of its score.
+    /// Of each value its weight, and the slope of its score, `(n)`.
     weights: Vec<f32>,
+    slope: Vec<f32>,
 }
 
 impl Room {
@@ -70,12 +72,24 @@ impl Room {
             pooled: zeros(width),
             to_query: zeros(width),
             matrix: zeros(width * hidden),
+            turned: zeros(width * hidden),
             bias: zeros(hidden),
             to_bias: zeros(hidden),
             to_matrix: zeros(width * hidden),
-            units: zeros(hidden),
-            slopes: zeros(hidden),
+            units: Vec::new(),
+            slopes: Vec::new(),
             weights: Vec::new(),
+            slope: Vec::new(),
+        }
+    }
+
+    /// Makes room for lists of `count` values.
+    fn fit(&mut self, count: usize, hidden: usize) {
+        if self.weights.len() < count {
+            self.units.resize(count * hidden, 0.0);
+            self.slopes.resize(count * hidden, 0.0);
+            self.weights.resize(count, 0.0);
+            self.slope.resize(count, 0.0);
         }
     }
 }
@@ -138,11 +152,53 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[i] += x[i] * y[i];
         }
     });
-    let mut sum = 0.0;
-    for i in 0..LANES {
-        sum += sums[i];
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+        half /= 2;
     }
-    sum
+    sums[0]
+}
+
+/// `out[r] += Σ_d a[r·row + d·step] · b[d]`, of rows of `out` and `b` with `width` values: `R` rows at once, whose sums stay in
+/// registers.
+#[inline(always)]
+fn rows<const R: usize>((a, row, step): (&[f32], usize, usize), b: &[f32], width: usize, out: &mut [f32]) {
+    let depth = b.len() / width;
+    each_block!(width, |at, n| {
+        let mut sums = [[0.0; LANES]; R];
+        for r in 0..R {
+            sums[r] = load(&out[r * width..], at, n);
+        }
+        for d in 0..depth {
+            let y = load(&b[d * width..], at, n);
+            for r in 0..R {
+                let x = a[r * row + d * step];
+                for l in 0..LANES {
+                    sums[r][l] += x * y[l];
+                }
+            }
+        }
+        for r in 0..R {
+            store(sums[r], &mut out[r * width..], at, n);
+        }
+    });
+}
+
+/// The same of all rows of `out`.
+#[inline(always)]
+fn multiply((a, row, step): (&[f32], usize, usize), b: &[f32], width: usize, out: &mut [f32]) {
+    let (count, mut r) = (out.len() / width, 0);
+    while r + 4 <= count {
+        rows::<4>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 4) * width]);
+        r += 4;
+    }
+    while r < count {
+        rows::<1>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 1) * width]);
+        r += 1;
+    }
 }
 
 /// `M` and the bias of the list of `query`.
@@ -151,57 +207,54 @@ fn matrix_of(kept: &Kept, query: &[f32], matrix: &mut [f32], bias: &mut [f32]) {
     let hidden = kept.hidden;
     bias.copy_from_slice(kept.bias);
     matrix.copy_from_slice(&kept.of_value);
+    rows::<1>((query, 0, 1), &kept.of_query, hidden, bias);
     for i in 0..kept.width {
         let row = i * hidden..(i + 1) * hidden;
-        add_scaled(query[i], &kept.of_query[row.clone()], bias);
         add_scaled(query[i], &kept.of_product[row.clone()], &mut matrix[row]);
     }
 }
 
-/// What the first layer makes of a value, before its activation.
+/// What the first layer makes of all values, before its activation.
 #[inline(always)]
-fn units_of(hidden: usize, matrix: &[f32], bias: &[f32], value: &[f32], units: &mut [f32]) {
-    each_block!(hidden, |at, n| {
-        let mut sum = load(bias, at, n);
-        for i in 0..value.len() {
-            let row = load(&matrix[i * hidden..], at, n);
-            for l in 0..LANES {
-                sum[l] += value[i] * row[l];
-            }
-        }
-        units[at..at + n].copy_from_slice(&sum[..n]);
-    });
+fn units_of(kept: &Kept, matrix: &[f32], bias: &[f32], list: &[f32], units: &mut [f32]) {
+    for j in 0..units.len() / kept.hidden {
+        units[j * kept.hidden..][..kept.hidden].copy_from_slice(bias);
+    }
+    multiply((list, kept.width, 1), matrix, kept.hidden, units);
 }
 
-/// The weights of all values, each `σ(s) / √n`, in the place of their scores.
+/// What [`dot`] says of `units` less what is negative of them, and `last`.
 #[inline(always)]
-fn weigh(weights: &mut [f32]) -> f32 {
-    let share = 1.0 / (weights.len() as f32).sqrt();
-    for j in 0..weights.len() {
-        weights[j] = sigmoid(weights[j]) * share;
-    }
-    share
+fn score(kept: &Kept, units: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    each_block!(kept.hidden, |at, n| {
+        let (x, y) = (load(units, at, n), load(kept.last, at, n));
+        for i in 0..LANES {
+            sums[i] += x[i].max(0.0) * y[i];
+        }
+    });
+    kept.last_bias + dot(&sums, &[1.0; LANES])
 }
 
 kernel! {
     /// Pools the values `list` `(n, S)` of `room.query` into `room.pooled`.
     pub(super) fn forward_list(_simd: S, kept: &Kept<'_>, list: &[f32], room: &mut Room) {
         let (width, hidden) = (kept.width, kept.hidden);
+        let count = list.len() / width;
+        room.fit(count, hidden);
         let Room { query, pooled, matrix, bias, units, weights, .. } = room;
+        let (units, weights) = (&mut units[..count * hidden], &mut weights[..count]);
         matrix_of(kept, query, matrix, bias);
-        weights.resize(list.len() / width, 0.0);
-        for j in 0..weights.len() {
-            units_of(hidden, matrix, bias, &list[j * width..][..width], units);
-            for h in 0..hidden {
-                units[h] = units[h].max(0.0);
-            }
-            weights[j] = kept.last_bias + dot(units, kept.last);
+        units_of(kept, matrix, bias, list, units);
+        for j in 0..count {
+            weights[j] = score(kept, &units[j * hidden..][..hidden]);
         }
-        weigh(weights);
+        let share = 1.0 / (count as f32).sqrt();
+        for j in 0..count {
+            weights[j] = sigmoid(weights[j]) * share;
+        }
         pooled.fill(0.0);
-        for j in 0..weights.len() {
-            add_scaled(weights[j], &list[j * width..][..width], pooled);
-        }
+        rows::<1>((weights, 0, 1), list, width, pooled);
     }
 }
 
@@ -217,34 +270,43 @@ kernel! {
         sums: &mut Sums,
     ) {
         let (width, hidden) = (kept.width, kept.hidden);
-        let Room { query, pooled, to_query, matrix, bias, to_bias, to_matrix, units, slopes, weights } = room;
-        matrix_of(kept, query, matrix, bias);
-        to_bias.fill(0.0);
-        to_matrix.fill(0.0);
         let count = list.len() / width;
-        let share = 1.0 / (count as f32).sqrt();
-        weights.resize(count, 0.0);
-        for j in 0..count {
-            let value = &list[j * width..][..width];
-            let to_value = &mut to_list[j * width..][..width];
-            units_of(hidden, matrix, bias, value, units);
+        room.fit(count, hidden);
+        let Room { query, pooled, to_query, matrix, turned, bias, to_bias, to_matrix, .. } = room;
+        let (units, slopes) = (&mut room.units[..count * hidden], &mut room.slopes[..count * hidden]);
+        let (weights, slope) = (&mut room.weights[..count], &mut room.slope[..count]);
+        matrix_of(kept, query, matrix, bias);
+        units_of(kept, matrix, bias, list, units);
+        for i in 0..width {
             for h in 0..hidden {
-                slopes[h] = units[h].max(0.0);
-            }
-            let chance = sigmoid(kept.last_bias + dot(slopes, kept.last));
-            let slope = dot(pooled, value) * share * chance * (1.0 - chance);
-            add_scaled(chance * share, pooled, to_value);
-            add_scaled(slope, slopes, &mut sums.last);
-            sums.last_bias[0] += slope;
-            for h in 0..hidden {
-                slopes[h] = if units[h] > 0.0 { slope * kept.last[h] } else { 0.0 };
-            }
-            add_scaled(1.0, slopes, to_bias);
-            for i in 0..width {
-                to_value[i] += dot(&matrix[i * hidden..][..hidden], slopes);
-                add_scaled(value[i], slopes, &mut to_matrix[i * hidden..][..hidden]);
+                turned[h * width + i] = matrix[i * hidden + h];
             }
         }
+        for j in 0..count {
+            weights[j] = score(kept, &units[j * hidden..][..hidden]);
+            slope[j] = dot(pooled, &list[j * width..][..width]);
+        }
+        let share = 1.0 / (count as f32).sqrt();
+        for j in 0..count {
+            let chance = sigmoid(weights[j]);
+            weights[j] = chance * share;
+            slope[j] *= share * chance * (1.0 - chance);
+            sums.last_bias[0] += slope[j];
+        }
+        to_bias.fill(0.0);
+        for j in 0..count {
+            let (units, slopes) = (&units[j * hidden..][..hidden], &mut slopes[j * hidden..][..hidden]);
+            for h in 0..hidden {
+                let there = units[h] > 0.0;
+                sums.last[h] += if there { slope[j] * units[h] } else { 0.0 };
+                slopes[h] = if there { slope[j] * kept.last[h] } else { 0.0 };
+                to_bias[h] += slopes[h];
+            }
+            add_scaled(weights[j], pooled, &mut to_list[j * width..][..width]);
+        }
+        multiply((slopes, hidden, 1), turned, width, to_list);
+        to_matrix.fill(0.0);
+        multiply((list, 1, width), slopes, hidden, to_matrix);
         add_scaled(1.0, to_bias, &mut sums.bias);
         for i in 0..width {
             let row = i * hidden..(i + 1) * hidden;
