@@ -8,15 +8,16 @@ use crate::{
     ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
 };
 use mt_data::{
-    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinMissing, ParquetConfig, Paths, SplitConfig,
+    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, ParquetConfig, Paths,
+    SplitConfig,
 };
 use mt_datasets::synth::{SynthConfig, feature_names};
 use mt_features::{
-    ColumnRef, Encoding, FieldConfig, Growing, Normalize, NumericMissing, Pooling, Schema, Task, TaskConfig,
-    TaskKind,
+    Attention, ColumnRef, Encoding, FieldConfig, Growing, Normalize, NumericMissing, Pooling, Schema, Task,
+    TaskConfig, TaskKind,
 };
 use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
-use mt_models::{EmbeddingConfig, ModelConfig, Registry, count, inventory};
+use mt_models::{AttentionConfig, EmbeddingConfig, ModelConfig, Registry, count, inventory};
 use serde_yaml::Value;
 
 const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];
@@ -76,7 +77,7 @@ fn full() -> Config {
         table: Some("user".into()),
         encode: Some(Encoding::Growing(Growing { capacity: 1, admit: 1, ttl: Some(1) })),
         separator: Some(' '),
-        pooling: Some(Pooling::Mean),
+        pooling: Some(Pooling::Attention(Attention { query: "item".into(), beside: Some("seen".into()) })),
         last: Some(1),
         first: Some(1),
     };
@@ -107,6 +108,14 @@ fn full() -> Config {
                 file: "users.csv".into(),
                 key: "user".into(),
                 missing: JoinMissing::Empty,
+                lists: vec![JoinList {
+                    name: "authors".into(),
+                    column: "seen".into(),
+                    separator: ' ',
+                    file: "items.csv".into(),
+                    key: "item".into(),
+                    take: "author".into(),
+                }],
             }],
             weight: Some(ColumnRef::Index(1)),
             group: Some(ColumnRef::Index(1)),
@@ -128,6 +137,7 @@ fn full() -> Config {
                 widths: [("user".into(), 1)].into(),
                 storage: Storage::Bf16,
             }),
+            attention: Some(AttentionConfig { hidden: 1 }),
             tower: vec![1],
             gate_fields: [("like".into(), vec!["user".into()])].into(),
             tower_fields: [("like".into(), vec!["user".into()])].into(),

@@ -17,7 +17,7 @@ use crate::scoring::read_parquet;
 use crate::serving::{post, serve};
 use crate::support::{Folder, numbers};
 
-/// Every kind of table and missing numbers. Fewer than 48 inputs, so that the rows beside a row do not matter.
+/// Every kind of table, lists read with attention and missing numbers. Fewer than 48 inputs, so that the rows beside a row do not matter.
 const CONFIG: &str = "\
 version: 1
 data:
@@ -28,10 +28,13 @@ data:
   - {column: item, encode: {vocabulary: {min_count: 6}}}
   - {column: tags, encode: {hash: 16}, separator: '|'}
   - {column: length, encode: {buckets: 4}}
+  - {column: tags, name: weighed, encode: {hash: 32}, separator: '|', pooling: {attention: {query: item}}}
+  - {column: tags, name: beside, encode: {vocabulary: {min_count: 2}}, separator: '|',
+     pooling: {attention: {query: user, beside: weighed}}}
 tasks:
 - {name: click, label: click}
 - {name: like, label: like}
-model: {kind: ple, expert: [8], embedding: {width: 8}}
+model: {kind: ple, expert: [8], embedding: {width: 6}, attention: {hidden: 12}}
 train: {epochs: 3, batch_size: 32, optimizer: {lr: 0.03}}
 ";
 

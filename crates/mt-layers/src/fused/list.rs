@@ -162,34 +162,68 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums[0]
 }
 
-/// `out[r] += Σ_d a[r·row + d·step] · b[d]`, of rows of `out` and `b` with `width` values: `R` rows at once, whose sums stay in
+/// A matrix as the left factor of a product: its first value, and how far it is to the next row and the next column.
+type Left<'a> = (&'a [f32], usize, usize);
+
+/// `out[r] += Σ_d a[r, d] · b[d]`, of `R` rows and `W` whole blocks from column `at` of rows of `width` values: the sums stay in
 /// registers.
 #[inline(always)]
-fn rows<const R: usize>((a, row, step): (&[f32], usize, usize), b: &[f32], width: usize, out: &mut [f32]) {
-    let depth = b.len() / width;
-    each_block!(width, |at, n| {
-        let mut sums = [[0.0; LANES]; R];
-        for r in 0..R {
-            sums[r] = load(&out[r * width..], at, n);
+fn tile<const R: usize, const W: usize>(
+    (a, row, step): Left<'_>,
+    b: &[f32],
+    (width, at): (usize, usize),
+    out: &mut [f32],
+) {
+    let mut sums = [[[0.0; LANES]; W]; R];
+    for r in 0..R {
+        for w in 0..W {
+            sums[r][w] = load(&out[r * width..], at + w * LANES, LANES);
         }
-        for d in 0..depth {
-            let y = load(&b[d * width..], at, n);
+    }
+    for d in 0..b.len() / width {
+        for w in 0..W {
+            let y = load(&b[d * width..], at + w * LANES, LANES);
             for r in 0..R {
                 let x = a[r * row + d * step];
                 for l in 0..LANES {
-                    sums[r][l] += x * y[l];
+                    sums[r][w][l] = x.mul_add(y[l], sums[r][w][l]);
                 }
             }
         }
-        for r in 0..R {
-            store(sums[r], &mut out[r * width..], at, n);
+    }
+    for r in 0..R {
+        for w in 0..W {
+            store(sums[r][w], &mut out[r * width..], at + w * LANES, LANES);
         }
-    });
+    }
+}
+
+/// The same of `R` whole rows, two blocks at a time.
+#[inline(always)]
+fn rows<const R: usize>((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
+    let mut at = 0;
+    while at + 2 * LANES <= width {
+        tile::<R, 2>((a, row, step), b, (width, at), out);
+        at += 2 * LANES;
+    }
+    if at + LANES <= width {
+        tile::<R, 1>((a, row, step), b, (width, at), out);
+        at += LANES;
+    }
+    for r in 0..R {
+        for w in at..width {
+            let mut sum = out[r * width + w];
+            for d in 0..b.len() / width {
+                sum = a[r * row + d * step].mul_add(b[d * width + w], sum);
+            }
+            out[r * width + w] = sum;
+        }
+    }
 }
 
 /// The same of all rows of `out`.
 #[inline(always)]
-fn multiply((a, row, step): (&[f32], usize, usize), b: &[f32], width: usize, out: &mut [f32]) {
+fn multiply((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
     let (count, mut r) = (out.len() / width, 0);
     while r + 4 <= count {
         rows::<4>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 4) * width]);

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod accumulate;
+mod attention;
 mod balance;
 mod columns;
 mod config;

@@ -1,0 +1,162 @@
+//! Lists read with attention in training: what they learn, and that it is the same however it came about.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Device;
+use mt_features::permutation;
+use mt_models::Predictor;
+use mt_train::{Config, Evaluation, Event, Outcome, RunDir, train};
+
+use crate::fields::{bits, folder, load};
+use crate::training::files;
+
+/// Records in which a click follows from whether the item, or one of its maker, was seen.
+fn rows(count: usize) -> String {
+    let draws = [1, 2, 3].map(|salt| permutation(count as u32, 7, salt));
+    let row = |i: usize| {
+        let [item, first, noise] = [0, 1, 2].map(|salt: usize| draws[salt][i]);
+        let item = item % 24;
+        let seen: Vec<u32> = (0..first % 7).map(|j| (first / 7 * (j + 1) + 5 * j) % 24).collect();
+        let click = u8::from(seen.iter().any(|other| other % 8 == item % 8) != (noise % 20 == 0));
+        let texts =
+            |of: fn(&u32) -> u32| seen.iter().map(|x| of(x).to_string()).collect::<Vec<_>>().join("|");
+        format!(
+            "{item},{},{},{},0.{noise},{click},{}\n",
+            item % 8,
+            texts(|x| *x),
+            texts(|x| x % 8),
+            u8::from(item % 3 == 0)
+        )
+    };
+    "item,maker,seen,makers,play,click,buy\n".to_owned() + &(0..count).map(row).collect::<String>()
+}
+
+fn config(dir: &Path, pooling: [&str; 2], more: &[&str]) -> Config {
+    let [first, second] = pooling;
+    let text = format!(
+        "version: 1\nname: lists\ndata:\n  csv: {{train: '{}', features: [play]}}\n  valid_fraction: 0.2\n  fields:\n  \
+         - {{column: item}}\n  - {{column: maker}}\n  \
+         - {{column: seen, table: item, separator: '|', pooling: {first}}}\n  \
+         - {{column: makers, table: maker, separator: '|', pooling: {second}}}\n\
+         tasks:\n- {{name: click, label: click}}\n- {{name: buy, label: buy}}\n\
+         model: {{kind: mmoe, experts: 2, expert: [8], embedding: {{width: 4}}}}\n\
+         train: {{epochs: 2, batch_size: 64, log_every: 5, optimizer: {{lr: 0.01}}}}\n",
+        dir.join("rows.csv").display()
+    );
+    let more: Vec<String> = more.iter().map(|&set| set.to_owned()).collect();
+    Config::parse(&text, "test.yaml", &more).expect("valid")
+}
+
+const ATTENTION: [&str; 2] = ["{attention: {query: item}}", "{attention: {query: maker, beside: seen}}"];
+
+fn run(cfg: &Config, dir: &Path, stop_at: u64) -> (RunDir, Outcome) {
+    let data = load(cfg);
+    let run = match dir.exists() {
+        true => RunDir::open(dir).expect("a run").0,
+        false => RunDir::create(dir, cfg).expect("a folder"),
+    };
+    let stop = AtomicBool::new(false);
+    let outcome = train(cfg, &data, &Device::Cpu, &run, &stop, &mut |event| {
+        if let Event::Progress { step, .. } = event {
+            stop.store(*step >= stop_at, Ordering::Relaxed);
+        }
+    });
+    (run, outcome.expect("trains"))
+}
+
+#[test]
+fn attention_finds_what_pooling_cannot() {
+    let dir = folder(&rows(6000));
+    let auc = |name: &str, pooling| {
+        let cfg = config(dir.path(), pooling, &["train.epochs=12"]);
+        let (_, outcome) = run(&cfg, &dir.path().join(name), u64::MAX);
+        let data = load(&cfg);
+        let valid = data.valid.as_ref().expect("validation rows");
+        let predictions = outcome.scorer.predict(valid, &Device::Cpu).expect("predictions");
+        let tasks = Evaluation::new(&predictions, valid, &data.schema.tasks).tasks;
+        tasks[0].1.metrics.ranking().expect("both classes")
+    };
+    let (pooled, weighed) = (auc("pooled", ["mean", "mean"]), auc("weighed", ATTENTION));
+    assert!(weighed > 0.9 && weighed > pooled + 0.1, "{weighed}, and {pooled} with the mean");
+}
+
+#[test]
+fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
+    let dir = folder(&rows(1000));
+    let variants: [&[&str]; 5] = [
+        &[],
+        &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"],
+        &["train.balance.kind=pcgrad"],
+        &["model={kind: single-task, attention: {hidden: 5}, embedding: {widths: {maker: 3}}}"],
+        &["data.fields[0].encode={growing: {capacity: 18}}", "model.embedding.storage=bf16"],
+    ];
+    for (i, variant) in variants.into_iter().enumerate() {
+        let cfg = config(dir.path(), ATTENTION, variant);
+        let path = |what: &str| dir.path().join(format!("{what}-{i}"));
+        let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("a pool");
+        let (folder, outcome) = pool(1).install(|| run(&cfg, &path("straight"), u64::MAX));
+        for stop_at in [5, 15, u64::MAX] {
+            pool(3).install(|| run(&cfg, &path("stopped"), stop_at));
+        }
+        let checkpoints = |what: &str| files(&path(what).join("checkpoints"));
+        assert!(checkpoints("straight") == checkpoints("stopped"), "{variant:?}");
+
+        let data = load(&cfg);
+        let valid = data.valid.as_ref().expect("validation rows");
+        let scored = outcome.scorer.predict(valid, &Device::Cpu).expect("predictions");
+        let best = outcome.best.expect("a best epoch").epoch;
+        let predictor = Predictor::load(&folder.checkpoint(best), &Device::Cpu).expect("a model");
+        let batch = valid.slice(0..valid.len());
+        let loaded = predictor.predict(batch.numeric, batch.fields).expect("predictions");
+        assert_eq!(bits(&loaded), bits(&scored), "{variant:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
+    let dir = folder(&rows(100));
+    let text = config(dir.path(), ATTENTION, &[]).to_yaml().expect("yaml");
+    let cases = [
+        (
+            "{attention: {query: itme}}",
+            "data.fields[2].pooling.attention.query: expected the name of a field",
+        ),
+        ("{attention: {query: makers}}", "attention.query: expected a field with one value, found the list"),
+        (
+            "{attention: {query: item, beside: makers}}",
+            "data.fields[2].pooling.attention.beside: expected the name of a field with attention that is beside no other",
+        ),
+        ("{attention: {}}", "missing field `query`"),
+        ("{attention: {query: item, hidden: 3}}", "hidden"),
+        ("{atention: {query: item}}", "did you mean \"attention\"?"),
+        ("median", "mean, sum, max or {attention: {query: FIELD}}"),
+    ];
+    for (pooling, expected) in cases {
+        let set = [format!("data.fields[2].pooling={pooling}")];
+        let error = Config::parse(&text, "test.yaml", &set).expect_err("must be refused").to_string();
+        assert!(error.contains(expected), "{pooling}: {error}");
+    }
+    // Only the rows' columns show what their widths are.
+    for (set, expected) in [
+        ("model.embedding.widths={maker: 3, item: 5}", None),
+        ("model.attention.hidden=0", Some("model.attention.hidden")),
+        ("data.fields[3].table=other", None),
+    ] {
+        let parsed = Config::parse(&text, "test.yaml", &[set.to_owned()]);
+        match expected {
+            None => assert!(parsed.is_ok(), "{set}: {parsed:?}"),
+            Some(expected) => {
+                let error = parsed.expect_err("must be refused").to_string();
+                assert!(error.contains(expected), "{error}");
+            }
+        }
+    }
+    let set = ["data.fields[3].table=other".to_owned(), "model.embedding.widths={other: 3}".to_owned()];
+    let cfg = Config::parse(&text, "test.yaml", &set).expect("each key is good");
+    let error = cfg.model.inputs(&load(&cfg).schema).expect_err("widths differ").to_string();
+    assert!(
+        error.contains("\"makers\" is pooled with attention of \"maker\"") && error.contains("3 and 4"),
+        "{error}"
+    );
+}
