@@ -58,7 +58,7 @@ pub(super) fn copy(xs: &[f32], out: &mut [f32]) {
 
 /// `out = factor · xs`.
 #[inline(always)]
-pub(super) fn scale(factor: f32, xs: &[f32], out: &mut [f32]) {
+pub(crate) fn scale(factor: f32, xs: &[f32], out: &mut [f32]) {
     each_block!(out.len(), |at, n| {
         let mut x = load(xs, at, n);
         for i in 0..LANES {

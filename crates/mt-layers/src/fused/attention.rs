@@ -101,12 +101,16 @@ impl Reader {
 
     /// Adds the gradients of the parameters, of the lists and, to `to_xs`, of the queries.
     fn backward(&self, xs: &[f32], columns: usize, gradient: &[f32], to_xs: &mut [f32]) -> Result<()> {
+        if self.list.values.elem_count() == 0 {
+            return Ok(());
+        }
         let Self { unit: Unit { sides, width, hidden, .. }, list: Values { values, offsets }, .. } = self;
         let mut to_values = InputGradient::of(values);
         let chunks = xs.len().div_ceil(CHUNK * columns);
         let mut sums: Vec<Sums> = (0..chunks).map(|_| Sums::new(*width, *hidden)).collect();
         self.read(|values, kept| {
-            let (mut parts, mut rest) = (Vec::with_capacity(chunks), to_values.sums());
+            let (mut rest, fresh) = to_values.parts();
+            let mut parts = Vec::with_capacity(chunks);
             for ends in offsets[..offsets.len() - 1].chunks(CHUNK).enumerate() {
                 let (c, first) = (ends.0, ends.1[0]);
                 let end = offsets[(offsets.len() - 1).min((c + 1) * CHUNK)];
@@ -130,7 +134,8 @@ impl Reader {
                     gather(sides, |side| side.out, gradient, &mut room.pooled);
                     let of =
                         |first: u32| (ends[0] - first) as usize * width..(ends[1] - first) as usize * width;
-                    backward_list(kept, &values[of(0)], &mut to_values[of(offsets[0])], &mut room, sums);
+                    let to_values = &mut to_values[of(offsets[0])];
+                    backward_list(kept, &values[of(0)], to_values, fresh, &mut room, sums);
                     let mut at = 0;
                     for side in sides {
                         let to_query = to_xs[side.query..][..side.width].iter_mut();

@@ -5,7 +5,7 @@
 //! value in place of `4·S·H`, and nothing of four times the width is ever written.
 #![allow(clippy::too_many_arguments, reason = "what a kernel reads, then what it writes")]
 
-use crate::embedding::blocks::{LANES, add_scaled, each_block, load, store};
+use crate::embedding::blocks::{LANES, add_scaled, each_block, load, scale, store};
 use crate::kernel;
 use crate::simd::sigmoid;
 
@@ -293,13 +293,14 @@ kernel! {
 }
 
 kernel! {
-    /// Of the gradient `room.pooled` of what `list` became: adds that of its values to `to_list`, that of the parameters to
-    /// `sums`, and writes that of `room.query` to `room.to_query`.
+    /// Of the gradient `room.pooled` of what `list` became: adds that of its values to `to_list`, or writes it there where that is
+    /// `fresh`, adds that of the parameters to `sums`, and writes that of `room.query` to `room.to_query`.
     pub(super) fn backward_list(
         _simd: S,
         kept: &Kept<'_>,
         list: &[f32],
         to_list: &mut [f32],
+        fresh: bool,
         room: &mut Room,
         sums: &mut Sums,
     ) {
@@ -336,7 +337,11 @@ kernel! {
                 slopes[h] = if there { slope[j] * kept.last[h] } else { 0.0 };
                 to_bias[h] += slopes[h];
             }
-            add_scaled(weights[j], pooled, &mut to_list[j * width..][..width]);
+            let to_value = &mut to_list[j * width..][..width];
+            match fresh {
+                true => scale(weights[j], pooled, to_value),
+                false => add_scaled(weights[j], pooled, to_value),
+            }
         }
         multiply((slopes, hidden, 1), turned, width, to_list);
         to_matrix.fill(0.0);

@@ -78,7 +78,7 @@ fn attention_finds_what_pooling_cannot() {
         tasks[0].1.metrics.ranking().expect("both classes")
     };
     let (pooled, weighed) = (auc("pooled", ["mean", "mean"]), auc("weighed", ATTENTION));
-    assert!(weighed > 0.9 && weighed > pooled + 0.1, "{weighed}, and {pooled} with the mean");
+    assert!(weighed > 0.92 && weighed > pooled + 0.03, "{weighed}, and {pooled} with the mean");
 }
 
 #[test]
