@@ -49,8 +49,8 @@ fn values_become_rows_by_falling_count() {
     assert_eq!(data.schema.numeric, ["x"]);
     let seen = &data.schema.fields[2];
     assert_eq!((seen.name.as_str(), seen.table.as_str()), ("seen", "video"));
-    let shape = seen.list.unwrap();
-    assert_eq!((shape.separator, shape.pooling, shape.keep), (' ', Pooling::Sum, Some(Keep::Last(2))));
+    let shape = seen.list.as_ref().unwrap();
+    assert_eq!((shape.separator, &shape.pooling, shape.keep), (' ', &Pooling::Sum, Some(Keep::Last(2))));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Side tables beside the rows of a file.
 
-use mt_features::{Encoder, Ids, Table};
+use mt_data::Dataset;
+use mt_features::{Encoder, Ids, RawRows, RowEncoder, Table, Value};
 
 use crate::support::{Files, label, load, section, values};
 
@@ -115,4 +116,114 @@ fn joined_rows_do_not_depend_on_threads() {
         pool.install(|| load(&section(&files, TEXT), &[label("l", "l")])).unwrap().train
     };
     assert_eq!(read(1), read(3));
+}
+
+const LISTS: &str = "
+csv: {train: DIR/log.csv, features: [x], missing: ['?']}
+valid_fraction: 0
+normalize: none
+fields:
+- {column: video, table: video}
+- {column: maker, table: maker}
+- {column: seen, table: video, separator: ' ', last: 2, pooling: {attention: {query: video}}}
+- {column: makers, table: maker, separator: ' ', last: 2, pooling: {attention: {query: maker, beside: seen}}}
+numbers:
+- {name: often, value: count(maker in makers)}
+join:
+- file: DIR/users.csv
+  key: user
+  lists: [{name: makers, column: seen, separator: ' ', file: DIR/videos.csv, key: video, take: maker}]
+- {file: DIR/videos.csv, key: video}
+";
+
+fn listed() -> Files {
+    let files = Files::with("log.csv", "l,user,video,x\n1,7,a,1\n0,8,b,2\n1,9,a,3\n0,6,c,4\n");
+    // Of z nothing is known, of c no maker.
+    files.write("users.csv", "user,seen\n7,a b a\n8,\n6,z\n5,c b\n");
+    files.write("videos.csv", "video,maker\na,m\nb,n\nc,?\n");
+    files
+}
+
+#[test]
+fn lists_become_what_another_file_says_of_their_values() {
+    let files = listed();
+    let data = load(&section(&files, LISTS), &[label("l", "l")]).unwrap();
+    let [_, maker, seen, makers] = data.train.fields() else { panic!() };
+    assert_eq!(values(&data.train), [1.0, 2.0, 2.0, 0.0, 3.0, 0.0, 4.0, 0.0]);
+    // m three times, n once or twice; row 1 is a missing one, and user 9 is unknown.
+    assert_eq!(maker.rows, [2, 3, 2, 1]);
+    assert_eq!(seen.offsets, Some(vec![0, 2, 2, 2, 3]));
+    assert_eq!((&makers.offsets, &makers.rows), (&seen.offsets, &vec![3, 2, 1]));
+    assert_eq!(data.schema.sequences(), [[2, 3]]);
+}
+
+#[test]
+fn mistakes_in_lists_of_side_tables_are_named() {
+    let message = |from: &str, to: &str, file: Option<(&str, &str)>| {
+        let files = listed();
+        if let Some((name, text)) = file {
+            files.write(name, text);
+        }
+        let text = LISTS.replace(from, to);
+        assert!(from.is_empty() || text != LISTS);
+        files.message(&load(&section(&files, &text), &[label("l", "l")]).unwrap_err())
+    };
+    assert_eq!(
+        message("column: seen, separator: ' ', file", "column: sene, separator: ' ', file", None),
+        "data.join[0].lists[0].column: users.csv has no column \"sene\"; did you mean \"seen\"?"
+    );
+    assert_eq!(
+        message("take: maker", "take: makre", None),
+        "data.join[0].lists[0].take: videos.csv has no column \"makre\"; did you mean \"maker\"?"
+    );
+    assert_eq!(
+        message("{name: makers, column: seen, separator: ' '", "{name: makers, column: seen, separator: 'x'", None),
+        "data.join[0].lists[0].separator: expected one ASCII character that is no letter, digit or quote and ends no \
+         line, found 'x'"
+    );
+    assert_eq!(
+        message("{name: makers, column: seen, separator: ' '", "{name: makers, column: seen, separator: '|'", None),
+        "data.fields[3].separator: expected the separator that the list was made with (data.join[].lists), found ' '"
+    );
+    // Without a text for what is missing, a list would be shorter than the one it is made of.
+    assert_eq!(
+        message(", missing: ['?']", "", Some(("videos.csv", "video,maker\na,m\nb,\n"))),
+        "users.csv:2:3: field \"makers\": expected a value that the file of `lists` has a text without separators for, or a \
+         text for those without (the first of `missing`), found \"b\" (record 1)"
+    );
+    assert!(
+        message("", "", Some(("videos.csv", "video,maker\na,m\nb,n o\n"))).contains("found \"n o\" (record 1)"),
+        "a text with the separator would be two values"
+    );
+}
+
+#[test]
+fn lists_in_parallel_are_equally_long_wherever_they_come_from() {
+    let text = LISTS.replace("  lists: [", "  #").replace("numbers:\n- {name: often, value: count(maker in makers)}\n", "");
+    let (files, text) = (listed(), text.replace("key: user\n", "key: user\n"));
+    files.write("users.csv", "user,seen,makers\n7,a b,m n\n8,a,?\n9,,\n6,a b,m\n");
+    let error = load(&section(&files, &text), &[label("l", "l")]).unwrap_err();
+    assert_eq!(
+        files.message(&error),
+        "users.csv:5:7: field \"makers\": expected as many values as the list that it stands beside has, found \"1, not 2\" \
+         (record 4)"
+    );
+    files.write("users.csv", "user,seen,makers\n7,a b,m n\n8,a,?\n9,,\n6,a b,m ?\n");
+    let data = load(&section(&files, &text), &[label("l", "l")]).unwrap();
+    let makers = &data.train.fields()[3];
+    assert_eq!((makers.offsets.as_deref(), &makers.rows[..]), (Some(&[0, 2, 3, 3, 5][..]), &[2, 3, 1, 2, 1][..]));
+    let Dataset { schema, encoders, normalizer, .. } = &data;
+    let policy = section(&files, &text).missing_policy();
+    let encoder = RowEncoder::new(schema, encoders, normalizer, &policy).expect("an encoder");
+    let mut rows = RawRows::new(encoder.into());
+    let values = [Value::from("a"), "b".into()];
+    let seen = ("seen", Value::List(&values));
+    rows.push([seen, ("makers", Value::List(&values))]).expect("two and two");
+    rows.push([("seen", "a".into()), ("makers", "?".into())]).expect("one, which is missing");
+    let error = rows.push([seen]).expect_err("two and none").to_string();
+    assert_eq!(
+        error,
+        "row 2: column \"makers\": expected as many values as the list that it stands beside has, found 0, not 2"
+    );
+    assert_eq!((rows.len(), rows.fields()[3].rows.len()), (2, 3));
 }
