@@ -24,6 +24,8 @@ fn every_kind() -> Vec<TaskLoss> {
         task(1, LossKind::Quantile { level: 0.8 }),
         task(1, LossKind::Focal { gamma: 2.0 }),
         task(2, LossKind::Focal { gamma: 0.5 }),
+        task(2, LossKind::Product),
+        task(4, LossKind::Product),
         task(1, LossKind::LogMse),
         task(1, LossKind::WeightedLogistic),
     ]
@@ -180,6 +182,16 @@ fn extreme_logits_have_finite_losses_and_gradients() -> Result<()> {
         assert!((0.0..1e-7).contains(&loss));
         // Not rounded away: a right but not yet certain prediction still learns.
         assert!(gradient[0] < 0.0 && gradient[0] > -1e-7 && gradient[2] > 0.0);
+        // Of a product, the head that is least sure of a wrong positive learns from it.
+        let (loss, gradient) = one(task(2, LossKind::Product), &[size, size + 200.0], 0.0)?;
+        assert_relative_eq!(loss, size, max_relative = 1e-6);
+        assert_abs_diff_eq!(gradient[..], [1.0, 0.0], epsilon = 1e-6);
+        let (loss, gradient) = one(task(2, LossKind::Product), &[size, size], 0.0)?;
+        assert_relative_eq!(loss, size - 2f32.ln(), max_relative = 1e-6);
+        assert_abs_diff_eq!(gradient[..], [0.5, 0.5], epsilon = 1e-6);
+        let (loss, gradient) = one(task(3, LossKind::Product), &[-size, size, -size], 1.0)?;
+        assert_relative_eq!(loss, 2.0 * size, max_relative = 1e-6);
+        assert_abs_diff_eq!(gradient[..], [-1.0, 0.0, -1.0], epsilon = 1e-7);
         let (loss, gradient) = one(task(1, LossKind::WeightedLogistic), &[-size], 3600.0)?;
         assert_relative_eq!(loss, 3600.0 * size, max_relative = 1e-5);
         assert_relative_eq!(gradient[0], -3600.0, max_relative = 1e-5);
@@ -242,6 +254,35 @@ fn two_classes_are_a_binary_task_with_two_logits() -> Result<()> {
         assert_relative_eq!(multi, binary, max_relative = 1e-6);
         for (multi, binary) in multi_gradient.into_iter().zip(binary_gradient) {
             assert_relative_eq!(multi, binary, max_relative = 1e-6);
+        }
+    }
+    Ok(())
+}
+
+/// Values of numpy 64-bit floats, by this program:
+///
+/// ```python
+/// import numpy as np
+/// for z, y in [([0.3, -1.2], 1.0), ([0.3, -1.2], 0.0), ([2.5, 3.0, 1.5], 0.25), ([12.0, 9.0], 0.0), ([-30.0, 4.0], 0.0)]:
+///     z = np.array(z); p = (1 / (1 + np.exp(-z))).prod(); q = 1 / (1 + np.exp(z))
+///     loss = -y * np.log(p) - (1 - y) * np.log(-np.expm1(-np.log1p(np.exp(-z)).sum()))
+///     print(loss, -y * q + (1 - y) * p * q / -np.expm1(-np.log1p(np.exp(-z)).sum()))
+/// ```
+#[test]
+fn a_product_of_probabilities_has_the_losses_of_numpy() -> Result<()> {
+    type Case<'a> = (&'a [f32], f32, f32, &'a [f64]);
+    let cases: [Case; 5] = [
+        (&[0.3, -1.2], 1.0, 2.017_637_711_8, &[-0.425_557_48, -0.768_524_78]),
+        (&[0.3, -1.2], 0.0, 0.142_680_784_9, &[0.065_264_16, 0.117_862_17]),
+        (&[2.5, 3.0, 1.5], 0.25, 1.036_202_360_2, &[0.127_131_78, 0.079_481_68, 0.305_729_46]),
+        (&[12.0, 9.0], 0.0, 8.951_536_342, &[0.047_425_3, 0.952_451_01]),
+        (&[-30.0, 4.0], 0.0, 9.192_646_644e-14, &[9.189_314_80e-14, 1.652_809_45e-15]),
+    ];
+    for (logits, label, expected, slopes) in cases {
+        let (loss, gradient) = one(task(logits.len(), LossKind::Product), logits, label)?;
+        assert_relative_eq!(loss, expected, max_relative = 1e-6);
+        for (slope, expected) in gradient.into_iter().zip(slopes) {
+            assert_relative_eq!(slope, *expected, max_relative = 2e-6);
         }
     }
     Ok(())
@@ -317,6 +358,7 @@ fn labels_out_of_range_are_refused_with_their_place() {
     for (kind, logits, label, expected) in [
         (LossKind::CrossEntropy, 1, 2.0, "between 0 and 1"),
         (LossKind::PaddlerecLog, 2, -0.1, "between 0 and 1"),
+        (LossKind::Product, 2, 1.5, "between 0 and 1"),
         (LossKind::Multiclass, 3, 3.0, "the index of a class"),
         (LossKind::Multiclass, 3, 0.5, "the index of a class"),
         (LossKind::Multiclass, 3, -1.0, "the index of a class"),
@@ -338,7 +380,9 @@ fn logits_masks_and_deltas_that_do_not_fit_are_refused() {
         let logits = Tensor::zeros((1, task.logits), DType::F32, &Device::Cpu).unwrap();
         loss.forward(&logits).expect_err("refused").to_string()
     };
-    for (logits, kind) in [(3, LossKind::CrossEntropy), (1, LossKind::Multiclass), (2, LossKind::Mse)] {
+    let unfit =
+        [(3, LossKind::CrossEntropy), (1, LossKind::Product), (1, LossKind::Multiclass), (2, LossKind::Mse)];
+    for (logits, kind) in unfit {
         assert!(refused(task(logits, kind), 1.0).contains("its loss takes"));
     }
     for delta in [0.0, -1.0, f32::NAN, f32::INFINITY] {
