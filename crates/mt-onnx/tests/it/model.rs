@@ -126,7 +126,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             ],
         },
     };
-    let task = |name: &str, kind| Task { name: name.into(), kind };
+    let task = |name: &str, kind| Task::new(name, kind);
     Signature {
         format: Signature::FORMAT,
         model,
@@ -180,7 +180,7 @@ pub fn write(dir: &Path, signature: &Signature) {
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, *seed, &device).expect("tables");
     let params = Params::new(*seed);
     let inputs = model.inputs(schema).expect("columns");
-    build(model, inputs, &schema.tasks, params.builder(DType::F32, &device)).expect("a model");
+    build(model, inputs, &schema.heads(), params.builder(DType::F32, &device)).expect("a model");
     if let Some(embeddings) = layer.embeddings() {
         let ids = [vec![2, 4], vec![10, 60], vec![61, 10], vec![3, 2], vec![5, 5]].map(Ids::single).to_vec();
         let loss = || embeddings.forward(ids, None)?.sum_all()? * -1.0;
