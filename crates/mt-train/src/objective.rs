@@ -201,3 +201,71 @@ impl Objective {
 pub(crate) fn in_float64(values: &Tensor) -> candle_core::Result<Vec<f64>> {
     Ok(values.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use mt_features::{TaskKind, heads};
+    use mt_layers::{Input, Params};
+    use mt_models::{ModelConfig, build};
+
+    use super::*;
+
+    #[test]
+    fn a_head_of_several_tasks_gets_the_slopes_of_each_apart() -> Result<()> {
+        let product = |name: &str, product: &str| Task {
+            prediction: product.parse().ok(),
+            ..Task::new(name, TaskKind::Binary)
+        };
+        let tasks = [
+            Task::new("click", TaskKind::Binary),
+            product("buy", "click * cvr"),
+            product("keep", "click * cvr * x"),
+        ];
+        let params = Params::new(5);
+        let cfg = ModelConfig::new("shared-bottom").with("bottom", vec![6]);
+        let model = build(&cfg, 4, &heads(&tasks), params.builder(DType::F32, &Device::Cpu))?;
+        let draw = |i: usize| (i as f32 * 0.618).fract() - 0.5;
+        let xs = Tensor::from_vec((0..32).map(draw).collect(), (8, 4), &Device::Cpu)?;
+        let labels: Vec<f32> = (0..24).map(|i| f32::from(u8::from(draw(i) > 0.1))).collect();
+        let forward = || model.forward(&Input::from(xs.clone()));
+        let take = || -> BTreeMap<String, Vec<f32>> {
+            let host = |param: mt_layers::Param| {
+                let mut gradient = param.gradient.lock();
+                let found = gradient.host.clone();
+                gradient.reset();
+                drop(gradient);
+                (param.name, found)
+            };
+            params.all().into_iter().map(host).collect()
+        };
+        // All as it is, and then twice as much of one task in what the tasks share.
+        for weights in [[1.0; 3], [1.0, 2.0, 0.0]] {
+            let mut factors = TrainConfig::default();
+            factors.task_weights =
+                tasks.iter().zip(weights).map(|(task, weight)| (task.name.clone(), weight)).collect();
+            let plain = |cfg: &TrainConfig| -> Result<BTreeMap<String, Vec<f32>>> {
+                let objective = Objective::new(cfg, &tasks);
+                params.backward(|| {
+                    let loss = objective.loss(&forward()?, &labels, &[1.0; 24]);
+                    Ok(loss.map_err(candle_core::Error::wrap)?.total)
+                })?;
+                Ok(take())
+            };
+            let (weighted, all) = (plain(&factors)?, plain(&TrainConfig::default())?);
+            let objective = Objective::new(&TrainConfig::default(), &tasks);
+            let weigh = |_: &[f64], products: &[f64]| {
+                assert!(products.iter().all(|product| *product != 0.0), "{products:?}");
+                weights.map(f64::from).to_vec()
+            };
+            let (_, losses, logits) =
+                objective.collect_by_task(&params.gradients(), (&labels, &[1.0; 24]), forward, weigh)?;
+            assert_eq!((losses.dims(), logits.dims()), (&[3][..], &[8, 3][..]));
+            for (name, found) in take() {
+                let expected = if name.starts_with("bottom") { &weighted[&name] } else { &all[&name] };
+                approx::assert_abs_diff_eq!(found[..], expected[..], epsilon = 1e-6);
+            }
+        }
+        Ok(())
+    }
+}

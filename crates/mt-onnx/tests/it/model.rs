@@ -76,7 +76,7 @@ pub enum Inputs {
     Fields,
 }
 
-/// A model of this network that has all kinds of tasks.
+/// A model of this network that has all kinds of tasks, and heads that have none.
 pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
     let scaling = |log1p, shift, scale, fill| Scaling { log1p, base: 0.0, shift, scale, fill };
     let identity = scaling(false, 0.0, 1.0, None);
@@ -140,6 +140,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
                 task("ratio", TaskKind::Regression),
                 task("seconds", TaskKind::Regression),
                 task("odds", TaskKind::Regression),
+                Task { prediction: "like * cvr * last".parse().ok(), ..task("bought", TaskKind::Binary) },
             ],
             ..Schema::default()
         },
@@ -164,7 +165,8 @@ pub fn with_columns(mut signature: Signature) -> Signature {
     let Schema { numeric, fields, .. } = &signature.schema;
     let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
     let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
-    signature.model.tower_fields = [("tab".to_owned(), vec![last.clone()])].into();
+    let names = ["tab", "cvr"];
+    signature.model.tower_fields = names.map(|name| (name.to_owned(), vec![last.clone()])).into();
     if !signature.model.resolve().expect("a model").facts(&[]).levels.is_empty() {
         signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
     }

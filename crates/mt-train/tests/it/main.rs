@@ -3,6 +3,7 @@
 
 mod accumulate;
 mod balance;
+mod chains;
 mod columns;
 mod config;
 mod control;
