@@ -1,10 +1,10 @@
 //! Features of multi-task ranking models: from raw values to the rows that a model reads, by the same code when it is trained and
 //! when it is served.
 //!
-//! A [`Schema`] names numeric columns, [`fields`] and tasks; [`expression`]s compute columns of others; what a value is as a
-//! number, as an identifier and as nothing is said by [`Value`] and [`MissingPolicy`]. [`Encoders`] and a [`Normalizer`] are fitted
-//! on a [`Table`] of rows, and a [`RowEncoder`] applies them to what a caller has: see [`RawRows`]. Files are no matter of
-//! this crate: `mt-data` reads them.
+//! A [`Schema`] names numeric columns, [`fields`] and tasks, and knows the [`Head`]s that a network computes for these;
+//! [`expression`]s compute columns of others; what a value is as a number, as an identifier and as nothing is said by [`Value`]
+//! and [`MissingPolicy`]. [`Encoders`] and a [`Normalizer`] are fitted on a [`Table`] of rows, and a [`RowEncoder`] applies
+//! them to what a caller has: see [`RawRows`]. Files are no matter of this crate: `mt-data` reads them.
 //!
 //! ```
 //! use std::sync::Arc;

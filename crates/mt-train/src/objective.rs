@@ -241,9 +241,9 @@ mod tests {
         };
         // All as it is, and then twice as much of one task in what the tasks share.
         for weights in [[1.0; 3], [1.0, 2.0, 0.0]] {
-            let mut factors = TrainConfig::default();
-            factors.task_weights =
-                tasks.iter().zip(weights).map(|(task, weight)| (task.name.clone(), weight)).collect();
+            let of = |(task, weight): (&Task, f32)| (task.name.clone(), weight);
+            let task_weights = tasks.iter().zip(weights).map(of).collect();
+            let factors = TrainConfig { task_weights, ..TrainConfig::default() };
             let plain = |cfg: &TrainConfig| -> Result<BTreeMap<String, Vec<f32>>> {
                 let objective = Objective::new(cfg, &tasks);
                 params.backward(|| {

@@ -17,7 +17,7 @@ use crate::loss::{one, task};
 /// ```
 #[test]
 fn a_product_of_probabilities_has_the_losses_of_numpy() -> Result<()> {
-    type Case<'a> = (&'a [f32], f32, f32, &'a [f64]);
+    type Case<'a> = (&'a [f32], f32, f64, &'a [f64]);
     let cases: [Case; 5] = [
         (&[0.3, -1.2], 1.0, 2.017_637_711_8, &[-0.425_557_48, -0.768_524_78]),
         (&[0.3, -1.2], 0.0, 0.142_680_784_9, &[0.065_264_16, 0.117_862_17]),
@@ -27,7 +27,7 @@ fn a_product_of_probabilities_has_the_losses_of_numpy() -> Result<()> {
     ];
     for (logits, label, expected, slopes) in cases {
         let (loss, gradient) = one(task(logits.len(), LossKind::Product), logits, label)?;
-        assert_relative_eq!(loss, expected, max_relative = 1e-6);
+        assert_relative_eq!(f64::from(loss), expected, max_relative = 1e-6);
         for (slope, expected) in gradient.into_iter().zip(slopes) {
             assert_relative_eq!(slope, *expected, max_relative = 2e-6);
         }
