@@ -170,11 +170,19 @@ fn a_head_without_a_label_stands_behind_the_tasks_and_is_not_evaluated() {
         let cfg = config(dir.path(), &[CHAIN, &model, "train.label_smoothing=0.1", "train.epochs=1"]);
         let data = load(&cfg);
         let path = dir.path().join(model.replace(['/', ':', ' '], ""));
-        let (run, outcome) = run_in(&cfg, &data, &path, &mut |event| {
-            if let Event::Epoch { valid: Some(valid), .. } = event {
+        let (run, outcome) = run_in(&cfg, &data, &path, &mut |event| match event {
+            Event::Epoch { valid: Some(valid), .. } => {
                 let names: Vec<&str> = valid.tasks.iter().map(|(name, _)| name.as_str()).collect();
                 assert_eq!(names, ["click", "buy", "kept"]);
             }
+            Event::Health { health, .. } => {
+                for level in &health.levels {
+                    let gates = level.gates.keys().filter(|name| *name != "shared");
+                    assert_eq!(gates.collect::<Vec<_>>(), ["click", "cvr", "keep"]);
+                }
+                assert_eq!(health.gradients.shared.len(), if model.contains("single") { 0 } else { 3 });
+            }
+            _ => {}
         });
         // click, buy, kept, cvr, keep.
         for row in predictions_of_the_best(&run, &outcome, &data).chunks_exact(5) {
