@@ -116,7 +116,7 @@ mt_status mt_predictor_version(const mt_predictor *predictor, char *out, size_t 
 /* Predictions a row: the sum of all tasks' widths. 0 for NULL, as with the other counts. */
 size_t mt_predictor_width(const mt_predictor *predictor);
 
-/* Number of tasks. */
+/* Number of tasks. Behind them stand the heads without a label that a task's prediction is a product of, as binary tasks. */
 size_t mt_predictor_task_count(const mt_predictor *predictor);
 
 /* Name of a task, valid until the predictor is freed. NULL if there is no such task. */

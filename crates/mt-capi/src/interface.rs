@@ -17,7 +17,7 @@ pub(crate) struct Interface {
     pub columns: Vec<Input>,
 }
 
-/// A task.
+/// A task, or a head without a label.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Task {
     pub name: CString,
@@ -60,7 +60,7 @@ impl Interface {
             Ok(Input { name: c_name(name)?, kind, column })
         };
         Ok(Self {
-            tasks: schema.tasks.iter().map(task).collect::<Result<_>>()?,
+            tasks: schema.predicted().iter().map(task).collect::<Result<_>>()?,
             columns: rows.encoder().columns().iter().map(input).collect::<Result<_>>()?,
         })
     }

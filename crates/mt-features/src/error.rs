@@ -46,6 +46,14 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// A task's prediction is no product of probabilities.
+    #[error("{key}: {problem}")]
+    Prediction {
+        /// The configuration key.
+        key: String,
+        /// What is wrong, and what to write.
+        problem: String,
+    },
     /// A setting in a list or of a named part is outside its range.
     #[error("{key}: expected {expected}, found {found}")]
     Entry {
@@ -112,6 +120,7 @@ impl Error {
             Self::NoTasks
                 | Self::DuplicateTask { .. }
                 | Self::TaskName { .. }
+                | Self::Prediction { .. }
                 | Self::Entry { .. }
                 | Self::Expression { .. }
                 | Self::TableEncodings { .. }

@@ -1,10 +1,10 @@
 //! Features of multi-task ranking models: from raw values to the rows that a model reads, by the same code when it is trained and
 //! when it is served.
 //!
-//! A [`Schema`] names numeric columns, [`fields`] and tasks; [`expression`]s compute columns of others; what a value is as a
-//! number, as an identifier and as nothing is said by [`Value`] and [`MissingPolicy`]. [`Encoders`] and a [`Normalizer`] are fitted
-//! on a [`Table`] of rows, and a [`RowEncoder`] applies them to what a caller has: see [`RawRows`]. Files are no matter of
-//! this crate: `mt-data` reads them.
+//! A [`Schema`] names numeric columns, [`fields`] and tasks, and knows the [`Head`]s that a network computes for these;
+//! [`expression`]s compute columns of others; what a value is as a number, as an identifier and as nothing is said by [`Value`]
+//! and [`MissingPolicy`]. [`Encoders`] and a [`Normalizer`] are fitted on a [`Table`] of rows, and a [`RowEncoder`] applies
+//! them to what a caller has: see [`RawRows`]. Files are no matter of this crate: `mt-data` reads them.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -31,6 +31,7 @@ pub mod expression;
 pub mod fields;
 mod fitted;
 pub mod gather;
+mod head;
 mod identity;
 mod log1p;
 mod message;
@@ -38,6 +39,7 @@ mod missing;
 mod moment;
 mod normalize;
 pub mod number;
+mod product;
 mod raw;
 mod rows;
 mod schema;
@@ -58,10 +60,12 @@ pub use error::{Error, Result};
 pub use expression::{Formula, FormulaError};
 pub use fields::{Attention, Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
 pub use fitted::{Fit, Fitted};
+pub use head::{Head, heads, logit_columns, predicted};
 pub use identity::{Digest, Identity, RowSet};
 pub use missing::{Missing, MissingPolicy, NumericMissing};
 pub use moment::Moment;
 pub use normalize::{Normalize, Normalizer, Rounded, Scaling};
+pub use product::Product;
 pub use raw::{Column, RawRows, RowEncoder};
 pub use rows::{DenseRows, Layout, Numeric, SparseRows};
 pub use schema::{Field, Keep, List, Schema};

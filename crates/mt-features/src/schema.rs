@@ -7,7 +7,8 @@ use crate::error::{Error, Nearest, Result};
 use crate::expression::{Expression, Problem};
 use crate::fields::attention::Seen;
 use crate::fields::{self, Attention, Pooling};
-use crate::task::Task;
+use crate::head::{self, Head};
+use crate::task::{Task, check_products};
 
 /// The columns of a [`Batch`](crate::Batch), by name and in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -73,14 +74,25 @@ impl Schema {
         self.tasks.iter().position(|task| task.name == name)
     }
 
+    /// What a network computes for the tasks, in order; see [`heads`](head::heads()).
+    pub fn heads(&self) -> Vec<Head> {
+        head::heads(&self.tasks)
+    }
+
+    /// What a model predicts, in order: the tasks, then the heads without a label; see [`predicted`](head::predicted()).
+    pub fn predicted(&self) -> Vec<Task> {
+        head::predicted(&self.tasks)
+    }
+
     /// Position of the field called `name`.
     pub fn field(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// Checks what the fields of a configuration are checked for: a schema may come from a file that anyone wrote.
+    /// Checks what the fields and tasks of a configuration are checked for: a schema may come from a file that anyone wrote.
     pub fn check(&self) -> Result<()> {
         self.check_computed()?;
+        check_products(&self.tasks)?;
         let refuse = |field: &Field, part: &str, expected, found: String| {
             Err(Error::Entry { key: format!("field {:?}: {part}", field.name), expected, found })
         };

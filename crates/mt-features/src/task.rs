@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnRef;
 use crate::error::{Error, Result};
+use crate::product::{Product, unfit};
 
 /// One task and where its label is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct TaskConfig {
     pub kind: TaskKind,
     /// Sample space: the label counts only where this column or expression is true. Default everywhere.
     pub within: Option<ColumnRef>,
+    /// Of a binary task, the heads whose probabilities are multiplied. Default its own head.
+    pub prediction: Option<Product>,
     /// What the loss that is chosen for the task takes as a label, where that is not every number. Not written in a file:
     /// whoever knows the loss sets it.
     pub range: Option<LabelRange>,
@@ -51,7 +54,14 @@ impl LabelRange {
 impl TaskConfig {
     /// A binary task with its label in `label`.
     pub fn new(name: impl Into<String>, label: ColumnRef) -> Self {
-        TaskConfig { name: name.into(), label, kind: TaskKind::Binary, within: None, range: None }
+        TaskConfig {
+            name: name.into(),
+            label,
+            kind: TaskKind::Binary,
+            within: None,
+            prediction: None,
+            range: None,
+        }
     }
 }
 
@@ -67,6 +77,8 @@ struct Written {
     classes: Option<u32>,
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     within: Option<ColumnRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prediction: Option<Product>,
 }
 
 #[derive(Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -83,7 +95,7 @@ impl TryFrom<Written> for TaskConfig {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { name, label, kind, classes, within } = written;
+        let Written { name, label, kind, classes, within, prediction } = written;
         let kind = match (kind, classes) {
             (Kind::Multiclass, None) => return Err(format!("task {name:?}: `multiclass` needs `classes`")),
             (Kind::Multiclass, Some(classes)) => TaskKind::Multiclass { classes },
@@ -92,7 +104,7 @@ impl TryFrom<Written> for TaskConfig {
             (Kind::BinarySoftmax, None) => TaskKind::BinarySoftmax,
             (Kind::Regression, None) => TaskKind::Regression,
         };
-        Ok(TaskConfig { name, label, kind, within, range: None })
+        Ok(TaskConfig { name, label, kind, within, prediction, range: None })
     }
 }
 
@@ -104,7 +116,8 @@ impl From<TaskConfig> for Written {
             TaskKind::Multiclass { classes } => (Kind::Multiclass, Some(classes)),
             TaskKind::Regression => (Kind::Regression, None),
         };
-        Written { name: task.name, label: task.label, kind, classes, within: task.within }
+        let TaskConfig { name, label, within, prediction, .. } = task;
+        Written { name, label, kind, classes, within, prediction }
     }
 }
 
@@ -116,6 +129,16 @@ pub struct Task {
     /// What kind of label it has.
     #[serde(default)]
     pub kind: TaskKind,
+    /// The heads whose probabilities its prediction is the product of; `None` where it has a head of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Product>,
+}
+
+impl Task {
+    /// A task with a head of its own.
+    pub fn new(name: impl Into<String>, kind: TaskKind) -> Self {
+        Self { name: name.into(), kind, prediction: None }
+    }
 }
 
 /// The kind of a task's label and of the model's output for it.
@@ -143,6 +166,16 @@ impl TaskKind {
             TaskKind::Binary | TaskKind::Regression => 1,
             TaskKind::BinarySoftmax => 2,
             TaskKind::Multiclass { classes } => classes as usize,
+        }
+    }
+
+    /// Its name in a configuration.
+    fn written(self) -> &'static str {
+        match self {
+            TaskKind::Binary => "binary",
+            TaskKind::BinarySoftmax => "binary-softmax",
+            TaskKind::Multiclass { .. } => "multiclass",
+            TaskKind::Regression => "regression",
         }
     }
 
@@ -177,24 +210,18 @@ impl TaskKind {
 /// The schema's tasks from their configuration.
 ///
 /// # Errors
-/// No task, two tasks of one name, or a name that cannot be part of a parameter name.
+/// No task, two tasks of one name, a name that cannot be part of a parameter name, or a product of what is no probability.
 pub fn tasks(configs: &[TaskConfig]) -> Result<Vec<Task>> {
     if configs.is_empty() {
         return Err(Error::NoTasks);
     }
     for (i, TaskConfig { name, .. }) in configs.iter().enumerate() {
-        let reason = if name.is_empty() {
-            "it is empty"
-        } else if name == "shared" {
-            "it is reserved for the experts that all tasks share"
-        } else if name.contains(|c: char| c == '.' || c == '/' || c.is_whitespace() || c.is_control()) {
-            "dots, slashes and blanks have a meaning in parameter names"
-        } else if configs[..i].iter().any(|other| other.name == *name) {
+        if let Some(reason) = unfit(name) {
+            return Err(Error::TaskName { name: name.clone(), reason });
+        }
+        if configs[..i].iter().any(|other| other.name == *name) {
             return Err(Error::DuplicateTask { name: name.clone() });
-        } else {
-            continue;
-        };
-        return Err(Error::TaskName { name: name.clone(), reason });
+        }
     }
     for TaskConfig { name, kind, .. } in configs {
         let TaskKind::Multiclass { classes } = kind else { continue };
@@ -204,7 +231,47 @@ pub fn tasks(configs: &[TaskConfig]) -> Result<Vec<Task>> {
             return Err(Error::Entry { key, expected: "2 to 16777216", found });
         }
     }
-    Ok(configs.iter().map(|task| Task { name: task.name.clone(), kind: task.kind }).collect())
+    let task = |task: &TaskConfig| Task {
+        name: task.name.clone(),
+        kind: task.kind,
+        prediction: task.prediction.clone(),
+    };
+    let tasks: Vec<Task> = configs.iter().map(task).collect();
+    check_products(&tasks)?;
+    Ok(tasks)
+}
+
+/// Checks that every product is one of probabilities: of binary tasks with a head of their own, and of heads without a label.
+///
+/// # Errors
+/// [`Error::Prediction`] for the first that is not.
+pub(crate) fn check_products(tasks: &[Task]) -> Result<()> {
+    let products =
+        tasks.iter().enumerate().filter_map(|(i, task)| Some((i, task, task.prediction.as_ref()?)));
+    for (i, task, product) in products {
+        let refuse = |problem| Err(Error::Prediction { key: format!("tasks[{i}].prediction"), problem });
+        if task.kind != TaskKind::Binary {
+            let kind = task.kind.written();
+            return refuse(format!("a product of probabilities is of kind: binary, found {kind}"));
+        }
+        for factor in tasks.iter().filter(|other| product.heads().contains(&other.name)) {
+            let Task { name, kind, prediction } = factor;
+            match prediction {
+                _ if name == &task.name => return refuse(format!("task {name:?} is a factor of itself")),
+                Some(other) => {
+                    return refuse(format!(
+                        "task {name:?} has no head of its own; write its factors: {other}"
+                    ));
+                }
+                None if *kind != TaskKind::Binary => {
+                    let (kind, more) = (kind.written(), "expected a task with one logit, of kind: binary");
+                    return refuse(format!("{more}, found {name:?}, of kind: {kind}"));
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -231,5 +298,39 @@ mod tests {
             "tasks: \"a.b\" cannot name a task: dots, slashes and blanks have a meaning in parameter names"
         );
         assert_eq!(tasks(&named(&["completion", "like"])).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn products_of_what_is_no_probability_are_refused() {
+        let refused = |product: &str, kinds: [TaskKind; 2]| {
+            let mut configs = named(&["buy", "pay", "click"]);
+            configs[0].prediction = Some("click * cvr".parse().unwrap());
+            configs[1].prediction = Some(product.parse().unwrap());
+            (configs[1].kind, configs[2].kind) = (kinds[0], kinds[1]);
+            tasks(&configs).err().map(|error| error.to_string())
+        };
+        let (binary, softmax) = (TaskKind::Binary, TaskKind::BinarySoftmax);
+        assert_eq!(refused("click * cart", [binary; 2]), None);
+        for (product, kinds, problem) in [
+            ("click * pay", [binary; 2], "tasks[1].prediction: task \"pay\" is a factor of itself"),
+            (
+                "buy * x",
+                [binary; 2],
+                "tasks[1].prediction: task \"buy\" has no head of its own; write its factors: click * cvr",
+            ),
+            (
+                "click * x",
+                [softmax, binary],
+                "tasks[1].prediction: a product of probabilities is of kind: binary, found binary-softmax",
+            ),
+            (
+                "click * x",
+                [binary, softmax],
+                "tasks[0].prediction: expected a task with one logit, of kind: binary, found \"click\", of kind: \
+                 binary-softmax",
+            ),
+        ] {
+            assert_eq!(refused(product, kinds).as_deref(), Some(problem));
+        }
     }
 }

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(1))
         .configure_from_args();
-    let tasks = TASKS.map(|(name, _)| Task { name: name.to_owned(), kind: TaskKind::Binary });
+    let tasks = TASKS.map(|(name, _)| Task::new(name, TaskKind::Binary));
     let table = table()?;
     let models = MODELS.map(|json| serde_json::from_str::<ModelConfig>(json).expect("a model section"));
     let readout = Readout::new(&tasks, &BTreeMap::new());
@@ -47,8 +47,8 @@ fn table() -> Result<Table> {
 /// A model with weights that need no gradient, prepared as the predictor does it: fused operations run.
 fn frozen(cfg: &ModelConfig, tasks: &[Task]) -> Result<Box<dyn Model>> {
     let params = Params::new(1);
-    build(cfg, WIDTH, tasks, params.builder(DType::F32, &Device::Cpu))?;
-    let mut model = build(cfg, WIDTH, tasks, params.frozen(DType::F32, &Device::Cpu))?;
+    build(cfg, WIDTH, &mt_features::heads(tasks), params.builder(DType::F32, &Device::Cpu))?;
+    let mut model = build(cfg, WIDTH, &mt_features::heads(tasks), params.frozen(DType::F32, &Device::Cpu))?;
     model.prepare();
     let none = SparseRows { width: WIDTH, offsets: vec![0, 0], ..SparseRows::default() };
     assert!(

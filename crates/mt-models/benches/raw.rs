@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         .configure_from_args();
     let folder = tempfile::tempdir().expect("a folder");
     let model = serde_json::from_str(study::MODELS[1]).expect("a model section");
-    let tasks = study::TASKS.map(|(name, _)| Task { name: name.to_owned(), kind: TaskKind::Binary }).to_vec();
+    let tasks = study::TASKS.map(|(name, _)| Task::new(name, TaskKind::Binary)).to_vec();
 
     let numeric = (0..study::WIDTH).map(|i| format!("column {i}")).collect();
     let schema = Schema { numeric, tasks: tasks.clone(), ..Schema::default() };
@@ -100,7 +100,7 @@ fn predictor(folder: &Path, model: &ModelConfig, schema: Schema, encoders: Encod
     let (cpu, seed) = (&Device::Cpu, 1);
     let layer = InputLayer::new(model, &schema, &encoders, RowOptimizer::Sgd {}, seed, cpu)?;
     let params = Params::new(seed);
-    build(model, layer.width(), &schema.tasks, params.builder(DType::F32, cpu))?;
+    build(model, layer.width(), &schema.heads(), params.builder(DType::F32, cpu))?;
     let weights = params.all().into_iter().map(|p| (p.name, p.var.as_tensor().clone()));
     let save = |name: &str, tensors: Vec<(String, candle_core::Tensor)>| {
         safetensors::serialize_to_file(tensors, None, &folder.join(name)).expect("a file is written");

@@ -14,7 +14,7 @@ use crate::trunk::{Sizes, Trunk};
 
 /// A network with all its sizes: what a model section describes.
 pub trait Architecture: fmt::Debug + Send + Sync {
-    /// Builds the trunk. The gate of task `t`, if the network has gates, reads `gates[t]` of the input, all of it where that is
+    /// Builds the trunk. The gate of head `t`, if the network has gates, reads `gates[t]` of the input, all of it where that is
     /// `None` or there is no entry.
     ///
     /// # Errors
@@ -27,13 +27,13 @@ pub trait Architecture: fmt::Debug + Send + Sync {
     ) -> TensorResult<Box<dyn Trunk>>;
 
     /// What others want to know of it.
-    fn facts(&self, tasks: &[&str]) -> Facts;
+    fn facts(&self, heads: &[&str]) -> Facts;
 
     /// Changes its keys so that its widest layer has `widest` units, and those that grow with it as many in proportion: what
     /// `model.budget` varies. By default nothing grows.
     fn scale(&self, _widest: usize, _keys: &mut BTreeMap<String, Value>) {}
 
-    /// Writes the trunk into a graph of ONNX: the stream of each task. `xs` is the input, `gates` what the gate of each task
+    /// Writes the trunk into a graph of ONNX: the stream of each head. `xs` is the input, `gates` what the gate of each head
     /// reads. By default there is no such form.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ pub trait Architecture: fmt::Debug + Send + Sync {
     fn graph(
         &self,
         _graph: &mut dyn Graph,
-        _tasks: &[&str],
+        _heads: &[&str],
         _xs: &str,
         _gates: &[String],
     ) -> Result<Vec<String>> {
@@ -58,7 +58,7 @@ pub struct Facts {
     pub levels: Vec<Vec<String>>,
     /// Why the tasks share nothing, if they do not: `single-task has none`.
     pub nothing_shared: Option<String>,
-    /// Of each task, the weight `(I, …)` of its gate's first layer that reads the input; empty without gates.
+    /// Of each head, the weight `(I, …)` of its gate's first layer that reads the input; empty without gates.
     pub gates: Vec<String>,
 }
 

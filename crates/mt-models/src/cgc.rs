@@ -65,22 +65,22 @@ impl Cgc {
         vb: VarBuilder,
     ) -> Result<Self> {
         sizes.check()?;
-        Self::level(cfg, sizes.tasks, &vec![0..sizes.inputs; sizes.tasks.len() + 1], columns, false, vb)
+        Self::level(cfg, sizes.heads, &vec![0..sizes.inputs; sizes.heads.len() + 1], columns, false, vb)
     }
 
     /// Builds a level. `streams` are the columns that each task, and last the shared part, read, but for gates of tasks
     /// with `columns`.
     pub(crate) fn level(
         cfg: &CgcConfig,
-        tasks: &[&str],
+        heads: &[&str],
         streams: &[Range<usize>],
         columns: &[Option<Columns>],
         shared_gate: bool,
         vb: VarBuilder,
     ) -> Result<Self> {
         let (m, n) = (cfg.experts_per_task, cfg.shared_experts);
-        let (own, shared) = (|t: usize| t * m..(t + 1) * m, tasks.len() * m..tasks.len() * m + n);
-        let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
+        let (own, shared) = (|t: usize| t * m..(t + 1) * m, heads.len() * m..heads.len() * m + n);
+        let names = || heads.iter().copied().chain(["shared"]).zip(streams);
         let bank = |n, name: &str, inputs| {
             let vb = vb.pp("experts").pp(name);
             Bank::experts(inputs, n, &cfg.expert, cfg.init, vb.clone())?.normalised(cfg.norm, vb)
@@ -90,14 +90,14 @@ impl Cgc {
         };
         let mut experts = Vec::new();
         for (i, (name, read)) in names().enumerate() {
-            let members = if i == tasks.len() { n } else { m };
+            let members = if i == heads.len() { n } else { m };
             if members > 0 {
                 experts.push((bank(members, name, read.len())?, read.clone()));
             }
         }
         let (mut gates, mut choices) = (Vec::new(), Vec::new());
         for (i, (name, read)) in names().enumerate() {
-            let chosen: Vec<usize> = match i < tasks.len() {
+            let chosen: Vec<usize> = match i < heads.len() {
                 true => own(i).chain(shared.clone()).collect(),
                 false if shared_gate => (0..shared.end).collect(),
                 false => break,
@@ -161,9 +161,9 @@ impl CgcConfig {
     }
 
     /// The experts of a level, by name.
-    pub(crate) fn names(&self, tasks: &[&str]) -> Vec<String> {
+    pub(crate) fn names(&self, heads: &[&str]) -> Vec<String> {
         let numbered = |name: &str, n| (0..n).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
-        let own = tasks.iter().flat_map(|task| numbered(task, self.experts_per_task));
+        let own = heads.iter().flat_map(|head| numbered(head, self.experts_per_task));
         own.chain(numbered("shared", self.shared_experts)).collect()
     }
 
@@ -173,28 +173,28 @@ impl CgcConfig {
         &self,
         graph: &mut dyn Graph,
         prefix: &str,
-        tasks: &[&str],
+        heads: &[&str],
         streams: &[String],
         gates: &[String],
         shared_gate: bool,
     ) -> crate::Result<Vec<String>> {
-        let names = || tasks.iter().copied().chain(["shared"]).zip(streams);
+        let names = || heads.iter().copied().chain(["shared"]).zip(streams);
         // Those of each task, then the shared ones; where there are any.
-        let mut groups: Vec<Option<String>> = vec![None; tasks.len() + 1];
+        let mut groups: Vec<Option<String>> = vec![None; heads.len() + 1];
         for (i, (name, xs)) in names().enumerate() {
-            let members = if i == tasks.len() { self.shared_experts } else { self.experts_per_task };
+            let members = if i == heads.len() { self.shared_experts } else { self.experts_per_task };
             let bank = format!("{prefix}experts.{name}");
             groups[i] = (members > 0).then(|| graph.experts(&bank, self.expert.len(), xs)).transpose()?;
         }
         let mut mixed = Vec::with_capacity(streams.len());
         for (i, (name, xs)) in names().enumerate() {
-            let chosen: Vec<String> = match i < tasks.len() {
-                true => [&groups[i], &groups[tasks.len()]].into_iter().flatten().cloned().collect(),
+            let chosen: Vec<String> = match i < heads.len() {
+                true => [&groups[i], &groups[heads.len()]].into_iter().flatten().cloned().collect(),
                 false if shared_gate => groups.iter().flatten().cloned().collect(),
                 false => break,
             };
             let chosen = graph.concat(&chosen, 1);
-            let read = if i < tasks.len() { &gates[i] } else { xs };
+            let read = if i < heads.len() { &gates[i] } else { xs };
             let logits = graph.mlp(&format!("{prefix}gates.{name}"), self.gate.len() + 1, read, false)?;
             mixed.push(graph.mixture(&chosen, &logits, self.temperature));
         }
@@ -212,10 +212,10 @@ impl Architecture for CgcConfig {
         Ok(Box::new(Cgc::with_columns(self, sizes, gates, vb)?))
     }
 
-    fn facts(&self, tasks: &[&str]) -> Facts {
+    fn facts(&self, heads: &[&str]) -> Facts {
         Facts {
-            levels: vec![self.names(tasks)],
-            gates: tasks.iter().map(|task| format!("gates.{task}.0.weight")).collect(),
+            levels: vec![self.names(heads)],
+            gates: heads.iter().map(|head| format!("gates.{head}.0.weight")).collect(),
             nothing_shared: (self.shared_experts == 0).then(|| "cgc has no shared experts".to_owned()),
         }
     }
@@ -227,11 +227,11 @@ impl Architecture for CgcConfig {
     fn graph(
         &self,
         graph: &mut dyn Graph,
-        tasks: &[&str],
+        heads: &[&str],
         xs: &str,
         gates: &[String],
     ) -> crate::Result<Vec<String>> {
-        self.write_level(graph, "", tasks, &vec![xs.to_owned(); tasks.len() + 1], gates, false)
+        self.write_level(graph, "", heads, &vec![xs.to_owned(); heads.len() + 1], gates, false)
     }
 }
 

@@ -1,10 +1,10 @@
-//! The columns of a trunk's input: what they are of, and which of them a task's gate and tower read.
+//! The columns of a trunk's input: what they are of, and which of them a head's gate and tower read.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use mt_features::error::Nearest;
-use mt_features::{Schema, Task};
+use mt_features::{Head, Schema};
 use mt_layers::Side;
 
 use crate::config::{ModelConfig, error};
@@ -18,13 +18,13 @@ pub struct Inputs {
     sequences: Vec<(String, Vec<Side>)>,
 }
 
-/// Columns of the input that tasks read in another way than the rest of the network; one entry a task, ascending.
+/// Columns of the input that heads read in another way than the rest of the network; one entry a head, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TaskColumns {
-    /// What each task's gate reads; `None` is all of them.
+pub struct HeadColumns {
+    /// What each head's gate reads; `None` is all of them.
     pub gates: Vec<Option<Vec<u32>>>,
-    /// What each task's tower reads beside its stream.
+    /// What each head's tower reads beside its stream.
     pub towers: Vec<Option<Vec<u32>>>,
 }
 
@@ -99,7 +99,7 @@ impl ModelConfig {
     /// Columns of the trunk's input: the embeddings of all fields, then the numeric columns.
     ///
     /// # Errors
-    /// As [`ModelConfig::table_widths`] and [`ModelConfig::task_columns`], and if a list is read with attention of a field whose
+    /// As [`ModelConfig::table_widths`] and [`ModelConfig::head_columns`], and if a list is read with attention of a field whose
     /// embeddings are not as wide.
     pub fn inputs(&self, schema: &Schema) -> Result<Inputs> {
         let tables = self.table_widths(schema)?;
@@ -120,7 +120,7 @@ impl ModelConfig {
         if self.attention.is_some() && inputs.sequences.is_empty() {
             return Err(error("attention", "no field of the data is pooled with attention (data.fields)"));
         }
-        self.task_columns(&inputs, &schema.tasks)?;
+        self.head_columns(&inputs, &schema.heads())?;
         Ok(inputs)
     }
 
@@ -145,21 +145,21 @@ impl ModelConfig {
     /// What `gate_fields` and `tower_fields` name of these inputs.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a task, or a field or numeric column, that is not there.
-    pub fn task_columns(&self, inputs: &Inputs, tasks: &[Task]) -> Result<TaskColumns> {
+    /// [`Error::Config`](crate::Error::Config) for a head, or a field or numeric column, that is not there.
+    pub fn head_columns(&self, inputs: &Inputs, heads: &[Head]) -> Result<HeadColumns> {
         let of = |key: &str, fields: &BTreeMap<String, Vec<String>>| {
-            if let Some(unknown) = fields.keys().find(|name| !tasks.iter().any(|task| task.name == **name)) {
-                let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-                let problem = format!("there is no such task; the tasks are {}", names.join(", "));
+            if let Some(unknown) = fields.keys().find(|name| !heads.iter().any(|head| head.name == **name)) {
+                let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
+                let problem = format!("there is no such head; the heads are {}", names.join(", "));
                 return Err(error(&format!("{key}.{unknown}"), problem));
             }
-            let own = |task: &Task| {
-                let names = fields.get(&task.name);
-                names.map(|names| columns(&format!("{key}.{}", task.name), inputs, names)).transpose()
+            let own = |head: &Head| {
+                let names = fields.get(&head.name);
+                names.map(|names| columns(&format!("{key}.{}", head.name), inputs, names)).transpose()
             };
-            tasks.iter().map(own).collect()
+            heads.iter().map(own).collect()
         };
-        Ok(TaskColumns {
+        Ok(HeadColumns {
             gates: of("gate_fields", &self.gate_fields)?,
             towers: of("tower_fields", &self.tower_fields)?,
         })
@@ -183,14 +183,14 @@ impl ModelConfig {
     ///
     /// # Errors
     /// As [`inventory`](crate::inventory()).
-    pub fn input_rows(&self, inputs: &Inputs, tasks: &[Task]) -> Result<BTreeMap<String, InputRows>> {
-        let TaskColumns { gates, towers } = self.task_columns(inputs, tasks)?;
+    pub fn input_rows(&self, inputs: &Inputs, heads: &[Head]) -> Result<BTreeMap<String, InputRows>> {
+        let HeadColumns { gates, towers } = self.head_columns(inputs, heads)?;
         let all: Vec<u32> = (0..inputs.width() as u32).collect();
-        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
         // What reads the input is what grows with it.
-        let (inventory, wider) = (crate::inventory(self, inputs, tasks)?, inputs.with_one_more());
+        let (inventory, wider) = (crate::inventory(self, inputs, heads)?, inputs.with_one_more());
         let mut of_trunk = Vec::new();
-        for (name, shape) in crate::inventory(self, wider, tasks)? {
+        for (name, shape) in crate::inventory(self, wider, heads)? {
             let Some(before) = inventory.get(&name).filter(|before| **before != shape) else { continue };
             let dims = before.dims().iter().zip(shape.dims()).enumerate();
             let grown: Vec<usize> =
@@ -214,8 +214,8 @@ impl ModelConfig {
             .into_iter()
             .zip(gates)
             .filter_map(|(name, own)| Some((name, InputRows { axis: 0, start: 0, columns: own? })));
-        let of_tower = |(task, columns): (&&str, Option<Vec<u32>>)| {
-            let (name, columns) = (format!("towers.{task}.0.weight"), columns?);
+        let of_tower = |(head, columns): (&&str, Option<Vec<u32>>)| {
+            let (name, columns) = (format!("towers.{head}.0.weight"), columns?);
             let start = inventory.get(&name)?.dims()[1] - columns.len();
             Some((name, InputRows { axis: 1, start, columns }))
         };
@@ -241,10 +241,10 @@ fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
 mod tests {
 
     use super::*;
-    use mt_features::TaskKind;
+    use mt_features::{Task, TaskKind};
 
     fn schema(numbers: usize) -> Schema {
-        let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+        let task = |name: &str| Task::new(name, TaskKind::Binary);
         let numeric = (0..numbers).map(|i| format!("n{i}")).collect();
         Schema { numeric, tasks: vec![task("like"), task("buy")], ..Schema::default() }
     }
@@ -277,7 +277,7 @@ mod tests {
         for (kind, banks) in cases {
             let cfg: ModelConfig = serde_json::from_str(kind).expect("a model");
             let schema = schema(7);
-            let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.tasks).expect("rows");
+            let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.heads()).expect("rows");
             let names: Vec<String> = banks.iter().map(|bank| format!("{bank}.0.weight")).collect();
             assert_eq!(rows.keys().collect::<Vec<_>>(), names.iter().collect::<Vec<_>>(), "{kind}");
             for InputRows { axis, start, columns } in rows.values() {
@@ -317,7 +317,7 @@ mod tests {
         let cfg = ModelConfig { registry, ..ModelConfig::new("twice") };
         let schema = schema(7);
         let refused =
-            cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.tasks).expect_err("refused");
+            cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.heads()).expect_err("refused");
         assert!(refused.to_string().contains("values of twice belong to which input"), "{refused}");
     }
 
@@ -327,7 +327,7 @@ mod tests {
                        "tower_fields": {"like": ["n6", "n1"]}}"#;
         let cfg: ModelConfig = serde_json::from_str(text).expect("a model");
         let schema = schema(7);
-        let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.tasks).expect("rows");
+        let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.heads()).expect("rows");
         let of = |axis, start, columns: &[u32]| InputRows { axis, start, columns: columns.to_vec() };
         assert_eq!(rows["gates.buy.0.weight"], of(0, 0, &[2, 5]));
         assert_eq!(rows["towers.like.0.weight"], of(1, 4, &[1, 6]));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
-use mt_features::Task;
+use mt_features::Head;
 use mt_layers::Norm;
 
 use crate::config::ModelConfig;
@@ -27,9 +27,9 @@ pub fn count(inventory: &Inventory) -> usize {
 ///
 /// # Errors
 /// If the configuration does not hold together.
-pub fn inventory(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) -> Result<Inventory> {
+pub fn inventory(cfg: &ModelConfig, inputs: impl Into<Inputs>, heads: &[Head]) -> Result<Inventory> {
     let recorder = Recorder::default();
-    build(cfg, inputs, tasks, VarBuilder::from_backend(Box::new(recorder.clone()), DType::F32, Device::Cpu))?;
+    build(cfg, inputs, heads, VarBuilder::from_backend(Box::new(recorder.clone()), DType::F32, Device::Cpu))?;
     Ok(std::mem::take(&mut *recorder.0.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
@@ -38,7 +38,7 @@ pub fn inventory(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) -
 ///
 /// # Errors
 /// [`Error::Config`] if not even one unit a layer fits.
-pub fn fit_budget(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) -> Result<ModelConfig> {
+pub fn fit_budget(cfg: &ModelConfig, inputs: impl Into<Inputs>, heads: &[Head]) -> Result<ModelConfig> {
     let Some(budget) = cfg.budget else { return Ok(cfg.clone()) };
     let inputs = inputs.into();
     let plain = ModelConfig { budget: None, ..cfg.clone() };
@@ -49,9 +49,9 @@ pub fn fit_budget(cfg: &ModelConfig, inputs: impl Into<Inputs>, tasks: &[Task]) 
         architecture.scale(w, &mut cfg.keys);
         cfg
     };
-    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w), &inputs, tasks)?) <= budget) };
+    let fits = |w: usize| -> Result<bool> { Ok(count(&inventory(&sized(w), &inputs, heads)?) <= budget) };
     if !fits(1)? {
-        let least = count(&inventory(&sized(1), &inputs, tasks)?);
+        let least = count(&inventory(&sized(1), &inputs, heads)?);
         let problem = format!("expected at least {least} parameters for this shape, found {budget}");
         return Err(Error::Config { key: "model.budget".into(), problem });
     }

@@ -3,10 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`] |
-//! | [`Model`], [`MultiTask`] | a trunk with one tower a task |
+//! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
-//! | [`Inputs`], [`TaskColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
+//! | [`Inputs`], [`HeadColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
 //! | [`Readout`], [`Target`] | from logits to probabilities and numbers; the scale that a regression was learned on |
@@ -23,7 +23,7 @@
 //!
 //! let (init, norm) = (Initializer::Xavier, Norm::None);
 //! let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init, norm };
-//! let sizes = Sizes { inputs: 10, tasks: &["like", "completion"] };
+//! let sizes = Sizes { inputs: 10, heads: &["like", "completion"] };
 //! let params = Params::new(42);
 //! let mmoe = Mmoe::new(&cfg, sizes, params.builder(DType::F32, &Device::Cpu))?;
 //! let xs = Tensor::ones((3, 10), DType::F32, &Device::Cpu)?;
@@ -68,7 +68,7 @@ pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use error::{Error, Result};
 pub use graph::{Attribute, Graph};
 pub use input::{Embedded, Features, InputLayer, input};
-pub use inputs::{InputRows, Inputs, TaskColumns};
+pub use inputs::{HeadColumns, InputRows, Inputs};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use json::push_json;
 pub use mmoe::{Mmoe, MmoeConfig};
@@ -76,7 +76,7 @@ pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
 pub use predictions::Predictions;
 pub use predictor::Predictor;
-pub use readout::{Link, Readout, predictions};
+pub use readout::{Link, Readout, predictions, row_width};
 pub use registry::Registry;
 pub use section::Section;
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
@@ -86,7 +86,7 @@ pub use target::Target;
 pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
-pub use mt_features::{RawRows, Task, TaskKind, Value};
+pub use mt_features::{Head, RawRows, Task, TaskKind, Value, heads};
 pub use mt_layers::{Norm, Side, TableFormat, candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.

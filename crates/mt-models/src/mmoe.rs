@@ -64,11 +64,11 @@ impl Mmoe {
         let experts = Bank::experts(sizes.inputs, cfg.experts, &cfg.expert, cfg.init, vb.pp("experts"))?;
         let experts = experts.normalised(cfg.norm, vb.pp("experts"))?;
         let vb = vb.pp("gates");
-        let gate = |(t, task): (usize, &&str)| {
+        let gate = |(t, head): (usize, &&str)| {
             let read = gate_read(columns, t, &all);
-            Ok((Bank::gate(read.width(), cfg.experts, &cfg.gate, cfg.init, vb.pp(task))?, read))
+            Ok((Bank::gate(read.width(), cfg.experts, &cfg.gate, cfg.init, vb.pp(head))?, read))
         };
-        let gates = sizes.tasks.iter().enumerate().map(gate).collect::<Result<Vec<_>>>()?;
+        let gates = sizes.heads.iter().enumerate().map(gate).collect::<Result<Vec<_>>>()?;
         let choices = vec![(0..cfg.experts).collect(); gates.len()];
         let mixture = Mixture::new(experts.outputs(), choices, cfg.temperature)?;
         let level = GatedExperts::new(vec![(experts, all.clone())], gates, mixture, 0..cfg.experts)?;
@@ -103,10 +103,10 @@ impl Architecture for MmoeConfig {
         Ok(Box::new(Mmoe::with_columns(self, sizes, gates, vb)?))
     }
 
-    fn facts(&self, tasks: &[&str]) -> Facts {
+    fn facts(&self, heads: &[&str]) -> Facts {
         Facts {
             levels: vec![(0..self.experts).map(|expert| expert.to_string()).collect()],
-            gates: tasks.iter().map(|task| format!("gates.{task}.0.weight")).collect(),
+            gates: heads.iter().map(|head| format!("gates.{head}.0.weight")).collect(),
             nothing_shared: None,
         }
     }
@@ -118,16 +118,16 @@ impl Architecture for MmoeConfig {
     fn graph(
         &self,
         graph: &mut dyn Graph,
-        tasks: &[&str],
+        heads: &[&str],
         xs: &str,
         gates: &[String],
     ) -> crate::Result<Vec<String>> {
         let experts = graph.experts("experts", self.expert.len(), xs)?;
-        let stream = |(task, read): (&&str, &String)| {
-            let logits = graph.mlp(&format!("gates.{task}"), self.gate.len() + 1, read, false)?;
+        let stream = |(head, read): (&&str, &String)| {
+            let logits = graph.mlp(&format!("gates.{head}"), self.gate.len() + 1, read, false)?;
             Ok(graph.mixture(&experts, &logits, self.temperature))
         };
-        tasks.iter().zip(gates).map(stream).collect()
+        heads.iter().zip(gates).map(stream).collect()
     }
 }
 

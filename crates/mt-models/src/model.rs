@@ -2,30 +2,30 @@
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use mt_features::Task;
+use mt_features::Head;
 use mt_layers::{Attention, Columns, Input, Norm, Side, Towers, tap};
 
 use crate::config::ModelConfig;
 use crate::input::Embedded;
-use crate::inputs::{Inputs, TaskColumns};
+use crate::inputs::{HeadColumns, Inputs};
 use crate::{Sizes, Trunk};
 
-/// A network from an input to the logits of all tasks. Object safe.
+/// A network from an input to the logits of all heads. Object safe.
 pub trait Model: std::fmt::Debug + Send + Sync {
     /// What the network reads `(B, D)`, of what the tables give: lists that are read with attention in their columns.
     fn read(&self, xs: &Embedded) -> Result<Input>;
 
-    /// `(B, D)` to logits `(B, L)`, task after task.
+    /// `(B, D)` to logits `(B, L)`, head after head.
     fn forward(&self, xs: &Input) -> Result<Tensor>;
 
     /// Prepares for predicting with the weights as they are: if they change after it, predictions do not follow.
     fn prepare(&mut self);
 }
 
-/// A trunk with one tower a task, and lists in front of it that are read with attention.
+/// A trunk with one tower a head, and lists in front of it that are read with attention.
 ///
 /// # Parameters
-/// The trunk's, and `towers.{task}.{l}.weight` `(O, I)` and `.bias` `(O)`.
+/// The trunk's, and `towers.{head}.{l}.weight` `(O, I)` and `.bias` `(O)`.
 #[derive(Debug)]
 pub struct MultiTask<T = Box<dyn Trunk>> {
     trunk: T,
@@ -37,33 +37,33 @@ pub struct MultiTask<T = Box<dyn Trunk>> {
 }
 
 impl<T: Trunk> MultiTask<T> {
-    /// Puts towers with `hidden` layers on a trunk. That of task `t` reads its stream and, if there are any, `columns[t]` of
+    /// Puts towers with `hidden` layers on a trunk. That of head `t` reads its stream and, if there are any, `columns[t]` of
     /// the input behind it.
     ///
     /// # Errors
-    /// If `columns` has not an entry a task, or `vb` cannot provide a parameter.
+    /// If `columns` has not an entry a head, or `vb` cannot provide a parameter.
     pub fn new(
         trunk: T,
-        tasks: &[Task],
+        heads: &[Head],
         columns: Vec<Option<Columns>>,
         hidden: &[usize],
         init: mt_layers::Initializer,
         vb: VarBuilder,
     ) -> Result<Self> {
-        if columns.len() != tasks.len() {
-            bail!("columns of {} towers, and {} tasks", columns.len(), tasks.len())
+        if columns.len() != heads.len() {
+            bail!("columns of {} towers, and {} heads", columns.len(), heads.len())
         }
-        let heads = tasks.iter().zip(&columns).map(|(task, columns)| {
+        let sized = heads.iter().zip(&columns).map(|(head, columns)| {
             let inputs = trunk.width() + columns.as_ref().map_or(0, Columns::len);
-            (task.name.as_str(), inputs, task.kind.outputs())
+            (head.name.as_str(), inputs, head.outputs())
         });
-        let towers = Towers::each(hidden, heads, init, vb.pp("towers"))?;
+        let towers = Towers::each(hidden, sized, init, vb.pp("towers"))?;
         Ok(Self { trunk, towers, columns, attention: Vec::new() })
     }
 
     /// The same with the hidden layers of the towers normalised.
-    pub fn normalised(self, tasks: &[Task], norm: Norm, vb: VarBuilder) -> Result<Self> {
-        let names = tasks.iter().map(|task| task.name.as_str());
+    pub fn normalised(self, heads: &[Head], norm: Norm, vb: VarBuilder) -> Result<Self> {
+        let names = heads.iter().map(|head| head.name.as_str());
         Ok(Self { towers: self.towers.normalised(norm, names, vb.pp("towers"))?, ..self })
     }
 
@@ -92,13 +92,13 @@ impl<T: Trunk> MultiTask<T> {
         let width = self.trunk.width();
         let shared = streams.dim(1)? == width;
         let mut parts = Vec::new();
-        for (task, columns) in self.columns.iter().enumerate() {
-            let start = if shared { 0 } else { task * width };
+        for (head, columns) in self.columns.iter().enumerate() {
+            let start = if shared { 0 } else { head * width };
             // Side by side, only contiguous tensors come out contiguous, as fused towers want them.
             parts.push(streams.narrow(1, start, width)?.contiguous()?);
             if let Some(columns) = columns {
                 let own = columns.of(xs)?.to_dense(streams.dtype(), streams.device())?;
-                // Read by one task, so nothing in it is shared.
+                // Read by one head, so nothing in it is shared.
                 parts.push(tap(own, 0..0)?);
             }
         }
@@ -133,30 +133,30 @@ impl Trunk for Box<dyn Trunk> {
     }
 }
 
-/// Builds the configured model for `inputs` ([`ModelConfig::inputs`], or a number of columns where no task reads columns
-/// of its own) and `tasks`.
+/// Builds the configured model for `inputs` ([`ModelConfig::inputs`], or a number of columns where no head reads columns
+/// of its own) and `heads`, which are those of a schema ([`Schema::heads`](mt_features::Schema::heads)).
 ///
 /// # Errors
 /// If the configuration does not hold together, or `vb` cannot provide a parameter.
 pub fn build(
     cfg: &ModelConfig,
     inputs: impl Into<Inputs>,
-    tasks: &[Task],
+    heads: &[Head],
     vb: VarBuilder,
 ) -> crate::Result<Box<dyn Model>> {
-    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
     let inputs = inputs.into();
-    let sizes = Sizes { inputs: inputs.width(), tasks: &names };
+    let sizes = Sizes { inputs: inputs.width(), heads: &names };
     let architecture = cfg.resolve()?;
-    let TaskColumns { gates, towers } = cfg.task_columns(&inputs, tasks)?;
+    let HeadColumns { gates, towers } = cfg.head_columns(&inputs, heads)?;
     let gathered = |columns: Vec<Option<Vec<u32>>>| {
         let own = |own: Option<Vec<u32>>| own.map(|places| Columns::new(places, vb.device())).transpose();
         columns.into_iter().map(own).collect::<Result<Vec<_>>>()
     };
     let (gates, towers) = (gathered(gates)?, gathered(towers)?);
     let trunk = architecture.build(sizes, &gates, vb.clone())?;
-    let model = MultiTask::new(trunk, tasks, towers, &cfg.tower, cfg.init, vb.clone())?;
+    let model = MultiTask::new(trunk, heads, towers, &cfg.tower, cfg.init, vb.clone())?;
     let hidden = cfg.attention.clone().unwrap_or_default().hidden;
     let model = model.attentive(inputs.sequences(), hidden, cfg.init, vb.clone())?;
-    Ok(Box::new(model.normalised(tasks, cfg.norm, vb)?))
+    Ok(Box::new(model.normalised(heads, cfg.norm, vb)?))
 }

@@ -57,12 +57,12 @@ impl Ple {
         vb: VarBuilder,
     ) -> Result<Self> {
         sizes.check()?;
-        let mut streams: Vec<Range<usize>> = vec![0..sizes.inputs; sizes.tasks.len() + 1];
+        let mut streams: Vec<Range<usize>> = vec![0..sizes.inputs; sizes.heads.len() + 1];
         let mut levels: Vec<Cgc> = Vec::with_capacity(cfg.levels.len());
         for (l, level) in cfg.levels.iter().enumerate() {
             let read_above = cfg.is_read_above(l);
             let columns = if l == 0 { columns } else { &[] };
-            let level = Cgc::level(level, sizes.tasks, &streams, columns, read_above, vb.pp("levels").pp(l))?;
+            let level = Cgc::level(level, sizes.heads, &streams, columns, read_above, vb.pp("levels").pp(l))?;
             let width = level.width();
             streams = (0..streams.len()).map(|s| s * width..(s + 1) * width).collect();
             levels.push(level);
@@ -114,11 +114,11 @@ impl Architecture for PleConfig {
         Ok(Box::new(Ple::with_columns(self, sizes, gates, vb)?))
     }
 
-    fn facts(&self, tasks: &[&str]) -> Facts {
+    fn facts(&self, heads: &[&str]) -> Facts {
         let unshared = self.levels.last().is_none_or(|level| level.shared_experts == 0);
         Facts {
-            levels: self.levels.iter().map(|level| level.names(tasks)).collect(),
-            gates: tasks.iter().map(|task| format!("levels.0.gates.{task}.0.weight")).collect(),
+            levels: self.levels.iter().map(|level| level.names(heads)).collect(),
+            gates: heads.iter().map(|head| format!("levels.0.gates.{head}.0.weight")).collect(),
             nothing_shared: unshared.then(|| "the highest level of ple has no shared experts".to_owned()),
         }
     }
@@ -138,14 +138,14 @@ impl Architecture for PleConfig {
     fn graph(
         &self,
         graph: &mut dyn Graph,
-        tasks: &[&str],
+        heads: &[&str],
         xs: &str,
         gates: &[String],
     ) -> crate::Result<Vec<String>> {
-        let (mut streams, mut gates) = (vec![xs.to_owned(); tasks.len() + 1], gates.to_vec());
+        let (mut streams, mut gates) = (vec![xs.to_owned(); heads.len() + 1], gates.to_vec());
         for (l, level) in self.levels.iter().enumerate() {
             let prefix = format!("levels.{l}.");
-            streams = level.write_level(graph, &prefix, tasks, &streams, &gates, self.is_read_above(l))?;
+            streams = level.write_level(graph, &prefix, heads, &streams, &gates, self.is_read_above(l))?;
             gates.clone_from(&streams);
         }
         Ok(streams)

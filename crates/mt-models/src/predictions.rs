@@ -1,4 +1,4 @@
-//! What a predictor gives, by row and task.
+//! What a predictor gives, by row and task or head.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use mt_features::Task;
 
 use crate::readout::predictions;
 
-/// Where each task's predictions are in a row.
+/// Where the predictions of each task, and of each head without a label, are in a row.
 pub(crate) type Outputs = Arc<[(String, Range<usize>)]>;
 
 /// Predictions of some rows. One that is filled again keeps its memory.
@@ -17,15 +17,15 @@ pub struct Predictions {
     outputs: Option<Outputs>,
 }
 
-/// The outputs of these tasks.
-pub(crate) fn outputs(tasks: &[Task]) -> Outputs {
+/// The outputs of what is [`predicted`](mt_features::predicted()).
+pub(crate) fn outputs(predicted: &[Task]) -> Outputs {
     let mut at = 0;
     let output = |task: &Task| {
         let start = at;
         at += predictions(task.kind);
         (task.name.clone(), start..at)
     };
-    tasks.iter().map(output).collect()
+    predicted.iter().map(output).collect()
 }
 
 impl Predictions {
@@ -42,7 +42,7 @@ impl Predictions {
         self.outputs.as_deref().unwrap_or_default()
     }
 
-    /// Predictions a row `P`: one a task, `classes` of a multiclass one.
+    /// Predictions a row `P`, see [`Readout::width`](crate::Readout::width).
     pub fn width(&self) -> usize {
         self.outputs().last().map_or(0, |(_, last)| last.end)
     }
@@ -62,13 +62,13 @@ impl Predictions {
         &self.values
     }
 
-    /// The tasks' names, in order.
+    /// The names of the tasks, and behind them of the heads without a label, in order.
     pub fn tasks(&self) -> impl Iterator<Item = &str> {
         self.outputs().iter().map(|(name, _)| name.as_str())
     }
 
-    /// What a task predicts of a row: the probability of the positive class or a number, of each class where there are
-    /// more. `None` where there is no such row or task.
+    /// What is predicted of a row for a task, or of a head without a label: the probability of the positive class or a
+    /// number, of each class where there are more. `None` where there is no such row or name.
     pub fn task(&self, row: usize, task: &str) -> Option<&[f32]> {
         let (_, at) = self.outputs().iter().find(|(name, _)| name == task)?;
         self.values.chunks_exact(self.width()).nth(row).map(|row| &row[at.clone()])

@@ -83,7 +83,7 @@ impl Predictor {
             problem: error.to_string(),
         };
         let encoder = RowEncoder::new(schema, encoders, normalizer, missing).map_err(damaged)?;
-        let (readout, outputs) = (signature.readout(), outputs(&schema.tasks));
+        let (readout, outputs) = (signature.readout(), outputs(&schema.predicted()));
         for (missing, what) in [(readout.width() == 0, "task"), (encoder.columns().is_empty(), "input")] {
             if missing {
                 let problem = format!("the model has no {what}");
@@ -100,12 +100,12 @@ impl Predictor {
             layer.map_err(|error| Error::File { path, problem: error.to_string() })?
         };
         let inputs = cfg.inputs(schema)?;
-        let expected = inventory(cfg, &inputs, &schema.tasks)?;
+        let expected = inventory(cfg, &inputs, &schema.heads())?;
         if let Some(difference) = difference(&expected, &weights) {
             return Err(fail(format!("the weights belong to another model: {difference}")));
         }
         let vb = VarBuilder::from_tensors(weights, DType::F32, device);
-        let mut model = build(cfg, &inputs, &schema.tasks, vb)?;
+        let mut model = build(cfg, &inputs, &schema.heads(), vb)?;
         model.prepare();
         Ok(Self {
             encoder: Arc::new(encoder),

@@ -1,9 +1,10 @@
 //! From logits to what a task predicts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use candle_core::{DType, Tensor};
-use mt_features::{Task, TaskKind};
+use mt_features::{Head, Task, TaskKind, heads, logit_columns, predicted};
 use mt_layers::{LossKind, simd};
 use serde::{Deserialize, Serialize};
 
@@ -34,19 +35,27 @@ impl Link {
     }
 }
 
-/// What each task predicts from its logits: the only place with a sigmoid or a softmax over classes.
+/// What each task predicts from the heads' logits: the only place with a sigmoid or a softmax over classes.
 #[derive(Debug, Clone)]
 pub struct Readout {
-    heads: Vec<Head>,
+    /// Logits `L` a row.
+    logits: usize,
+    outputs: Vec<Output>,
 }
 
-/// What is made of a task's logits.
-#[derive(Debug, Clone, Copy)]
-struct Head {
-    kind: TaskKind,
-    link: Link,
-    /// Factor and summand of a regression's output before its link, if its labels were scaled.
-    scale: Option<(f32, f32)>,
+/// What is made of the logits of a row.
+#[derive(Debug, Clone)]
+enum Output {
+    /// Of those of one head.
+    Own {
+        columns: Range<usize>,
+        kind: TaskKind,
+        link: Link,
+        /// Factor and summand of a regression's output before its link, if its labels were scaled.
+        scale: Option<(f32, f32)>,
+    },
+    /// Of one logit each of several heads the product of their probabilities.
+    Product(Vec<usize>),
 }
 
 impl Readout {
@@ -61,24 +70,34 @@ impl Readout {
         links: &BTreeMap<String, Link>,
         targets: &BTreeMap<String, Target>,
     ) -> Self {
-        let head = |task: &Task| {
+        let output = |(task, columns): (&Task, Vec<usize>)| {
+            if task.prediction.is_some() {
+                return Output::Product(columns);
+            }
             let link = links.get(&task.name).copied().unwrap_or_default();
             let scale = targets.get(&task.name).map(|target| target.undo(link));
-            Head { kind: task.kind, link, scale }
+            let start = columns.first().copied().unwrap_or_default();
+            Output::Own { columns: start..start + columns.len(), kind: task.kind, link, scale }
         };
-        Self { heads: tasks.iter().map(head).collect() }
+        let predicted = predicted(tasks);
+        let outputs = predicted.iter().zip(logit_columns(&predicted)).map(output).collect();
+        Self { logits: heads(tasks).iter().map(Head::outputs).sum(), outputs }
     }
 
-    /// Predictions `P` a row: one a task, `classes` of a multiclass one.
+    /// Predictions `P` a row: one a task, `classes` of a multiclass one, and one a head without a label.
     pub fn width(&self) -> usize {
-        self.heads.iter().map(|head| predictions(head.kind)).sum()
+        let width = |output: &Output| match output {
+            Output::Own { kind, .. } => predictions(*kind),
+            Output::Product(_) => 1,
+        };
+        self.outputs.iter().map(width).sum()
     }
 
-    /// Logits `(B, L)` to predictions `(B, P)`, row-major, task after task: the probability of the positive class,
-    /// of each class, or the predicted number.
+    /// Logits `(B, L)` to predictions `(B, P)`, row-major, task after task and then the heads without a label: the
+    /// probability of the positive class, of each class, or the predicted number.
     ///
     /// # Errors
-    /// [`Error::Logits`] if the logits are not those of the tasks.
+    /// [`Error::Logits`] if the logits are not those of the tasks' heads.
     pub fn predictions(&self, logits: &Tensor) -> Result<Vec<f32>> {
         let mut out = Vec::new();
         self.predictions_into(logits, &mut out)?;
@@ -91,34 +110,47 @@ impl Readout {
     /// As [`Readout::predictions`].
     pub fn predictions_into(&self, logits: &Tensor, out: &mut Vec<f32>) -> Result<()> {
         let (rows, columns) = logits.dims2()?;
-        let expected: usize = self.heads.iter().map(|head| head.kind.outputs()).sum();
-        if columns != expected {
-            return Err(Error::Logits { found: columns, expected });
+        if columns != self.logits {
+            return Err(Error::Logits { found: columns, expected: self.logits });
         }
         let logits = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         out.reserve(rows * self.width());
         for row in logits.chunks_exact(columns.max(1)) {
-            let mut at = 0;
-            for &Head { kind, link, scale } in &self.heads {
-                let own = &row[at..at + kind.outputs()];
-                match kind {
-                    TaskKind::Binary => out.push(simd::sigmoid(own[0])),
-                    TaskKind::BinarySoftmax => out.push(simd::sigmoid(own[1] - own[0])),
-                    TaskKind::Multiclass { .. } => softmax(own, out),
-                    TaskKind::Regression => {
-                        let z = scale.map_or(own[0], |(factor, summand)| own[0] * factor + summand);
-                        out.push(match link {
-                            Link::Identity => z,
-                            Link::ExpM1 => libm::expm1(z.into()) as f32,
-                            Link::Exp => libm::exp(z.into()) as f32,
-                        });
+            for output in &self.outputs {
+                match output {
+                    Output::Product(columns) => {
+                        out.push(columns.iter().map(|&head| simd::sigmoid(row[head])).product());
+                    }
+                    Output::Own { columns, kind, link, scale } => {
+                        own(&row[columns.clone()], *kind, (*link, *scale), out);
                     }
                 }
-                at += own.len();
             }
         }
         Ok(())
     }
+}
+
+/// Predictions of a task from the logits of its own head.
+fn own(logits: &[f32], kind: TaskKind, (link, scale): (Link, Option<(f32, f32)>), out: &mut Vec<f32>) {
+    match kind {
+        TaskKind::Binary => out.push(simd::sigmoid(logits[0])),
+        TaskKind::BinarySoftmax => out.push(simd::sigmoid(logits[1] - logits[0])),
+        TaskKind::Multiclass { .. } => softmax(logits, out),
+        TaskKind::Regression => {
+            let z = scale.map_or(logits[0], |(factor, summand)| logits[0] * factor + summand);
+            out.push(match link {
+                Link::Identity => z,
+                Link::ExpM1 => libm::expm1(z.into()) as f32,
+                Link::Exp => libm::exp(z.into()) as f32,
+            });
+        }
+    }
+}
+
+/// Predictions a row of a model of these tasks, see [`Readout::width`].
+pub fn row_width(tasks: &[Task]) -> usize {
+    predicted(tasks).iter().map(|task| predictions(task.kind)).sum()
 }
 
 /// Predictions a row of a task of this kind.
@@ -144,14 +176,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_task_predicts_what_its_loss_was_about() -> Result<()> {
-        let task = |name: &str, kind| Task { name: name.into(), kind };
         let tasks = [
-            task("like", TaskKind::Binary),
-            task("done", TaskKind::BinarySoftmax),
-            task("tab", TaskKind::Multiclass { classes: 3 }),
-            task("ratio", TaskKind::Regression),
-            task("seconds", TaskKind::Regression),
-            task("odds", TaskKind::Regression),
+            Task::new("like", TaskKind::Binary),
+            Task::new("done", TaskKind::BinarySoftmax),
+            Task::new("tab", TaskKind::Multiclass { classes: 3 }),
+            Task::new("ratio", TaskKind::Regression),
+            Task::new("seconds", TaskKind::Regression),
+            Task::new("odds", TaskKind::Regression),
         ];
         let links = [("seconds".to_owned(), Link::ExpM1), ("odds".to_owned(), Link::Exp)].into();
         let readout = Readout::new(&tasks, &links);
@@ -167,6 +198,31 @@ mod tests {
             readout.predictions(&logits.narrow(1, 0, 4)?),
             Err(Error::Logits { expected: 9, .. })
         ));
+        Ok(())
+    }
+
+    #[test]
+    fn a_product_of_heads_is_predicted_and_so_is_a_head_without_a_label() -> Result<()> {
+        let product = |name: &str, product: &str| Task {
+            prediction: product.parse().ok(),
+            ..Task::new(name, TaskKind::Binary)
+        };
+        let tasks = [
+            product("buy", "click * cvr"),
+            Task::new("tab", TaskKind::Multiclass { classes: 2 }),
+            Task::new("click", TaskKind::Binary),
+            product("return", "click * cvr * regret"),
+        ];
+        let readout = Readout::new(&tasks, &BTreeMap::new());
+        // tab, click, cvr, regret.
+        let odds = |odds: f32| odds.ln();
+        let logits = Tensor::new(&[[0f32, odds(3.0), odds(4.0), odds(1.0 / 3.0), odds(1.0)]], &Device::Cpu)?;
+        let found = readout.predictions(&logits)?;
+        let expected = [0.8 * 0.25, 0.25, 0.75, 0.8, 0.8 * 0.25 * 0.5, 0.25, 0.5];
+        assert_eq!((found.len(), readout.width(), row_width(&tasks)), (7, 7, 7));
+        for (found, expected) in found.into_iter().zip(expected) {
+            approx::assert_relative_eq!(found, expected, epsilon = 1e-6);
+        }
         Ok(())
     }
 }

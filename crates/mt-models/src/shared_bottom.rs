@@ -75,12 +75,12 @@ impl Architecture for SharedBottomConfig {
     fn graph(
         &self,
         graph: &mut dyn Graph,
-        tasks: &[&str],
+        heads: &[&str],
         xs: &str,
         _: &[String],
     ) -> crate::Result<Vec<String>> {
         let stream = graph.mlp("bottom", self.bottom.len(), xs, true)?;
-        Ok(vec![stream; tasks.len()])
+        Ok(vec![stream; heads.len()])
     }
 }
 

@@ -47,14 +47,18 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The format of a model with this normaliser: 2 where something is taken off numbers in double precision, which older
-    /// versions would overlook; else 1.
-    pub fn format_of(normalizer: &Normalizer) -> u32 {
-        if normalizer.columns.iter().any(|column| column.base != 0.0) { 2 } else { 1 }
+    /// The format of a model with this schema and normaliser, by what older versions would overlook: 3 where the prediction of
+    /// a task is a product of heads, 2 where something is taken off numbers in double precision, else 1.
+    pub fn format_of(schema: &Schema, normalizer: &Normalizer) -> u32 {
+        match () {
+            () if schema.tasks.iter().any(|task| task.prediction.is_some()) => 3,
+            () if normalizer.columns.iter().any(|column| column.base != 0.0) => 2,
+            () => 1,
+        }
     }
 
     /// The newest format that this version reads.
-    pub const FORMAT: u32 = 2;
+    pub const FORMAT: u32 = 3;
     /// Name of the file inside a model's folder.
     pub const FILE: &str = "model.json";
     /// Name of the weights' file beside it.
@@ -124,7 +128,7 @@ impl Signature {
         Ok(signature)
     }
 
-    /// From the model's logits to what its tasks predict.
+    /// From the model's logits to what is predicted of its tasks and of heads without a label.
     pub fn readout(&self) -> Readout {
         Readout::scaled(&self.schema.tasks, &self.links, &self.targets)
     }

@@ -43,11 +43,11 @@ impl SingleTask {
     pub fn new(cfg: &SingleTaskConfig, sizes: Sizes, vb: VarBuilder) -> Result<Self> {
         sizes.check()?;
         let vb = vb.pp("bottoms");
-        let bottom = |task| {
-            let bottom = Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.pp(task))?;
-            bottom.normalised(cfg.norm, vb.pp(task))
+        let bottom = |head| {
+            let bottom = Bank::experts(sizes.inputs, 1, &cfg.bottom, cfg.init, vb.pp(head))?;
+            bottom.normalised(cfg.norm, vb.pp(head))
         };
-        Ok(Self { bottoms: sizes.tasks.iter().map(bottom).collect::<Result<_>>()? })
+        Ok(Self { bottoms: sizes.heads.iter().map(bottom).collect::<Result<_>>()? })
     }
 }
 
@@ -78,12 +78,12 @@ impl Architecture for SingleTaskConfig {
     fn graph(
         &self,
         graph: &mut dyn Graph,
-        tasks: &[&str],
+        heads: &[&str],
         xs: &str,
         _: &[String],
     ) -> crate::Result<Vec<String>> {
-        let bottom = |task| graph.mlp(&format!("bottoms.{task}"), self.bottom.len(), xs, true);
-        tasks.iter().map(bottom).collect()
+        let bottom = |head| graph.mlp(&format!("bottoms.{head}"), self.bottom.len(), xs, true);
+        heads.iter().map(bottom).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the four published networks have in common: input in, one stream a task out.
+//! What the four published networks have in common: input in, one stream a head out.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use mt_layers::{Columns, Input, Read};
 
 /// The part of a model between its input and its towers.
 ///
-/// Maps `(B, D)` to streams `(B, S·H)`: `S` streams of `H` columns, one for each task in order, or a single one that
-/// all tasks share.
+/// Maps `(B, D)` to streams `(B, S·H)`: `S` streams of `H` columns, one for each head in order, or a single one that
+/// all heads share. Most tasks have a head each, so papers say task; see [`mt_features::heads()`].
 pub trait Trunk: std::fmt::Debug + Send + Sync {
     /// Runs the trunk.
     fn forward(&self, xs: &Input) -> Result<Tensor>;
@@ -22,29 +22,29 @@ pub trait Trunk: std::fmt::Debug + Send + Sync {
 pub struct Sizes<'a> {
     /// Columns `D` of the input.
     pub inputs: usize,
-    /// Names of the tasks, in order.
-    pub tasks: &'a [&'a str],
+    /// Names of the heads, in order.
+    pub heads: &'a [&'a str],
 }
 
 impl Sizes<'_> {
-    /// Refuses task sets that would make parameter names ambiguous.
+    /// Refuses names that would make parameter names ambiguous.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.tasks.is_empty() {
-            bail!("a model needs at least one task")
+        if self.heads.is_empty() {
+            bail!("a model needs at least one head")
         }
-        for (i, task) in self.tasks.iter().enumerate() {
-            if *task == "shared" || task.contains('.') || task.is_empty() {
-                bail!("a task cannot be named {task:?}: the name is part of parameter names")
+        for (i, head) in self.heads.iter().enumerate() {
+            if *head == "shared" || head.contains('.') || head.is_empty() {
+                bail!("a head cannot be named {head:?}: the name is part of parameter names")
             }
-            if self.tasks[..i].contains(task) {
-                bail!("two tasks are named {task:?}")
+            if self.heads[..i].contains(head) {
+                bail!("two heads are named {head:?}")
             }
         }
         Ok(())
     }
 }
 
-/// What the gate of a task reads: its columns where it has some, else `all` of its stream.
-pub(crate) fn gate_read(columns: &[Option<Columns>], task: usize, all: &Range<usize>) -> Read {
-    columns.get(task).cloned().flatten().map_or_else(|| all.clone().into(), Read::from)
+/// What the gate of a head reads: its columns where it has some, else `all` of its stream.
+pub(crate) fn gate_read(columns: &[Option<Columns>], head: usize, all: &Range<usize>) -> Read {
+    columns.get(head).cloned().flatten().map_or_else(|| all.clone().into(), Read::from)
 }

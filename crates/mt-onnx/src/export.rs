@@ -81,17 +81,19 @@ impl Export<'_> {
         let signature = predictor.signature();
         let weights = self.model.join(Signature::WEIGHTS);
         let mut graph = Graph::new(candle_core::safetensors::load(weights, &Device::Cpu)?);
-        let tasks: Vec<&str> = signature.schema.tasks.iter().map(|task| task.name.as_str()).collect();
+        let (heads, predicted) = (signature.schema.heads(), signature.schema.predicted());
+        let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
+        let tasks: Vec<&str> = predicted.iter().map(|task| task.name.as_str()).collect();
         let xs = input::input(&mut graph, predictor, self.tables)?;
         let inputs = signature.model.inputs(&signature.schema)?;
-        let columns = signature.model.task_columns(&inputs, &signature.schema.tasks)?;
-        // What each task's gate reads, on the first level.
+        let columns = signature.model.head_columns(&inputs, &heads)?;
+        // What each head's gate reads, on the first level.
         let gathered = |graph: &mut Graph, own: &Option<Vec<u32>>| match own {
             Some(own) => graph.columns(&xs, own),
             None => xs.clone(),
         };
         let gates: Vec<String> = columns.gates.iter().map(|own| gathered(&mut graph, own)).collect();
-        let mut streams = signature.model.resolve()?.graph(&mut graph, &tasks, &xs, &gates)?;
+        let mut streams = signature.model.resolve()?.graph(&mut graph, &names, &xs, &gates)?;
         for (stream, own) in streams.iter_mut().zip(&columns.towers) {
             if let Some(own) = own {
                 let own = graph.columns(&xs, own);

@@ -1,4 +1,4 @@
-//! Towers, and from their logits to what a task predicts: an output a task.
+//! Towers, and from their logits to what is predicted: an output for each task and each head without a label.
 
 use mt_features::{Task, TaskKind};
 use mt_models::{Link, Signature};
@@ -8,29 +8,38 @@ use crate::graph::{Graph, Size};
 use crate::norm;
 use crate::proto::Attribute;
 
-/// Adds the outputs; `streams` are what the towers read.
+/// Adds the outputs; `streams` are what the towers of the heads read.
 pub fn outputs(graph: &mut Graph, signature: &Signature, streams: &[String]) -> Result<()> {
     let Signature { model, schema, links, targets, .. } = signature;
-    for (task, stream) in schema.tasks.iter().zip(streams) {
-        let logits = tower(graph, &task.name, model.tower.len() + 1, stream)?;
-        let link = links.get(&task.name).copied().unwrap_or_default();
-        let logits = match targets.get(&task.name) {
+    let mut values = Vec::new();
+    for (head, stream) in schema.heads().into_iter().zip(streams) {
+        let logits = tower(graph, &head.name, model.tower.len() + 1, stream)?;
+        let link = links.get(&head.name).copied().unwrap_or_default();
+        let logits = match targets.get(&head.name) {
             Some(target) => unscaled(graph, target.undo(link), &logits),
             None => logits,
         };
-        readout(graph, task, link, &logits);
+        let value = value(graph, head.kind, link, logits);
+        values.push((head.name, value));
+    }
+    for task in schema.predicted() {
+        let own = [task.name.clone()];
+        let factors = task.prediction.as_ref().map_or(&own[..], |product| product.heads());
+        let of = |name: &String| values.iter().find(|(head, _)| head == name).map(|(_, value)| value.clone());
+        let product = factors.iter().filter_map(of).reduce(|a, b| graph.node("Mul", &[&a, &b], &[]));
+        output(graph, &task, &product.unwrap_or_default());
     }
     Ok(())
 }
 
 /// A stream `(B, H)` to logits `(B, K)`.
-fn tower(graph: &mut Graph, task: &str, depth: usize, stream: &str) -> Result<String> {
+fn tower(graph: &mut Graph, head: &str, depth: usize, stream: &str) -> Result<String> {
     let mut xs = stream.to_owned();
     for l in 0..depth {
         if l > 0 {
             xs = graph.node("Relu", &[&xs], &[]);
         }
-        let layer = format!("towers.{task}.{l}");
+        let layer = format!("towers.{head}.{l}");
         let (weight, bias) = norm::folded(graph, &layer)?;
         let weight = graph.tensor(&format!("{layer}.weight"), &weight)?;
         let bias = graph.tensor(&format!("{layer}.bias"), &bias)?;
@@ -48,33 +57,34 @@ fn unscaled(graph: &mut Graph, (factor, summand): (f32, f32), logits: &str) -> S
     graph.node("Add", &[&product, &summand], &[])
 }
 
-/// As [`mt_models::Readout`] does it.
-fn readout(graph: &mut Graph, task: &Task, link: Link, logits: &str) {
-    let softmax = [Attribute::int("axis", 1)];
-    let one_value = match task.kind {
-        TaskKind::Multiclass { classes } => {
-            graph.named("Softmax", &[logits], &softmax, &task.name);
-            let sizes = vec![Size::batch(), Size::Fixed(classes as usize)];
-            return graph.output(&task.name, sizes, "probability of each class".to_owned());
-        }
-        TaskKind::Binary => graph.node("Sigmoid", &[logits], &[]),
-        TaskKind::BinarySoftmax => {
-            let both = graph.node("Softmax", &[logits], &softmax);
+/// What is predicted with a head's logits, `(B, 1)`, as [`mt_models::Readout`] does it; of several classes, the logits.
+fn value(graph: &mut Graph, kind: TaskKind, link: Link, logits: String) -> String {
+    match (kind, link) {
+        (TaskKind::Binary, _) => graph.node("Sigmoid", &[&logits], &[]),
+        (TaskKind::BinarySoftmax, _) => {
+            let both = graph.node("Softmax", &[&logits], &[Attribute::int("axis", 1)]);
             let positive = graph.ints(&[1]);
             graph.node("Gather", &[&both, &positive], &[Attribute::int("axis", 1)])
         }
-        TaskKind::Regression => match link {
-            Link::Identity => logits.to_owned(),
-            Link::Exp => graph.node("Exp", &[logits], &[]),
-            Link::ExpM1 => {
-                let one = graph.float(1.0);
-                let exp = graph.node("Exp", &[logits], &[]);
-                graph.node("Sub", &[&exp, &one], &[])
-            }
-        },
-    };
+        (TaskKind::Multiclass { .. }, _) | (TaskKind::Regression, Link::Identity) => logits,
+        (TaskKind::Regression, Link::Exp) => graph.node("Exp", &[&logits], &[]),
+        (TaskKind::Regression, Link::ExpM1) => {
+            let one = graph.float(1.0);
+            let exp = graph.node("Exp", &[&logits], &[]);
+            graph.node("Sub", &[&exp, &one], &[])
+        }
+    }
+}
+
+/// The output of a task, or of a head without a label.
+fn output(graph: &mut Graph, task: &Task, value: &str) {
+    if let TaskKind::Multiclass { classes } = task.kind {
+        graph.named("Softmax", &[value], &[Attribute::int("axis", 1)], &task.name);
+        let sizes = vec![Size::batch(), Size::Fixed(classes as usize)];
+        return graph.output(&task.name, sizes, "probability of each class".to_owned());
+    }
     let axis = graph.ints(&[1]);
-    graph.named("Squeeze", &[&one_value, &axis], &[], &task.name);
+    graph.named("Squeeze", &[value, &axis], &[], &task.name);
     let doc = if task.kind.is_binary() { "probability" } else { "predicted number" };
     graph.output(&task.name, vec![Size::batch()], doc.to_owned());
 }

@@ -110,7 +110,12 @@ fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
 /// update, so that no moment decays to a denormal, which only the training loop flushes.
 fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
     let params = Params::new(1);
-    build(&cfg.model, WIDTH, &mt_features::tasks(&cfg.tasks)?, params.builder(DType::F32, &Device::Cpu))?;
+    build(
+        &cfg.model,
+        WIDTH,
+        &mt_features::heads(&mt_features::tasks(&cfg.tasks)?),
+        params.builder(DType::F32, &Device::Cpu),
+    )?;
     let all = params.all();
     let mut group = criterion.benchmark_group("update");
     group.throughput(Throughput::Elements(params.count() as u64));
@@ -139,11 +144,16 @@ fn optimizers(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
 fn evaluation(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
     let (tasks, table) = (mt_features::tasks(&cfg.tasks)?, table(50_000)?);
     let params = Params::new(1);
-    build(&cfg.model, WIDTH, &tasks, params.builder(DType::F32, &Device::Cpu))?;
+    build(&cfg.model, WIDTH, &mt_features::heads(&tasks), params.builder(DType::F32, &Device::Cpu))?;
     let (encoders, table_rule) = (Encoders::default(), RowOptimizer::default());
     let scorer = Scorer {
         layer: InputLayer::new(&cfg.model, &schema(&tasks), &encoders, table_rule, 1, &Device::Cpu)?,
-        model: build(&cfg.model, WIDTH, &tasks, params.frozen(DType::F32, &Device::Cpu))?,
+        model: build(
+            &cfg.model,
+            WIDTH,
+            &mt_features::heads(&tasks),
+            params.frozen(DType::F32, &Device::Cpu),
+        )?,
         readout: Readout::new(&tasks, &BTreeMap::new()),
     };
     let mut group = criterion.benchmark_group("evaluate 50,000 rows");

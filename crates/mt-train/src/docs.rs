@@ -127,6 +127,7 @@ fn full() -> Config {
             label: ColumnRef::Index(0),
             kind: TaskKind::Multiclass { classes: 3 },
             within: Some(ColumnRef::Index(1)),
+            prediction: "click * cvr".parse().ok(),
             range: None,
         }],
         model: ModelConfig {
@@ -290,10 +291,10 @@ fn every_model_shown_has_the_parameters_it_claims() {
             let claim = claim.rsplit("# ").next().expect("a comment").replace(',', "");
             let tasks = "version: 1\ndata: {synth: {}}\ntasks: [{name: a, label: 0}, {name: b, label: 1}]\n";
             let cfg = parse(&format!("{tasks}{block}"), name, &[]);
-            let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+            let task = |name: &str| Task::new(name, TaskKind::Binary);
             let tasks = [task("completion"), task("like")];
-            let model = cfg.sized_model(499, &tasks).expect("a model");
-            let found = count(&inventory(&model, 499, &tasks).expect("an inventory"));
+            let model = cfg.sized_model(499, &mt_features::heads(&tasks)).expect("a model");
+            let found = count(&inventory(&model, 499, &mt_features::heads(&tasks)).expect("an inventory"));
             assert_eq!(found.to_string(), claim, "{name}:\n{block}");
             kinds.insert(cfg.model.kind.to_string());
         }
@@ -321,7 +322,7 @@ fn the_quickstart_compares_models_of_equal_size_on_rows_where_a_gate_has_somethi
     let synth = configs[0].data.synth.as_ref().expect("generated rows");
     assert!(synth.contexts > 1);
     let tabs: Vec<String> = (0..synth.contexts).map(|tab| format!("tab_{tab}")).collect();
-    let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+    let task = |name: &str| Task::new(name, TaskKind::Binary);
     let tasks = [task("completion"), task("like")];
     for cfg in &configs {
         assert_eq!(
@@ -333,8 +334,9 @@ fn the_quickstart_compares_models_of_equal_size_on_rows_where_a_gate_has_somethi
         }
         let schema = Schema { numeric: feature_names(synth), tasks: tasks.to_vec(), ..Schema::default() };
         let inputs = cfg.model.inputs(&schema).expect("inputs");
-        let model = cfg.sized_model(inputs.clone(), &tasks).expect("a model");
-        let parameters = count(&inventory(&model, inputs, &tasks).expect("an inventory"));
+        let model = cfg.sized_model(inputs.clone(), &mt_features::heads(&tasks)).expect("a model");
+        let parameters =
+            count(&inventory(&model, inputs, &mt_features::heads(&tasks)).expect("an inventory"));
         // An expert's width is a whole number: with eight of them the next one is 400 parameters more.
         assert!((2600..=3000).contains(&parameters), "{}: {parameters}", cfg.name);
     }

@@ -75,7 +75,7 @@ impl<'a> Dominance<'a> {
 
     /// What to write so that the task weighs less.
     fn advice(&self, t: usize, share: f64) -> String {
-        let Task { name, kind } = &self.tasks[t];
+        let Task { name, kind, .. } = &self.tasks[t];
         let as_all_others = weight_of(self.cfg, &self.tasks[t]) * (1.0 - share) / share;
         let weight = match as_all_others > 0.0 {
             true => format!(
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn task(name: &str, kind: TaskKind) -> Task {
-        Task { name: name.into(), kind }
+        Task::new(name, kind)
     }
 
     #[test]

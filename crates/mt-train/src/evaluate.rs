@@ -6,7 +6,7 @@ use mt_metrics::{
     BinarySummary, GroupAuc, GroupWeighting, MulticlassSummary, RegressionSummary, binary_summary, group_auc,
     multiclass_summary, regression_summary,
 };
-use mt_models::{Features, InputLayer, Model, Readout, predictions};
+use mt_models::{Features, InputLayer, Model, Readout, predictions, row_width};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -198,9 +198,8 @@ pub struct Scored {
 impl Scored {
     /// The rows of task number `task` where `mask` `(B, T)` is not 0, which is then their weight, of predictions `(B, P)`.
     pub fn new(all: &[f32], table: &Table, tasks: &[Task], task: usize, mask: &[f32]) -> Self {
-        let widths: Vec<usize> = tasks.iter().map(|task| predictions(task.kind)).collect();
-        let (at, width) = (widths[..task].iter().sum::<usize>(), widths[task]);
-        let of_row: usize = widths.iter().sum();
+        let before = tasks[..task].iter().map(|task| predictions(task.kind));
+        let (at, width, of_row) = (before.sum::<usize>(), predictions(tasks[task].kind), row_width(tasks));
         let present = || (0..table.len()).filter(|row| mask[row * tasks.len() + task] != 0.0);
         let own = |row| &all[row * of_row + at..][..width];
         let weights: Vec<f32> = present().map(|row| mask[row * tasks.len() + task]).collect();

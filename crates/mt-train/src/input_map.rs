@@ -1,7 +1,7 @@
 //! The columns of a network's input, found by name in another network's.
 
 use candle_core::{DType, Device, Tensor};
-use mt_features::{Schema, Task};
+use mt_features::Schema;
 use mt_models::{InputRows, Inputs, ModelConfig, Signature};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,8 +79,7 @@ impl InputMap {
         };
         report.scaled = here.schema.numeric.iter().enumerate().filter(same).count();
         let rows = |signature: &Signature, inputs: &Inputs| {
-            let tasks: &[Task] = &signature.schema.tasks;
-            signature.model.input_rows(inputs, tasks)
+            signature.model.input_rows(inputs, &signature.schema.heads())
         };
         let (here, there) = (rows(here, &ours.inputs)?, rows(there, &theirs.inputs)?);
         Ok(Self { columns, here, there, report })

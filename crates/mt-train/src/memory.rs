@@ -1,6 +1,7 @@
 //! Whether a training run can fit into memory, before it asks for any.
 
 use mt_data::{Dataset, gigabytes, physical_memory};
+use mt_features::Head;
 use mt_layers::TableConfig;
 use mt_models::{Inputs, ModelConfig, count, inventory};
 
@@ -38,7 +39,7 @@ pub(crate) fn check(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &D
 }
 
 fn network(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> Result<Part> {
-    let parameters = count(&inventory(model, inputs, &data.schema.tasks)?);
+    let parameters = count(&inventory(model, inputs, &data.schema.heads())?);
     let copies = 2 + cfg.train.optimizer.kind.state().len() + usize::from(cfg.train.average.is_some());
     let bytes = parameters as u128 * copies as u128 * NUMBER;
     Ok(Part { what: format!("{parameters} parameters and their state"), keys: "model", bytes })
@@ -50,9 +51,10 @@ fn step(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> R
         shape.iter().map(|&n| n as u128).product::<u128>()
             / shape.iter().max().map_or(1, |&n| n.max(1) as u128)
     };
-    let inventory = inventory(model, inputs, &data.schema.tasks)?;
+    let heads = data.schema.heads();
+    let inventory = inventory(model, inputs, &heads)?;
     let layers: u128 = inventory.values().map(|shape| narrow(shape.dims())).sum();
-    let logits: usize = data.schema.tasks.iter().map(|task| task.kind.outputs()).sum();
+    let logits: usize = heads.iter().map(Head::outputs).sum();
     let rows = (cfg.train.batch_size * cfg.train.accumulate).min(data.train.len());
     let row = (inputs.width() as u128 + layers + 2 * logits as u128) * NUMBER;
     Ok(Part { what: format!("a step of {rows} rows"), keys: "train.batch_size", bytes: rows as u128 * row })

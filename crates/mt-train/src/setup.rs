@@ -66,7 +66,8 @@ impl Setup {
         }
         let params = Params::new(seed);
         let network = signature.model.clone();
-        let sized = |vb| build(&network, &inputs, tasks, vb);
+        let heads = data.schema.heads();
+        let sized = |vb| build(&network, &inputs, &heads, vb);
         let model = sized(params.builder(DType::F32, device))?;
         check_shares(cfg, model.as_ref(), inputs.width(), device)?;
         let mut optimizer = Optimizer::new(cfg.train.optimizer);
@@ -137,7 +138,7 @@ fn check_shares(cfg: &Config, model: &dyn Model, inputs: usize, device: &Device)
 /// What the model is, with the widths that its budget allows.
 fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
     Ok(Signature {
-        format: Signature::format_of(&data.normalizer),
+        format: Signature::format_of(&data.schema, &data.normalizer),
         model: cfg.fitting_model(data)?,
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),

@@ -67,7 +67,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome> {
     let _owner = run.own()?;
-    let tasks = &data.schema.tasks;
+    let (tasks, heads) = (&data.schema.tasks, data.schema.heads());
     let ready = Setup::new(cfg, data, device, run)?;
     let selection = cfg.train.selection(data)?;
     Objective::check_labels(&cfg.train, tasks, &data.train)?;
@@ -227,7 +227,7 @@ fn run_epochs<'scope, 'env: 'scope>(
             scorer: &scorer,
             cfg: &signature.model,
             table: looked_at,
-            tasks,
+            heads: &heads,
             device,
             trained: rows,
             epoch: Duration::from_secs_f64(elapsed),

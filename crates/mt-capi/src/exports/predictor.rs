@@ -121,7 +121,7 @@ pub unsafe extern "C" fn mt_predictor_width(predictor: *const Handle) -> usize {
     unsafe { ask(predictor, 0, |handle| Some(handle.0.interface.tasks.iter().map(|task| task.width).sum())) }
 }
 
-/// Number of tasks.
+/// Number of tasks, and of heads without a label behind them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mt_predictor_task_count(predictor: *const Handle) -> usize {
     // SAFETY: as of `ask`.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::Device;
+use mt_features::TaskConfig;
 use mt_models::Registry;
 use mt_train::{Config, RunDir, write_file, write_json};
 
@@ -87,7 +88,12 @@ fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
         return Err(Usage(format!("{} is given twice", paths[i].display())).into());
     }
-    if let Some(i) = (1..configs.len()).find(|&i| configs[i].tasks != configs[0].tasks) {
+    // What a prediction is made of may differ, as the network may.
+    let labels = |cfg: &Config| {
+        let label = |task: &TaskConfig| TaskConfig { prediction: None, ..task.clone() };
+        cfg.tasks.iter().map(label).collect::<Vec<_>>()
+    };
+    if let Some(i) = (1..configs.len()).find(|&i| labels(&configs[i]) != labels(&configs[0])) {
         let (first, other) = (paths[0].display(), paths[i].display());
         return Err(
             Usage(format!("{first} and {other} predict different tasks and cannot be compared")).into()

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use candle_core::Device;
 use mt_data::Dataset;
-use mt_features::Schema;
+use mt_features::{Schema, Task};
 use mt_models::{Check, Manifest, ModelConfig, Predictor, Registry, TableRows, count, inventory};
 use mt_train::{Config, RunDir};
 
@@ -36,7 +36,7 @@ pub fn run(args: &InspectArgs, registry: &Registry) -> Result<()> {
     } else {
         let cfg = Config::read_with(&args.what, &args.overrides.set, registry)?;
         let schema = Dataset::schema(&cfg.data, &cfg.tasks)?;
-        let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.tasks)?;
+        let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.heads())?;
         (cfg.name, model, schema, Vec::new())
     };
     if let (Some(check), false) = (&check, args.json) {
@@ -54,7 +54,7 @@ fn show(
     json: bool,
 ) -> Result<()> {
     let inputs = model.inputs(schema)?;
-    let parameters = inventory(model, &inputs, &schema.tasks)?;
+    let parameters = inventory(model, &inputs, &schema.heads())?;
     let inputs = inputs.width();
     let total = count(&parameters);
     if json {
@@ -66,7 +66,11 @@ fn show(
         });
         return print::line(value);
     }
-    let tasks: Vec<&str> = schema.tasks.iter().map(|task| task.name.as_str()).collect();
+    let shown = |task: &Task| match &task.prediction {
+        Some(product) => format!("{} = {product}", task.name),
+        None => task.name.clone(),
+    };
+    let tasks: Vec<String> = schema.tasks.iter().map(shown).collect();
     print::line(format_args!("{name}: {}, {inputs} inputs, tasks {}", model.kind, tasks.join(", ")))?;
     let mut grid = Grid::new(["parameter", "shape", "values"]);
     for (name, shape) in &parameters {

@@ -34,12 +34,15 @@ data:
 tasks:
 - {name: click, label: click}
 - {name: like, label: like}
+- {name: both, label: click && like, prediction: click * liked}
 model: {kind: ple, expert: [8], embedding: {width: 6}, attention: {hidden: 12}}
 train: {epochs: 3, batch_size: 32, optimizer: {lr: 0.03}}
 ";
 
 /// Identifiers that no `f64` holds begin here.
 const FIRST_USER: u64 = (1 << 53) + 1;
+/// What is predicted: the tasks, and the head that has no label.
+const PREDICTED: [&str; 4] = ["click", "like", "both", "liked"];
 /// Rows whose probabilities are compared.
 const ROWS: usize = 200;
 
@@ -130,9 +133,9 @@ fn of_http(folder: &Folder, text: &str) -> Vec<u32> {
         let (head, answer) = post(&mut stream, &json!({"rows": [row]}).to_string());
         assert!(head.starts_with("http/1.1 200 "), "{head}{answer}");
         let prediction = &answer["predictions"][0];
-        ["click", "like"].map(|task| prediction[task].to_string().parse::<f32>().expect("a number"))
+        PREDICTED.map(|name| prediction[name].to_string().parse::<f32>().expect("a number"))
     };
-    let predictions: Vec<[f32; 2]> = cells(text).map(&mut answer).collect();
+    let predictions: Vec<[f32; 4]> = cells(text).map(&mut answer).collect();
     child.kill().expect("it is stopped");
     child.wait().expect("it ends");
     bits(predictions.iter().flatten())
@@ -156,7 +159,7 @@ fn of_c(folder: &Folder, text: &str) -> Vec<u32> {
         }
         rows.add().expect("a row");
     }
-    let mut out = vec![0.0; 2 * rows.count()];
+    let mut out = vec![0.0; PREDICTED.len() * rows.count()];
     rows.predict(&mut out).expect("predictions");
     bits(&out)
 }
@@ -171,13 +174,13 @@ fn text_parquet_http_and_c_give_the_bits_of_the_trainers_evaluation() {
     folder.mt(&["train", "all.yaml", "--run-dir", "run"]).done();
     folder.mt(&["export", "--run", "run", "--out", "bundle"]).done();
     let expected = of_the_trainer(&folder);
-    assert_eq!(expected.len(), 2 * ROWS);
+    assert_eq!(expected.len(), PREDICTED.len() * ROWS);
     let different: std::collections::BTreeSet<&u32> = expected.iter().collect();
     assert!(different.len() > ROWS, "only {} different probabilities", different.len());
 
     for model in ["--run=run", "--bundle=bundle"] {
         let csv = folder.mt(&["predict", model, "--input", "test.csv"]).done();
-        assert_eq!(csv.lines().next(), Some("click,like"));
+        assert_eq!(csv.lines().next(), Some(PREDICTED.join(",").as_str()));
         assert_eq!(bits(numbers(&csv).iter().flatten()), expected, "{model}");
     }
     assert_eq!(of_parquet(&folder, &text), expected);

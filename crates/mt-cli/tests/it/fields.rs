@@ -236,7 +236,7 @@ fn fields_that_no_gate_or_tower_can_read_are_refused_before_a_folder_is_made() {
     refused(
         "experts: 2",
         "tower_fields: {clik: [user]}",
-        "fields.yaml:15:24: model.tower_fields.clik: there is no task \"clik\"; the tasks are click, seconds",
+        "fields.yaml:15:24: model.tower_fields.clik: there is no head \"clik\"; the heads are click, seconds",
     );
 }
 

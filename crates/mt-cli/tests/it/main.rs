@@ -1,6 +1,7 @@
 //! The program `mt` on real files: what it says, what it leaves behind and how it exits.
 
 mod census;
+mod chains;
 mod checkpoints;
 mod comparing;
 mod computed;

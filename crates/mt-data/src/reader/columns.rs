@@ -175,15 +175,16 @@ impl Columns<'_> {
         Err(rule.error(key, mention.at, problem, Nearest::of(&mention.name, self.names)))
     }
 
-    /// Where each task's label is; two tasks may have the same plain column only in different sample spaces.
+    /// Where each task's label is; two tasks may have the same plain column only in different sample spaces, or for different
+    /// predictions.
     pub fn labels(&self, tasks: &[TaskConfig], absent: bool) -> Result<Vec<Rule>> {
         let rule = |task: &TaskConfig| self.rule(&task.label, &label_key(task), absent);
         let labels: Vec<Rule> = tasks.iter().map(rule).collect::<Result<_>>()?;
         for (second, label) in labels.iter().enumerate() {
             let Some(column) = label.plain() else { continue };
-            let same = |first: &usize| {
-                labels[*first].plain() == Some(column) && tasks[*first].within == tasks[second].within
-            };
+            let asked = |task: usize| (&tasks[task].within, &tasks[task].prediction);
+            let same =
+                |first: &usize| labels[*first].plain() == Some(column) && asked(*first) == asked(second);
             if let Some(first) = (0..second).find(same) {
                 let name = |i: usize| tasks[i].name.clone();
                 let column = self.names[column].clone();

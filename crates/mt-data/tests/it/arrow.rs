@@ -11,7 +11,7 @@ use mt_data::arrow_array::{
     LargeStringArray, RecordBatch, StringArray, StructArray, TimestampMillisecondArray, UInt64Array,
 };
 use mt_data::arrow_schema::{DataType, Field};
-use mt_data::{DataConfig, KeptForm, Labels, Paths, Records, Storage, TableReader};
+use mt_data::{DataConfig, KeptForm, Labels, Paths, Records, TableReader};
 use mt_features::{ColumnRef, Table};
 
 use crate::sources::{CONFIG, ROWS, batch, text};
@@ -287,7 +287,7 @@ fn objects_are_read_as_files_are() {
         runtime.block_on(store.put(&Path::from(name), log(form).into())).unwrap();
         let train = format!("memory://bucket/{name}");
         let mut data: DataConfig = serde_yaml::from_str(&CONFIG.replace("TRAIN", &train)).unwrap();
-        data.storage = Storage::default().with_store("memory://bucket", store.clone());
+        data.storage = mt_data::Storage::default().with_store("memory://bucket", store.clone());
         let other = load(&data, &tasks).unwrap();
         assert!(other.train == local.train && other.valid == local.valid, "{name}");
     }

@@ -211,6 +211,12 @@ fn a_label_is_never_a_feature() {
         message_of(text, &CsvConfig::new(""), &[label("a", "like"), label("b", "like")]),
         "tasks \"a\" and \"b\" have the same label column \"like\""
     );
+    let product = TaskConfig { prediction: "a * c".parse().ok(), ..label("b", "like") };
+    let again = TaskConfig { name: "d".into(), ..product.clone() };
+    assert_eq!(
+        message_of(text, &CsvConfig::new(""), &[label("a", "like"), product, again]),
+        "tasks \"b\" and \"d\" have the same label column \"like\""
+    );
     assert_eq!(
         message_of("l,m\n1,0\n", &CsvConfig::new(""), &[label("l", "l"), label("m", "m")]),
         "a.csv: no column is left as a feature"

@@ -122,6 +122,7 @@ const LISTS: &str = "
 csv: {train: DIR/log.csv, features: [x], missing: ['?']}
 valid_fraction: 0
 normalize: none
+numeric_missing: zero
 fields:
 - {column: video, table: video}
 - {column: maker, table: maker}
@@ -170,19 +171,27 @@ fn mistakes_in_lists_of_side_tables_are_named() {
     };
     assert_eq!(
         message("column: seen, separator: ' ', file", "column: sene, separator: ' ', file", None),
-        "data.join[0].lists[0].column: users.csv has no column \"sene\"; did you mean \"seen\"?"
+        "data.join[0].lists[0].column: no column \"sene\" in users.csv; did you mean \"seen\"?"
     );
     assert_eq!(
         message("take: maker", "take: makre", None),
-        "data.join[0].lists[0].take: videos.csv has no column \"makre\"; did you mean \"maker\"?"
+        "data.join[0].lists[0].take: no column \"makre\" in videos.csv; did you mean \"maker\"?"
     );
     assert_eq!(
-        message("{name: makers, column: seen, separator: ' '", "{name: makers, column: seen, separator: 'x'", None),
+        message(
+            "{name: makers, column: seen, separator: ' '",
+            "{name: makers, column: seen, separator: 'x'",
+            None
+        ),
         "data.join[0].lists[0].separator: expected one ASCII character that is no letter, digit or quote and ends no \
          line, found 'x'"
     );
     assert_eq!(
-        message("{name: makers, column: seen, separator: ' '", "{name: makers, column: seen, separator: '|'", None),
+        message(
+            "{name: makers, column: seen, separator: ' '",
+            "{name: makers, column: seen, separator: '|'",
+            None
+        ),
         "data.fields[3].separator: expected the separator that the list was made with (data.join[].lists), found ' '"
     );
     // Without a text for what is missing, a list would be shorter than the one it is made of.
@@ -192,14 +201,17 @@ fn mistakes_in_lists_of_side_tables_are_named() {
          text for those without (the first of `missing`), found \"b\" (record 1)"
     );
     assert!(
-        message("", "", Some(("videos.csv", "video,maker\na,m\nb,n o\n"))).contains("found \"n o\" (record 1)"),
+        message("", "", Some(("videos.csv", "video,maker\na,m\nb,n o\n")))
+            .contains("found \"n o\" (record 1)"),
         "a text with the separator would be two values"
     );
 }
 
 #[test]
 fn lists_in_parallel_are_equally_long_wherever_they_come_from() {
-    let text = LISTS.replace("  lists: [", "  #").replace("numbers:\n- {name: often, value: count(maker in makers)}\n", "");
+    let text = LISTS
+        .replace("  lists: [", "  #")
+        .replace("numbers:\n- {name: often, value: count(maker in makers)}\n", "");
     let (files, text) = (listed(), text.replace("key: user\n", "key: user\n"));
     files.write("users.csv", "user,seen,makers\n7,a b,m n\n8,a,?\n9,,\n6,a b,m\n");
     let error = load(&section(&files, &text), &[label("l", "l")]).unwrap_err();
@@ -211,7 +223,10 @@ fn lists_in_parallel_are_equally_long_wherever_they_come_from() {
     files.write("users.csv", "user,seen,makers\n7,a b,m n\n8,a,?\n9,,\n6,a b,m ?\n");
     let data = load(&section(&files, &text), &[label("l", "l")]).unwrap();
     let makers = &data.train.fields()[3];
-    assert_eq!((makers.offsets.as_deref(), &makers.rows[..]), (Some(&[0, 2, 3, 3, 5][..]), &[2, 3, 1, 2, 1][..]));
+    assert_eq!(
+        (makers.offsets.as_deref(), &makers.rows[..]),
+        (Some(&[0, 2, 3, 3, 5][..]), &[2, 3, 1, 2, 1][..])
+    );
     let Dataset { schema, encoders, normalizer, .. } = &data;
     let policy = section(&files, &text).missing_policy();
     let encoder = RowEncoder::new(schema, encoders, normalizer, &policy).expect("an encoder");

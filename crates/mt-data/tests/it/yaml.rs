@@ -76,7 +76,7 @@ fn mistakes_are_reported_where_they_are() {
 fn schema_and_normaliser_can_be_stored_with_a_model() {
     let schema = Schema {
         numeric: vec!["x".into()],
-        tasks: vec![mt_features::Task { name: "like".into(), kind: TaskKind::BinarySoftmax }],
+        tasks: vec![mt_features::Task::new("like", TaskKind::BinarySoftmax)],
         ..Schema::default()
     };
     let text = serde_yaml::to_string(&schema).unwrap();

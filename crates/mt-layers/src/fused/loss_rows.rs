@@ -61,6 +61,7 @@ kernel! {
             LossKind::CrossEntropy => each!(cross_entropy),
             LossKind::PaddlerecLog => each!(paddlerec_log),
             LossKind::Focal { gamma } => each!(focal, gamma),
+            LossKind::Product => product(n, z, y, losses, slopes),
             LossKind::Multiclass => multiclass(n, z, y, losses, slopes),
             LossKind::Mse | LossKind::LogMse => each!(squared),
             LossKind::Mae => each!(absolute),
@@ -96,7 +97,7 @@ fn cross_entropy(z: f32, y: f32) -> (f32, f32) {
 #[inline(always)]
 fn paddlerec_log(z: f32, y: f32) -> (f32, f32) {
     let (_, rest) = tails(z);
-    let (p, q) = if z >= 0.0 { (1.0 - rest, rest) } else { (rest, 1.0 - rest) };
+    let (p, q) = both(z, rest);
     let e = PADDLEREC_EPSILON as f32;
     let (positive, negative) = (p + e, q + e);
     let slope = -y / positive + (1.0 - y) / negative;
@@ -113,7 +114,7 @@ fn focal(z: f32, y: f32, gamma: f32) -> (f32, f32) {
 #[inline(always)]
 fn focal_positive(z: f32, gamma: f32) -> (f32, f32) {
     let (small, rest) = tails(z);
-    let (p, q) = if z >= 0.0 { (1.0 - rest, rest) } else { (rest, 1.0 - rest) };
+    let (p, q) = both(z, rest);
     let tail = ln_1p(small);
     // -ln p, and q^γ by -ln q.
     let missed = (-z).max(0.0) + tail;
@@ -157,6 +158,49 @@ fn weighted_logistic(z: f32, y: f32) -> (f32, f32) {
     let linear = if z >= 0.0 { z } else { -y * z };
     let slope = if z >= 0.0 { 1.0 - (1.0 + y) * rest } else { (1.0 + y) * rest - y };
     ((1.0 + y) * ln_1p(small) + linear, slope)
+}
+
+/// `p` and `1 - p`.
+#[inline(always)]
+fn both(z: f32, rest: f32) -> (f32, f32) {
+    if z >= 0.0 { (1.0 - rest, rest) } else { (rest, 1.0 - rest) }
+}
+
+/// Cross-entropy of a product of probabilities, head by head over all rows.
+#[inline(always)]
+fn product(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slopes: &mut [f32]) {
+    // -ln p, p, and the least logit.
+    let [mut missed, mut p, mut least] = [[0.0; CHUNK], [1.0; CHUNK], [f32::INFINITY; CHUNK]];
+    for z in z.chunks_exact(CHUNK) {
+        for i in 0..n {
+            let (small, rest) = tails(z[i]);
+            missed[i] += (-z[i]).max(0.0) + ln_1p(small);
+            p[i] *= both(z[i], rest).0;
+            least[i] = least[i].min(z[i]);
+        }
+    }
+    // Near p = 1 nothing is left of 1 - p. Of the heads up to k it is (1 - p_k) + p_k·(that of those before), and
+    // 1 - p_k = p_k·e^-z_k: positive terms all, which times e^least don't vanish however large the logits.
+    let mut other = [0.0; CHUNK];
+    for z in z.chunks_exact(CHUNK) {
+        for i in 0..n {
+            let (own, _) = both(z[i], tails(z[i]).1);
+            other[i] = own * (exp(least[i] - z[i]) + other[i]);
+        }
+    }
+    for i in 0..n {
+        let negative = if p[i] <= 0.5 { -ln_1p(-p[i]) } else { least[i] - other[i].ln() };
+        losses[i] = y[i] * missed[i] + (1.0 - y[i]) * negative;
+    }
+    for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {
+        for i in 0..n {
+            let (own, miss) = both(z[i], tails(z[i]).1);
+            // (1 - p_k) / (1 - p), at most 1.
+            let large = exp(least[i] - z[i]) * own / other[i];
+            let share = if p[i] <= 0.5 { miss / (1.0 - p[i]) } else { large };
+            slopes[i] = (1.0 - y[i]) * p[i] * share - y[i] * miss;
+        }
+    }
 }
 
 /// Softmax cross-entropy, class by class over all rows.

@@ -61,6 +61,7 @@ impl TaskLoss {
                 let row = |own: &Tensor, other: &Tensor| (other * f64::from(-gamma))?.exp()? * own;
                 (y * row(&yes, &no)?)? + (y.affine(-1.0, 1.0)? * row(&no, &yes)?)?
             }
+            LossKind::Product => product(z, y),
             LossKind::Multiclass => {
                 candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
             }
@@ -91,6 +92,24 @@ impl TaskLoss {
             }
         }
     }
+}
+
+/// Cross-entropy of a product of probabilities.
+fn product(z: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let missed = ((z.relu()? - z)? + ln_1p_exp_neg_abs(z)?)?.sum_keepdim(1)?;
+    let p = missed.neg()?.exp()?;
+    // Of the two ways to 1 - p each is taken where it is exact, and kept from infinities where it isn't.
+    let small = p.le(0.5)?;
+    let of_small = (small.where_cond(&p, &p.zeros_like()?)?.neg()? + 1.0)?.log()?.neg()?;
+    let least = z.min_keepdim(1)?.detach();
+    let (own, scaled) = (candle_nn::ops::sigmoid(z)?, least.broadcast_sub(z)?.exp()?);
+    let mut rest = p.zeros_like()?;
+    for h in 0..z.dim(1)? {
+        rest = (own.narrow(1, h, 1)? * (scaled.narrow(1, h, 1)? + rest)?)?;
+    }
+    let of_large = (least - small.where_cond(&p.ones_like()?, &rest)?.log()?)?;
+    let other = small.where_cond(&of_small, &of_large)?;
+    (y * missed)? + (y.affine(-1.0, 1.0)? * other)?
 }
 
 /// The logit of the positive class, `(B, 1)`.

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 /// | [`CrossEntropy`](Self::CrossEntropy) | 1 or 2 | 0 to 1 | `-y·ln p - (1 - y)·ln(1 - p)` | `p`, see below |
 /// | [`PaddlerecLog`](Self::PaddlerecLog) | 1 or 2 | 0 to 1 | the same with 1e-4 in the logarithms | `p`, see below |
 /// | [`Focal`](Self::Focal) | 1 or 2 | 0 to 1 | `-y·(1 - p)^γ·ln p - (1 - y)·p^γ·ln(1 - p)` | `p`, but not calibrated |
+/// | [`Product`](Self::Product) | n ≥ 2 | 0 to 1 | that of cross-entropy | `p = Π 1 / (1 + e^-z)` |
 /// | [`Multiclass`](Self::Multiclass) | n ≥ 2 | class, 0 to n - 1 | `-ln softmax(z)[y]` | `softmax(z)` |
 /// | [`Mse`](Self::Mse) | 1 | any | `(z - y)²` | `z`, the mean |
 /// | [`Mae`](Self::Mae) | 1 | any | `abs(z - y)` | `z`, the median |
@@ -35,6 +36,12 @@ pub enum LossKind {
         /// How much less, from 0, which is cross-entropy; 2 in the paper.
         gamma: f32,
     },
+    /// Binary cross-entropy of a product of probabilities, `p = Π_h 1 / (1 + e^-z_h)`, exact from the logits: `-ln p` is a sum,
+    /// and `1 - p` one of positive terms where it is small. Finite, with a useful gradient, for any logits. For chains such as
+    /// `p(click) · p(buy | click)` (X. Ma et al., "Entire Space Multi-Task Model", SIGIR 2018, eq. 3); one logit is
+    /// [`CrossEntropy`](Self::CrossEntropy). Not written in a file: tasks with a `prediction` have it.
+    #[serde(skip)]
+    Product,
     /// Cross-entropy of `n` exclusive classes, exact from the logits: `ln Σ e^z - z[y]`, the largest exponent taken
     /// out. The label is the index of the class.
     Multiclass,
@@ -78,6 +85,7 @@ impl LossKind {
     pub(crate) fn logits(self) -> (RangeInclusive<usize>, &'static str) {
         match self {
             Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } => (1..=2, "1 or 2 logits"),
+            Self::Product => (2..=usize::MAX, "a logit for each of 2 heads or more"),
             Self::Multiclass => (2..=usize::MAX, "a logit for each of 2 classes or more"),
             Self::Mse
             | Self::Mae
@@ -90,7 +98,7 @@ impl LossKind {
 
     /// Whether it is one of binary tasks: of a probability.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. })
+        matches!(self, Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } | Self::Product)
     }
 
     /// What is wrong with its number, if it has one.
@@ -132,7 +140,7 @@ impl LossKind {
             };
         }
         match self {
-            Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } => {
+            Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } | Self::Product => {
                 (first_not!(|y: f32| (0.0..=1.0).contains(&y)), "between 0 and 1")
             }
             Self::Multiclass => {

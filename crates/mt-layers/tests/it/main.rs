@@ -10,5 +10,6 @@ mod embedding_training;
 mod finite_differences;
 mod fused_equals_composed;
 mod loss;
+mod loss_binary;
 mod network;
 mod norm;

@@ -25,7 +25,6 @@ fn signature(seed: u64) -> Signature {
         list,
     };
     let list = List { separator: '|', pooling: mt_features::Pooling::Mean, keep: Some(Keep::Last(3)) };
-    let task = |name: &str, kind| Task { name: name.into(), kind };
     let table = |name: &str, encoder| TableEncoder { name: name.into(), encoder };
     let users = Encoder::Vocabulary(["ann", "bob", "18446744073709551615"].iter().collect());
     Signature {
@@ -35,9 +34,9 @@ fn signature(seed: u64) -> Signature {
             numeric: vec!["age".into(), "x".into()],
             fields: vec![field("user", "user", None), field("seen", "item", Some(list))],
             tasks: vec![
-                task("like", TaskKind::Binary),
-                task("tab", TaskKind::Multiclass { classes: 3 }),
-                task("seconds", TaskKind::Regression),
+                Task::new("like", TaskKind::Binary),
+                Task::new("tab", TaskKind::Multiclass { classes: 3 }),
+                Task::new("seconds", TaskKind::Regression),
             ],
             ..Schema::default()
         },
@@ -71,7 +70,7 @@ pub fn change(dir: &Path, seed: u64, change: impl FnOnce(&mut Signature)) {
     let layer =
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, seed, &Device::Cpu).expect("tables");
     let params = Params::new(seed);
-    build(model, layer.width(), &schema.tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    build(model, layer.width(), &schema.heads(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
     let tables = layer.embeddings().expect("fields").export().expect("tensors");
     let weights: Vec<_> = params.all().into_iter().map(|p| (p.name, p.var.as_tensor().clone())).collect();
     let save = |name: &str, tensors: Vec<(String, candle_core::Tensor)>| {

@@ -137,6 +137,8 @@ fn a_signature_that_no_training_leaves_is_refused() {
         assert_eq!(message, format!("model.json: {problem}"));
     };
     refused("/schema/tasks", json!([]), "the model has no task");
+    let product = |prediction| json!([{"name": "like"}, {"name": "buy", "prediction": prediction}]);
+    refused("/schema/tasks", product("buy * cvr"), "tasks[1].prediction: task \"buy\" is a factor of itself");
     refused(
         "/schema/fields/2/list/keep/last",
         json!(0),

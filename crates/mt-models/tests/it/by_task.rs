@@ -18,11 +18,7 @@ const SHARING: [&str; 4] = ["shared-bottom", "mmoe", "cgc", "ple"];
 
 fn tasks() -> Vec<Task> {
     let kinds = [TaskKind::Binary, TaskKind::Multiclass { classes: 3 }, TaskKind::Regression];
-    kinds
-        .into_iter()
-        .zip(["like", "kind", "watch"])
-        .map(|(kind, name)| Task { name: name.into(), kind })
-        .collect()
+    kinds.into_iter().zip(["like", "kind", "watch"]).map(|(kind, name)| Task::new(name, kind)).collect()
 }
 
 fn losses() -> [TaskLoss; 3] {
@@ -62,7 +58,9 @@ impl Network {
     fn new(cfg: &ModelConfig, input: Source) -> Self {
         let params = Params::new(3);
         let inputs = named(cfg, INPUTS, &tasks());
-        let model = build(cfg, inputs, &tasks(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
+        let model =
+            build(cfg, inputs, &mt_features::heads(&tasks()), params.builder(DType::F32, &Device::Cpu))
+                .expect("a model");
         let table = TableConfig { optimizer: RowOptimizer::Sgd {}, ..TableConfig::new(9, 6) };
         let field = |name: &str, pooling| Field { name: name.into(), table: "items".into(), pooling };
         let fields = vec![field("item", Pooling::Sum), field("history", Pooling::Mean)];

@@ -30,7 +30,7 @@ pub fn signature() -> Signature {
     let list = List { separator: '|', pooling: mt_features::Pooling::Mean, keep: Some(Keep::Last(3)) };
     let fields =
         vec![field("user", "user", None), field("item", "item", None), field("seen", "item", Some(list))];
-    let task = |name: &str, kind| Task { name: name.into(), kind };
+    let task = |name: &str, kind| Task::new(name, kind);
     let tasks = vec![
         task("like", TaskKind::Binary),
         task("tab", TaskKind::Multiclass { classes: 3 }),
@@ -64,7 +64,7 @@ pub fn write(dir: &Path, signature: &Signature) {
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, *seed, &Device::Cpu).expect("tables");
     let params = Params::new(*seed);
     let inputs = model.inputs(schema).expect("columns");
-    build(model, inputs, &schema.tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    build(model, inputs, &schema.heads(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
     let embeddings = layer.embeddings().expect("fields");
     let ids = [vec![2, 4], vec![10, 60], vec![61, 10]].map(mt_layers::Ids::single).to_vec();
     let loss = || embeddings.forward(ids, None)?.sqr()?.sum_all();

@@ -28,7 +28,8 @@ fn own(columns: &[usize]) -> BTreeMap<String, Vec<String>> {
 fn models(cfg: &ModelConfig, constant: impl Fn(&str) -> bool) -> Result<[Box<dyn Model>; 2]> {
     let (tasks, params) = (tasks(&TASKS), Params::new(5));
     let inputs = named(cfg, COLUMNS, &tasks);
-    let trained = build(cfg, &inputs, &tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let trained = build(cfg, &inputs, &mt_features::heads(&tasks), params.builder(DType::F32, &Device::Cpu))
+        .expect("a model");
     let changed = params.all().into_iter().map(|param| {
         let tensor = param.var.as_tensor();
         let value = match param.name.rsplit_once('.') {
@@ -42,7 +43,8 @@ fn models(cfg: &ModelConfig, constant: impl Fn(&str) -> bool) -> Result<[Box<dyn
         Ok((param.name, value))
     });
     params.assign(&changed.collect::<Result<_>>()?)?;
-    let predicting = build(cfg, inputs, &tasks, params.frozen(DType::F32, &Device::Cpu)).expect("a model");
+    let predicting = build(cfg, inputs, &mt_features::heads(&tasks), params.frozen(DType::F32, &Device::Cpu))
+        .expect("a model");
     Ok([trained, predicting])
 }
 
@@ -126,7 +128,9 @@ fn a_gate_that_names_all_columns_is_one_that_names_none() -> Result<()> {
 fn names_stay_and_only_the_first_layers_of_what_reads_less_or_more_change() {
     let tasks = tasks(&TASKS);
     for kind in KINDS {
-        let of = |cfg: &ModelConfig| inventory(cfg, named(cfg, COLUMNS, &tasks), &tasks).expect("parameters");
+        let of = |cfg: &ModelConfig| {
+            inventory(cfg, named(cfg, COLUMNS, &tasks), &mt_features::heads(&tasks)).expect("parameters")
+        };
         let plain = ModelConfig::new(kind);
         let mut cfg = ModelConfig { tower_fields: own(&[2, 4]), ..plain.clone() };
         let mut expected = vec![format!("towers.{}.0.weight", TASKS[1])];
@@ -214,7 +218,7 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
         ),
         (
             ModelConfig { tower_fields: fields("likes", &["item"]), ..new("shared-bottom") },
-            "model.tower_fields.likes: there is no such task; the tasks are like, tab, seconds",
+            "model.tower_fields.likes: there is no such head; the heads are like, tab, seconds",
         ),
     ];
     let schema = signature().schema;
@@ -226,5 +230,5 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
     // Columns without names have no fields.
     let cfg = ModelConfig { tower_fields: of(&["x0"]), ..new("shared-bottom") };
     let vb = Params::new(1).builder(DType::F32, &Device::Cpu);
-    assert!(build(&cfg, 3, &tasks(&["like"]), vb).is_err());
+    assert!(build(&cfg, 3, &mt_features::heads(&tasks(&["like"])), vb).is_err());
 }

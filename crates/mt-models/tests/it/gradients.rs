@@ -11,7 +11,7 @@ use serde_json::json;
 pub const KINDS: [&str; 5] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple"];
 
 pub fn tasks(names: &[&str]) -> Vec<Task> {
-    names.iter().map(|name| Task { name: (*name).into(), kind: TaskKind::Binary }).collect()
+    names.iter().map(|name| Task::new(*name, TaskKind::Binary)).collect()
 }
 
 /// So many numeric columns `x0`, `x1`, …
@@ -36,7 +36,12 @@ pub fn rows(inputs: usize) -> Result<Tensor> {
 fn assert_all_learn(cfg: &ModelConfig) {
     let tasks = tasks(&["like", "share", "watch"]);
     let params = Params::new(7);
-    let model = build(cfg, named(cfg, 12, &tasks), &tasks, params.builder(DType::F32, &Device::Cpu));
+    let model = build(
+        cfg,
+        named(cfg, 12, &tasks),
+        &mt_features::heads(&tasks),
+        params.builder(DType::F32, &Device::Cpu),
+    );
     let model = model.expect("a model");
     let xs = rows(12).expect("rows");
     for xs in [Input::from(&xs), SparseRows::from_dense(&xs).expect("rows").into()] {

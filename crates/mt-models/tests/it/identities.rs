@@ -21,8 +21,10 @@ fn both(
 ) -> Result<[Vec<f32>; 2]> {
     let xs = Input::from(rows(9)?);
     let (a, b) = (Params::new(1), Params::new(2));
-    let first = build(from, 9, tasks, a.builder(DType::F32, &Device::Cpu)).expect("a model");
-    let second = build(to, 9, tasks, b.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let first =
+        build(from, 9, &mt_features::heads(tasks), a.builder(DType::F32, &Device::Cpu)).expect("a model");
+    let second =
+        build(to, 9, &mt_features::heads(tasks), b.builder(DType::F32, &Device::Cpu)).expect("a model");
     let given: BTreeMap<String, Tensor> =
         a.all().into_iter().map(|p| (rename(&p.name), p.var.as_tensor().clone())).collect();
     // Gates over a single expert weigh it 1 whatever they hold, and have no counterpart.
@@ -90,7 +92,8 @@ fn levels_of_a_ple_may_differ() -> Result<()> {
     let levels = json!([{"experts_per_task": 3, "expert": [12]}, {"experts_per_task": 1, "expert": [5]}]);
     let cfg = ModelConfig::new("ple").with("levels", levels);
     let tasks = tasks(&["like", "share"]);
-    let model = build(&cfg, 9, &tasks, Params::new(1).builder(DType::F32, &Device::Cpu)).expect("a model");
+    let model = build(&cfg, 9, &mt_features::heads(&tasks), Params::new(1).builder(DType::F32, &Device::Cpu))
+        .expect("a model");
     assert_eq!(model.forward(&Input::from(rows(9)?))?.dims(), [40, 2]);
     Ok(())
 }

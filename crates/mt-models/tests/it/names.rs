@@ -10,7 +10,8 @@ fn names_and_shapes_of_every_model_are_as_published() {
     let mut text = String::new();
     for kind in KINDS {
         let parameters =
-            inventory(&ModelConfig::new(kind), 10, &tasks(&["like", "watch"])).expect("an inventory");
+            inventory(&ModelConfig::new(kind), 10, &mt_features::heads(&tasks(&["like", "watch"])))
+                .expect("an inventory");
         text += &format!("{kind}: {} parameters\n", count(&parameters));
         for (name, shape) in parameters {
             text += &format!("  {name} {:?}\n", shape.dims());
@@ -23,7 +24,7 @@ fn names_and_shapes_of_every_model_are_as_published() {
 fn a_normalised_layer_has_a_scale_and_a_shift_a_unit_and_statistics_that_do_not_count() {
     let of = |norm| {
         let cfg = ModelConfig { norm, ..ModelConfig::new("mmoe") }.with("experts", 3);
-        inventory(&cfg, 10, &tasks(&["like", "watch"])).expect("an inventory")
+        inventory(&cfg, 10, &mt_features::heads(&tasks(&["like", "watch"]))).expect("an inventory")
     };
     let (none, layer, batch) = (of(Norm::None), of(Norm::Layer), of(Norm::Batch));
     // Experts of 3 x 16 units, two towers of 8.
@@ -43,8 +44,11 @@ fn a_normalised_layer_has_a_scale_and_a_shift_a_unit_and_statistics_that_do_not_
 #[test]
 fn the_studys_models_have_the_studys_parameter_counts() {
     let of = |cfg: &ModelConfig| {
-        let task = |name: &str| Task { name: name.into(), kind: TaskKind::BinarySoftmax };
-        count(&inventory(cfg, 499, &[task("completion"), task("like")]).expect("an inventory"))
+        let task = |name: &str| Task::new(name, TaskKind::BinarySoftmax);
+        count(
+            &inventory(cfg, 499, &mt_features::heads(&[task("completion"), task("like")]))
+                .expect("an inventory"),
+        )
     };
     let levels = |kind| ModelConfig::new(kind).with("experts_per_task", 3);
     assert_eq!(of(&ModelConfig::new("shared-bottom").with("bottom", vec![117])), 60_424);

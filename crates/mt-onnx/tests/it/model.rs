@@ -78,7 +78,7 @@ pub enum Inputs {
     Attention,
 }
 
-/// A model of this network that has all kinds of tasks.
+/// A model of this network that has all kinds of tasks, and heads that have none.
 pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
     let scaling = |log1p, shift, scale, fill| Scaling { log1p, base: 0.0, shift, scale, fill };
     let identity = scaling(false, 0.0, 1.0, None);
@@ -144,7 +144,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             .collect(),
         },
     };
-    let task = |name: &str, kind| Task { name: name.into(), kind };
+    let task = |name: &str, kind| Task::new(name, kind);
     Signature {
         format: Signature::FORMAT,
         model,
@@ -158,6 +158,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
                 task("ratio", TaskKind::Regression),
                 task("seconds", TaskKind::Regression),
                 task("odds", TaskKind::Regression),
+                Task { prediction: "like * cvr * last".parse().ok(), ..task("bought", TaskKind::Binary) },
             ],
             ..Schema::default()
         },
@@ -182,7 +183,8 @@ pub fn with_columns(mut signature: Signature) -> Signature {
     let Schema { numeric, fields, .. } = &signature.schema;
     let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
     let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
-    signature.model.tower_fields = [("tab".to_owned(), vec![last.clone()])].into();
+    let names = ["tab", "cvr"];
+    signature.model.tower_fields = names.map(|name| (name.to_owned(), vec![last.clone()])).into();
     if !signature.model.resolve().expect("a model").facts(&[]).levels.is_empty() {
         signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
     }
@@ -198,7 +200,7 @@ pub fn write(dir: &Path, signature: &Signature) {
         InputLayer::new(model, schema, encoders, RowOptimizer::Sgd {}, *seed, &device).expect("tables");
     let params = Params::new(*seed);
     let inputs = model.inputs(schema).expect("columns");
-    build(model, inputs, &schema.tasks, params.builder(DType::F32, &device)).expect("a model");
+    build(model, inputs, &schema.heads(), params.builder(DType::F32, &device)).expect("a model");
     if let Some(embeddings) = layer.embeddings() {
         let ids = [vec![2, 4], vec![10, 60], vec![61, 10], vec![3, 2], vec![5, 5]].map(Ids::single).to_vec();
         let loss = || embeddings.forward(ids, None)?.sum_all()? * -1.0;

@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub found: Found,
     pub version: String,
     pub predictor: Predictor,
+    /// What it predicts, in order: the tasks, and the heads without a label.
+    pub predicted: Vec<Task>,
     /// What its predictions are called, in order: a task's name, of a multiclass one with `.CLASS` behind it.
     pub names: Vec<String>,
     /// By task, what stands before its predictions in JSON, and where they are in a row.
@@ -58,7 +60,8 @@ impl Model {
             return Err(damaged("was changed while it was loaded"));
         }
         let (mut names, mut keys) = (Vec::new(), Vec::new());
-        for Task { name, kind } in &predictor.signature().schema.tasks {
+        let predicted = predictor.signature().schema.predicted();
+        for Task { name, kind, .. } in &predicted {
             let start = names.len();
             match kind {
                 TaskKind::Multiclass { classes } => {
@@ -75,6 +78,7 @@ impl Model {
             found,
             version,
             predictor,
+            predicted,
             names,
             keys,
             score,

@@ -61,7 +61,6 @@ pub(crate) fn index<'a>(models: impl Iterator<Item = &'a Model>) -> Vec<Indexed<
 
 /// Inputs and outputs of a model. Numbers are `FP32` and fields `BYTES`; any other type that fits is taken too.
 pub(crate) fn metadata(model: &Model) -> Metadata<'_> {
-    let schema = &model.predictor.signature().schema;
     let encoder = model.predictor.encoder();
     let input = |name: &'_ String| {
         let (mut datatype, mut shape) = ("BYTES", vec![-1]);
@@ -82,8 +81,8 @@ pub(crate) fn metadata(model: &Model) -> Metadata<'_> {
         TaskKind::Multiclass { classes } => vec![-1, i64::from(classes)],
         _ => vec![-1],
     };
-    let mut outputs: Vec<Tensor<'_>> = schema
-        .tasks
+    let mut outputs: Vec<Tensor<'_>> = model
+        .predicted
         .iter()
         .map(|task| Tensor { name: &task.name, datatype: "FP32", shape: output(task) })
         .collect();

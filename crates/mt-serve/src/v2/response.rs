@@ -57,7 +57,7 @@ impl Output {
     }
 }
 
-/// The predictions of each task, and the final score where there is one; NaN where it is no number.
+/// The predictions of each task and each head without a label, and the final score where there is one; NaN where it is no number.
 pub(super) fn outputs(
     model: &Model,
     predictions: &Predictions,
@@ -65,8 +65,7 @@ pub(super) fn outputs(
 ) -> Vec<Output> {
     let rows = predictions.len();
     let mut outputs = Vec::with_capacity(model.keys.len() + 1);
-    let tasks = &model.predictor.signature().schema.tasks;
-    for (task, (_, at)) in tasks.iter().zip(&model.keys) {
+    for (task, (_, at)) in model.predicted.iter().zip(&model.keys) {
         let all = predictions.values().chunks_exact(predictions.width());
         let values = all.flat_map(|row| row[at.clone()].iter().copied()).collect();
         let shape = if at.len() == 1 { vec![rows] } else { vec![rows, at.len()] };

@@ -1,5 +1,7 @@
 //! The Open Inference Protocol v2.
 
+use mt_models::{Task, TaskKind};
+use mt_serve::Source;
 use serde_json::json;
 
 use crate::client::Served;
@@ -34,6 +36,29 @@ fn the_server_and_its_models_describe_themselves() {
     assert_eq!(index, json!([{"name": "m", "version": version, "state": "READY"}]));
     assert_eq!(served.get(&format!("/v2/models/m/versions/{version}/ready")).status, 200);
     assert_eq!(served.get("/v2/models/m/versions/0/ready").status, 404);
+}
+
+#[test]
+fn a_head_without_a_label_is_an_output_behind_the_tasks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundle = folder.path().join("bundle");
+    crate::bundles::change(&bundle, 1, |signature| {
+        let prediction = "like * cvr".parse().ok();
+        signature.schema.tasks[2] = Task { prediction, ..Task::new("buy", TaskKind::Binary) };
+    });
+    let served =
+        Served::of(folder, Source::named("m", bundle), |config| config.score = Some("cvr".to_owned()));
+    let outputs = served.get("/v2/models/m").json()["outputs"].clone();
+    let names: Vec<_> =
+        outputs.as_array().expect("a list").iter().map(|output| output["name"].clone()).collect();
+    assert_eq!(names, ["like", "tab", "buy", "cvr", "score"]);
+    let inputs = json!([{"name": "age", "shape": [2], "datatype": "FP32", "data": [1.5, -3]}]);
+    let found = served.post("/v2/models/m/infer", json!({"inputs": inputs}).to_string()).json();
+    let of =
+        |output: usize, row: usize| found["outputs"][output]["data"][row].as_f64().expect("a number") as f32;
+    for row in 0..2 {
+        assert_eq!((of(0, row) * of(3, row), of(4, row)), (of(2, row), of(3, row)));
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ use self::report::Report;
 use self::state::TaskStates;
 use crate::config::TrainConfig;
 use crate::error::Result;
-use crate::objective::Objective;
+use crate::objective::{Objective, in_float64};
 use crate::running::TaskProgress;
 
 /// The least loss that is divided by or whose logarithm is taken.
@@ -84,7 +84,7 @@ pub struct Collected {
     pub total: Tensor,
     /// Each task's mean loss `(T)`, unweighted.
     pub losses: Tensor,
-    /// The logits `(B, L)`.
+    /// The heads' logits `(B, L)`.
     pub logits: Tensor,
 }
 
@@ -135,18 +135,12 @@ impl Balancer {
     ) -> Result<Collected> {
         let wrap = candle_core::Error::wrap;
         if self.cfg.kind.of_gradients() {
-            let loss = |logits: &Tensor| {
-                let loss = objective.loss(logits, labels, mask).map_err(wrap)?;
-                let losses = in_float64(&loss.tasks)?;
-                Ok((loss.total, (loss.tasks, losses, logits.detach())))
-            };
             let tasks = self.gammas.len();
-            let (total, (losses, _, logits)) = gradients.collect_by_task(
-                &objective.logits(),
-                forward,
-                loss,
-                |(_, losses, _), products| self.weigh_gradients(losses, &Gram::new(tasks, products.to_vec())),
-            )?;
+            let weigh = |losses: &[f64], products: &[f64]| {
+                self.weigh_gradients(losses, &Gram::new(tasks, products.to_vec()))
+            };
+            let (total, losses, logits) =
+                objective.collect_by_task(gradients, (labels, mask), forward, weigh)?;
             return Ok(Collected { total, losses, logits });
         }
         let mut kept = None;
@@ -275,8 +269,4 @@ impl Balancer {
         active.iter().zip(weights).for_each(|(&t, &weight)| all[t] = weight);
         all
     }
-}
-
-fn in_float64(losses: &Tensor) -> candle_core::Result<Vec<f64>> {
-    Ok(losses.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
 }

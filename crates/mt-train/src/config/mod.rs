@@ -10,7 +10,7 @@ mod train;
 use std::path::Path;
 
 use mt_data::{DataConfig, Dataset};
-use mt_features::{Task, TaskConfig};
+use mt_features::{Head, TaskConfig};
 use mt_layers::Norm;
 use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
 use serde::{Deserialize, Serialize};
@@ -131,14 +131,6 @@ impl Config {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
         })?;
-        for (key, fields) in
-            [("gate_fields", &cfg.model.gate_fields), ("tower_fields", &cfg.model.tower_fields)]
-        {
-            for task in fields.keys() {
-                let (good, problem) = known(&cfg.tasks, task);
-                check(&format!("model.{key}.{task}"), good, problem)?;
-            }
-        }
         let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
         let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
         check("train.batch_size", !alone, problem)?;
@@ -147,7 +139,16 @@ impl Config {
             Some(key) => refuse(&key, error.to_string()),
             None => Error::Data(error),
         };
-        mt_features::tasks(&cfg.tasks).map_err(|error| data(error.into()))?;
+        let heads = mt_features::heads(&mt_features::tasks(&cfg.tasks).map_err(|error| data(error.into()))?);
+        let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
+        for (key, fields) in
+            [("gate_fields", &cfg.model.gate_fields), ("tower_fields", &cfg.model.tower_fields)]
+        {
+            for head in fields.keys() {
+                let problem = format!("there is no head {head:?}; the heads are {}", names.join(", "));
+                check(&format!("model.{key}.{head}"), names.contains(&head.as_str()), problem)?;
+            }
+        }
         if !sourced {
             return Ok(());
         }
@@ -170,9 +171,11 @@ impl Config {
                 Some((*key).to_owned())
             }
             Data::Source { .. } => Some("data.synth + data.parquet + data.csv".to_owned()),
-            Data::Features(Feature::Entry { key, .. } | Feature::TableEncodings { key, .. }) => {
-                Some(key.clone())
-            }
+            Data::Features(
+                Feature::Entry { key, .. }
+                | Feature::Prediction { key, .. }
+                | Feature::TableEncodings { key, .. },
+            ) => Some(key.clone()),
             Data::Features(Feature::NoTasks) => Some("tasks".to_owned()),
             Data::Features(Feature::DuplicateTask { name } | Feature::TaskName { name, .. }) => task(name),
             _ => None,
@@ -186,7 +189,7 @@ impl Config {
     /// As [`Config::sized_model`], and [`Error::Config`] for what does not fit into the memory there is.
     pub fn fitting_model(&self, data: &Dataset) -> Result<ModelConfig> {
         let inputs = self.model.inputs(&data.schema)?;
-        let model = self.sized_model(&inputs, &data.schema.tasks)?;
+        let model = self.sized_model(&inputs, &data.schema.heads())?;
         memory::check(self, &model, &inputs, data)?;
         Ok(model)
     }
@@ -195,8 +198,8 @@ impl Config {
     ///
     /// # Errors
     /// If the smallest such model is larger than the budget.
-    pub fn sized_model(&self, inputs: impl Into<Inputs>, tasks: &[Task]) -> Result<ModelConfig> {
-        Ok(fit_budget(&self.model, inputs, tasks)?)
+    pub fn sized_model(&self, inputs: impl Into<Inputs>, heads: &[Head]) -> Result<ModelConfig> {
+        Ok(fit_budget(&self.model, inputs, heads)?)
     }
 
     /// The configuration as YAML; without the feature `yaml`, as JSON, which YAML contains.

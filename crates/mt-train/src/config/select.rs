@@ -123,8 +123,8 @@ impl Select {
             return Ok((self.clone(), None));
         }
         // What is undefined for predictions that say nothing is so for all that are numbers.
-        let width = tasks.iter().map(|task| mt_models::predictions(task.kind)).sum::<usize>();
-        let blind = Evaluation::new(&vec![0.5; valid.len() * width], valid, tasks);
+        let blind = vec![0.5; valid.len() * mt_models::row_width(tasks)];
+        let blind = Evaluation::new(&blind, valid, tasks);
         let looked_at = blind.tasks.iter().filter(|(name, _)| self.looks_at(name));
         let (defined, undefined): (Vec<_>, Vec<_>) =
             looked_at.partition(|(_, task)| self.metric.of(&task.metrics).is_some());

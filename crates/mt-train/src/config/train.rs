@@ -162,6 +162,7 @@ impl TrainConfig {
     /// The loss of a task.
     pub fn loss_of(&self, task: &Task) -> LossKind {
         match task.kind {
+            _ if task.prediction.is_some() => LossKind::Product,
             TaskKind::Binary | TaskKind::BinarySoftmax => {
                 self.task_losses.get(&task.name).copied().unwrap_or(self.loss)
             }
@@ -273,6 +274,14 @@ impl TrainConfig {
         let good = matches!(self.loss, LossKind::CrossEntropy | LossKind::PaddlerecLog);
         let expected = "expected cross-entropy or paddlerec-log; see train.task_losses for others";
         check("train.loss", good, expected.into())?;
+        let product =
+            tasks.iter().find(|task| is_product(task)).filter(|_| self.loss != LossKind::CrossEntropy);
+        let problem = format!(
+            "expected cross-entropy, as {} predicts a product of probabilities; other tasks may have others in \
+             train.task_losses",
+            product.map_or("a task", |task| &task.name)
+        );
+        check("train.loss", product.is_none(), problem)?;
         for (key, good, problem) in self.table_problems() {
             check(&format!("train.{key}"), good, problem)?;
         }
@@ -290,8 +299,12 @@ impl TrainConfig {
             let key = format!("train.task_losses.{name}");
             let (good, problem) = known(name);
             check(&key, good, problem)?;
-            let kind = tasks.iter().find(|task| task.name == *name).map(|task| task.kind);
-            let (good, expected) = match kind {
+            let task = tasks.iter().find(|task| task.name == *name);
+            let (good, expected) = match task.map(|task| task.kind) {
+                _ if task.is_some_and(is_product) => (
+                    loss == LossKind::CrossEntropy,
+                    "expected cross-entropy, which a product of probabilities (tasks[].prediction) has",
+                ),
                 Some(TaskKind::Regression) => (
                     !loss.is_binary() && loss != LossKind::Multiclass,
                     "expected the loss of a regression: mse, mae, huber, quantile, log-mse or weighted-logistic",
@@ -353,6 +366,10 @@ impl TrainConfig {
 
 /// A larger batch is a typing mistake: its activations would exhaust memory before anything is said.
 const MAX_BATCH: usize = 1 << 20;
+
+fn is_product(task: &TaskConfig) -> bool {
+    task.prediction.is_some()
+}
 
 fn is_one(n: &usize) -> bool {
     *n == 1

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
-use mt_features::{Table, Task};
+use mt_features::{Head, Table};
 use mt_layers::{Mixed, observe};
 use mt_models::{Features, ModelConfig};
 
@@ -39,7 +39,8 @@ pub(crate) struct Look<'a> {
     pub scorer: &'a Scorer,
     pub cfg: &'a ModelConfig,
     pub table: &'a Table,
-    pub tasks: &'a [Task],
+    /// Those with a gate each.
+    pub heads: &'a [Head],
     pub device: &'a Device,
     /// Rows that the epoch trained on.
     pub trained: usize,
@@ -56,8 +57,8 @@ impl Look<'_> {
     /// # Errors
     /// If the rows do not fit the model.
     pub fn health(&self, gradients: GradientHealth) -> Result<Option<Health>> {
-        let tasks: Vec<&str> = self.tasks.iter().map(|task| task.name.as_str()).collect();
-        let names = self.cfg.resolve()?.facts(&tasks).levels;
+        let heads: Vec<&str> = self.heads.iter().map(|head| head.name.as_str()).collect();
+        let names = self.cfg.resolve()?.facts(&heads).levels;
         let (started, allowed) = (Instant::now(), FREE.max(self.epoch / 10));
         let rows = self.table.len().min(ROWS).min(LEAST.max(self.trained / SHARE));
         let mut seen: Vec<Seen> = Vec::new();
@@ -84,7 +85,7 @@ impl Look<'_> {
             seen.iter_mut().zip(&mixed).try_for_each(|(seen, mixed)| seen.add(mixed))?;
         }
         let levels: Vec<_> =
-            seen.into_iter().zip(names).map(|(seen, names)| seen.level(names, self.tasks)).collect();
+            seen.into_iter().zip(names).map(|(seen, names)| seen.level(names, self.heads)).collect();
         let of_levels = levels.iter().enumerate().flat_map(|(l, level)| level.warnings(l));
         let warnings = of_levels.chain(gradients.warnings()).chain(cut).collect();
         Ok(Some(Health { levels, gradients, warnings }))
@@ -160,10 +161,10 @@ impl Seen {
         Ok(())
     }
 
-    fn level(mut self, experts: Vec<String>, tasks: &[Task]) -> LevelHealth {
+    fn level(mut self, experts: Vec<String>, heads: &[Head]) -> LevelHealth {
         let rows = self.rows.max(1) as f64;
         let gate = |(g, gate): (usize, Gate)| {
-            let name = tasks.get(g).map_or_else(|| "shared".to_owned(), |task| task.name.clone());
+            let name = heads.get(g).map_or_else(|| "shared".to_owned(), |head| head.name.clone());
             let weights = gate.weights.into_iter().map(|sum| sum / rows).collect();
             // Of a single choice there is nothing to decide.
             let all = gate.chosen.len() as f64;

@@ -55,20 +55,14 @@ impl Probe<'_> {
         let (labels, mask) = (std::mem::take(&mut batch.labels), std::mem::take(&mut batch.mask));
         let xs = Features::of(batch)?.to_device(self.device)?;
         let (count, mut products) = (table.tasks(), Vec::new());
-        self.gradients.collect_by_task(
-            &self.objective.logits(),
-            || {
-                self.model
-                    .forward(&self.model.read(&self.layer.forward(&xs).map_err(candle_core::Error::wrap)?)?)
-            },
-            |logits| {
-                Ok((self.objective.loss(logits, &labels, &mask).map_err(candle_core::Error::wrap)?.total, ()))
-            },
-            |(), gram| {
-                products = gram.to_vec();
-                vec![1.0; count]
-            },
-        )?;
+        let forward = || {
+            let xs = self.layer.forward(&xs).map_err(candle_core::Error::wrap)?;
+            self.model.forward(&self.model.read(&xs)?)
+        };
+        self.objective.collect_by_task(self.gradients, (&labels, &mask), forward, |_, gram| {
+            products = gram.to_vec();
+            vec![1.0; count]
+        })?;
         let norms = self.norms()?;
         self.reset();
         let gram = Gram::new(count, products);

@@ -46,7 +46,7 @@ pub struct Health {
 pub struct LevelHealth {
     /// Names of the experts: a number, or `task.number` and `shared.number`.
     pub experts: Vec<String>,
-    /// By task, and `shared` for the gate of the shared stream.
+    /// By head, and `shared` for the gate of the shared stream.
     pub gates: BTreeMap<String, GateHealth>,
     /// Share of the experts' units that are 0 on every row.
     pub dead_units: f64,

@@ -202,7 +202,8 @@ fn weights_of_ten(cfg: &Config, stop: usize) -> Vec<BTreeMap<String, Option<f64>
             .expect("tables");
     let params = Params::new(1);
     let model =
-        build(&cfg.model, layer.width(), tasks, params.builder(DType::F32, &Device::Cpu)).expect("a model");
+        build(&cfg.model, layer.width(), &data.schema.heads(), params.builder(DType::F32, &Device::Cpu))
+            .expect("a model");
     let (gradients, objective) = (params.gradients(), Objective::new(&cfg.train, tasks));
     let mut balancer = Balancer::new(&cfg.train, tasks);
     let order: Vec<u32> = permutation(data.train.len() as u32, 1, 1);

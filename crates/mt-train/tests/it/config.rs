@@ -75,7 +75,7 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
         (
             "experts: 4",
             "gate_fields: {lik: [x]}",
-            "run.yaml:9:22: model.gate_fields.lik: there is no task \"lik\"; the tasks are completion, like",
+            "run.yaml:9:22: model.gate_fields.lik: there is no head \"lik\"; the heads are completion, like",
         ),
         (
             "experts: 4",

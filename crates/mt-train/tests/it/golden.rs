@@ -26,7 +26,7 @@ impl Golden {
     }
 
     fn tasks(&self) -> Result<Vec<Task>> {
-        let task = |t| Task { name: format!("task{t}"), kind: TaskKind::BinarySoftmax };
+        let task = |t| Task::new(format!("task{t}"), TaskKind::BinarySoftmax);
         Ok((0..self.get("labels").dim(1)?).map(task).collect())
     }
 
@@ -117,7 +117,7 @@ fn check(path: &Path, sparse: bool) -> Result<()> {
     let tasks = golden.tasks()?;
     let params = Params::new(1);
     let vb = params.builder(DType::F32, &Device::Cpu);
-    let model = build(&golden.model(), input.dim(1)?, &tasks, vb).expect("a model");
+    let model = build(&golden.model(), input.dim(1)?, &mt_features::heads(&tasks), vb).expect("a model");
     let all = params.all();
     let total: usize = all.iter().map(|p| p.var.elem_count()).sum();
     let theirs = golden.0.iter().filter(|(n, _)| n.starts_with("param0/")).map(|(_, t)| t.elem_count());

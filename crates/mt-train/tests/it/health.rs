@@ -93,7 +93,7 @@ fn norms_by_part_are_those_of_the_gradient() {
     let (schema, rule) = (&data.schema, cfg.train.table_optimizer);
     let layer = InputLayer::new(&cfg.model, schema, &data.encoders, rule, 1, &Device::Cpu).expect("tables");
     let params = Params::new(1);
-    let model = build(&cfg.model, layer.width(), &schema.tasks, params.builder(DType::F32, &Device::Cpu));
+    let model = build(&cfg.model, layer.width(), &schema.heads(), params.builder(DType::F32, &Device::Cpu));
     let (model, objective) = (model.expect("a model"), Objective::new(&cfg.train, &schema.tasks));
     let features = Features::of(data.train.as_batch().clone()).expect("features");
     let loss = params.backward(|| {

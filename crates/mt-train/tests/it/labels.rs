@@ -34,7 +34,7 @@ impl FirstStep {
         let rule = cfg.train.table_optimizer;
         let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, 1, &Device::Cpu);
         let (layer, params) = (layer.expect("tables"), Params::new(1));
-        let sized = |vb| build(&cfg.model, layer.width(), tasks, vb).expect("a model");
+        let sized = |vb| build(&cfg.model, layer.width(), &data.schema.heads(), vb).expect("a model");
         let model = sized(params.builder(DType::F32, &Device::Cpu));
         let objective = Objective::new(&cfg.train, tasks);
         let order: Vec<u32> = (0..data.train.len() as u32).collect();

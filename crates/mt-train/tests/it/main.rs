@@ -4,6 +4,7 @@
 mod accumulate;
 mod attention;
 mod balance;
+mod chains;
 mod columns;
 mod config;
 mod control;

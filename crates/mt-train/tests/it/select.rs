@@ -10,7 +10,7 @@ fn evaluation() -> Evaluation {
     let predictions = [0.9, 0.9, 0.2, 0.5, 0.8, 0.4, 0.1, 0.3];
     let mut table = Table::new(numeric, labels, vec![1.0; 8], 2).expect("a table");
     table.set_layout(Layout::Dense);
-    let task = |name: &str| Task { name: name.into(), kind: TaskKind::Binary };
+    let task = |name: &str| Task::new(name, TaskKind::Binary);
     Evaluation::new(&predictions, &table, &[task("a"), task("b")])
 }
 

@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
     let (init, norm) = (Initializer::Xavier, Norm::None);
     let cfg = MmoeConfig { experts: 4, expert: vec![16], gate: vec![], temperature: 1.0, init, norm };
-    let trunk = Mmoe::new(&cfg, Sizes { inputs: INPUTS, tasks: &TASKS }, vb.clone())?;
+    let trunk = Mmoe::new(&cfg, Sizes { inputs: INPUTS, heads: &TASKS }, vb.clone())?;
     let towers = Towers::new(trunk.width(), &[8], TASKS.map(|task| (task, 1)), init, vb.pp("towers"))?;
 
     let task = TaskLoss { logits: 1, weight: 1.0, kind: LossKind::CrossEntropy };

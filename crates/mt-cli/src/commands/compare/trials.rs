@@ -109,9 +109,9 @@ pub fn trials(
     Ok(trials)
 }
 
-/// Whether two configurations read the same, scaled alike: anew, or as the model that they begin from.
+/// Whether two configurations read the same for the same tasks, scaled alike: anew, or as the model that they begin from.
 fn same_data(a: &Config, b: &Config) -> bool {
-    a.data == b.data && a.train.scaled_as() == b.train.scaled_as()
+    a.data == b.data && a.tasks == b.tasks && a.train.scaled_as() == b.train.scaled_as()
 }
 
 /// Makes the folder, which then belongs to this process.

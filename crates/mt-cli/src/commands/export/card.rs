@@ -18,9 +18,12 @@ pub fn text(
 ) -> String {
     let signature = predictor.signature();
     let schema = &signature.schema;
-    let tasks: Vec<&str> = schema.tasks.iter().map(|task| task.name.as_str()).collect();
-    let parameters =
-        signature.model.inputs(schema).and_then(|inputs| inventory(&signature.model, inputs, &schema.tasks));
+    let predicted = schema.predicted();
+    let tasks: Vec<&str> = predicted.iter().map(|task| task.name.as_str()).collect();
+    let parameters = signature
+        .model
+        .inputs(schema)
+        .and_then(|inputs| inventory(&signature.model, inputs, &schema.heads()));
     let mut text = format!("# {}\n\n", cfg.name);
     // Writing to a string does not fail.
     let mut line = |line: String| {
@@ -45,6 +48,11 @@ pub fn text(
     fact("seed", signature.seed.to_string());
     for task in schema.tasks.iter().filter(|task| task.kind == TaskKind::Regression) {
         fact(&format!("prediction of {}", task.name), regression(signature, &task.name));
+    }
+    for task in &schema.tasks {
+        if let Some(product) = &task.prediction {
+            fact(&format!("prediction of {}", task.name), format!("`{product}`"));
+        }
     }
     match (cfg.data.row_files(), &cfg.data.synth) {
         (Some(files), _) => {

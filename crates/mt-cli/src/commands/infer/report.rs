@@ -86,7 +86,7 @@ impl Model {
             tasks: schema.tasks.iter().map(|task| task.name.clone()).collect(),
             columns: schema.numeric.len(),
             fields: schema.fields.len(),
-            parameters: count(&inventory(model, model.inputs(schema)?, &schema.tasks)?),
+            parameters: count(&inventory(model, model.inputs(schema)?, &schema.heads())?),
             table_rows: signature.encoders.tables.iter().map(|table| table.encoder.rows()).sum(),
             tables: Manifest::find(dir)?
                 .map(|manifest| manifest.tables)

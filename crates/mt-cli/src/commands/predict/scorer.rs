@@ -53,7 +53,7 @@ impl std::error::Error for Stopped {}
 impl<'a> Scorer<'a> {
     pub fn new(cfg: &'a Config, predictor: &'a Predictor, args: &'a PredictArgs) -> Result<Self> {
         let mut columns: Vec<String> =
-            predictor.signature().schema.tasks.iter().flat_map(predictions).collect();
+            predictor.signature().schema.predicted().iter().flat_map(predictions).collect();
         let score = args.score.as_ref().map(|text| Formula::parse(text, &columns));
         let score = score.transpose().map_err(|error| Usage(format!("--score: {error}")))?;
         columns.extend(score.iter().map(|_| SCORE.to_owned()));

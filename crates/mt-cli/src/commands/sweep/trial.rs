@@ -76,10 +76,10 @@ pub fn trial(
     device: &Device,
     stop: &AtomicBool,
 ) -> Result<Option<Record>> {
-    let tasks = &data.schema.tasks;
+    let heads = data.schema.heads();
     let parameters = |cfg: &Config| -> Result<usize> {
         let inputs = cfg.model.inputs(&data.schema)?;
-        Ok(count(&inventory(&cfg.sized_model(&inputs, tasks)?, &inputs, tasks)?))
+        Ok(count(&inventory(&cfg.sized_model(&inputs, &heads)?, &inputs, &heads)?))
     };
     let possible = plan.config(&set).and_then(|cfg| Ok((parameters(&cfg)?, cfg)));
     let (parameters, mut cfg) = match possible {

@@ -40,7 +40,7 @@ impl Architecture for CrossStitchConfig {
         _: &[Option<Columns>],
         vb: VarBuilder<'_>,
     ) -> candle_core::Result<Box<dyn Trunk>> {
-        let tasks = sizes.tasks.len();
+        let tasks = sizes.heads.len();
         let bottoms = Bank::experts(sizes.inputs, tasks, &self.bottom, self.init, vb.pp("bottoms"))?;
         // Nothing is taken at first.
         Ok(Box::new(CrossStitch { bottoms, stitch: vb.get((tasks, tasks), "stitch")?, tasks }))
