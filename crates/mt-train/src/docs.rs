@@ -109,12 +109,11 @@ fn full() -> Config {
                 key: "user".into(),
                 missing: JoinMissing::Empty,
                 lists: vec![JoinList {
-                    name: "authors".into(),
                     column: "seen".into(),
                     separator: ' ',
                     file: "items.csv".into(),
                     key: "item".into(),
-                    take: "author".into(),
+                    take: [("authors".into(), "author".into())].into(),
                 }],
             }],
             weight: Some(ColumnRef::Index(1)),
@@ -227,6 +226,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
             "train.balance.gamma",
             "train.warm_start.rename",
             "model.embedding.widths",
+            "data.join[].lists[].take",
             "model.gate_fields",
             "model.tower_fields",
         ]

@@ -1,5 +1,7 @@
 //! `data.join`: side tables.
 
+use std::collections::BTreeMap;
+
 use mt_features::fields::{SEPARATOR, separates};
 use mt_features::{ColumnRef, FieldConfig};
 use serde::{Deserialize, Serialize};
@@ -22,22 +24,20 @@ pub struct JoinConfig {
     pub lists: Vec<JoinList>,
 }
 
-/// A column of lists, made of another one of the side table: each value is looked up in a second file.
+/// Columns of lists, made of another one of the side table: each of its values is looked up in a second file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinList {
-    /// Its name.
-    pub name: String,
     /// The side table's column whose values are looked up.
     pub column: String,
-    /// Between two values, of that column and of this one.
+    /// Between two values, of that column and of the new ones.
     pub separator: char,
     /// The file they are looked up in: one row a key, as a side table.
     pub file: std::path::PathBuf,
     /// Its column with these values.
     pub key: String,
-    /// Its column that is put in their place.
-    pub take: String,
+    /// The new columns, by name, each with that of the file that is put in the place of the values.
+    pub take: BTreeMap<String, String>,
 }
 
 /// What happens to a row whose key is not in the side table.
@@ -63,9 +63,13 @@ pub(super) fn check(joins: &[JoinConfig], fields: &[FieldConfig]) -> Result<()> 
                 let found = format!("{:?}", list.separator);
                 return refuse(format!("data.join[{j}].lists[{l}].separator"), SEPARATOR, found);
             }
-            let column = Some(ColumnRef::Name(list.name.clone()));
-            let own = |field: &FieldConfig| field.column == column && field.separator != Some(list.separator);
-            if let Some(field) = fields.iter().position(own) {
+            let other = |field: &FieldConfig| match &field.column {
+                Some(ColumnRef::Name(name)) => {
+                    list.take.contains_key(name) && field.separator != Some(list.separator)
+                }
+                _ => false,
+            };
+            if let Some(field) = fields.iter().position(other) {
                 let found = fields[field].separator.map_or("none".to_owned(), |found| format!("{found:?}"));
                 let expected = "the separator that the list was made with (data.join[].lists)";
                 return refuse(format!("data.fields[{field}].separator"), expected, found);

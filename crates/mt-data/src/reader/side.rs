@@ -53,7 +53,9 @@ pub(super) fn open(data: &DataConfig, delimiter: u8) -> Result<Vec<Side>> {
             let at = format!("{at}.lists[{l}]");
             let values = Side::open(&data.storage, (&list.file, &list.key), &at, delimiter, &[])?;
             let missing = data.missing_policy().texts.into_iter().next();
-            side.look_up(list, &at, &values, missing)?;
+            for (name, take) in &list.take {
+                side.look_up(list, (name, take), &at, &values, missing.as_deref())?;
+            }
         }
         Ok(side)
     };
@@ -235,11 +237,19 @@ impl Side {
         self.index()
     }
 
-    /// Adds a column of lists: what `values` say of each value of another one's. `missing` stands where they say nothing.
-    fn look_up(&mut self, list: &JoinList, at: &str, values: &Side, missing: Option<String>) -> Result<()> {
-        let JoinList { name, separator, .. } = list;
+    /// Adds the column `name` of lists: what the column `take` of `values` says of each value of another one's. `missing` stands
+    /// where it says nothing.
+    fn look_up(
+        &mut self,
+        list: &JoinList,
+        (name, take): (&String, &str),
+        at: &str,
+        values: &Side,
+        missing: Option<&str>,
+    ) -> Result<()> {
+        let separator = &list.separator;
         let own = column(&self.path, &self.names, &list.column, format!("{at}.column"))?;
-        let take = column(&values.path, &values.names, &list.take, format!("{at}.take"))?;
+        let take = column(&values.path, &values.names, take, format!("{at}.take.{name}"))?;
         #[cfg(feature = "parquet")]
         self.check(own).and_then(|()| values.check(take))?;
         if self.names.contains(name) {
@@ -255,7 +265,7 @@ impl Side {
                 let partner = values.find(value.trim_ascii());
                 let found =
                     partner.map_or(&b""[..], |partner| values.cell(partner as usize, take).trim_ascii());
-                let found = match (found, &missing) {
+                let found = match (found, missing) {
                     ([], Some(missing)) => missing.as_bytes(),
                     (found, _) => found,
                 };

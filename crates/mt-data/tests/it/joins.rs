@@ -133,7 +133,7 @@ numbers:
 join:
 - file: DIR/users.csv
   key: user
-  lists: [{name: makers, column: seen, separator: ' ', file: DIR/videos.csv, key: video, take: maker}]
+  lists: [{column: seen, separator: ' ', file: DIR/videos.csv, key: video, take: {makers: maker}}]
 - {file: DIR/videos.csv, key: video}
 ";
 
@@ -174,8 +174,8 @@ fn mistakes_in_lists_of_side_tables_are_named() {
         "data.join[0].lists[0].column: no column \"sene\" in users.csv; did you mean \"seen\"?"
     );
     assert_eq!(
-        message("take: maker", "take: makre", None),
-        "data.join[0].lists[0].take: no column \"makre\" in videos.csv; did you mean \"maker\"?"
+        message("makers: maker}", "makers: makre}", None),
+        "data.join[0].lists[0].take.makers: no column \"makre\" in videos.csv; did you mean \"maker\"?"
     );
     assert_eq!(
         message(

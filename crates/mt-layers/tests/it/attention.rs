@@ -273,3 +273,92 @@ fn lists_that_do_not_run_in_parallel_are_refused() -> Result<()> {
     assert!(error.contains("seen_author") && error.contains("\"seen\""), "{error}");
     Ok(())
 }
+
+/// PyTorch's 64-bit numbers, rounded to six places:
+///
+/// ```python
+/// import torch
+/// wave = lambda n, k: torch.sin(torch.arange(n, dtype=torch.float64) * k + 0.3).requires_grad_()
+/// B, S, H, lengths = 3, 3, 4, [2, 0, 3]
+/// q, k = wave(B * S, 0.9), wave(sum(lengths) * S, 0.7)
+/// w1, b1, w2, b2 = wave(4 * S * H, 0.5), wave(H, 1.1), wave(H, 1.3), wave(1, 1.0)
+/// out, at = [], 0
+/// for row, n in enumerate(lengths):
+///     one, keys = q.view(B, S)[row].expand(n, S), k.view(-1, S)[at:at + n]
+///     at += n
+///     read = torch.cat([one, keys, one - keys, one * keys], 1)
+///     scores = torch.relu(read @ w1.view(4 * S, H) + b1) @ w2.view(H, 1) + b2
+///     out.append((torch.sigmoid(scores) / max(n, 1) ** 0.5 * keys).sum(0))
+/// out = torch.stack(out)
+/// (out * (torch.arange(B * S, dtype=torch.float64).view(B, S) + 1)).sum().backward()
+/// for name, x in dict(out=out, q=q.grad, k=k.grad, w1=w1.grad, b1=b1.grad, w2=w2.grad, b2=b2.grad).items():
+///     print(name, [round(v, 6) for v in x.flatten().tolist()])
+/// ```
+#[test]
+fn values_and_gradients_are_those_of_pytorch() -> Result<()> {
+    let wave = |n: usize, k: f64| (0..n).map(|i| (i as f64 * k + 0.3).sin()).collect::<Vec<_>>();
+    let device = &Device::Cpu;
+    let shaped = |(rows, columns), k| Var::from_vec(wave(rows * columns, k), (rows, columns), device);
+    let flat = |n, k| Var::from_vec(wave(n, k), n, device);
+    let (q, k) = (shaped((3, 3), 0.9)?, shaped((5, 3), 0.7)?);
+    let named = [
+        ("0.weight", shaped((12, 4), 0.5)?),
+        ("0.bias", flat(4, 1.1)?),
+        ("1.weight", shaped((4, 1), 1.3)?),
+        ("1.bias", flat(1, 1.0)?),
+    ];
+    let expected: [&[f64]; 7] = [
+        &[0.581_793, 0.480_460, 0.153_160, 0.0, 0.0, 0.0, 0.002_472, -0.002_599, -0.006_448],
+        &[0.467_174, 1.545_983, -1.809_084, 0.0, 0.0, 0.0, 0.010_249, -0.057_355, 0.041_920],
+        &[
+            0.720_185, 1.655_525, 1.078_686, 0.596_977, 1.172_906, 1.956_787, 2.317_154, 2.648_176,
+            2.979_199, 2.317_154, 2.648_176, 2.979_199, 2.335_283, 2.682_738, 3.042_481,
+        ],
+        &[
+            0.066_337, 0.163_579, -0.005_524, 0.0, 0.142_358, 0.515_911, -0.017_423, 0.0, 0.110_645,
+            0.477_812, -0.016_136, 0.0, 0.017_948, 0.133_906, -0.012_626, 0.0, 0.155_366, 0.528_250,
+            -0.000_777, 0.0, 0.219_714, 0.674_149, 0.011_437, 0.0, 0.048_389, 0.029_673, 0.007_102, 0.0,
+            -0.013_009, -0.012_338, -0.016_645, 0.0, -0.109_069, -0.196_337, -0.027_573, 0.0, 0.023_617,
+            0.039_572, -0.003_731, 0.0, 0.145_309, 0.492_349, -0.000_724, 0.0, 0.191_185, 0.581_932,
+            0.009_873, 0.0,
+        ],
+        &[0.131_007, 0.553_530, -0.018_693, 0.0],
+        &[0.487_299, 0.279_347, -0.033_364, 0.0],
+        &[0.529_921],
+    ];
+    let factors = (0..9).map(|i| f64::from(i) + 1.0).collect::<Vec<_>>();
+    let factors = Tensor::from_vec(factors, (3, 3), device)?;
+    let run = |vb: VarBuilder, q: &Tensor, k: &Tensor| {
+        let unit = Attention::new(vec![Side { query: 0, out: 3, width: 3 }], 4, Initializer::Xavier, vb)?;
+        let xs = Tensor::cat(&[q, &q.zeros_like()?], 1)?;
+        let lists = [Values { values: k.clone(), offsets: Arc::from([0, 2, 2, 5]) }];
+        Attention::fill(&[unit], &xs, &lists)?.narrow(1, 3, 3)
+    };
+    let tensors = named.iter().map(|(name, var)| ((*name).to_owned(), var.as_tensor().clone())).collect();
+    let out = run(VarBuilder::from_tensors(tensors, DType::F64, device), &q, &k)?;
+    let store = (&out * &factors)?.sum_all()?.backward()?;
+    let vars = [&q, &k].into_iter().chain(named.iter().map(|(_, var)| var));
+    let mut found = vec![out.flatten_all()?.to_vec1::<f64>()?];
+    for var in vars {
+        found.push(store.get(var).expect("a gradient").flatten_all()?.to_vec1()?);
+    }
+    for (found, expected) in found.iter().zip(expected) {
+        approx::assert_relative_eq!(found[..], *expected, epsilon = 1e-6);
+    }
+
+    // The fused operation, in single precision.
+    let params = Params::new(1);
+    let single = |tensor: &Tensor| tensor.detach().to_dtype(DType::F32);
+    let vb = params.builder(DType::F32, device);
+    Attention::new(vec![Side { query: 0, out: 3, width: 3 }], 4, Initializer::Xavier, vb.clone())?;
+    for (param, (_, var)) in params.all().iter().zip([1, 0, 3, 2].map(|i| &named[i])) {
+        param.var.set(&single(var)?)?;
+    }
+    let (q, k, factors) = (single(&q)?, single(&k)?, single(&factors)?);
+    params.backward(|| (run(vb, &q, &k)? * factors)?.sum_all())?;
+    for (param, expected) in params.all().iter().zip([4, 3, 6, 5].map(|i| expected[i])) {
+        let found: Vec<f64> = param.gradient.lock().host.iter().map(|g| f64::from(*g)).collect();
+        approx::assert_relative_eq!(found[..], *expected, epsilon = 1e-5);
+    }
+    Ok(())
+}

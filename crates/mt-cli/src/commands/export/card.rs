@@ -68,6 +68,15 @@ pub fn text(
     }
     for join in &cfg.data.join {
         fact("side table", format!("`{}` by `{}`", join.file.display(), join.key));
+        for list in &join.lists {
+            let (column, key, file) = (&list.column, &list.key, list.file.display());
+            for (name, take) in &list.take {
+                fact(
+                    &format!("list {name}"),
+                    format!("`{take}` of each `{column}`, from `{file}` by `{key}`"),
+                );
+            }
+        }
     }
     if let Some(split) = &cfg.data.split {
         for (what, rule) in [("validation rows", &split.valid), ("test rows", &split.test)] {
