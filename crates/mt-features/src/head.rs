@@ -1,5 +1,6 @@
 //! Heads: what a network computes, apart from the tasks that are predicted with it.
 
+use crate::message::Nearest;
 use crate::task::{Task, TaskKind};
 
 /// The logits that a network computes for a task, or for a factor of the predictions of several.
@@ -61,6 +62,21 @@ pub fn predicted(tasks: &[Task]) -> Vec<Task> {
     all
 }
 
+/// Of each head without a label that is named nearly as a task is, so that it may be meant, what to say.
+pub fn nearly_tasks(tasks: &[Task]) -> Vec<String> {
+    let names: Vec<String> = tasks.iter().map(|task| task.name.clone()).collect();
+    let doubt = |head: &Task| {
+        let Nearest(task) = Nearest::of(&head.name, &names);
+        let task = task?;
+        Some(format!(
+            "no task is called {:?}, so this factor of a prediction is a head without a label; if task {task:?} is meant, write \
+             that",
+            head.name
+        ))
+    };
+    predicted(tasks)[tasks.len()..].iter().filter_map(doubt).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +102,8 @@ mod tests {
         assert_eq!(all[..4], tasks);
         assert_eq!(all[4..].iter().map(|task| &*task.name).collect::<Vec<_>>(), ["cart", "pay"]);
         assert_eq!(heads(&all), heads(&tasks));
+        assert!(nearly_tasks(&tasks).is_empty());
+        let doubts = nearly_tasks(&[tasks[1].clone(), chain("buy", "clik * cvr")]);
+        assert!(doubts.len() == 1 && doubts[0].contains("\"clik\"") && doubts[0].contains("\"click\""));
     }
 }

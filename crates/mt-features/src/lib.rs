@@ -60,7 +60,7 @@ pub use error::{Error, Result};
 pub use expression::{Formula, FormulaError};
 pub use fields::{Attention, Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
 pub use fitted::{Fit, Fitted};
-pub use head::{Head, heads, logit_columns, predicted};
+pub use head::{Head, heads, logit_columns, nearly_tasks, predicted};
 pub use identity::{Digest, Identity, RowSet};
 pub use missing::{Missing, MissingPolicy, NumericMissing};
 pub use moment::Moment;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use mt_data::Dataset;
+use mt_features::nearly_tasks;
 use mt_layers::{Embeddings, Param, training, training_look};
 use mt_models::Signature;
 
@@ -105,7 +106,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         let (changed, unknown_rows) = (compared.changed, compared.unknown);
         tell(Event::Resumed { checkpoint, epoch, rows, step, damaged, changed, unknown_rows })?;
     }
-    for text in &selection.warnings {
+    for text in selection.warnings.iter().chain(&nearly_tasks(tasks)) {
         tell(Event::Warning { step: state.step, text: text.clone() })?;
     }
 
