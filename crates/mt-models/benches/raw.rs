@@ -83,7 +83,7 @@ fn fields(tasks: Vec<Task>) -> (Schema, Encoders) {
     let field = |i: usize| {
         let (name, history) = (format!("f{i}"), i >= FIELDS);
         let table = if history { "f1".to_owned() } else { name.clone() };
-        Field { column: name.clone(), name, table, list: history.then_some(list) }
+        Field { column: name.clone(), name, table, list: history.then(|| list.clone()) }
     };
     let table = |i: usize| {
         let values = (0..VOCABULARY).map(|i| i.to_string());

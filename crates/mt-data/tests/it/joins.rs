@@ -212,7 +212,7 @@ fn lists_in_parallel_are_equally_long_wherever_they_come_from() {
     let text = LISTS
         .replace("  lists: [", "  #")
         .replace("numbers:\n- {name: often, value: count(maker in makers)}\n", "");
-    let (files, text) = (listed(), text.replace("key: user\n", "key: user\n"));
+    let files = listed();
     files.write("users.csv", "user,seen,makers\n7,a b,m n\n8,a,?\n9,,\n6,a b,m\n");
     let error = load(&section(&files, &text), &[label("l", "l")]).unwrap_err();
     assert_eq!(

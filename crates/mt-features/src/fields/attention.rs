@@ -38,7 +38,7 @@ pub(crate) fn check(fields: &[Seen], key: impl Fn(usize, &str) -> String) -> Res
         }
         let Some(beside) = beside else { continue };
         let first = named(beside).and_then(|field| field.attention);
-        if !first.is_some_and(|first| first.beside.is_none()) {
+        if first.is_none_or(|first| first.beside.is_some()) {
             let expected = "the name of a field with attention that is beside no other";
             return refuse("beside", expected, format!("{beside:?}"));
         }
