@@ -12,6 +12,7 @@ use crate::architecture::Architecture;
 use crate::error::{Error, Result};
 use crate::registry::Registry;
 use crate::section::{self, Section};
+use crate::stage::Stage;
 
 /// The model section as written: keys of every kind of model, and those of the architecture that `kind` names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +28,10 @@ pub struct ModelConfig {
     /// How lists are read that are pooled with attention. Default: units of 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<AttentionConfig>,
+    /// What stands between the tables and the network, each of a kind that [`registry`](Self::registry) has, with its keys.
+    /// Default: nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<BTreeMap<String, Value>>,
     /// Hidden units of each task's tower. Default `[8]`.
     pub tower: Vec<usize>,
     /// Fields and numeric columns that a task's gate reads, of the first level, by task, where there are gates. Default: all.
@@ -67,6 +72,9 @@ impl<'de> Deserialize<'de> for ModelConfig {
                         "kind" => cfg.kind = map.next_value()?,
                         "embedding" => cfg.embedding = map.next_value()?,
                         "attention" => cfg.attention = map.next_value()?,
+                        "stages" => {
+                            cfg.stages = map.next_value::<Option<Vec<_>>>()?.unwrap_or_default();
+                        }
                         "tower" => cfg.tower = map.next_value()?,
                         "gate_fields" => cfg.gate_fields = map.next_value()?,
                         "tower_fields" => cfg.tower_fields = map.next_value()?,
@@ -135,8 +143,8 @@ fn default_tower() -> Vec<usize> {
 }
 
 /// Keys of every kind of model with gates; the first is of these alone.
-const GATED: [&str; 8] =
-    ["gate_fields", "embedding", "attention", "tower", "tower_fields", "init", "norm", "budget"];
+const GATED: [&str; 9] =
+    ["gate_fields", "embedding", "attention", "stages", "tower", "tower_fields", "init", "norm", "budget"];
 
 pub(crate) fn error(key: &str, problem: impl Into<String>) -> Error {
     Error::Config { key: format!("model.{key}"), problem: problem.into() }
@@ -150,6 +158,7 @@ impl ModelConfig {
             keys: BTreeMap::new(),
             embedding: None,
             attention: None,
+            stages: Vec::new(),
             tower: default_tower(),
             gate_fields: BTreeMap::new(),
             tower_fields: BTreeMap::new(),
@@ -184,6 +193,7 @@ impl ModelConfig {
         if let Some(AttentionConfig { hidden }) = &self.attention {
             positive("attention.hidden", &[*hidden])?;
         }
+        self.stages()?;
         let mut section = Section::new(&self.kind, &self.keys, self.init, self.norm);
         let architecture = self.registry.read(&mut section)?;
         let gates = !architecture.facts(&[]).levels.is_empty();
@@ -193,6 +203,28 @@ impl ModelConfig {
             true => Ok(architecture),
             false => Err(section.unknown(GATED[0], also)),
         }
+    }
+}
+
+impl ModelConfig {
+    /// What stands between the tables and the network, in order.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the key.
+    pub fn stages(&self) -> Result<Vec<Box<dyn Stage>>> {
+        let read = |(i, keys): (usize, &BTreeMap<String, Value>)| {
+            let found = keys.get("kind").and_then(Value::as_str);
+            let Some(kind) = found else {
+                let kinds: Vec<&str> = self.registry.stages().collect();
+                let problem = format!("expected the kind of a stage, one of: {}", kinds.join(", "));
+                return Err(error(&format!("stages[{i}].kind"), problem));
+            };
+            let mut section = Section::stage(kind, i, keys, self.init);
+            let stage = self.registry.read_stage(&mut section)?;
+            section.end(&[])?;
+            Ok(stage)
+        };
+        self.stages.iter().enumerate().map(read).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use mt_layers::{Attention, Columns, Input, Norm, Side, Towers, tap};
 use crate::config::ModelConfig;
 use crate::input::Embedded;
 use crate::inputs::{HeadColumns, Inputs};
+use crate::stage::{Stage, Transform};
 use crate::{Sizes, Trunk};
 
 /// A network from an input to the logits of all heads. Object safe.
@@ -34,6 +35,8 @@ pub struct MultiTask<T = Box<dyn Trunk>> {
     columns: Vec<Option<Columns>>,
     /// What reads lists with an eye on the candidate.
     attention: Vec<Attention>,
+    /// What the input passes through behind it.
+    stages: Vec<Box<dyn Transform>>,
 }
 
 impl<T: Trunk> MultiTask<T> {
@@ -58,7 +61,7 @@ impl<T: Trunk> MultiTask<T> {
             (head.name.as_str(), inputs, head.outputs())
         });
         let towers = Towers::each(hidden, sized, init, vb.pp("towers"))?;
-        Ok(Self { trunk, towers, columns, attention: Vec::new() })
+        Ok(Self { trunk, towers, columns, attention: Vec::new(), stages: Vec::new() })
     }
 
     /// The same with the hidden layers of the towers normalised.
@@ -82,6 +85,12 @@ impl<T: Trunk> MultiTask<T> {
         let unit =
             |(name, sides): &(String, Vec<Side>)| Attention::new(sides.clone(), hidden, init, vb.pp(name));
         Ok(Self { attention: sequences.iter().map(unit).collect::<Result<_>>()?, ..self })
+    }
+
+    /// The same with these stages between its input and its trunk.
+    #[must_use]
+    pub fn staged(self, stages: Vec<Box<dyn Transform>>) -> Self {
+        Self { stages, ..self }
     }
 
     /// What the towers read: the stream of each, with its columns of the input behind it.
@@ -108,10 +117,14 @@ impl<T: Trunk> MultiTask<T> {
 
 impl<T: Trunk> Model for MultiTask<T> {
     fn read(&self, Embedded { xs, lists }: &Embedded) -> Result<Input> {
-        match xs {
-            Input::Dense(xs) if !lists.is_empty() => Ok(Attention::fill(&self.attention, xs, lists)?.into()),
-            xs => Ok(xs.clone()),
+        let mut xs = match xs {
+            Input::Dense(xs) if !lists.is_empty() => Attention::fill(&self.attention, xs, lists)?.into(),
+            xs => xs.clone(),
+        };
+        for stage in &self.stages {
+            xs = stage.forward(&xs)?;
         }
+        Ok(xs)
     }
 
     fn forward(&self, xs: &Input) -> Result<Tensor> {
@@ -158,5 +171,7 @@ pub fn build(
     let model = MultiTask::new(trunk, heads, towers, &cfg.tower, cfg.init, vb.clone())?;
     let hidden = cfg.attention.clone().unwrap_or_default().hidden;
     let model = model.attentive(inputs.sequences(), hidden, cfg.init, vb.clone())?;
+    let stage = |(i, stage): (usize, &Box<dyn Stage>)| stage.build(inputs.width(), vb.pp("stages").pp(i));
+    let model = model.staged(cfg.stages()?.iter().enumerate().map(stage).collect::<Result<_>>()?);
     Ok(Box::new(model.normalised(heads, cfg.norm, vb)?))
 }

@@ -9,17 +9,22 @@ use mt_layers::{Initializer, Norm};
 
 use crate::architecture::Architecture;
 use crate::cgc::CgcConfig;
-use crate::error::{Error, Result};
+use crate::cross::CrossConfig;
+use crate::error::Result;
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
 use crate::section::Section;
 use crate::shared_bottom::SharedBottomConfig;
 use crate::single_task::SingleTaskConfig;
+use crate::stage::Stage;
 
-/// Reads what is an architecture's own of a model section.
-type Read = dyn Fn(&mut Section<'_>) -> Result<Box<dyn Architecture>> + Send + Sync;
+/// Reads what is an architecture's own of a model section, or a stage's of its entry.
+type Read<T> = dyn Fn(&mut Section<'_>) -> Result<Box<T>> + Send + Sync;
 
-/// The architectures that `model.kind` may name.
+/// Readers by the kind that a section names, in the order in which they were added.
+type Readers<T> = Arc<Vec<(String, Arc<Read<T>>)>>;
+
+/// The architectures that `model.kind` may name, and the stages that `model.stages[].kind` may.
 ///
 /// ```
 /// use mt_models::{MmoeConfig, ModelConfig, Registry};
@@ -36,43 +41,59 @@ type Read = dyn Fn(&mut Section<'_>) -> Result<Box<dyn Architecture>> + Send + S
 /// # Ok::<(), mt_models::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Registry(Arc<Vec<(String, Arc<Read>)>>);
+pub struct Registry {
+    architectures: Readers<dyn Architecture>,
+    stages: Readers<dyn Stage>,
+}
 
 impl Default for Registry {
-    /// The architectures of this crate.
+    /// Those of this crate.
     fn default() -> Self {
-        Registry(Arc::default())
+        Registry { architectures: Arc::default(), stages: Arc::default() }
             .with("shared-bottom", SharedBottomConfig::read)
             .with("single-task", SingleTaskConfig::read)
             .with("mmoe", MmoeConfig::read)
             .with("cgc", CgcConfig::read)
             .with("ple", PleConfig::read)
+            .with_stage("cross", CrossConfig::read)
     }
 }
 
 impl Registry {
-    /// The same with one more, called `kind`, which comes before another of this name.
+    /// The same with one more architecture, called `kind`, which comes before another of this name.
     #[must_use]
     pub fn with(
         self,
         kind: &str,
         read: impl Fn(&mut Section<'_>) -> Result<Box<dyn Architecture>> + Send + Sync + 'static,
     ) -> Self {
-        let mut all = Arc::unwrap_or_clone(self.0);
-        all.retain(|(other, _)| other != kind);
-        all.push((kind.to_owned(), Arc::new(read)));
-        Registry(Arc::new(all))
+        Registry { architectures: added(self.architectures, kind, Arc::new(read)), ..self }
+    }
+
+    /// The same with one more stage, called `kind`, which comes before another of this name.
+    #[must_use]
+    pub fn with_stage(
+        self,
+        kind: &str,
+        read: impl Fn(&mut Section<'_>) -> Result<Box<dyn Stage>> + Send + Sync + 'static,
+    ) -> Self {
+        Registry { stages: added(self.stages, kind, Arc::new(read)), ..self }
     }
 
     /// What `model.kind` may name, in the order in which they were added.
     pub fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(kind, _)| kind.as_str())
+        self.architectures.iter().map(|(kind, _)| kind.as_str())
+    }
+
+    /// What `model.stages[].kind` may name, likewise.
+    pub fn stages(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|(kind, _)| kind.as_str())
     }
 
     /// The keys of a model section that are the architecture's own, in the order in which it reads them.
     ///
     /// # Errors
-    /// [`Error::Config`] where there is no such kind.
+    /// [`Error::Config`](crate::Error::Config) where there is no such kind.
     pub fn keys(&self, kind: &str) -> Result<Vec<&'static str>> {
         let none = BTreeMap::new();
         let mut section = Section::new(kind, &none, Initializer::default(), Norm::None);
@@ -82,26 +103,44 @@ impl Registry {
 
     /// The network that a model section describes.
     pub(crate) fn read(&self, section: &mut Section<'_>) -> Result<Box<dyn Architecture>> {
-        let kind = section.kind();
-        let Some((_, read)) = self.0.iter().find(|(other, _)| other == kind) else {
-            let kinds: Vec<String> = self.kinds().map(str::to_owned).collect();
-            let nearest = Nearest::of(kind, &kinds);
-            let problem = format!("unknown value {kind:?}{nearest} (expected one of: {})", kinds.join(", "));
-            return Err(Error::Config { key: "model.kind".to_owned(), problem });
-        };
-        read(section)
+        read(&self.architectures, section)
     }
+
+    /// The stage that an entry describes.
+    pub(crate) fn read_stage(&self, section: &mut Section<'_>) -> Result<Box<dyn Stage>> {
+        read(&self.stages, section)
+    }
+}
+
+/// These and another one.
+fn added<T: ?Sized>(readers: Readers<T>, kind: &str, read: Arc<Read<T>>) -> Readers<T> {
+    let mut all = Arc::unwrap_or_clone(readers);
+    all.retain(|(other, _)| other != kind);
+    all.push((kind.to_owned(), read));
+    Arc::new(all)
+}
+
+/// What a section describes, by the kind that it names.
+fn read<T: ?Sized>(readers: &Readers<T>, section: &mut Section<'_>) -> Result<Box<T>> {
+    let kind = section.kind();
+    let Some((_, read)) = readers.iter().find(|(other, _)| other == kind) else {
+        let kinds: Vec<String> = readers.iter().map(|(kind, _)| kind.clone()).collect();
+        let nearest = Nearest::of(kind, &kinds);
+        let problem = format!("unknown value {kind:?}{nearest} (expected one of: {})", kinds.join(", "));
+        return Err(section.error("kind", problem));
+    };
+    read(section)
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.kinds()).finish()
+        f.debug_list().entries(self.kinds().chain(self.stages())).finish()
     }
 }
 
 /// Whether both have the same kinds.
 impl PartialEq for Registry {
     fn eq(&self, other: &Self) -> bool {
-        self.kinds().eq(other.kinds())
+        self.kinds().eq(other.kinds()) && self.stages().eq(other.stages())
     }
 }

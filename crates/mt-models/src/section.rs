@@ -40,7 +40,18 @@ impl<'a> Section<'a> {
         Section { kind, init, norm, keys, at: "model.".to_owned(), asked: Vec::new() }
     }
 
-    /// What `model.kind` says.
+    /// The entry number `number` of `model.stages`, of this kind.
+    pub(crate) fn stage(
+        kind: &'a str,
+        number: usize,
+        keys: &'a BTreeMap<String, Value>,
+        init: Initializer,
+    ) -> Self {
+        let at = format!("model.stages[{number}].");
+        Section { kind, init, norm: Norm::None, keys, at, asked: vec!["kind"] }
+    }
+
+    /// What its key `kind` says.
     pub fn kind(&self) -> &'a str {
         self.kind
     }

@@ -84,7 +84,10 @@ impl Export<'_> {
         let (heads, predicted) = (signature.schema.heads(), signature.schema.predicted());
         let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
         let tasks: Vec<&str> = predicted.iter().map(|task| task.name.as_str()).collect();
-        let xs = input::input(&mut graph, predictor, self.tables)?;
+        let mut xs = input::input(&mut graph, predictor, self.tables)?;
+        for (i, stage) in signature.model.stages()?.iter().enumerate() {
+            xs = stage.graph(&mut graph, &format!("stages.{i}"), &xs)?;
+        }
         let inputs = signature.model.inputs(&signature.schema)?;
         let columns = signature.model.head_columns(&inputs, &heads)?;
         // What each head's gate reads, on the first level.

@@ -138,6 +138,7 @@ fn full() -> Config {
                 storage: Storage::Bf16,
             }),
             attention: Some(AttentionConfig { hidden: 1 }),
+            stages: vec![["kind", "layers", "rank"].map(|key| (key.to_owned(), 1.into())).into()],
             tower: vec![1],
             gate_fields: [("like".into(), vec!["user".into()])].into(),
             tower_fields: [("like".into(), vec!["user".into()])].into(),

@@ -24,6 +24,8 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
     let level = |(own, shared): &(usize, usize)| json!({"experts_per_task": own, "shared_experts": shared});
     let (mmoe, cgc, ple) = (new("mmoe"), new("cgc"), new("ple"));
     let each = |levels: &[(usize, usize)]| levels.iter().map(level).collect::<Vec<_>>();
+    let cross =
+        [("kind", json!("cross")), ("rank", json!(3))].map(|(key, value)| (key.to_owned(), value)).into();
     let deep = |cfg: &ModelConfig| {
         ModelConfig { tower: vec![6, 4], ..cfg.clone() }
             .with("expert", units(&[7, 6, 5]))
@@ -39,6 +41,7 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
         ("single-task", new("single-task").with("bottom", units(&[9, 7]))),
         ("mmoe", mmoe.clone().with("experts", 3)),
         ("mmoe of one", mmoe.clone().with("experts", 1)),
+        ("mmoe on cross layers", ModelConfig { stages: vec![cross], ..mmoe.clone() }.with("experts", 2)),
         ("mmoe deep", deep(&mmoe).with("experts", 3)),
         ("cgc", cgc.clone()),
         ("cgc deep", deep(&cgc).with("experts_per_task", 1).with("shared_experts", 3)),

@@ -84,11 +84,12 @@ fn attention_finds_what_pooling_cannot() {
 #[test]
 fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
     let dir = folder(&rows(1000));
-    let variants: [&[&str]; 5] = [
+    let variants: [&[&str]; 6] = [
         &[],
         &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"],
         &["train.balance.kind=pcgrad"],
         &["model={kind: single-task, attention: {hidden: 5}, embedding: {widths: {maker: 3}}}"],
+        &["model.stages=[{kind: cross, rank: 2}, {kind: cross, layers: 1}]", "train.balance.kind=pcgrad"],
         &["data.fields[0].encode={growing: {capacity: 18}}", "model.embedding.storage=bf16"],
     ];
     for (i, variant) in variants.into_iter().enumerate() {
@@ -141,6 +142,18 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
     for (set, expected) in [
         ("model.embedding.widths={maker: 3, item: 5}", None),
         ("model.attention.hidden=0", Some("model.attention.hidden")),
+        (
+            "model.stages=[{kind: cros}]",
+            Some("model.stages[0].kind: unknown value \"cros\"; did you mean \"cross\"?"),
+        ),
+        (
+            "model.stages=[{kind: cross, rnk: 3}]",
+            Some("model.stages[0].rnk: cross has no such key; did you mean \"rank\"?"),
+        ),
+        (
+            "model.stages=[{layers: 3}]",
+            Some("model.stages[0].kind: expected the kind of a stage, one of: cross"),
+        ),
         ("data.fields[3].table=other", None),
     ] {
         let parsed = Config::parse(&text, "test.yaml", &[set.to_owned()]);
