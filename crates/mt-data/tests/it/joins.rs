@@ -178,20 +178,12 @@ fn mistakes_in_lists_of_side_tables_are_named() {
         "data.join[0].lists[0].take.makers: no column \"makre\" in videos.csv; did you mean \"maker\"?"
     );
     assert_eq!(
-        message(
-            "{name: makers, column: seen, separator: ' '",
-            "{name: makers, column: seen, separator: 'x'",
-            None
-        ),
+        message("{column: seen, separator: ' '", "{column: seen, separator: 'x'", None),
         "data.join[0].lists[0].separator: expected one ASCII character that is no letter, digit or quote and ends no \
          line, found 'x'"
     );
     assert_eq!(
-        message(
-            "{name: makers, column: seen, separator: ' '",
-            "{name: makers, column: seen, separator: '|'",
-            None
-        ),
+        message("{column: seen, separator: ' '", "{column: seen, separator: '|'", None),
         "data.fields[3].separator: expected the separator that the list was made with (data.join[].lists), found ' '"
     );
     // Without a text for what is missing, a list would be shorter than the one it is made of.
