@@ -89,7 +89,7 @@ pub use gradients::{Gradient, Gradients, Slot};
 pub use importance::with_importance;
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
-pub use loss::{Loss, LossKind, MultiTaskLoss, TaskLoss};
+pub use loss::{LEAST_SIGMA, Loss, LossKind, MultiTaskLoss, TaskLoss, ziln_log_mean};
 pub use mixture::Mixture;
 pub use mode::{training, training_look};
 pub use norm::Norm;
