@@ -189,7 +189,7 @@ fn damaged_files_of_a_checkpoint_are_named() {
     folder.write(&format!("{LAST}/weights.safetensors"), &weights);
     folder.write(&format!("{LAST}/model.json"), model.replacen("\"format\": 1", "\"format\": 9", 1));
     Checksums::write(&folder.path(LAST), &["model.json", "weights.safetensors"]).expect("written");
-    refused(&folder, &format!("{LAST}/model.json: format 9 is newer than this version reads, 3"));
+    refused(&folder, &format!("{LAST}/model.json: format 9 is newer than this version reads, 4"));
     fs::remove_file(folder.path(&format!("{LAST}/checksums.json"))).expect("removed");
     refused(&folder, &format!("{LAST}/checksums.json: cannot read the file: "));
 
