@@ -115,7 +115,17 @@ pub fn metric_grids(evaluation: &Evaluation) -> Vec<Grid> {
     header.extend(["PR-AUC", "log loss", "norm. entropy", "calibration", "accuracy"]);
     let mut binary = Grid::new(header);
     let mut classes = Grid::new(["task", "rows", "classes", "mean AUC", "log loss", "accuracy"]);
-    let mut numbers = Grid::new(["task", "rows", "mean target", "mean prediction", "RMSE", "MAE", "XAUC"]);
+    let mut numbers = Grid::new([
+        "task",
+        "rows",
+        "mean target",
+        "mean prediction",
+        "calibration",
+        "RMSE",
+        "MAE",
+        "XAUC",
+        "Gini",
+    ]);
     for (name, task) in &evaluation.tasks {
         let everywhere = task.everywhere.map(|metrics| (format!("{name}, all labelled rows"), metrics, None));
         for (name, metrics, gauc) in [(name.clone(), task.metrics, task.gauc)].into_iter().chain(everywhere) {
@@ -151,9 +161,11 @@ pub fn metric_grids(evaluation: &Evaluation) -> Vec<Grid> {
                     thousands(m.count),
                     number(m.mean_target, 4),
                     number(m.mean_prediction, 4),
+                    number(m.calibration, 3),
                     number(m.rmse, 4),
                     number(m.mae, 4),
                     number(m.xauc, 5),
+                    number(m.gini, 5),
                 ]),
             }
         }

@@ -114,7 +114,7 @@ impl From<TaskConfig> for Written {
             TaskKind::Binary => (Kind::Binary, None),
             TaskKind::BinarySoftmax => (Kind::BinarySoftmax, None),
             TaskKind::Multiclass { classes } => (Kind::Multiclass, Some(classes)),
-            TaskKind::Regression => (Kind::Regression, None),
+            TaskKind::Regression | TaskKind::ZeroInflated => (Kind::Regression, None),
         };
         let TaskConfig { name, label, within, prediction, .. } = task;
         Written { name, label, kind, classes, within, prediction }
@@ -157,6 +157,9 @@ pub enum TaskKind {
     },
     /// Any finite number; one output.
     Regression,
+    /// Any number from 0, often exactly 0; three outputs: of a value above 0 whether there is one, and mean and spread of its
+    /// logarithm. In a configuration a `regression` whose loss needs these outputs: whoever knows the loss sets it.
+    ZeroInflated,
 }
 
 impl TaskKind {
@@ -165,6 +168,7 @@ impl TaskKind {
         match self {
             TaskKind::Binary | TaskKind::Regression => 1,
             TaskKind::BinarySoftmax => 2,
+            TaskKind::ZeroInflated => 3,
             TaskKind::Multiclass { classes } => classes as usize,
         }
     }
@@ -175,7 +179,7 @@ impl TaskKind {
             TaskKind::Binary => "binary",
             TaskKind::BinarySoftmax => "binary-softmax",
             TaskKind::Multiclass { .. } => "multiclass",
-            TaskKind::Regression => "regression",
+            TaskKind::Regression | TaskKind::ZeroInflated => "regression",
         }
     }
 
@@ -184,12 +188,17 @@ impl TaskKind {
         matches!(self, TaskKind::Binary | TaskKind::BinarySoftmax)
     }
 
+    /// Whether the label is a number.
+    pub fn is_regression(self) -> bool {
+        matches!(self, TaskKind::Regression | TaskKind::ZeroInflated)
+    }
+
     /// What a label has to be.
     pub fn expected(self) -> std::borrow::Cow<'static, str> {
         match self {
             TaskKind::Binary | TaskKind::BinarySoftmax => "0 or 1".into(),
             TaskKind::Multiclass { classes } => format!("a class from 0 to {}", classes - 1).into(),
-            TaskKind::Regression => "a number".into(),
+            TaskKind::Regression | TaskKind::ZeroInflated => "a number".into(),
         }
     }
 
@@ -201,7 +210,7 @@ impl TaskKind {
                 value.fract() == 0.0 && (0.0..f64::from(classes)).contains(&value)
             }
             // A number that only an `f64` holds is no label.
-            TaskKind::Regression => (value as f32).is_finite(),
+            TaskKind::Regression | TaskKind::ZeroInflated => (value as f32).is_finite(),
         };
         good.then_some(value as f32)
     }

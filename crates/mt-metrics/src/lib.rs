@@ -10,7 +10,7 @@
 //! | log loss | [`log_loss()`], [`log_loss_from_logits`], [`normalised_entropy`] |
 //! | calibration | [`calibration()`], [`calibration_table()`] |
 //! | decisions | [`accuracy()`] |
-//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`], [`regression_table`] |
+//! | numbers, such as watch times | [`rmse`], [`mae`], [`xauc()`], [`normalised_gini`], [`regression_table`] |
 //! | all metrics of a task | [`binary_summary`], [`regression_summary`], [`multiclass_summary`] |
 //!
 //! Slices in, numbers out: this crate knows no models, tensors or files.
@@ -57,6 +57,7 @@ mod auc;
 mod calibration;
 mod calibration_table;
 mod delong;
+mod gini;
 mod group_auc;
 mod histogram;
 mod influence;
@@ -85,6 +86,7 @@ pub use calibration_table::{
     CALIBRATION_BINS, CalibrationBin, CalibrationTable, RegressionBin, calibration_table, regression_table,
 };
 pub use delong::DeLong;
+pub use gini::normalised_gini;
 pub use group_auc::{GroupAuc, GroupWeighting, group_auc};
 pub use influence::Influence;
 pub use log_loss::{log_loss, log_loss_from_logits, normalised_entropy};

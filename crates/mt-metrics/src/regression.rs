@@ -2,7 +2,7 @@
 
 use crate::order::assert_same_targets;
 use crate::weights::{Present, mean, total};
-use crate::xauc;
+use crate::{normalised_gini, xauc};
 use serde::Serialize;
 
 /// Root of the mean squared error: √(Σ (p - t)² / n), in the unit of the target; with weights √(Σ w (p - t)² / Σ w).
@@ -38,12 +38,16 @@ pub struct RegressionSummary {
     pub mean_target: Option<f64>,
     /// Mean of the predictions; close to `mean_target` if the model is calibrated on average.
     pub mean_prediction: Option<f64>,
+    /// The sum of the predictions over that of the targets; `None` where that is not above 0.
+    pub calibration: Option<f64>,
     /// [`rmse`].
     pub rmse: Option<f64>,
     /// [`mae`].
     pub mae: Option<f64>,
     /// [`xauc`](crate::xauc()), exact.
     pub xauc: Option<f64>,
+    /// [`normalised_gini`].
+    pub gini: Option<f64>,
 }
 
 /// Computes every field of [`RegressionSummary`]: 16 bytes a row, 32 with weights, for `xauc`.
@@ -61,14 +65,19 @@ pub fn regression_summary(
     };
     let (predictions, targets) = (&*present.of(predictions), &*present.of(targets));
     let weights = present.weights();
+    let mean_target = mean(targets.iter().map(|&target| f64::from(target)), weights);
+    let mean_prediction = mean(predictions.iter().map(|&prediction| f64::from(prediction)), weights);
+    let ratio = |(prediction, target): (f64, f64)| (target > 0.0).then(|| prediction / target);
     RegressionSummary {
         count: targets.len(),
         weight: total(weights),
-        mean_target: mean(targets.iter().map(|&target| f64::from(target)), weights),
-        mean_prediction: mean(predictions.iter().map(|&prediction| f64::from(prediction)), weights),
+        mean_target,
+        mean_prediction,
+        calibration: mean_prediction.zip(mean_target).and_then(ratio),
         rmse: rmse(predictions, targets, weights),
         mae: mae(predictions, targets, weights),
         xauc: xauc(predictions, targets, weights),
+        gini: normalised_gini(predictions, targets, weights),
     }
 }
 

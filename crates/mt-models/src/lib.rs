@@ -91,7 +91,7 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{Head, RawRows, Task, TaskKind, Value, heads};
-pub use mt_layers::{Norm, Side, TableFormat, candle_core, candle_nn};
+pub use mt_layers::{LEAST_SIGMA, Norm, Side, TableFormat, candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

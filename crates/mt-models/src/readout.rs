@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 use mt_features::{Head, Task, TaskKind, heads, logit_columns, predicted};
-use mt_layers::{LossKind, simd};
+use mt_layers::{LossKind, simd, ziln_log_mean};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub enum Link {
     Identity,
     /// `e^z - 1`, of a loss on `ln(1 + y)`.
     ExpM1,
-    /// `e^z`, the odds of a weighted logistic regression.
+    /// `e^z`, the odds of a weighted logistic regression, and of [`TaskKind::ZeroInflated`] with `z` the logarithm of its mean.
     Exp,
 }
 
@@ -29,7 +29,7 @@ impl Link {
     pub fn of(loss: LossKind) -> Self {
         match loss {
             LossKind::LogMse => Self::ExpM1,
-            LossKind::WeightedLogistic => Self::Exp,
+            LossKind::WeightedLogistic | LossKind::Ziln => Self::Exp,
             _ => Self::Identity,
         }
     }
@@ -137,14 +137,21 @@ fn own(logits: &[f32], kind: TaskKind, (link, scale): (Link, Option<(f32, f32)>)
         TaskKind::Binary => out.push(simd::sigmoid(logits[0])),
         TaskKind::BinarySoftmax => out.push(simd::sigmoid(logits[1] - logits[0])),
         TaskKind::Multiclass { .. } => softmax(logits, out),
-        TaskKind::Regression => {
-            let z = scale.map_or(logits[0], |(factor, summand)| logits[0] * factor + summand);
-            out.push(match link {
-                Link::Identity => z,
-                Link::ExpM1 => libm::expm1(z.into()) as f32,
-                Link::Exp => libm::exp(z.into()) as f32,
-            });
+        TaskKind::Regression => out.push(number(logits[0], link, scale)),
+        TaskKind::ZeroInflated => {
+            let z = ziln_log_mean([logits[0], logits[1], logits[2]]) as f32;
+            out.push(number(z, link, scale));
         }
+    }
+}
+
+/// Prediction of a regression from its output.
+fn number(z: f32, link: Link, scale: Option<(f32, f32)>) -> f32 {
+    let z = scale.map_or(z, |(factor, summand)| z * factor + summand);
+    match link {
+        Link::Identity => z,
+        Link::ExpM1 => libm::expm1(z.into()) as f32,
+        Link::Exp => libm::exp(z.into()) as f32,
     }
 }
 
@@ -156,7 +163,7 @@ pub fn row_width(tasks: &[Task]) -> usize {
 /// Predictions a row of a task of this kind.
 pub fn predictions(kind: TaskKind) -> usize {
     match kind {
-        TaskKind::Binary | TaskKind::BinarySoftmax | TaskKind::Regression => 1,
+        TaskKind::Binary | TaskKind::BinarySoftmax | TaskKind::Regression | TaskKind::ZeroInflated => 1,
         TaskKind::Multiclass { classes } => classes as usize,
     }
 }
@@ -183,20 +190,24 @@ mod tests {
             Task::new("ratio", TaskKind::Regression),
             Task::new("seconds", TaskKind::Regression),
             Task::new("odds", TaskKind::Regression),
+            Task::new("spend", TaskKind::ZeroInflated),
         ];
-        let links = [("seconds".to_owned(), Link::ExpM1), ("odds".to_owned(), Link::Exp)].into();
+        let exp = |name: &str| (name.to_owned(), Link::Exp);
+        let links = [("seconds".to_owned(), Link::ExpM1), exp("odds"), exp("spend")].into();
         let readout = Readout::new(&tasks, &links);
-        let logits =
-            Tensor::new(&[[0f32, 1.0, 1.0, 0.0, 0.0, 2f32.ln(), -3.5, 0.0, 5f32.ln()]], &Device::Cpu)?;
+        // σ = 1.
+        let s = (1.0 - mt_layers::LEAST_SIGMA).exp_m1().ln() as f32;
+        let logits = [0.0, 1.0, 1.0, 0.0, 0.0, 2f32.ln(), -3.5, 0.0, 5f32.ln(), 0.0, 6f32.ln(), s];
+        let logits = Tensor::new(&[logits], &Device::Cpu)?;
         let found = readout.predictions(&logits)?;
-        let expected = [0.5, 0.5, 0.25, 0.25, 0.5, -3.5, 0.0, 5.0];
+        let expected = [0.5, 0.5, 0.25, 0.25, 0.5, -3.5, 0.0, 5.0, 3.0 * 0.5f32.exp()];
         assert_eq!(found.len(), readout.width());
         for (found, expected) in found.into_iter().zip(expected) {
             approx::assert_relative_eq!(found, expected, epsilon = 1e-6);
         }
         assert!(matches!(
             readout.predictions(&logits.narrow(1, 0, 4)?),
-            Err(Error::Logits { expected: 9, .. })
+            Err(Error::Logits { expected: 12, .. })
         ));
         Ok(())
     }

@@ -7,7 +7,8 @@ use crate::readout::Link;
 /// How the labels of a regression were scaled for training, so that its loss is of the size of the other tasks'.
 ///
 /// The network learns `(g(y) - mean) / sd`, where `g(y)` is what the loss compares: the label, or `ln(1 + y)` under
-/// [`Link::ExpM1`]; under [`Link::Exp`], whose labels have a zero that must stay, `y / sd`.
+/// [`Link::ExpM1`]; under [`Link::Exp`], whose labels have a zero that must stay, `y / sd`: `sd` is then a unit, their mean or
+/// of [`TaskKind::ZeroInflated`](mt_features::TaskKind::ZeroInflated) the geometric mean of those above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -17,7 +18,9 @@ pub struct Target {
     pub sd: f64,
     /// Of [`Link::ExpM1`], the mean of `e^(g(y) - u)` over training rows, `u` what the network says of `g(y)`: `e^u` is
     /// nearer to the median of `1 + y`, and `smearing` times `e^u` to its mean. N. Duan, *Smearing Estimate: A
-    /// Nonparametric Retransformation Method*, J. Amer. Statist. Assoc. 78(383), 1983, eq. 3.4.
+    /// Nonparametric Retransformation Method*, J. Amer. Statist. Assoc. 78(383), 1983, eq. 3.4. Of
+    /// [`TaskKind::ZeroInflated`](mt_features::TaskKind::ZeroInflated), the sum of the labels of training rows over that of their
+    /// predictions: what labels above 0 that are not log-normal make of the mean.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub smearing: f64,
 }
@@ -33,6 +36,15 @@ fn is_one(x: &f64) -> bool {
 impl Target {
     /// Labels as they are.
     pub const PLAIN: Self = Self { mean: 0.0, sd: 1.0, smearing: 1.0 };
+
+    /// Labels, given with their weights, in units of the geometric mean of those above 0, so that their logarithms have mean 0.
+    pub fn of_amounts(labels: impl Iterator<Item = (f32, f64)>) -> Self {
+        let above = labels.filter(|(label, _)| *label > 0.0);
+        let (sum, all) = above.fold((0.0, 0.0), |(sum, all), (label, weight)| {
+            (sum + weight * libm::log(label.into()), all + weight)
+        });
+        Self { sd: if all > 0.0 { libm::exp(sum / all) } else { 1.0 }, ..Self::PLAIN }
+    }
 
     /// What the loss compares of a label, before it is scaled.
     pub fn compared(link: Link, label: f32) -> f64 {
@@ -52,7 +64,7 @@ impl Target {
         match link {
             Link::Identity => (self.sd as f32, self.mean as f32),
             Link::ExpM1 => (self.sd as f32, (self.mean + libm::log(self.smearing)) as f32),
-            Link::Exp => (1.0, libm::log(self.sd) as f32),
+            Link::Exp => (1.0, (libm::log(self.sd) + libm::log(self.smearing)) as f32),
         }
     }
 
@@ -87,6 +99,11 @@ mod tests {
             let undone = (shares.scaled(Link::Exp, label).ln() * factor + summand).exp();
             approx::assert_relative_eq!(undone, label, max_relative = 1e-5);
         }
+        let amounts = Target::of_amounts([(0.0, 1.0), (2.0, 3.0), (32.0, 1.0)].into_iter());
+        approx::assert_relative_eq!(amounts.sd, 4.0, max_relative = 1e-15);
+        assert_eq!(Target::of_amounts(std::iter::once((0.0, 1.0))), Target::PLAIN);
+        let (_, summand) = Target { smearing: 0.5, ..amounts }.undo(Link::Exp);
+        approx::assert_relative_eq!(summand.exp(), 2.0, max_relative = 1e-6);
         let smeared = Target { smearing: 4.0, ..log };
         let (_, summand) = smeared.undo(Link::ExpM1);
         approx::assert_relative_eq!(summand.exp(), 4.0 * 5f32.exp(), max_relative = 1e-6);

@@ -1,7 +1,7 @@
 //! Towers, and from their logits to what is predicted: an output for each task and each head without a label.
 
 use mt_features::{Task, TaskKind};
-use mt_models::{Link, Signature};
+use mt_models::{LEAST_SIGMA, Link, Signature};
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};
@@ -15,6 +15,10 @@ pub fn outputs(graph: &mut Graph, signature: &Signature, streams: &[String]) -> 
     for (head, stream) in schema.heads().into_iter().zip(streams) {
         let logits = tower(graph, &head.name, model.tower.len() + 1, stream)?;
         let link = links.get(&head.name).copied().unwrap_or_default();
+        let logits = match head.kind {
+            TaskKind::ZeroInflated => log_mean(graph, &logits),
+            _ => logits,
+        };
         let logits = match targets.get(&head.name) {
             Some(target) => unscaled(graph, target.undo(link), &logits),
             None => logits,
@@ -50,6 +54,26 @@ fn tower(graph: &mut Graph, head: &str, depth: usize, stream: &str) -> Result<St
     Ok(xs)
 }
 
+/// The logits `(B, 3)` of a zero-inflated log-normal to the logarithm of its mean, `(B, 1)`, as
+/// [`mt_models::Readout`] takes it.
+fn log_mean(graph: &mut Graph, logits: &str) -> String {
+    let column = |graph: &mut Graph, at: i64| {
+        let at = graph.ints(&[at]);
+        graph.node("Gather", &[logits, &at], &[Attribute::int("axis", 1)])
+    };
+    let [z, mu, s] = [0, 1, 2].map(|at| column(graph, at));
+    let against = graph.node("Neg", &[&z], &[]);
+    let missed = graph.node("Softplus", &[&against], &[]);
+    let spread = graph.node("Softplus", &[&s], &[]);
+    let least = graph.float(LEAST_SIGMA as f32);
+    let sigma = graph.node("Add", &[&spread, &least], &[]);
+    let variance = graph.node("Mul", &[&sigma, &sigma], &[]);
+    let half = graph.float(0.5);
+    let half = graph.node("Mul", &[&variance, &half], &[]);
+    let of_positive = graph.node("Add", &[&mu, &half], &[]);
+    graph.node("Sub", &[&of_positive, &missed], &[])
+}
+
 /// A regression's output before its link, whose labels were scaled.
 fn unscaled(graph: &mut Graph, (factor, summand): (f32, f32), logits: &str) -> String {
     let [factor, summand] = [graph.float(factor), graph.float(summand)];
@@ -66,9 +90,10 @@ fn value(graph: &mut Graph, kind: TaskKind, link: Link, logits: String) -> Strin
             let positive = graph.ints(&[1]);
             graph.node("Gather", &[&both, &positive], &[Attribute::int("axis", 1)])
         }
-        (TaskKind::Multiclass { .. }, _) | (TaskKind::Regression, Link::Identity) => logits,
-        (TaskKind::Regression, Link::Exp) => graph.node("Exp", &[&logits], &[]),
-        (TaskKind::Regression, Link::ExpM1) => {
+        (TaskKind::Multiclass { .. }, _)
+        | (TaskKind::Regression | TaskKind::ZeroInflated, Link::Identity) => logits,
+        (TaskKind::Regression | TaskKind::ZeroInflated, Link::Exp) => graph.node("Exp", &[&logits], &[]),
+        (TaskKind::Regression | TaskKind::ZeroInflated, Link::ExpM1) => {
             let one = graph.float(1.0);
             let exp = graph.node("Exp", &[&logits], &[]);
             graph.node("Sub", &[&exp, &one], &[])

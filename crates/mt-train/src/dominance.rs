@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mt_features::{Task, TaskKind};
+use mt_features::Task;
 use mt_models::Target;
 
 use crate::balance::BalanceKind;
@@ -84,7 +84,7 @@ impl<'a> Dominance<'a> {
             ),
             false => format!("lower train.task_weights: {{{name}: …}}"),
         };
-        let scaled = *kind != TaskKind::Regression || self.targets.contains_key(name);
+        let scaled = !kind.is_regression() || self.targets.contains_key(name);
         if scaled {
             weight
         } else {
@@ -105,6 +105,8 @@ fn one_digit(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use mt_features::TaskKind;
+
     use super::*;
 
     fn task(name: &str, kind: TaskKind) -> Task {

@@ -125,7 +125,9 @@ impl Metrics {
             TaskKind::Multiclass { classes } => {
                 Self::Multiclass(multiclass_summary(predictions, labels, classes as usize, weights))
             }
-            TaskKind::Regression => Self::Regression(regression_summary(predictions, labels, weights)),
+            TaskKind::Regression | TaskKind::ZeroInflated => {
+                Self::Regression(regression_summary(predictions, labels, weights))
+            }
         }
     }
 }

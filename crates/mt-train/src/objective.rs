@@ -60,12 +60,19 @@ impl Objective {
     /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
     ///
     /// # Errors
-    /// [`Error::Label`] for the first that it does not.
+    /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs.
     pub(crate) fn check_labels(cfg: &TrainConfig, tasks: &[Task], table: &Table) -> Result<()> {
         for (t, task) in tasks.iter().enumerate() {
+            let loss = cfg.loss_of(task);
+            if task.prediction.is_none() && !loss.takes(task.kind.outputs()) {
+                let problem = "the rows were read for a loss with other outputs, such as ziln; read them with this \
+                               configuration";
+                let at = format!("train.task_losses.{}", task.name);
+                return Err(Error::Config { at, problem: problem.to_owned() });
+            }
             let column = |values| <[f32]>::iter(values).skip(t).step_by(tasks.len()).copied();
             let labels = column(table.labels()).zip(column(table.mask()));
-            if let (Some(row), expected) = cfg.loss_of(task).first_refused(task.kind.outputs(), labels) {
+            if let (Some(row), expected) = loss.first_refused(task.kind.outputs(), labels) {
                 let found = table.labels()[row * tasks.len() + t];
                 return Err(Error::Label { task: task.name.clone(), row, expected, found });
             }

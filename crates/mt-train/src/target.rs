@@ -23,26 +23,37 @@ pub(crate) fn fit(cfg: &TrainConfig, tasks: &[Task], train: &Table) -> BTreeMap<
     let links = cfg.links(tasks);
     let of = |(t, task): (usize, &Task)| {
         let link = links.get(&task.name).copied().unwrap_or_default();
-        let target = if cfg.standardize { moments(train, t, link) } else { Target::PLAIN };
+        let target = match task.kind {
+            _ if !cfg.standardize => Target::PLAIN,
+            TaskKind::ZeroInflated => Target::of_amounts(labelled(train, t)),
+            _ => moments(train, t, link),
+        };
         // A smearing factor, which is known only when there is a model, has its place here.
-        let kept = target != Target::PLAIN || (cfg.smearing && link == Link::ExpM1);
+        let kept = target != Target::PLAIN || (cfg.smearing && is_smeared(task, link));
         kept.then(|| (task.name.clone(), target))
     };
-    let regressions = tasks.iter().enumerate().filter(|(_, task)| task.kind == TaskKind::Regression);
+    let regressions = tasks.iter().enumerate().filter(|(_, task)| task.kind.is_regression());
     regressions.filter_map(of).collect()
+}
+
+/// Whether the mean of a regression with this link takes a factor.
+fn is_smeared(task: &Task, link: Link) -> bool {
+    link == Link::ExpM1 || task.kind == TaskKind::ZeroInflated
+}
+
+/// Labels and weights of the rows with a label.
+fn labelled(train: &Table, task: usize) -> impl Iterator<Item = (f32, f64)> {
+    let all = train.labels().iter().zip(train.mask()).skip(task).step_by(train.tasks());
+    all.filter(|(_, mask)| **mask > 0.0).map(|(label, mask)| (*label, f64::from(*mask)))
 }
 
 /// Mean and standard deviation of what the loss compares, over the rows with a label, as they are weighed; of
 /// [`Link::Exp`] the mean label as the unit.
 fn moments(train: &Table, task: usize, link: Link) -> Target {
-    let labelled = || {
-        let all = train.labels().iter().zip(train.mask()).skip(task).step_by(train.tasks());
-        all.filter(|(_, mask)| **mask > 0.0)
-            .map(|(label, mask)| (Target::compared(link, *label), f64::from(*mask)))
-    };
+    let compared = || labelled(train, task).map(|(label, weight)| (Target::compared(link, label), weight));
     let mean_of = |value: &dyn Fn(f64) -> f64| {
         let sums =
-            labelled().fold((0.0, 0.0), |(sum, all), (y, weight)| (sum + weight * value(y), all + weight));
+            compared().fold((0.0, 0.0), |(sum, all), (y, weight)| (sum + weight * value(y), all + weight));
         if sums.1 > 0.0 { sums.0 / sums.1 } else { 0.0 }
     };
     let mean = mean_of(&|y| y);
@@ -66,7 +77,7 @@ pub(crate) fn take_over(
     signature: &mut Signature,
 ) -> Result<()> {
     let there = start.signature()?;
-    for task in signature.schema.tasks.iter().filter(|task| task.kind == TaskKind::Regression) {
+    for task in signature.schema.tasks.iter().filter(|task| task.kind.is_regression()) {
         let last = format!("towers.{}.{}.weight", task.name, signature.model.tower.len());
         let renamed = start.there(&last);
         let Some(name) = renamed.strip_prefix("towers.").and_then(|name| name.split('.').next()) else {
@@ -76,8 +87,8 @@ pub(crate) fn take_over(
         if !report.loaded.contains(&last) || there.links.get(name) != signature.links.get(&task.name) {
             continue;
         }
-        let logarithmic = there.links.get(name) == Some(&Link::ExpM1);
-        let plain = (cfg.smearing && logarithmic).then_some(Target::PLAIN);
+        let link = there.links.get(name).copied().unwrap_or_default();
+        let plain = (cfg.smearing && is_smeared(task, link)).then_some(Target::PLAIN);
         match there.targets.get(name).copied().or(plain) {
             Some(target) => signature.targets.insert(task.name.clone(), target),
             None => signature.targets.remove(&task.name),
@@ -97,9 +108,12 @@ pub(crate) fn smear(
     train: &Table,
     device: &Device,
 ) -> Result<()> {
-    let links = &signature.links;
-    let logarithmic = |name: &str| links.get(name) == Some(&Link::ExpM1);
-    let smeared: Vec<String> = signature.targets.keys().filter(|name| logarithmic(name)).cloned().collect();
+    let Signature { schema, links, targets, .. } = &*signature;
+    let is_smeared = |task: &&Task| {
+        let link = links.get(&task.name).copied().unwrap_or_default();
+        targets.contains_key(&task.name) && is_smeared(task, link)
+    };
+    let smeared: Vec<String> = schema.tasks.iter().filter(is_smeared).map(|task| task.name.clone()).collect();
     if !cfg.smearing || smeared.is_empty() {
         return Ok(());
     }
@@ -117,7 +131,11 @@ pub(crate) fn smear(
         if let Some(target) = signature.targets.get_mut(&task.name).filter(|_| smeared.contains(&task.name)) {
             let labelled = table.labels().iter().zip(table.mask()).skip(t).step_by(tasks.len());
             let pairs = predicted.iter().skip(at).step_by(width).zip(labelled);
-            target.smearing = smearing(pairs.map(|(&p, (&y, &weight))| (p, y, weight)));
+            let rows = pairs.map(|(&p, (&y, &weight))| (p, y, weight)).filter(|(.., weight)| *weight > 0.0);
+            target.smearing = match task.kind {
+                TaskKind::ZeroInflated => sums(rows),
+                _ => smearing(rows),
+            };
         }
         at += predictions(task.kind);
     }
@@ -133,7 +151,20 @@ fn smearing(rows: impl Iterator<Item = (f32, f32, f32)>) -> f64 {
         let ratio = (1.0 + f64::from(y)) / (1.0 + f64::from(p)).max(f64::from(f32::EPSILON));
         (sum + f64::from(weight) * ratio, all + f64::from(weight))
     };
-    let (sum, all) = rows.filter(|(.., weight)| *weight > 0.0).fold((0.0, 0.0), of);
-    let mean = sum / all;
-    if mean > 0.0 && mean.is_finite() { mean } else { 1.0 }
+    let (sum, all) = rows.fold((0.0, 0.0), of);
+    usable(sum / all)
+}
+
+/// The sum of labels `y` over that of predictions `p`. 1 without a label above 0.
+fn sums(rows: impl Iterator<Item = (f32, f32, f32)>) -> f64 {
+    let of = |(labels, predictions): (f64, f64), (p, y, weight): (f32, f32, f32)| {
+        let weight = f64::from(weight);
+        (labels + weight * f64::from(y), predictions + weight * f64::from(p))
+    };
+    let (labels, predictions) = rows.fold((0.0, 0.0), of);
+    usable(labels / predictions)
+}
+
+fn usable(factor: f64) -> f64 {
+    if factor > 0.0 && factor.is_finite() { factor } else { 1.0 }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::Device;
-use mt_features::TaskConfig;
+use mt_features::{TaskConfig, TaskKind};
 use mt_models::Registry;
 use mt_train::{Config, RunDir, write_file, write_json};
 
@@ -88,9 +88,12 @@ fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
         return Err(Usage(format!("{} is given twice", paths[i].display())).into());
     }
-    // What a prediction is made of may differ, as the network may.
+    // What a prediction is made of may differ, as the network may, and the loss of a regression.
     let labels = |cfg: &Config| {
-        let label = |task: &TaskConfig| TaskConfig { prediction: None, ..task.clone() };
+        let label = |task: &TaskConfig| {
+            let kind = if task.kind.is_regression() { TaskKind::Regression } else { task.kind };
+            TaskConfig { kind, prediction: None, range: None, ..task.clone() }
+        };
         cfg.tasks.iter().map(label).collect::<Vec<_>>()
     };
     if let Some(i) = (1..configs.len()).find(|&i| labels(&configs[i]) != labels(&configs[0])) {

@@ -72,7 +72,12 @@ fn check(plan: &Plan, base: &Config, data: &Dataset) -> Result<Selection> {
         ))
         .into());
     }
+    let kinds = |cfg: &Config| cfg.tasks.iter().map(|task| task.kind).collect::<Vec<_>>();
     plan.each(|cfg| {
+        if kinds(cfg) != kinds(base) {
+            let problem = "a loss with other outputs, as ziln is, needs a sweep of its own";
+            return Err(Usage(problem.to_owned()).into());
+        }
         cfg.fitting_model(data)?;
         Ok(())
     })?;

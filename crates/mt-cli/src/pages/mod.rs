@@ -49,7 +49,7 @@ fn calibration(title: &str, task: &TaskConfig, series: &[Series]) -> String {
     let values = || series.iter().flat_map(|series| &series.points).flat_map(|&(x, y)| [x, y]);
     // The same on both axes; for a rare event only as far as its probabilities go.
     let holds = Some((values().fold(0.0, f64::min), values().fold(0.0, f64::max)));
-    let observed = if task.kind == TaskKind::Regression { "mean target" } else { "observed rate" };
+    let observed = if task.kind.is_regression() { "mean target" } else { "observed rate" };
     let x = Axis { name: "mean prediction", holds };
     LineChart { title, x, y: Axis { name: observed, holds }, diagonal: true, series }.html()
 }
@@ -57,7 +57,7 @@ fn calibration(title: &str, task: &TaskConfig, series: &[Series]) -> String {
 /// AUC and its like by one name, that of the kind of task.
 fn ranking_name(task: &TaskConfig) -> &'static str {
     match task.kind {
-        TaskKind::Regression => "XAUC",
+        TaskKind::Regression | TaskKind::ZeroInflated => "XAUC",
         TaskKind::Multiclass { .. } => "mean AUC",
         TaskKind::Binary | TaskKind::BinarySoftmax => "AUC",
     }

@@ -35,14 +35,15 @@ tasks:
 - {name: click, label: click}
 - {name: like, label: like}
 - {name: both, label: click && like, prediction: click * liked}
+- {name: spend, label: 'if(click, length, 0)', kind: regression}
 model: {kind: ple, expert: [8], embedding: {width: 6}, attention: {hidden: 12}}
-train: {epochs: 3, batch_size: 32, optimizer: {lr: 0.03}}
+train: {epochs: 3, batch_size: 32, optimizer: {lr: 0.03}, task_losses: {spend: ziln}}
 ";
 
 /// Identifiers that no `f64` holds begin here.
 const FIRST_USER: u64 = (1 << 53) + 1;
 /// What is predicted: the tasks, and the head that has no label.
-const PREDICTED: [&str; 4] = ["click", "like", "both", "liked"];
+const PREDICTED: [&str; 5] = ["click", "like", "both", "spend", "liked"];
 /// Rows whose probabilities are compared.
 const ROWS: usize = 200;
 
@@ -135,7 +136,7 @@ fn of_http(folder: &Folder, text: &str) -> Vec<u32> {
         let prediction = &answer["predictions"][0];
         PREDICTED.map(|name| prediction[name].to_string().parse::<f32>().expect("a number"))
     };
-    let predictions: Vec<[f32; 4]> = cells(text).map(&mut answer).collect();
+    let predictions: Vec<[f32; PREDICTED.len()]> = cells(text).map(&mut answer).collect();
     child.kill().expect("it is stopped");
     child.wait().expect("it ends");
     bits(predictions.iter().flatten())

@@ -277,8 +277,8 @@ fn training_settings_of_tables_and_losses_are_refused_with_their_place() {
     );
     train(
         "task_losses: {seconds: cross-entropy}",
-        "26: train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, quantile, log-mse \
-         or weighted-logistic",
+        "26: train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, quantile, log-mse, \
+         weighted-logistic or ziln",
     );
     train(
         "task_losses: {secs: mae}",

@@ -37,6 +37,7 @@ mod support;
 mod sweeping;
 mod training;
 mod weighing;
+mod ziln;
 
 use mt_data::testing as parquet_writer;
 use mt_predict::testing as c;

@@ -2,7 +2,7 @@
 
 use super::CHUNK;
 use crate::kernel;
-use crate::loss::{LossKind, PADDLEREC_EPSILON, TaskLoss};
+use crate::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, PADDLEREC_EPSILON, TaskLoss};
 use crate::simd::{exp, flushed, ln_1p};
 
 /// A chunk of rows of one task, column by column.
@@ -62,6 +62,7 @@ kernel! {
             LossKind::PaddlerecLog => each!(paddlerec_log),
             LossKind::Focal { gamma } => each!(focal, gamma),
             LossKind::Product => product(n, z, y, losses, slopes),
+            LossKind::Ziln => ziln(n, z, y, losses, slopes),
             LossKind::Multiclass => multiclass(n, z, y, losses, slopes),
             LossKind::Mse | LossKind::LogMse => each!(squared),
             LossKind::Mae => each!(absolute),
@@ -200,6 +201,27 @@ fn product(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slo
             let share = if p[i] <= 0.5 { miss / (1.0 - p[i]) } else { large };
             slopes[i] = (1.0 - y[i]) * p[i] * share - y[i] * miss;
         }
+    }
+}
+
+/// Cross-entropy of whether a label is above 0, and the log-normal likelihood of those that are.
+#[inline(always)]
+fn ziln(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slopes: &mut [f32]) {
+    let (z, rest) = z.split_at(CHUNK);
+    let (mu, s) = rest.split_at(CHUNK);
+    let (of_z, rest) = slopes.split_at_mut(CHUNK);
+    let (of_mu, of_s) = rest.split_at_mut(CHUNK);
+    for i in 0..n {
+        let positive = if y[i] > 0.0 { 1.0 } else { 0.0 };
+        let (presence, slope) = cross_entropy(z[i], positive);
+        let log = if y[i] > 0.0 { y[i].ln() } else { 0.0 };
+        let (small, rest) = tails(s[i]);
+        let sigma = s[i].max(0.0) + ln_1p(small) + LEAST_SIGMA as f32;
+        let error = (log - mu[i]) / sigma;
+        losses[i] = presence + positive * (0.5 * error * error + sigma.ln() + (log + HALF_LN_2_PI as f32));
+        of_z[i] = slope;
+        of_mu[i] = -positive * error / sigma;
+        of_s[i] = positive * (1.0 - error * error) / sigma * both(s[i], rest).0;
     }
 }
 

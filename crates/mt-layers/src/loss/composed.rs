@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::ziln::{HALF_LN_2_PI, LEAST_SIGMA};
 use super::{Loss, LossKind, MultiTaskLoss, PADDLEREC_EPSILON, TaskLoss};
 
 impl MultiTaskLoss<'_> {
@@ -62,6 +63,7 @@ impl TaskLoss {
                 (y * row(&yes, &no)?)? + (y.affine(-1.0, 1.0)? * row(&no, &yes)?)?
             }
             LossKind::Product => product(z, y),
+            LossKind::Ziln => ziln(z, y),
             LossKind::Multiclass => {
                 candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
             }
@@ -110,6 +112,19 @@ fn product(z: &Tensor, y: &Tensor) -> Result<Tensor> {
     let of_large = (least - small.where_cond(&p.ones_like()?, &rest)?.log()?)?;
     let other = small.where_cond(&of_small, &of_large)?;
     (y * missed)? + (y.affine(-1.0, 1.0)? * other)?
+}
+
+/// Cross-entropy of whether a label is above 0, and the log-normal likelihood of those that are.
+fn ziln(z: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let [z, mu, s] = [z.narrow(1, 0, 1)?, z.narrow(1, 1, 1)?, z.narrow(1, 2, 1)?];
+    let is_positive = y.gt(0.0)?;
+    let positive = is_positive.to_dtype(y.dtype())?;
+    let presence = ((z.relu()? - (&z * &positive)?)? + ln_1p_exp_neg_abs(&z)?)?;
+    let log = is_positive.where_cond(y, &y.ones_like()?)?.log()?;
+    let sigma = ((s.relu()? + ln_1p_exp_neg_abs(&s)?)? + LEAST_SIGMA)?;
+    let error = ((&log - mu)? / &sigma)?;
+    let size = (((error.sqr()? * 0.5)? + sigma.log()?)? + (log + HALF_LN_2_PI)?)?;
+    presence + (positive * size)?
 }
 
 /// The logit of the positive class, `(B, 1)`.

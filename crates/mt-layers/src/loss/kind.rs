@@ -17,6 +17,7 @@ use std::ops::RangeInclusive;
 /// | [`Quantile`](Self::Quantile) | 1 | any | `max(q·(y - z), (q - 1)·(y - z))` | `z`, the quantile `q` |
 /// | [`LogMse`](Self::LogMse) | 1 | above -1 | `(z - ln(1 + y))²` | `e^z - 1` |
 /// | [`WeightedLogistic`](Self::WeightedLogistic) | 1 | from 0 | `(1 + y)·ln(1 + e^z) - y·z` | `e^z`, the mean |
+/// | [`Ziln`](Self::Ziln) | 3 | from 0 | that a label is above 0, and how large it is then | `p·e^(μ + σ²/2)`, the mean |
 ///
 /// For a binary task with one logit `p = 1 / (1 + e^-z)`; with two, `p = softmax(z)[1]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -72,6 +73,12 @@ pub enum LossKind {
     /// RecSys 2016, section 4.2, where a row with watch time is a positive only: their odds are
     /// `Σ y / (rows - positives)`, which is more than the mean by a factor of about 1 + the share of positives.
     WeightedLogistic,
+    /// The likelihood of labels that are often exactly 0 and else log-normal, such as what customers spend: cross-entropy of
+    /// `y > 0`, and for those above 0 the log-normal `ln(y·σ·√2π) + (ln y - μ)² / 2σ²`. Of the logits `(z, m, s)` `p = 1 / (1 +
+    /// e^-z)`, `μ = m`, `σ = ln(1 + e^s) +` [`LEAST_SIGMA`](crate::LEAST_SIGMA). From X. Wang, T. Liu and J. Miao, "A Deep
+    /// Probabilistic Model for Customer Lifetime Value Prediction", arXiv:1912.07753, 2019, eq. 2-6; there σ is cut at 3e-4,
+    /// where it has no slope and a row in a thousand can outweigh all others. As any density's, the loss may be below 0.
+    Ziln,
 }
 
 impl LossKind {
@@ -87,6 +94,7 @@ impl LossKind {
             Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } => (1..=2, "1 or 2 logits"),
             Self::Product => (2..=usize::MAX, "a logit for each of 2 heads or more"),
             Self::Multiclass => (2..=usize::MAX, "a logit for each of 2 classes or more"),
+            Self::Ziln => (3..=3, "3 logits"),
             Self::Mse
             | Self::Mae
             | Self::Huber { .. }
@@ -94,6 +102,11 @@ impl LossKind {
             | Self::LogMse
             | Self::WeightedLogistic => (1..=1, "1 logit"),
         }
+    }
+
+    /// Whether a task with so many logits can have it.
+    pub fn takes(self, logits: usize) -> bool {
+        self.logits().0.contains(&logits)
     }
 
     /// Whether it is one of binary tasks: of a probability.
@@ -121,7 +134,7 @@ impl LossKind {
     pub fn least_label(self) -> Option<(f32, bool)> {
         match self {
             Self::LogMse => Some((-1.0, false)),
-            Self::WeightedLogistic => Some((0.0, true)),
+            Self::WeightedLogistic | Self::Ziln => Some((0.0, true)),
             _ => None,
         }
     }
@@ -154,7 +167,7 @@ impl LossKind {
                 (first_not!(f32::is_finite), "a finite number")
             }
             Self::LogMse => (first_not!(|y: f32| y > -1.0 && y.is_finite()), "a finite number above -1"),
-            Self::WeightedLogistic => {
+            Self::WeightedLogistic | Self::Ziln => {
                 (first_not!(|y: f32| (0.0..=f32::MAX).contains(&y)), "a finite number from 0")
             }
         }

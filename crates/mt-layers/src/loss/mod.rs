@@ -2,10 +2,13 @@
 
 mod composed;
 mod kind;
+mod ziln;
 
 use candle_core::{Result, Tensor, bail};
 
 pub use kind::LossKind;
+pub(crate) use ziln::HALF_LN_2_PI;
+pub use ziln::{LEAST_SIGMA, ziln_log_mean};
 
 use crate::fused::loss::loss_and_gradient;
 use crate::fused::readable;
@@ -76,8 +79,8 @@ impl MultiTaskLoss<'_> {
             bail!("task {t}, row {row}: a mask is a finite number from 0, not {}", self.mask[i])
         }
         for (t, task) in self.tasks.iter().enumerate() {
-            let (takes, logits) = task.kind.logits();
-            if !takes.contains(&task.logits) {
+            if !task.kind.takes(task.logits) {
+                let (_, logits) = task.kind.logits();
                 bail!("task {t} has {} logits, but its loss takes {logits}", task.logits)
             }
             if let Some(problem) = task.kind.problem() {

@@ -28,6 +28,7 @@ fn every_kind() -> Vec<TaskLoss> {
         task(4, LossKind::Product),
         task(1, LossKind::LogMse),
         task(1, LossKind::WeightedLogistic),
+        task(3, LossKind::Ziln),
     ]
     .into_iter()
     .zip(1..)
@@ -45,6 +46,7 @@ fn label(task: &TaskLoss, draw: f32) -> f32 {
         kind if kind.is_binary() => draw.round(),
         LossKind::Multiclass => (draw * task.logits as f32).floor(),
         LossKind::LogMse | LossKind::WeightedLogistic => draw.powi(3) * 300.0,
+        LossKind::Ziln => (draw * 2.0 - 1.0).max(0.0).powi(3) * 300.0,
         _ => draw * 6.0 - 3.0,
     }
 }
@@ -319,6 +321,7 @@ fn labels_out_of_range_are_refused_with_their_place() {
         (LossKind::Mae, 1, f32::NAN, "a finite number"),
         (LossKind::LogMse, 1, -1.0, "above -1"),
         (LossKind::WeightedLogistic, 1, -0.5, "from 0"),
+        (LossKind::Ziln, 3, -0.5, "from 0"),
     ] {
         let message = refused(task(logits, kind), label);
         assert!(message.contains("task 0, row 1") && message.contains(expected), "{message}");
@@ -333,8 +336,13 @@ fn logits_masks_and_deltas_that_do_not_fit_are_refused() {
         let logits = Tensor::zeros((1, task.logits), DType::F32, &Device::Cpu).unwrap();
         loss.forward(&logits).expect_err("refused").to_string()
     };
-    let unfit =
-        [(3, LossKind::CrossEntropy), (1, LossKind::Product), (1, LossKind::Multiclass), (2, LossKind::Mse)];
+    let unfit = [
+        (3, LossKind::CrossEntropy),
+        (1, LossKind::Product),
+        (1, LossKind::Multiclass),
+        (2, LossKind::Mse),
+        (1, LossKind::Ziln),
+    ];
     for (logits, kind) in unfit {
         assert!(refused(task(logits, kind), 1.0).contains("its loss takes"));
     }
@@ -367,6 +375,7 @@ fn kinds_have_the_names_that_configurations_use() {
         ("mae", LossKind::Mae),
         ("log-mse", LossKind::LogMse),
         ("weighted-logistic", LossKind::WeightedLogistic),
+        ("ziln", LossKind::Ziln),
     ] {
         let name: StrDeserializer<Error> = name.into_deserializer();
         assert_eq!(LossKind::deserialize(name), Ok(kind));

@@ -11,5 +11,6 @@ mod finite_differences;
 mod fused_equals_composed;
 mod loss;
 mod loss_binary;
+mod loss_ziln;
 mod network;
 mod norm;

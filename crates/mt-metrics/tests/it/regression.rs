@@ -1,7 +1,7 @@
 //! RMSE, MAE and XAUC.
 
 use approx::assert_relative_eq;
-use mt_metrics::{auc, mae, regression_summary, rmse, xauc};
+use mt_metrics::{auc, mae, normalised_gini, regression_summary, rmse, xauc};
 use proptest::prelude::*;
 
 /// scikit-learn 1.9.1:
@@ -27,6 +27,29 @@ fn the_errors_agree_with_scikit_learn() {
     assert_relative_eq!(summary.rmse.unwrap(), 2.1563858652847827, max_relative = 1e-14);
     assert_relative_eq!(summary.mae.unwrap(), 1.725, max_relative = 1e-14);
     assert_eq!(summary.xauc, xauc(&predictions, &targets, None));
+    assert_eq!(summary.gini, normalised_gini(&predictions, &targets, None));
+    assert_relative_eq!(summary.calibration.unwrap(), 10.575 / 11.775, max_relative = 1e-14);
+    assert_eq!(regression_summary(&[1.0, 2.0], &[-1.0, 0.5], None).calibration, None);
+}
+
+#[test]
+fn the_normalised_gini_is_that_worked_out_by_hand() {
+    // The best order 6 3 1 0 holds 6, 9, 10, 10 of 10: less the diagonal's 2.5, 5, 7.5, 10 that is 10, which trapezoids leave
+    // as it is. The predicted order 6 1 3 0 holds 6, 7, 10, 10: 8.
+    let targets = [0.0, 6.0, 1.0, 3.0];
+    let gini = |predictions: &[f32]| normalised_gini(predictions, &targets, None).unwrap();
+    assert_relative_eq!(gini(&[0.1, 9.0, 0.3, 0.2]), 0.8, max_relative = 1e-14);
+    assert_relative_eq!(gini(&targets), 1.0, max_relative = 1e-14);
+    assert_relative_eq!(gini(&targets.map(|y| -y)), -1.0, max_relative = 1e-14);
+    // 1 and 3 tied hold 8 after one of them, in either order: 6, 8, 10, 10 are 9.
+    assert_relative_eq!(gini(&[0.1, 9.0, 0.3, 0.3]), 0.9, max_relative = 1e-14);
+    assert_eq!(gini(&[5.0; 4]), 0.0);
+    // A row of weight 2 is the row twice.
+    let twice = normalised_gini(&[0.1, 9.0, 0.3, 0.2, 0.2], &[0.0, 6.0, 1.0, 3.0, 3.0], None).unwrap();
+    let weighted = normalised_gini(&[0.1, 9.0, 0.3, 0.2], &targets, Some(&[1.0, 1.0, 1.0, 2.0])).unwrap();
+    assert_relative_eq!(weighted, twice, max_relative = 1e-14);
+    assert_eq!(normalised_gini(&[1.0, 2.0], &[3.0, 3.0], None), None);
+    assert_eq!(normalised_gini(&[1.0, f32::NAN], &[3.0, 4.0], None), None);
 }
 
 /// By all pairs.
@@ -60,6 +83,16 @@ proptest! {
         prop_assert_eq!(xauc.is_some(), auc.is_some());
         if let (Some(xauc), Some(auc)) = (xauc, auc) {
             assert_relative_eq!(xauc, auc, max_relative = 1e-14);
+        }
+    }
+
+    #[test]
+    fn the_normalised_gini_of_two_targets_is_that_of_auc((scores, targets) in rows()) {
+        let labels: Vec<f32> = targets.iter().map(|&t| f32::from(u8::from(t > 0.0))).collect();
+        let (gini, auc) = (normalised_gini(&scores, &labels, None), auc(&scores, &labels, None));
+        prop_assert_eq!(gini.is_some(), auc.is_some());
+        if let (Some(gini), Some(auc)) = (gini, auc) {
+            assert_relative_eq!(gini, 2.0 * auc - 1.0, epsilon = 1e-12);
         }
     }
 

@@ -161,17 +161,20 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
                 task("ratio", TaskKind::Regression),
                 task("seconds", TaskKind::Regression),
                 task("odds", TaskKind::Regression),
+                task("spend", TaskKind::ZeroInflated),
                 Task { prediction: "like * cvr * last".parse().ok(), ..task("bought", TaskKind::Binary) },
             ],
             ..Schema::default()
         },
         normalizer: Normalizer { columns, layout },
         encoders,
-        links: [("seconds".into(), Link::ExpM1), ("odds".into(), Link::Exp)].into(),
+        links: [("seconds".into(), Link::ExpM1), ("odds".into(), Link::Exp), ("spend".into(), Link::Exp)]
+            .into(),
         targets: [
             ("ratio".into(), Target { mean: -0.5, sd: 3.0, smearing: 1.0 }),
             ("seconds".into(), Target { mean: 0.7, sd: 0.4, smearing: 1.8 }),
             ("odds".into(), Target { mean: 0.0, sd: 2.5, smearing: 1.0 }),
+            ("spend".into(), Target { mean: 0.0, sd: 1.5, smearing: 0.9 }),
         ]
         .into(),
         missing: MissingPolicy { numeric: missing, texts: vec![] },

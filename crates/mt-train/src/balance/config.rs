@@ -91,6 +91,12 @@ impl fmt::Display for BalanceKind {
 }
 
 impl BalanceKind {
+    /// Whether it takes logarithms or ratios of losses, which then have to be above 0.
+    pub(crate) fn needs_positive(self) -> bool {
+        use BalanceKind::{Dwa, Famo, Geometric, Gradnorm, Uncertainty};
+        matches!(self, Uncertainty | Dwa | Geometric | Famo | Gradnorm)
+    }
+
     /// Whether it weighs the tasks' gradients of what they share, and not their losses.
     pub fn of_gradients(self) -> bool {
         use BalanceKind::{Aligned, Cagrad, Gradnorm, Imtl, Mgda, Nash, Pcgrad};

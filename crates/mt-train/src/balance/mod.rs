@@ -35,7 +35,7 @@ mod uncertainty;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use mt_features::{Task, TaskKind};
+use mt_features::Task;
 use mt_layers::Gradients;
 
 pub use config::{BalanceConfig, BalanceKind};
@@ -94,7 +94,7 @@ impl Balancer {
         let names: Vec<String> = tasks.iter().map(|task| task.name.clone()).collect();
         Self {
             gammas: names.iter().map(|name| cfg.balance.gamma.get(name).copied().unwrap_or(1.0)).collect(),
-            regressions: tasks.iter().map(|task| task.kind == TaskKind::Regression).collect(),
+            regressions: tasks.iter().map(|task| task.kind.is_regression()).collect(),
             state: BalanceState::new(cfg.balance.kind, tasks.len()),
             cfg: cfg.balance.clone(),
             seed: cfg.seed,

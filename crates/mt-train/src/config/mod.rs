@@ -10,7 +10,7 @@ mod train;
 use std::path::Path;
 
 use mt_data::{DataConfig, Dataset};
-use mt_features::{Head, TaskConfig};
+use mt_features::{Head, TaskConfig, TaskKind};
 use mt_layers::Norm;
 use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,8 @@ impl Config {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut cfg: Self = text::parse(text, origin, overrides)?;
         cfg.model.registry = registry.clone();
+        let kinds: Vec<_> = cfg.tasks.iter().map(|task| cfg.train.kind_of(task)).collect();
+        cfg.tasks.iter_mut().zip(kinds).for_each(|(task, kind)| task.kind = kind);
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
         // Whoever reads the labels can say where one is that the loss does not take.
@@ -211,13 +213,20 @@ impl Config {
     }
 }
 
-/// Whether gates can be held to use their experts evenly.
+/// Whether the tasks can be balanced so, and gates held to use their experts evenly.
 fn check_balance(
     cfg: &Config,
     network: Facts,
     check: &dyn Fn(&str, bool, String) -> Result<()>,
 ) -> Result<()> {
     let (share, kind) = (cfg.train.load_balance, cfg.train.balance.kind);
+    let density = cfg.tasks.iter().find(|task| task.kind == TaskKind::ZeroInflated);
+    let problem = format!(
+        "{kind} needs losses above 0, and ziln, of {}, may be below; expected fixed, schedule, random or a method of gradients \
+         other than gradnorm",
+        density.map_or("a task", |task| &task.name)
+    );
+    check("train.balance.kind", density.is_none() || !kind.needs_positive(), problem)?;
     let good = share.is_finite() && share >= 0.0;
     check("train.load_balance", good, format!("expected a number from 0, found {share}"))?;
     let has_gates = !network.levels.is_empty();

@@ -62,7 +62,7 @@ pub struct TrainConfig {
     /// The loss of binary tasks, `cross-entropy`, the default, or `paddlerec-log`.
     pub loss: LossKind,
     /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
-    /// `weighted-logistic`.
+    /// `weighted-logistic`, `ziln`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "yaml", serde(with = "serde_yaml::with::singleton_map_recursive"))]
     pub task_losses: BTreeMap<String, LossKind>,
@@ -70,7 +70,7 @@ pub struct TrainConfig {
     /// predictions. Default true.
     #[serde(skip_serializing_if = "is_true")]
     pub standardize: bool,
-    /// Predict the mean under `log-mse`, by a factor taken on the training rows. Default true.
+    /// Predict the mean under `log-mse` and `ziln`, by a factor taken on the training rows. Default true.
     #[serde(skip_serializing_if = "is_true")]
     pub smearing: bool,
     /// Weight of a task's loss in the sum, by task. Default 1 each.
@@ -167,7 +167,17 @@ impl TrainConfig {
                 self.task_losses.get(&task.name).copied().unwrap_or(self.loss)
             }
             TaskKind::Multiclass { .. } => LossKind::Multiclass,
-            TaskKind::Regression => self.task_losses.get(&task.name).copied().unwrap_or(LossKind::Mse),
+            TaskKind::Regression | TaskKind::ZeroInflated => {
+                self.task_losses.get(&task.name).copied().unwrap_or(LossKind::Mse)
+            }
+        }
+    }
+
+    /// The kind of a task with its loss: of a regression it decides how many outputs there are.
+    pub(super) fn kind_of(&self, task: &TaskConfig) -> TaskKind {
+        match (task.kind, self.task_losses.get(&task.name)) {
+            (TaskKind::Regression, Some(LossKind::Ziln)) => TaskKind::ZeroInflated,
+            (kind, _) => kind,
         }
     }
 
@@ -305,9 +315,9 @@ impl TrainConfig {
                     loss == LossKind::CrossEntropy,
                     "expected cross-entropy, which a product of probabilities (tasks[].prediction) has",
                 ),
-                Some(TaskKind::Regression) => (
+                Some(TaskKind::Regression | TaskKind::ZeroInflated) => (
                     !loss.is_binary() && loss != LossKind::Multiclass,
-                    "expected the loss of a regression: mse, mae, huber, quantile, log-mse or weighted-logistic",
+                    "expected the loss of a regression: mse, mae, huber, quantile, log-mse, weighted-logistic or ziln",
                 ),
                 Some(TaskKind::Multiclass { .. }) => (false, "a task of classes has a loss of its own"),
                 _ => (
@@ -354,7 +364,7 @@ impl TrainConfig {
         check("train.select.weights", one, "train.select.task names a single one already".into())?;
         self.check_unselected(check)?;
         let chosen = |task: &&TaskConfig| self.select.looks_at(&task.name);
-        if let Some(task) = tasks.iter().filter(chosen).find(|task| task.kind == TaskKind::Regression) {
+        if let Some(task) = tasks.iter().filter(chosen).find(|task| task.kind.is_regression()) {
             let good = self.select.metric != SelectMetric::LogLoss;
             let problem =
                 format!("expected auc, or a train.select.task with a log loss: {} has none", task.name);

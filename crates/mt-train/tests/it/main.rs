@@ -23,3 +23,4 @@ mod select;
 mod targets;
 mod training;
 mod warm_start;
+mod ziln;

@@ -121,8 +121,9 @@ fn a_regression_in_milliseconds_does_not_drown_the_other_task() {
 #[test]
 fn every_loss_of_a_regression_predicts_in_the_labels_unit() {
     let dir = folder();
-    for (i, loss) in
-        ["mse", "mae", "{huber: {delta: 800}}", "log-mse", "weighted-logistic"].into_iter().enumerate()
+    for (i, loss) in ["mse", "mae", "{huber: {delta: 800}}", "log-mse", "weighted-logistic", "ziln"]
+        .into_iter()
+        .enumerate()
     {
         let losses = format!("train.task_losses={{watch: {loss}}}");
         let (evaluation, _) =
@@ -154,6 +155,7 @@ fn a_run_with_scaled_targets_goes_on_to_the_same_bytes() {
         ("mse", "watch", "train.average=0.9"),
         ("log", "spend", "train.task_losses={spend: log-mse}"),
         ("odds", "spend", "train.task_losses={spend: weighted-logistic}"),
+        ("ziln", "spend", "train.task_losses={spend: ziln}"),
     ] {
         let cfg = config(dir.path(), regression, &[more]);
         let data = load(&cfg);
@@ -279,6 +281,7 @@ fn a_label_that_its_loss_does_not_take_is_refused_with_its_place() {
             "weighted-logistic",
             "a number from 0, as the loss weighted-logistic of task \"seconds\" needs (train.task_losses)",
         ),
+        ("-0.5", "ziln", "a number from 0, as the loss ziln of task \"seconds\" needs (train.task_losses)"),
     ] {
         assert_eq!(
             read(label, loss).unwrap_err(),

@@ -23,7 +23,9 @@ impl Ranked {
             TaskKind::Multiclass { classes } => {
                 Influence::macro_auc(predictions, labels, classes as usize, weights).map(Self::Other)
             }
-            TaskKind::Regression => Influence::xauc(predictions, labels, weights).map(Self::Other),
+            TaskKind::Regression | TaskKind::ZeroInflated => {
+                Influence::xauc(predictions, labels, weights).map(Self::Other)
+            }
         }
     }
 }

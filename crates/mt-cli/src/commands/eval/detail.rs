@@ -60,7 +60,7 @@ impl Details {
             }
             if let Some(all) = &mut details.calibration {
                 let of_task = match task.kind {
-                    TaskKind::Regression => Calibration::Regression {
+                    TaskKind::Regression | TaskKind::ZeroInflated => Calibration::Regression {
                         bins: regression_table(predictions, labels, CALIBRATION_BINS, weights),
                     },
                     _ => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use mt_models::{Link, Predictor, Signature, TableFormat, TaskKind, count, inventory};
+use mt_models::{Link, Predictor, Signature, TableFormat, Task, TaskKind, count, inventory};
 use mt_train::Config;
 
 use super::Quality;
@@ -46,8 +46,8 @@ pub fn text(
     }
     fact("epoch", epoch.map_or_else(|| "not a whole one".into(), |epoch| epoch.to_string()));
     fact("seed", signature.seed.to_string());
-    for task in schema.tasks.iter().filter(|task| task.kind == TaskKind::Regression) {
-        fact(&format!("prediction of {}", task.name), regression(signature, &task.name));
+    for task in schema.tasks.iter().filter(|task| task.kind.is_regression()) {
+        fact(&format!("prediction of {}", task.name), regression(signature, task));
     }
     for task in &schema.tasks {
         if let Some(product) = &task.prediction {
@@ -107,11 +107,14 @@ pub fn text(
 }
 
 /// What the prediction of a regression is, and the scale it was learned on.
-fn regression(signature: &Signature, task: &str) -> String {
-    let target = signature.targets.get(task);
+fn regression(signature: &Signature, task: &Task) -> String {
+    let target = signature.targets.get(&task.name);
     let smearing = target.map_or(1.0, |target| target.smearing);
-    let what = match signature.links.get(task).copied().unwrap_or_default() {
+    let what = match signature.links.get(&task.name).copied().unwrap_or_default() {
         Link::Identity => "the label".to_owned(),
+        Link::Exp if task.kind == TaskKind::ZeroInflated => {
+            format!("the mean label, `{smearing:.4} p e^(μ + σ²/2)`")
+        }
         Link::Exp => "the mean label, as odds".to_owned(),
         Link::ExpM1 if smearing == 1.0 => {
             "`e^u - 1`, nearer to the label's median than to its mean".to_owned()
