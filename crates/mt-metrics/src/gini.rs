@@ -10,7 +10,7 @@ use crate::weights::Present;
 /// With `L(x)` the share of the sum of the targets that the share `x` of rows predicted largest holds, a coefficient is twice the
 /// area between `L` and the diagonal; rows of equal predictions share theirs evenly, whatever their order. What a customer
 /// spends is judged by it (X. Wang, T. Liu and J. Miao, "A Deep Probabilistic Model for Customer Lifetime Value Prediction",
-/// arXiv:1912.07753, 2019, section 4.2): unlike [`xauc`](crate::xauc()) it counts how large a target is. On targets of 0 and 1 it is
+/// arXiv:1912.07753, 2019): unlike [`xauc`](crate::xauc()) it counts how large a target is. On targets of 0 and 1 it is
 /// 2 AUC - 1. With weights, rows count by them in both shares.
 ///
 /// `None` if no two targets differ, or a number among predictions or targets is not finite. O(n log n) time on one thread, 12

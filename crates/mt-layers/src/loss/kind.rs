@@ -76,8 +76,8 @@ pub enum LossKind {
     /// The likelihood of labels that are often exactly 0 and else log-normal, such as what customers spend: cross-entropy of
     /// `y > 0`, and for those above 0 the log-normal `ln(y·σ·√2π) + (ln y - μ)² / 2σ²`. Of the logits `(z, m, s)` `p = 1 / (1 +
     /// e^-z)`, `μ = m`, `σ = ln(1 + e^s) +` [`LEAST_SIGMA`](crate::LEAST_SIGMA). From X. Wang, T. Liu and J. Miao, "A Deep
-    /// Probabilistic Model for Customer Lifetime Value Prediction", arXiv:1912.07753, 2019, eq. 2-6; there σ is cut at 3e-4,
-    /// where it has no slope and a row in a thousand can outweigh all others. As any density's, the loss may be below 0.
+    /// Probabilistic Model for Customer Lifetime Value Prediction", arXiv:1912.07753, 2019; σ is cut at
+    /// 3e-4 in its code, where it has no slope. As any density's, the loss may be below 0.
     Ziln,
 }
 
