@@ -8,7 +8,7 @@ use mt_layers::{Attention, Columns, Input, Norm, Side, Towers, tap};
 use crate::config::ModelConfig;
 use crate::input::Embedded;
 use crate::inputs::{HeadColumns, Inputs};
-use crate::stage::{Stage, Transform};
+use crate::stage::Transform;
 use crate::{Sizes, Trunk};
 
 /// A network from an input to the logits of all heads. Object safe.
@@ -171,7 +171,8 @@ pub fn build(
     let model = MultiTask::new(trunk, heads, towers, &cfg.tower, cfg.init, vb.clone())?;
     let hidden = cfg.attention.clone().unwrap_or_default().hidden;
     let model = model.attentive(inputs.sequences(), hidden, cfg.init, vb.clone())?;
-    let stage = |(i, stage): (usize, &Box<dyn Stage>)| stage.build(inputs.width(), vb.pp("stages").pp(i));
-    let model = model.staged(cfg.stages()?.iter().enumerate().map(stage).collect::<Result<_>>()?);
+    let stages = cfg.stages()?.into_iter().enumerate();
+    let stages = stages.map(|(i, stage)| stage.build(inputs.width(), vb.pp("stages").pp(i)));
+    let model = model.staged(stages.collect::<Result<_>>()?);
     Ok(Box::new(model.normalised(heads, cfg.norm, vb)?))
 }
