@@ -5,9 +5,12 @@ use rayon::prelude::*;
 
 use super::list::{Kept, Room, Sums, backward_list, forward_list};
 use super::scratch::Scratch;
-use super::{CHUNK, PARALLEL, Parameter, least, parameters, readable, with_all};
+use super::{PARALLEL, Parameter, least, parameters, readable, with_all};
 use crate::leaf::{InputGradient, is_leaf, leaf};
 use crate::lists::{Side, Unit, Values};
+
+/// Rows that a thread takes at once: few, as their lists are not equally long. Fixed, so that partial sums do not depend on threads.
+const ROWS: usize = 32;
 
 /// What [`Attention::fill`](crate::Attention::fill) gives, or `None` where the composition has to run.
 pub(crate) fn attended(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result<Option<Tensor>> {
@@ -74,12 +77,12 @@ impl Reader {
     fn forward(&self, xs: &[f32], columns: usize, out: &mut [f32]) -> Result<()> {
         let Self { unit: Unit { sides, width, hidden, .. }, list: Values { offsets, .. }, .. } = self;
         self.read(|values, kept| {
-            let size = CHUNK * columns;
+            let size = ROWS * columns;
             let chunks = xs.par_chunks(size).zip(out.par_chunks_mut(size)).enumerate();
             chunks.with_min_len(self.least()).for_each(|(c, (xs, out))| {
                 let mut room = Room::new(*width, *hidden);
                 let rows = xs.chunks_exact(columns).zip(out.chunks_exact_mut(columns));
-                for (ends, (xs, out)) in offsets[c * CHUNK..].windows(2).zip(rows) {
+                for (ends, (xs, out)) in offsets[c * ROWS..].windows(2).zip(rows) {
                     if ends[0] == ends[1] {
                         continue;
                     }
@@ -106,24 +109,24 @@ impl Reader {
         }
         let Self { unit: Unit { sides, width, hidden, .. }, list: Values { values, offsets }, .. } = self;
         let mut to_values = InputGradient::of(values);
-        let chunks = xs.len().div_ceil(CHUNK * columns);
+        let chunks = xs.len().div_ceil(ROWS * columns);
         let mut sums: Vec<Sums> = (0..chunks).map(|_| Sums::new(*width, *hidden)).collect();
         self.read(|values, kept| {
             let (mut rest, fresh) = to_values.parts();
             let mut parts = Vec::with_capacity(chunks);
-            for ends in offsets[..offsets.len() - 1].chunks(CHUNK).enumerate() {
+            for ends in offsets[..offsets.len() - 1].chunks(ROWS).enumerate() {
                 let (c, first) = (ends.0, ends.1[0]);
-                let end = offsets[(offsets.len() - 1).min((c + 1) * CHUNK)];
+                let end = offsets[(offsets.len() - 1).min((c + 1) * ROWS)];
                 let (part, behind) = rest.split_at_mut((end - first) as usize * width);
                 parts.push(part);
                 rest = behind;
             }
-            let size = CHUNK * columns;
+            let size = ROWS * columns;
             let read = xs.par_chunks(size).zip(gradient.par_chunks(size));
             let written = to_xs.par_chunks_mut(size).zip(parts).zip(&mut sums);
             let chunks = read.zip(written).enumerate().with_min_len(self.least());
             chunks.for_each(|(c, ((xs, gradient), ((to_xs, to_values), sums)))| {
-                let (mut room, offsets) = (Room::new(*width, *hidden), &offsets[c * CHUNK..]);
+                let (mut room, offsets) = (Room::new(*width, *hidden), &offsets[c * ROWS..]);
                 let rows = xs.chunks_exact(columns).zip(gradient.chunks_exact(columns));
                 let rows = rows.zip(to_xs.chunks_exact_mut(columns));
                 for (ends, ((xs, gradient), to_xs)) in offsets.windows(2).zip(rows) {

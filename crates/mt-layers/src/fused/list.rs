@@ -17,6 +17,9 @@ pub(super) struct Kept<'a> {
     of_query: Vec<f32>,
     of_value: Vec<f32>,
     of_product: &'a [f32],
+    /// The last two as `(H, S)`.
+    turned_value: Vec<f32>,
+    turned_product: Vec<f32>,
     bias: &'a [f32],
     last: &'a [f32],
     last_bias: f32,
@@ -27,12 +30,19 @@ impl<'a> Kept<'a> {
     pub fn new(width: usize, hidden: usize, parameters: &[&'a [f32]]) -> Self {
         let matrix = |i: usize| &parameters[0][i * width * hidden..][..width * hidden];
         let (query, value, difference, product) = (matrix(0), matrix(1), matrix(2), matrix(3));
+        let turn = |matrix: &[f32]| {
+            let column = |h: usize| matrix[h..].iter().step_by(hidden).copied();
+            (0..hidden).flat_map(column).collect::<Vec<f32>>()
+        };
+        let of_value: Vec<f32> = value.iter().zip(difference).map(|(k, d)| k - d).collect();
         Self {
             width,
             hidden,
             of_query: query.iter().zip(difference).map(|(q, d)| q + d).collect(),
-            of_value: value.iter().zip(difference).map(|(k, d)| k - d).collect(),
+            turned_value: turn(&of_value),
+            of_value,
             of_product: product,
+            turned_product: turn(product),
             bias: parameters[1],
             last: parameters[2],
             last_bias: parameters[3][0],
@@ -312,9 +322,12 @@ kernel! {
         let (weights, slope) = (&mut room.weights[..count], &mut room.slope[..count]);
         matrix_of(kept, query, matrix, bias);
         units_of(kept, matrix, bias, list, units);
-        for i in 0..width {
-            for h in 0..hidden {
-                turned[h * width + i] = matrix[i * hidden + h];
+        for h in 0..hidden {
+            let row = h * width..(h + 1) * width;
+            let (value, product) = (&kept.turned_value[row.clone()], &kept.turned_product[row.clone()]);
+            let turned = &mut turned[row];
+            for i in 0..width {
+                turned[i] = value[i] + query[i] * product[i];
             }
         }
         for j in 0..count {
@@ -348,12 +361,24 @@ kernel! {
         multiply((list, 1, width), slopes, hidden, to_matrix);
         add_scaled(1.0, to_bias, &mut sums.bias);
         for i in 0..width {
-            let row = i * hidden..(i + 1) * hidden;
-            let found = &to_matrix[row.clone()];
-            to_query[i] = dot(&kept.of_query[row.clone()], to_bias) + dot(&kept.of_product[row.clone()], found);
-            add_scaled(query[i], to_bias, &mut sums.of_query[row.clone()]);
-            add_scaled(1.0, found, &mut sums.of_value[row.clone()]);
-            add_scaled(query[i], found, &mut sums.of_product[row]);
+            let (row, q, mut slope) = (i * hidden, query[i], [0.0; LANES]);
+            each_block!(hidden, |at, n| {
+                let (g, d) = (load(to_matrix, row + at, n), load(to_bias, at, n));
+                let (a, b) = (load(&kept.of_query, row + at, n), load(kept.of_product, row + at, n));
+                let mut of_query = load(&sums.of_query, row + at, n);
+                let mut of_value = load(&sums.of_value, row + at, n);
+                let mut of_product = load(&sums.of_product, row + at, n);
+                for l in 0..LANES {
+                    slope[l] += a[l] * d[l] + b[l] * g[l];
+                    of_query[l] += q * d[l];
+                    of_value[l] += g[l];
+                    of_product[l] += q * g[l];
+                }
+                store(of_query, &mut sums.of_query, row + at, n);
+                store(of_value, &mut sums.of_value, row + at, n);
+                store(of_product, &mut sums.of_product, row + at, n);
+            });
+            to_query[i] = dot(&slope, &[1.0; LANES]);
         }
     }
 }
