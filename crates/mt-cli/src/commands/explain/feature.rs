@@ -15,8 +15,8 @@ pub struct Feature {
 enum What {
     /// Numeric columns, ascending.
     Columns(Vec<usize>),
-    /// A field; a list of values stays whole.
-    Field(usize),
+    /// A field, and lists that run in parallel to it; a list of values stays whole.
+    Fields(Vec<usize>),
 }
 
 /// All of a schema. With `group`, numeric columns whose names are the same up to the first `=` are one.
@@ -33,9 +33,14 @@ pub fn features(schema: &Schema, group: bool) -> Vec<Feature> {
             }
         }
     }
-    let field =
-        |(f, field): (usize, &mt_features::Field)| Feature { name: field.name.clone(), what: What::Field(f) };
-    features.extend(schema.fields.iter().enumerate().map(field));
+    let (fields, parallel) = (&schema.fields, schema.parallel());
+    let beside = |f: usize| parallel.iter().filter(move |(_, first)| *first == f).map(|(other, _)| *other);
+    let alone = (0..fields.len()).filter(|f| !parallel.iter().any(|(other, _)| other == f));
+    let field = |f: usize| Feature {
+        name: fields[f].name.clone(),
+        what: What::Fields([f].into_iter().chain(beside(f)).collect()),
+    };
+    features.extend(alone.map(field));
     features
 }
 
@@ -43,15 +48,17 @@ impl Feature {
     pub fn kind(&self) -> &'static str {
         match &self.what {
             What::Columns(columns) if columns.len() == 1 => "column",
-            What::Columns(_) => "group",
-            What::Field(_) => "field",
+            What::Fields(fields) if fields.len() == 1 => "field",
+            What::Columns(_) | What::Fields(_) => "group",
         }
     }
 
     /// The values in the rows of a table.
     pub fn values<'a>(&'a self, table: &'a Table) -> Values<'a> {
         match &self.what {
-            What::Field(field) => Values::Ids(*field, &table.fields()[*field]),
+            What::Fields(fields) => {
+                Values::Ids(fields.iter().map(|&field| (field, &table.fields()[field])).collect())
+            }
             What::Columns(columns) => {
                 let mut values = vec![0.0; table.len() * columns.len()];
                 for (row, out) in values.chunks_exact_mut(columns.len()).enumerate() {
@@ -83,7 +90,8 @@ pub enum Values<'a> {
         /// Row-major, one a column.
         values: Vec<f32>,
     },
-    Ids(usize, &'a Ids),
+    /// Of fields by their place.
+    Ids(Vec<(usize, &'a Ids)>),
 }
 
 /// Rows predicted at once: many enough for the arithmetic, few enough for the cache.
@@ -96,7 +104,7 @@ impl Values<'_> {
                 let of = |row: usize| &values[row * columns.len()..][..columns.len()];
                 of(a) == of(b)
             }
-            Values::Ids(_, ids) => ids.of(a) == ids.of(b),
+            Values::Ids(fields) => fields.iter().all(|(_, ids)| ids.of(a) == ids.of(b)),
         }
     }
 
@@ -104,7 +112,7 @@ impl Values<'_> {
     pub fn is_constant(&self) -> bool {
         let rows = match self {
             Values::Numbers { columns, values } => values.len() / columns.len(),
-            Values::Ids(_, ids) => ids.len(),
+            Values::Ids(fields) => fields.first().map_or(0, |(_, ids)| ids.len()),
         };
         (1..rows).all(|row| self.same(row, 0))
     }
@@ -125,7 +133,9 @@ impl Values<'_> {
             let mut batch = table.gather(rows);
             let from = rows.iter().map(|&row| sources[row as usize] as usize);
             match self {
-                Values::Ids(field, ids) => batch.fields[*field] = gather(ids, from),
+                Values::Ids(fields) => {
+                    fields.iter().for_each(|(field, ids)| batch.fields[*field] = gather(ids, from.clone()));
+                }
                 Values::Numbers { columns, values } => {
                     let new = from.map(|row| &values[row * columns.len()..][..columns.len()]);
                     replace(&mut batch.numeric, columns, new);
@@ -186,7 +196,7 @@ fn replace<'a>(numeric: &mut Numeric, columns: &[usize], new: impl Iterator<Item
 mod tests {
 
     use super::*;
-    use mt_features::DenseRows;
+    use mt_features::{Attention, DenseRows, Field, List, Pooling};
 
     #[test]
     fn a_column_of_sparse_rows_is_replaced_as_that_of_dense_ones() {
@@ -197,6 +207,29 @@ mod tests {
             replace(numeric, &[0, 3], new.iter().map(|new| &new[..]));
             assert_eq!(numeric.to_dense().values, [5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0]);
         }
+    }
+
+    #[test]
+    fn lists_in_parallel_are_shuffled_together() {
+        let field = |name: &str, pooling: Option<Pooling>| Field {
+            name: name.to_owned(),
+            column: name.to_owned(),
+            table: name.to_owned(),
+            list: pooling.map(|pooling| List { separator: ' ', pooling, keep: None }),
+        };
+        let attention = |query: &str, beside: Option<&str>| {
+            Some(Pooling::Attention(Attention { query: query.to_owned(), beside: beside.map(str::to_owned) }))
+        };
+        let fields = vec![
+            field("makers", attention("maker", Some("seen"))),
+            field("item", None),
+            field("maker", None),
+            field("seen", attention("item", None)),
+        ];
+        let schema = Schema { numeric: vec!["age".to_owned()], fields, ..Schema::default() };
+        let found = features(&schema, false);
+        let found: Vec<_> = found.iter().map(|feature| (&*feature.name, feature.kind())).collect();
+        assert_eq!(found, [("age", "column"), ("item", "field"), ("maker", "field"), ("seen", "group")]);
     }
 
     #[test]
