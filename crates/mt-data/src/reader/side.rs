@@ -94,6 +94,10 @@ fn column(path: &Path, names: &[String], name: &str, at: String) -> Result<usize
 impl Side {
     /// Reads the file of `source`, and finds its rows by the column that it names behind; `at` is the key of a configuration that
     /// names both.
+    #[cfg_attr(
+        not(feature = "parquet"),
+        expect(unused_variables, reason = "fields say how typed lists are written")
+    )]
     fn open(
         storage: &Storage,
         source: (&Path, &str),
