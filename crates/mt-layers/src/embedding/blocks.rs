@@ -80,14 +80,14 @@ pub(crate) fn add_scaled(factor: f32, xs: &[f32], out: &mut [f32]) {
     });
 }
 
-/// `Σ xs²`, in an order that does not depend on the machine's vectors.
+/// `Σ a·b`, in an order that does not depend on the machine's vectors.
 #[inline(always)]
-pub(super) fn sum_of_squares(xs: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
-    each_block!(xs.len(), |at, n| {
-        let x = load(xs, at, n);
+    each_block!(a.len(), |at, n| {
+        let (x, y) = (load(a, at, n), load(b, at, n));
         for i in 0..LANES {
-            sums[i] += x[i] * x[i];
+            sums[i] += x[i] * y[i];
         }
     });
     let mut half = LANES / 2;
@@ -115,7 +115,7 @@ mod tests {
             assert!(out.iter().zip(&xs).all(|(o, x)| *o == 0.5 * x), "{width}: {out:?}");
             copy(&xs, &mut out);
             assert_eq!(out, xs);
-            assert_eq!(sum_of_squares(&xs), xs.iter().map(|x| x * x).sum::<f32>());
+            assert_eq!(dot(&xs, &xs), xs.iter().map(|x| x * x).sum::<f32>());
         }
     }
 }

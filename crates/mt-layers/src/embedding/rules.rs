@@ -1,6 +1,6 @@
 //! The arithmetic of the row optimizers, a block at a time.
 
-use super::blocks::{Block, LANES, each_block, load, store, sum_of_squares};
+use super::blocks::{Block, LANES, dot, each_block, load, store};
 use super::prefetch::ahead;
 use super::table::Records;
 use crate::kernel;
@@ -87,7 +87,7 @@ impl RowRule<1> for RowAdagrad {
     #[inline(always)]
     fn of_row(self, gradient: &[f32], sum: Option<&mut f32>) -> Self {
         let Some(sum) = sum else { return self };
-        *sum = flushed(*sum + sum_of_squares(gradient) / gradient.len() as f32);
+        *sum = flushed(*sum + dot(gradient, gradient) / gradient.len() as f32);
         Self { rate: self.rate / (sum.sqrt() + self.epsilon), ..self }
     }
 

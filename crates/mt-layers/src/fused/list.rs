@@ -5,7 +5,7 @@
 //! value in place of `4·S·H`, and nothing of four times the width is ever written.
 #![allow(clippy::too_many_arguments, reason = "what a kernel reads, then what it writes")]
 
-use crate::embedding::blocks::{LANES, add_scaled, each_block, load, scale, store};
+use crate::embedding::blocks::{LANES, add_scaled, dot, each_block, load, scale, store};
 use crate::kernel;
 use crate::simd::sigmoid;
 
@@ -150,26 +150,6 @@ impl Sums {
         let weight = [self.of_query, self.of_value, differences, self.of_product].concat();
         [weight, self.bias, self.last, self.last_bias]
     }
-}
-
-/// `Σ a·b`, in an order that does not depend on the machine's vectors.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
-    each_block!(a.len(), |at, n| {
-        let (x, y) = (load(a, at, n), load(b, at, n));
-        for i in 0..LANES {
-            sums[i] += x[i] * y[i];
-        }
-    });
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-        half /= 2;
-    }
-    sums[0]
 }
 
 /// A matrix as the left factor of a product: its first value, and how far it is to the next row and the next column.
