@@ -194,7 +194,7 @@ impl ModelConfig {
             positive("attention.hidden", &[*hidden])?;
         }
         self.stages()?;
-        let mut section = Section::new(&self.kind, &self.keys, self.init, self.norm);
+        let mut section = Section::new("model.".to_owned(), &self.kind, &self.keys, self.init, self.norm);
         let architecture = self.registry.read(&mut section)?;
         let gates = !architecture.facts(&[]).levels.is_empty();
         let also: &[&str] = if gates { &GATED } else { &GATED[1..] };
@@ -213,13 +213,14 @@ impl ModelConfig {
     /// [`Error::Config`], naming the key.
     pub fn stages(&self) -> Result<Vec<Box<dyn Stage>>> {
         let read = |(i, keys): (usize, &BTreeMap<String, Value>)| {
-            let found = keys.get("kind").and_then(Value::as_str);
-            let Some(kind) = found else {
+            let Some(kind) = keys.get("kind").and_then(Value::as_str) else {
                 let kinds: Vec<&str> = self.registry.stages().collect();
                 let problem = format!("expected the kind of a stage, one of: {}", kinds.join(", "));
                 return Err(error(&format!("stages[{i}].kind"), problem));
             };
-            let mut section = Section::stage(kind, i, keys, self.init);
+            let at = format!("model.stages[{i}].");
+            let mut section = Section::new(at, kind, keys, self.init, self.norm);
+            section.get::<String>("kind")?;
             let stage = self.registry.read_stage(&mut section)?;
             section.end(&[])?;
             Ok(stage)

@@ -90,13 +90,13 @@ impl Stage for CrossConfig {
     fn graph(&self, graph: &mut dyn Graph, name: &str, first: &str) -> crate::Result<String> {
         let mut xs = first.to_owned();
         for l in 0..self.layers {
-            let part = |what: &str| format!("{name}.{l}.{what}");
-            let (into, out, bias) = (part("into"), part("out"), part("bias"));
-            let values = [graph.parameter(&into)?, graph.parameter(&out)?.t()?, graph.parameter(&bias)?];
-            let [into, out, bias] = [(into, 0), (out, 1), (bias, 2)].map(|(name, i)| (name, &values[i]));
-            let into = graph.constant(&into.0, into.1)?;
-            let out = graph.constant(&out.0, out.1)?;
-            let bias = graph.constant(&bias.0, bias.1)?;
+            let constant = |graph: &mut dyn Graph, what: &str, turned: bool| {
+                let name = format!("{name}.{l}.{what}");
+                let values = graph.parameter(&name)?;
+                graph.constant(&name, &if turned { values.t()? } else { values })
+            };
+            let (into, out) = (constant(graph, "into", false)?, constant(graph, "out", true)?);
+            let bias = constant(graph, "bias", false)?;
             let low = graph.node("MatMul", &[&xs, &into], &[]);
             let sums = graph.node("Gemm", &[&low, &out, &bias], &[]);
             let crossed = graph.node("Mul", &[first, &sums], &[]);

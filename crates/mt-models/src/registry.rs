@@ -96,7 +96,7 @@ impl Registry {
     /// [`Error::Config`](crate::Error::Config) where there is no such kind.
     pub fn keys(&self, kind: &str) -> Result<Vec<&'static str>> {
         let none = BTreeMap::new();
-        let mut section = Section::new(kind, &none, Initializer::default(), Norm::None);
+        let mut section = Section::new("model.".to_owned(), kind, &none, Initializer::default(), Norm::None);
         self.read(&mut section)?;
         Ok(section.asked())
     }

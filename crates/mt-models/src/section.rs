@@ -30,25 +30,15 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The whole section of a model of this kind.
+    /// The keys of what is of this kind; `at` stands before them in messages.
     pub(crate) fn new(
+        at: String,
         kind: &'a str,
         keys: &'a BTreeMap<String, Value>,
         init: Initializer,
         norm: Norm,
     ) -> Self {
-        Section { kind, init, norm, keys, at: "model.".to_owned(), asked: Vec::new() }
-    }
-
-    /// The entry number `number` of `model.stages`, of this kind.
-    pub(crate) fn stage(
-        kind: &'a str,
-        number: usize,
-        keys: &'a BTreeMap<String, Value>,
-        init: Initializer,
-    ) -> Self {
-        let at = format!("model.stages[{number}].");
-        Section { kind, init, norm: Norm::None, keys, at, asked: vec!["kind"] }
+        Section { kind, init, norm, keys, at, asked: Vec::new() }
     }
 
     /// What its key `kind` says.

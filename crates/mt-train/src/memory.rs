@@ -45,6 +45,17 @@ fn network(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -
     Ok(Part { what: format!("{parameters} parameters and their state"), keys: "model", bytes })
 }
 
+/// Numbers of a row's lists that are read with attention, value by value.
+fn listed(inputs: &Inputs, data: &Dataset) -> u128 {
+    let values = |fields: Vec<usize>| match fields.first() {
+        Some(&field) => data.train.fields()[field].rows.len().div_ceil(data.train.len().max(1)),
+        None => 0,
+    };
+    let widths =
+        inputs.sequences().iter().map(|(_, sides)| sides.iter().map(|side| side.width).sum::<usize>());
+    data.schema.sequences().into_iter().map(values).zip(widths).map(|(n, width)| (n * width) as u128).sum()
+}
+
 fn step(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> Result<Part> {
     // The largest side of a weight is its inputs, outputs or copies: what is left is no more than it puts out.
     let narrow = |shape: &[usize]| {
@@ -56,7 +67,8 @@ fn step(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> R
     let layers: u128 = inventory.values().map(|shape| narrow(shape.dims())).sum();
     let logits: usize = heads.iter().map(Head::outputs).sum();
     let rows = (cfg.train.batch_size * cfg.train.accumulate).min(data.train.len());
-    let row = (inputs.width() as u128 + layers + 2 * logits as u128) * NUMBER;
+    let numbers = inputs.width() as u128 + layers + 2 * (logits as u128 + listed(inputs, data));
+    let row = numbers * NUMBER;
     Ok(Part { what: format!("a step of {rows} rows"), keys: "train.batch_size", bytes: rows as u128 * row })
 }
 

@@ -179,6 +179,10 @@ fn text_parquet_http_and_c_give_the_bits_of_the_trainers_evaluation() {
     let different: std::collections::BTreeSet<&u32> = expected.iter().collect();
     assert!(different.len() > ROWS, "only {} different probabilities", different.len());
 
+    // Whoever shuffles an input shuffles lists in parallel together, or they would not be equally long.
+    let said = folder.mt(&["explain", "--run", "run", "--repeats", "1"]).done();
+    assert!(said.contains("weighed (group)") && !said.contains("beside"), "{said}");
+
     for model in ["--run=run", "--bundle=bundle"] {
         let csv = folder.mt(&["predict", model, "--input", "test.csv"]).done();
         assert_eq!(csv.lines().next(), Some(PREDICTED.join(",").as_str()));

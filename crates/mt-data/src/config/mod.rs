@@ -199,7 +199,14 @@ impl DataConfig {
         };
         asked::check(&self.fields, &self.numbers)?;
         join::check(&self.join, &self.fields)?;
-        fields::tables(&self.fields, &self.fields.iter().map(name).collect::<Vec<_>>())?;
+        let names: Vec<String> = self.fields.iter().map(name).collect();
+        fields::tables(&self.fields, &names)?;
+        // What a column by its place is called, only a file says.
+        let placed =
+            |field: &FieldConfig| field.name.is_none() && matches!(field.column, Some(ColumnRef::Index(_)));
+        if !self.fields.iter().any(placed) {
+            fields::check_attention(&self.fields, &names)?;
+        }
         let (Some(split), Some(csv)) = (&self.split, self.row_files()) else { return Ok(()) };
         let refuse = |key, expected, found: &dyn ToString| {
             Err(Error::Setting { key, expected, found: found.to_string() })

@@ -28,6 +28,7 @@ pub(crate) enum Coding<'a> {
 /// The tables of `schema`'s fields as the configuration writes them.
 pub(crate) fn tables(schema: &Schema, configs: &[fields::FieldConfig]) -> Result<Vec<(String, Encoding)>> {
     let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
+    fields::check_attention(configs, &names)?;
     Ok(fields::tables(configs, &names)?)
 }
 

@@ -1,5 +1,7 @@
 //! Side tables: whole files in memory, found by key.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -49,12 +51,16 @@ pub(super) fn open(data: &DataConfig, delimiter: u8) -> Result<Vec<Side>> {
     let open = |(i, join): (usize, &JoinConfig)| {
         let at = format!("data.join[{i}]");
         let mut side = Side::open(&data.storage, (&join.file, &join.key), &at, delimiter, &data.fields)?;
+        let missing = data.missing_policy().texts.into_iter().next();
+        let mut opened: BTreeMap<(&Path, &str), Side> = BTreeMap::new();
         for (l, list) in join.lists.iter().enumerate() {
-            let at = format!("{at}.lists[{l}]");
-            let values = Side::open(&data.storage, (&list.file, &list.key), &at, delimiter, &[])?;
-            let missing = data.missing_policy().texts.into_iter().next();
+            let (at, source) = (format!("{at}.lists[{l}]"), (&*list.file, &*list.key));
+            let values = match opened.entry(source) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(Side::open(&data.storage, source, &at, delimiter, &[])?),
+            };
             for (name, take) in &list.take {
-                side.look_up(list, (name, take), &at, &values, missing.as_deref())?;
+                side.look_up(list, (name, take), &at, values, missing.as_deref())?;
             }
         }
         Ok(side)

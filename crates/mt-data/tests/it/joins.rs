@@ -159,6 +159,28 @@ fn lists_become_what_another_file_says_of_their_values() {
 }
 
 #[test]
+fn a_candidate_is_found_by_the_name_that_a_file_gives_its_column() {
+    let files = Files::with("log.csv", "l,x,item,seen\n1,1,a,a b\n0,2,b,a\n");
+    let text = |query: &str| {
+        let attention = format!("{{attention: {{query: {query}}}}}");
+        format!(
+            "csv: {{train: DIR/log.csv, features: [x]}}\nvalid_fraction: 0\nfields:\n- {{column: 2, table: item}}\n\
+             - {{column: 3, table: item, separator: ' ', pooling: {attention}}}\n"
+        )
+    };
+    let of = |query: &str| {
+        let data = section(&files, &text(query));
+        data.check().expect("what a file says is not known yet");
+        load(&data, &[label("l", "l")])
+    };
+    assert_eq!(of("item").unwrap().schema.sequences(), [[1]]);
+    assert_eq!(
+        of("itme").unwrap_err().to_string(),
+        "data.fields[1].pooling.attention.query: expected the name of a field with one value, found \"itme\""
+    );
+}
+
+#[test]
 fn mistakes_in_lists_of_side_tables_are_named() {
     let message = |from: &str, to: &str, file: Option<(&str, &str)>| {
         let files = listed();

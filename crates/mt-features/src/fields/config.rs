@@ -154,14 +154,18 @@ pub fn tables(fields: &[FieldConfig], names: &[String]) -> Result<Vec<(String, E
             },
         }
     }
+    Ok(tables.into_iter().map(|(name, encode)| (name, encode.unwrap_or_default())).collect())
+}
+
+/// Checks what attention names; `names` are the fields' names.
+pub fn check_attention(fields: &[FieldConfig], names: &[String]) -> Result<()> {
     let seen = fields.iter().zip(names).map(|(field, name)| Seen {
         name,
         list: field.separator.is_some(),
         attention: field.pooling.as_ref().and_then(Pooling::attention),
     });
     let seen: Vec<Seen> = seen.collect();
-    attention::check(&seen, |i, part| format!("data.fields[{i}].{part}"))?;
-    Ok(tables.into_iter().map(|(name, encode)| (name, encode.unwrap_or_default())).collect())
+    attention::check(&seen, |i, part| format!("data.fields[{i}].{part}"))
 }
 
 /// The separator that all of `separators` are.

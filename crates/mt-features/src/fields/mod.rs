@@ -29,7 +29,7 @@ mod vocabulary;
 pub use attention::{Attention, PARALLEL};
 pub use config::agreed;
 pub use config::{FieldConfig, SEPARATOR};
-pub use config::{default_name, separates, separator_of, tables};
+pub use config::{check_attention, default_name, separates, separator_of, tables};
 pub use encode::Encoding;
 pub use encoder::Coder;
 pub use encoder::{Encoder, Encoders, TableEncoder};

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::list::{Kept, Room, Sums, backward_list, forward_list};
 use super::scratch::Scratch;
-use super::{PARALLEL, Parameter, least, parameters, readable, with_all};
+use super::{PARALLEL, Parameter, least, parameters, readable, with_all, with_values};
 use crate::leaf::{InputGradient, is_leaf, leaf};
 use crate::lists::{Side, Unit, Values};
 
@@ -25,10 +25,10 @@ pub(crate) fn attended(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result
     };
     let Some(units) = units.iter().zip(lists).map(own).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let (shape, xs) = (xs.dims2()?, xs.clone());
-    let mut out = vec![0.0; xs.elem_count()];
-    with_all(&[&xs], |all| {
-        out.copy_from_slice(all[0]);
-        units.iter().try_for_each(|unit| unit.forward(all[0], shape.1, &mut out))
+    let out = with_values(&xs, |values| {
+        let mut out = values.to_vec();
+        units.iter().try_for_each(|unit| unit.forward(values, shape.1, &mut out))?;
+        Ok(out)
     })?;
     leaf(out, shape, move |_, gradient| backward(&units, &xs, gradient)).map(Some)
 }
@@ -37,8 +37,8 @@ pub(crate) fn attended(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result
 fn backward(units: &[Reader], xs: &Tensor, mut gradient: Scratch) -> Result<()> {
     let columns = xs.dim(1)?;
     let mut to_xs = InputGradient::of(xs);
-    with_all(&[xs], |all| {
-        units.iter().try_for_each(|unit| unit.backward(all[0], columns, &gradient, to_xs.sums()))
+    with_values(xs, |values| {
+        units.iter().try_for_each(|unit| unit.backward(values, columns, &gradient, to_xs.sums()))
     })?;
     if !xs.track_op() {
         return Ok(());
@@ -114,10 +114,10 @@ impl Reader {
         self.read(|values, kept| {
             let (mut rest, fresh) = to_values.parts();
             let mut parts = Vec::with_capacity(chunks);
-            for ends in offsets[..offsets.len() - 1].chunks(ROWS).enumerate() {
-                let (c, first) = (ends.0, ends.1[0]);
-                let end = offsets[(offsets.len() - 1).min((c + 1) * ROWS)];
-                let (part, behind) = rest.split_at_mut((end - first) as usize * width);
+            for c in 0..chunks {
+                let (first, end) = (c * ROWS, (offsets.len() - 1).min((c + 1) * ROWS));
+                let count = (offsets[end] - offsets[first]) as usize;
+                let (part, behind) = rest.split_at_mut(count * width);
                 parts.push(part);
                 rest = behind;
             }

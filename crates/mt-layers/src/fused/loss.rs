@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::loss_rows::{Rows, losses_and_slopes};
 use super::{CHUNK, buffer, readable, with_values};
-use crate::loss::{Loss, LossKind, MultiTaskLoss};
+use crate::loss::{Loss, MultiTaskLoss};
 
 /// A scalar whose gradient towards `xs` is `gradient`, to go on with a backward pass from there.
 pub(crate) fn known(xs: &Tensor, gradient: Tensor) -> Result<Tensor> {
@@ -71,7 +71,7 @@ fn task(
     (at, columns): (usize, usize),
 ) -> f64 {
     let (task, tasks) = (&loss.tasks[t], loss.tasks.len());
-    let binary_pair = task.logits == 2 && task.kind.is_binary() && task.kind != LossKind::Product;
+    let binary_pair = task.logits == 2 && task.kind.takes(1);
     // Of two logits of a binary task only the difference matters.
     let mut rows = Rows::new(if binary_pair { 1 } else { task.logits });
     let mut sum = 0.0;
