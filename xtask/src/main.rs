@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod cuda;
 mod dataset;
+mod own_model;
 mod packages;
 mod ptx;
 mod release;

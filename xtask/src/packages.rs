@@ -6,7 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where packages are unpacked: a workspace of its own, with nothing of ours above it.
-const UNPACKED: &str = "target/unpacked";
+pub const UNPACKED: &str = "target/unpacked";
+
+/// A crate of another team, which is built of the packages as well.
+pub const EXAMPLE: &str = "docs/examples/own-model";
 
 /// Packs every crate, unpacks them side by side, and checks libraries, programs, tests and benchmarks there.
 pub fn check() -> Result<()> {
@@ -28,6 +31,7 @@ pub fn check() -> Result<()> {
         secrets(&Path::new(UNPACKED).join(folder))?;
     }
     fs::write(folder.join("Cargo.toml"), manifest(&folders)?)?;
+    example(&folder.join("own-model"))?;
     fs::copy("Cargo.lock", folder.join("Cargo.lock"))?;
     let line = "cargo check --workspace --all-targets --target-dir target --quiet --manifest-path";
     println!("$ {line} {UNPACKED}/Cargo.toml");
@@ -63,13 +67,33 @@ fn manifest(folders: &[String]) -> Result<String> {
     });
     let profile = profile.context("Cargo.toml has no [profile.dev] before [profile.release]")?;
     let list: Vec<String> = folders.iter().map(|folder| format!("{folder:?}")).collect();
-    let mut text =
-        format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n[patch.crates-io]\n", list.join(", "));
+    let mut text = format!(
+        "[workspace]\nresolver = \"3\"\nmembers = [\"own-model\", {}]\n\n[patch.crates-io]\n",
+        list.join(", ")
+    );
     for folder in folders {
         let name = folder.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-');
         text += &format!("{name} = {{ path = {folder:?} }}\n");
     }
     Ok(text + "\n" + &profile.replace("xtask.opt-level = 0\n", ""))
+}
+
+/// The example with a network of its own, which takes the packages by their versions.
+fn example(to: &Path) -> Result<()> {
+    fs::create_dir_all(to.join("src"))?;
+    fs::copy(Path::new(EXAMPLE).join("src/main.rs"), to.join("src/main.rs"))?;
+    let manifest = fs::read_to_string(Path::new(EXAMPLE).join("Cargo.toml"))?;
+    let versions: Vec<String> =
+        manifest.lines().filter(|line| *line != "[workspace]").map(without_path).collect();
+    ensure!(versions.iter().all(|line| !line.contains("path =")), "{EXAMPLE}/Cargo.toml: an unexpected path");
+    Ok(fs::write(to.join("Cargo.toml"), versions.join("\n") + "\n")?)
+}
+
+/// A line of a manifest without `, path = "…"`.
+fn without_path(line: &str) -> String {
+    line.split_once(", path = \"").map_or(line.to_owned(), |(before, path)| {
+        before.to_owned() + path.split_once('"').map_or("", |(_, behind)| behind)
+    })
 }
 
 /// An error if a file in there is a private key.

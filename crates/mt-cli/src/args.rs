@@ -196,12 +196,20 @@ pub struct CompareArgs {
 
 /// Show the parameters of a configuration, a run or a bundle.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt inspect my.yaml                    the network that a configuration describes
+  mt inspect bundle                     that of a bundle, every file of which is checked
+  mt inspect my.yaml --paths --set model.norm=batch
+                                        which layers are computed the slow way, and why")]
 pub struct InspectArgs {
     /// A configuration, or the folder of a run or a bundle; every file of a bundle is checked against its hash
     #[arg(value_name = "CONFIG|RUN|BUNDLE")]
     pub what: PathBuf,
     #[command(flatten)]
     pub overrides: Overrides,
+    /// Show which layers leave the fast path in training and in predictions, and why
+    #[arg(long)]
+    pub paths: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

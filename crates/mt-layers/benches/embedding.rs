@@ -20,7 +20,7 @@ use std::time::Duration;
 use candle_core::Result;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use mt_layers::{
-    Embeddings, Field, Gradients, Growth, Ids, Keys, Params, Pooling, RowOptimizer, Storage, TableConfig,
+    Embeddings, Field, Gradients, Growth, Ids, Keys, Params, Pooling, RowOptimizer, Run, Storage, TableConfig,
 };
 
 use crate::routes::Upstream;
@@ -110,7 +110,8 @@ impl Step {
 
     fn on(&mut self, ids: Arc<[Ids]>) -> Result<()> {
         let ids = self.embeddings.admit(ids)?;
-        self.gradients.collect(|| self.upstream.end(&self.embeddings.forward(ids, None)?))?;
+        let forward = |run: &mut Run| self.upstream.end(&self.embeddings.forward(ids, None, run)?);
+        self.gradients.collect(&mut Run::training(), forward)?;
         self.embeddings.step(|_| 1e-3);
         Ok(())
     }

@@ -20,6 +20,7 @@ use candle_nn::VarBuilder;
 use crate::fused::attention::attended;
 use crate::init::Initializer;
 use crate::lists::{Side, Unit, Values};
+use crate::run::Run;
 
 /// A local activation unit, with the columns that it reads and writes.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ impl Attention {
     ///
     /// # Errors
     /// If there are not as many lists as units, or sizes do not fit.
-    pub fn fill(units: &[Self], xs: &Tensor, lists: &[Values]) -> Result<Tensor> {
+    pub fn fill(units: &[Self], xs: &Tensor, lists: &[Values], run: &mut Run) -> Result<Tensor> {
         let (rows, columns) = xs.dims2()?;
         if units.len() != lists.len() {
             bail!("{} lists for {} units of attention", lists.len(), units.len())
@@ -70,7 +71,7 @@ impl Attention {
             }
         }
         let units: Vec<&Unit> = units.iter().map(|Self(unit)| unit).collect();
-        match attended(&units, xs, lists)? {
+        match attended(&units, xs, lists, run)? {
             Some(filled) => Ok(filled),
             None => composed(&units, xs, lists),
         }

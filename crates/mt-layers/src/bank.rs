@@ -2,11 +2,14 @@
 //! bank of one.
 
 use std::ops::Range;
+use std::sync::Mutex;
 
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
+use crate::detour::Why;
 use crate::fused::affine::{Affine, Piece};
+use crate::fused::normal::LayerNorm;
 use crate::fused::operation::{self, Operation};
 use crate::fused::stack::Stack;
 use crate::fused::{parameters, readable};
@@ -14,7 +17,7 @@ use crate::init::Initializer;
 use crate::input::Input;
 use crate::linear::matmul;
 use crate::norm::{Norm, Normalizer};
-use crate::trace::{traced, tracing};
+use crate::run::Run;
 
 /// `n` multilayer perceptrons of equal sizes; ReLU after each layer, or after all but the last.
 ///
@@ -113,8 +116,13 @@ impl Bank {
     }
 
     /// Every member on the same input: `(B, D)` to `(B, n·O)`.
-    pub fn forward(&self, xs: &Input) -> Result<Tensor> {
-        forward_side_by_side(&[(self, 0..xs.width()?)], xs)
+    pub fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        forward_side_by_side(&[(self, 0..xs.width()?)], xs, run)
+    }
+
+    /// The parameter by which it is known.
+    pub(crate) fn anchor(&self) -> &Tensor {
+        &self.layers[0].weight
     }
 }
 
@@ -123,16 +131,16 @@ pub(crate) type Reads<'a> = [(&'a Bank, Range<usize>)];
 
 /// Several banks of equal depth, each on its own columns of one input; their outputs are concatenated:
 /// `(B, D)` to `(B, Σ n·O)`.
-pub fn forward_side_by_side(banks: &Reads, xs: &Input) -> Result<Tensor> {
+pub fn forward_side_by_side(banks: &Reads, xs: &Input, run: &mut Run) -> Result<Tensor> {
     let levels = layers(banks)?;
-    if let Some(stack) = stack(&levels, xs)? {
-        return apply(stack, xs, &levels);
+    if let Some(stack) = stack(&levels, xs, run)? {
+        return apply(stack, xs, &levels, run);
     }
     let mut xs = xs.clone();
     for level in &levels {
-        xs = Input::Dense(level.forward(&xs)?);
+        xs = Input::Dense(level.forward(&xs, run)?);
     }
-    let anchor = &banks[0].0.layers[0].weight;
+    let anchor = banks[0].0.anchor();
     xs.to_dense(anchor.dtype(), anchor.device())
 }
 
@@ -165,17 +173,22 @@ pub(crate) fn layers<'a>(banks: &Reads<'a>) -> Result<Vec<Level<'a>>> {
 }
 
 /// The layers as one operation, or `None` where something is done or looked at between them.
-pub(crate) fn stack(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
-    if tracing() || !levels.iter().all(Level::plain) {
+pub(crate) fn stack(levels: &[Level], xs: &Input, run: &mut Run) -> Result<Option<Stack>> {
+    let norms = !levels.iter().all(Level::row_by_row);
+    if let Some(why) = run.looks_between().or(norms.then_some(Why::Norm)) {
+        run.left(levels[0].anchor(), why);
         return Ok(None);
     }
-    affine(levels, xs)
+    affine(levels, xs, run)
 }
 
 /// The affine maps as one operation, or `None` where the composition has to run.
-fn affine(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
+fn affine(levels: &[Level], xs: &Input, run: &mut Run) -> Result<Option<Stack>> {
     match xs {
-        Input::Dense(xs) if !readable(xs) => return Ok(None),
+        Input::Dense(xs) if !readable(xs) => {
+            run.left(levels[0].anchor(), Why::NotReadable);
+            return Ok(None);
+        }
         Input::Dense(_) => {}
         Input::Sparse(rows) => {
             let whole = |piece: &Piece| piece.input == 0 && piece.inputs == rows.width();
@@ -184,13 +197,18 @@ fn affine(levels: &[Level], xs: &Input) -> Result<Option<Stack>> {
             }
         }
     }
-    Ok(levels.iter().map(Level::fused).collect::<Option<_>>().map(Stack::new))
+    Ok(levels.iter().map(|level| level.fused(run)).collect::<Option<_>>().map(Stack::new))
 }
 
 /// Applies an operation that reads `xs` and starts with `levels`.
-pub(crate) fn apply(operation: impl Operation, xs: &Input, levels: &[Level]) -> Result<Tensor> {
+pub(crate) fn apply(
+    operation: impl Operation,
+    xs: &Input,
+    levels: &[Level],
+    run: &mut Run,
+) -> Result<Tensor> {
     let Layer { weight, bias, .. } = levels[0].layers[0];
-    operation::apply(operation, xs, weight, bias)
+    operation::apply(operation, xs, weight, bias, run)
 }
 
 /// The affine maps of layer `l`, and the columns each bank writes. In the first layer all members of a bank read the
@@ -224,38 +242,72 @@ impl Level<'_> {
         self.layers.iter().all(|layer| layer.norm.is_none())
     }
 
+    /// Whether no layer normalises its sums, or all of them row by row.
+    fn row_by_row(&self) -> bool {
+        self.plain() || self.norms().count() == self.layers.len()
+    }
+
+    /// Scale and shift of the layers that normalise their sums row by row.
+    fn norms(&self) -> impl Iterator<Item = [&Tensor; 2]> {
+        self.layers.iter().filter_map(|layer| layer.norm.as_ref()?.of_rows())
+    }
+
     /// One layer on its own.
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
         let this = std::slice::from_ref(self);
-        let mut out = match affine(this, xs)? {
-            Some(stack) => apply(stack, xs, this)?,
-            None => self.composed(xs)?,
+        let (mut out, done) = match affine(this, xs, run)? {
+            Some(stack) => (apply(stack, xs, this, run)?, self.row_by_row()),
+            None => (self.composed(xs)?, self.plain()),
         };
-        if !self.plain() {
-            out = self.normalised(&out)?;
+        if !done {
+            out = self.normalised(&out, run)?;
             out = if self.relu { out.relu()? } else { out };
         }
         for (layer, columns) in self.layers.iter().zip(&self.columns) {
             let norm = layer.norm.iter().flat_map(Normalizer::tensors);
             let parameters = [&layer.weight, &layer.bias].into_iter().chain(norm);
-            traced(parameters, || out.narrow(1, columns.start, columns.len()))?;
+            run.traced(parameters, || out.narrow(1, columns.start, columns.len()))?;
         }
         Ok(out)
     }
 
     /// The sums of each layer, in its columns of `out`, normalised as it says.
-    fn normalised(&self, out: &Tensor) -> Result<Tensor> {
+    fn normalised(&self, out: &Tensor, run: &Run) -> Result<Tensor> {
         let parts = self.layers.iter().zip(&self.columns).map(|(layer, columns)| {
             let sums = out.narrow(1, columns.start, columns.len())?;
-            layer.norm.as_ref().map_or_else(|| Ok(sums.clone()), |norm| norm.forward(&sums))
+            layer.norm.as_ref().map_or_else(|| Ok(sums.clone()), |norm| norm.forward(&sums, run))
         });
         Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)
     }
 
-    fn fused(&self) -> Option<Affine> {
-        let parameters = parameters(self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]))?;
+    /// The parameter by which it is known.
+    fn anchor(&self) -> &Tensor {
+        &self.layers[0].weight
+    }
+
+    fn fused(&self, run: &mut Run) -> Option<Affine> {
+        let parameters = parameters(self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]), run)?;
         let width = self.pieces.iter().map(|piece| piece.width).sum();
-        Some(Affine { parameters, pieces: self.pieces.clone(), width, relu: self.relu && self.plain() })
+        let relu = self.relu && self.row_by_row();
+        let norm = match self.plain() || !self.row_by_row() {
+            true => None,
+            false => Some(self.layer_norm(run)?),
+        };
+        Some(Affine { parameters, pieces: self.pieces.clone(), width, relu, norm })
+    }
+
+    /// The normalisation of all columns, row by row.
+    fn layer_norm(&self, run: &mut Run) -> Option<LayerNorm> {
+        let members =
+            self.layers.iter().zip(&self.columns).flat_map(|(layer, columns)| {
+                std::iter::repeat_n(layer.outputs, columns.len() / layer.outputs)
+            });
+        Some(LayerNorm {
+            parameters: parameters(self.norms().flatten(), run)?,
+            members: members.collect(),
+            relu: self.relu,
+            kept: Mutex::default(),
+        })
     }
 
     fn composed(&self, xs: &Input) -> Result<Tensor> {

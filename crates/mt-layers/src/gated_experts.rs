@@ -7,12 +7,11 @@ use candle_core::{Result, Tensor, bail};
 
 use crate::bank::{Bank, apply, forward_side_by_side, layers, stack};
 use crate::columns::Read;
+use crate::detour::Why;
 use crate::fused::gated::Gated;
-use crate::importance::weighing;
 use crate::input::Input;
 use crate::mixture::Mixture;
-use crate::observe::observing;
-use crate::tap::{cutting, tap};
+use crate::run::Run;
 
 /// Expert banks, gates, and a mixture of the experts for each gate.
 #[derive(Debug, Clone)]
@@ -54,42 +53,52 @@ impl GatedExperts {
         self.mixture.width
     }
 
-    /// A stream for each gate: `(B, D)` to `(B, G·H)`. What the tasks share is [`tap`]ped between experts and gates.
-    pub fn forward(&self, xs: &Input) -> Result<Tensor> {
-        if cutting() {
-            let (experts, logits) = self.parts(xs)?;
-            return self.mixture.forward(&tap(experts, self.shared.clone())?, &tap(logits, 0..0)?);
+    /// A stream for each gate: `(B, D)` to `(B, G·H)`. What the tasks share is [tapped](Run::tap) between experts and gates.
+    pub fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        if run.cuts() {
+            run.left(self.anchor(), Why::Cut);
+            let (experts, logits) = self.parts(xs, run)?;
+            let (experts, logits) = (run.tap(experts, self.shared.clone())?, run.tap(logits, 0..0)?);
+            return self.mixture.forward(&experts, &logits, run);
         }
-        self.below(xs)
+        self.below(xs, run)
     }
 
     /// The same without a tap: for a level below others.
-    pub fn below(&self, xs: &Input) -> Result<Tensor> {
-        if !observing() && !weighing() && !self.gates.iter().any(apart) {
+    pub fn below(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        let gathered = self.gates.iter().any(apart).then_some(Why::Columns);
+        if let Some(why) = run.looks_at_mixtures().or(gathered) {
+            run.left(self.anchor(), why);
+        } else {
             let (experts, gates) = (layers(&reads(&self.experts))?, layers(&in_place(&self.gates))?);
-            if let (Some(bank), Some(gate)) = (stack(&experts, xs)?, stack(&gates, xs)?) {
+            if let (Some(bank), Some(gate)) = (stack(&experts, xs, run)?, stack(&gates, xs, run)?) {
                 let mixture = self.mixture.clone();
                 let gated = Gated { experts: bank, gates: gate, mixture, kept: Mutex::default() };
-                return apply(gated, xs, &experts);
+                return apply(gated, xs, &experts, run);
             }
         }
-        let (experts, logits) = self.parts(xs)?;
-        self.mixture.forward(&experts, &logits)
+        let (experts, logits) = self.parts(xs, run)?;
+        self.mixture.forward(&experts, &logits, run)
+    }
+
+    /// The parameter by which the level is known.
+    fn anchor(&self) -> &Tensor {
+        self.experts[0].0.anchor()
     }
 
     /// The outputs `(B, E·H)` of all experts and the logits of all gates.
-    fn parts(&self, xs: &Input) -> Result<(Tensor, Tensor)> {
-        Ok((forward_side_by_side(&reads(&self.experts), xs)?, self.logits(xs)?))
+    fn parts(&self, xs: &Input, run: &mut Run) -> Result<(Tensor, Tensor)> {
+        Ok((forward_side_by_side(&reads(&self.experts), xs, run)?, self.logits(xs, run)?))
     }
 
     /// The gates' logits `(B, Σ choices)`. Gates that follow one another and read the input as it is are one operation.
-    fn logits(&self, xs: &Input) -> Result<Tensor> {
-        let run = |gates: &[(Bank, Read)]| match gates {
-            [(bank, Read::Columns(columns))] => bank.forward(&columns.of(xs)?),
-            gates => forward_side_by_side(&in_place(gates), xs),
+    fn logits(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        let of = |gates: &[(Bank, Read)]| match gates {
+            [(bank, Read::Columns(columns))] => bank.forward(&columns.of(xs)?, run),
+            gates => forward_side_by_side(&in_place(gates), xs, run),
         };
-        let runs = self.gates.chunk_by(|a, b| !apart(a) && !apart(b));
-        Tensor::cat(&runs.map(run).collect::<Result<Vec<_>>>()?, 1)
+        let together = self.gates.chunk_by(|a, b| !apart(a) && !apart(b));
+        Tensor::cat(&together.map(of).collect::<Result<Vec<_>>>()?, 1)
     }
 }
 

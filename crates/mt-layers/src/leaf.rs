@@ -4,13 +4,15 @@
 //! gradient on. A fused operation that reads a leaf leaves the gradient here, until all of it is there for whoever made
 //! the leaf.
 
+use std::fmt;
 use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 
+use crate::fused::add_values;
 use crate::fused::scratch::{Scratch, scratch};
-use crate::gradients::{add_values, collecting, with_leaves};
 
 /// Takes the leaf's tensor and its gradient.
 type Receive = Box<dyn FnOnce(&Tensor, Scratch) -> Result<()>>;
@@ -18,40 +20,80 @@ type Receive = Box<dyn FnOnce(&Tensor, Scratch) -> Result<()>>;
 /// A leaf while gradients are being collected.
 pub(crate) struct Leaf {
     var: Var,
-    gradient: InputGradient,
+    gradient: Arc<Mutex<InputGradient>>,
     receive: Receive,
 }
 
-/// A tensor on the CPU that takes part in autograd while gradients are being collected on this thread: `receive` gets
-/// it and its gradient, if it has one, in the end: the leaf made last comes first, so that it can add to the gradients of
-/// those made before. Elsewhere it is a constant.
-pub(crate) fn leaf(
-    values: Vec<f32>,
-    shape: (usize, usize),
-    receive: impl FnOnce(&Tensor, Scratch) -> Result<()> + 'static,
-) -> Result<Tensor> {
-    if !collecting() {
-        return Tensor::from_vec(values, shape, &Device::Cpu);
-    }
-    let gradient = InputGradient::new(values.len());
-    let var = Var::from_vec(values, shape, &Device::Cpu)?;
-    let tensor = var.as_tensor().clone();
-    with_leaves(|leaves| leaves.push(Leaf { var, gradient, receive: Box::new(receive) }));
-    Ok(tensor)
-}
-
 impl Leaf {
+    /// A leaf with these values on the CPU, whose gradient `receive` gets with it, if there is one in the end.
+    pub fn new(
+        values: Vec<f32>,
+        shape: (usize, usize),
+        receive: impl FnOnce(&Tensor, Scratch) -> Result<()> + 'static,
+    ) -> Result<(Tensor, Self)> {
+        let gradient = Arc::new(Mutex::new(InputGradient::new(values.len())));
+        let var = Var::from_vec(values, shape, &Device::Cpu)?;
+        Ok((var.as_tensor().clone(), Self { var, gradient, receive: Box::new(receive) }))
+    }
+
+    /// Whether `xs` is this leaf.
+    pub fn is(&self, xs: &Tensor) -> bool {
+        self.var.id() == xs.id()
+    }
+
+    /// For an operation that reads it.
+    pub fn below(&self) -> Below {
+        Below(Some(self.gradient.clone()))
+    }
+
     /// Adds what candle found by itself.
-    pub fn add(&mut self, ordinary: &GradStore) -> Result<()> {
-        ordinary.get(&self.var).map_or(Ok(()), |gradient| add_values(gradient, self.gradient.sums()))
+    pub fn add(&self, ordinary: &GradStore) -> Result<()> {
+        let add = |found: &Tensor| add_values(found, lock(&self.gradient).sums());
+        ordinary.get(&self.var).map_or(Ok(()), add)
     }
 
     /// Hands the gradient over, if there is one.
     pub fn end(self) -> Result<()> {
-        if self.gradient.is_fresh() {
+        let gradient = take(&mut *lock(&self.gradient));
+        if gradient.fresh {
             return Ok(());
         }
-        (self.receive)(&self.var, self.gradient.into_sums())
+        (self.receive)(&self.var, gradient.into_sums())
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Leaf").field(&self.var.shape()).finish()
+    }
+}
+
+fn lock(gradient: &Mutex<InputGradient>) -> MutexGuard<'_, InputGradient> {
+    gradient.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the gradient of what an operation reads goes: to a leaf, or to candle.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Below(Option<Arc<Mutex<InputGradient>>>);
+
+impl Below {
+    /// Whether it goes to a leaf.
+    pub fn is_leaf(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The gradient of `xs`: what was added so far to that of a leaf; to be [given](Below::give) back.
+    pub fn take(&self, xs: &Tensor) -> InputGradient {
+        self.0.as_ref().map_or_else(|| InputGradient::new(xs.elem_count()), |leaf| take(&mut *lock(leaf)))
+    }
+
+    /// Keeps the gradient of a leaf; that of another tensor comes out, for candle.
+    pub fn give(&self, gradient: InputGradient, xs: &Tensor) -> Result<Option<Tensor>> {
+        if let Some(leaf) = &self.0 {
+            *lock(leaf) = gradient;
+            return Ok(None);
+        }
+        Ok(Some(Tensor::from_vec(gradient.into_sums().into_vec(), xs.shape(), xs.device())?))
     }
 }
 
@@ -61,34 +103,12 @@ pub(crate) struct InputGradient {
     values: Scratch,
     /// Whether nothing was added yet: `values` holds anything.
     fresh: bool,
-    /// Whether it goes back to a leaf.
-    of_leaf: bool,
 }
 
 impl InputGradient {
     /// A gradient of so many values, to which nothing was added.
     pub fn new(len: usize) -> Self {
-        Self { values: scratch(len), fresh: true, of_leaf: false }
-    }
-
-    /// The gradient of `xs`: what was added so far if it is a [`leaf`]; to be [given](InputGradient::give) back.
-    pub fn of(xs: &Tensor) -> Self {
-        let taken = with_leaf(xs, |leaf| take(&mut leaf.gradient));
-        taken.map_or_else(|| Self::new(xs.elem_count()), |taken| Self { of_leaf: true, ..taken })
-    }
-
-    /// Keeps the gradient of a leaf; that of another tensor comes out, for candle.
-    pub fn give(self, xs: &Tensor) -> Result<Option<Tensor>> {
-        if self.of_leaf {
-            with_leaf(xs, |leaf| leaf.gradient = self);
-            return Ok(None);
-        }
-        Ok(Some(Tensor::from_vec(self.into_sums().into_vec(), xs.shape(), xs.device())?))
-    }
-
-    /// Whether nothing was added yet.
-    pub fn is_fresh(&self) -> bool {
-        self.fresh
+        Self { values: scratch(len), fresh: true }
     }
 
     /// For whoever overwrites all of it.
@@ -110,20 +130,16 @@ impl InputGradient {
         &mut self.values
     }
 
+    /// Whether nothing was added yet.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// What was added.
     pub fn into_sums(mut self) -> Scratch {
         self.sums();
         self.values
     }
-}
-
-/// Whether `xs` is a leaf of the collection on this thread.
-pub(crate) fn is_leaf(xs: &Tensor) -> bool {
-    with_leaf(xs, |_| ()).is_some()
-}
-
-fn with_leaf<T>(xs: &Tensor, f: impl FnOnce(&mut Leaf) -> T) -> Option<T> {
-    with_leaves(|leaves| leaves.iter_mut().find(|leaf| leaf.var.id() == xs.id()).map(f)).flatten()
 }
 
 #[cfg(test)]
@@ -133,17 +149,18 @@ mod tests {
 
     use super::*;
     use crate::gradients::Gradients;
+    use crate::run::Run;
 
     /// What a leaf of ones gets for a loss.
     fn received(loss: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Option<Vec<f32>>> {
         let got = Rc::new(RefCell::new(None));
         let kept = got.clone();
-        Gradients::new(Vec::new()).collect(|| {
+        Gradients::new(Vec::new()).collect(&mut Run::training(), |run| {
             let receive = move |_: &Tensor, gradient: Scratch| {
                 *kept.borrow_mut() = Some(gradient.to_vec());
                 Ok(())
             };
-            loss(&leaf(vec![1.0; 4], (2, 2), receive)?)
+            loss(&run.leaf(vec![1.0; 4], (2, 2), receive)?)
         })?;
         Ok(got.take())
     }
@@ -164,7 +181,7 @@ mod tests {
 
     #[test]
     fn outside_of_a_collection_it_is_a_constant() -> Result<()> {
-        let constant = leaf(vec![1.0; 4], (2, 2), |_, _| Ok(()))?;
+        let constant = Run::training().leaf(vec![1.0; 4], (2, 2), |_, _| Ok(()))?;
         assert!(!constant.track_op());
         Ok(())
     }

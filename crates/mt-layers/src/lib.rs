@@ -8,13 +8,12 @@
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`GatedExperts`] | experts, gates and mixtures of one level: what MMoE, CGC and PLE are built of |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
-//! | [`Norm`], [`training`] | layer and batch normalisation of hidden layers, and when batches are looked at |
-//! | [`with_importance`] | how evenly gates use their experts, as a loss |
+//! | [`Run`] | what a pass is for, where its gradients go, who looks at what, and what left the fast path |
+//! | [`Norm`] | layer and batch normalisation of hidden layers |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`FrozenEmbeddings`] | the same for prediction, read from the bytes of a file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
-//! | [`tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
-//! | [`observe`], [`trace`] | what passes through the mixtures of a model, and through all of its layers |
+//! | [`Run::tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
 //! | [`simd`] | run-time choice of the vector instruction set for own kernels |
@@ -28,7 +27,7 @@
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
-//! use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Params, Towers};
+//! use mt_layers::{Bank, GatedExperts, Initializer, Input, Mixture, Params, Run, Towers};
 //!
 //! let (params, init) = (Params::new(42), Initializer::Xavier);
 //! let vb = params.builder(DType::F32, &Device::Cpu);
@@ -39,7 +38,8 @@
 //! let towers = Towers::new(16, &[8], [("like", 1), ("share", 1)], init, vb.pp("towers"))?;
 //!
 //! let xs = Input::from(Tensor::ones((3, 10), DType::F32, &Device::Cpu)?);
-//! assert_eq!(towers.forward(&level.forward(&xs)?)?.dims(), [3, 2]);
+//! let mut run = Run::evaluation();
+//! assert_eq!(towers.forward(&level.forward(&xs, &mut run)?, &mut run)?.dims(), [3, 2]);
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
@@ -47,13 +47,14 @@ mod attention;
 mod bank;
 mod columns;
 mod counter;
+mod cut;
+mod detour;
 mod dropout;
 mod embedding;
 mod error;
 mod fused;
 mod gated_experts;
 mod gradients;
-mod importance;
 mod init;
 mod input;
 mod leaf;
@@ -61,18 +62,17 @@ mod linear;
 mod lists;
 mod loss;
 mod mixture;
-mod mode;
 mod norm;
-mod notes;
-mod observe;
+mod noted;
 mod params;
 pub mod process;
+mod run;
 pub mod simd;
+mod slot;
 pub mod study;
 mod symmetry;
 mod tap;
 mod tower;
-mod trace;
 
 #[doc(hidden)]
 pub use pulp;
@@ -84,27 +84,27 @@ pub use candle_nn;
 pub use attention::Attention;
 pub use bank::{Bank, forward_side_by_side};
 pub use columns::{Columns, Read};
+pub use detour::{Detour, Why};
 pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
 pub use embedding::{
     Growth, Keys, Sequence, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables,
 };
 pub use error::Error;
 pub use gated_experts::GatedExperts;
-pub use gradients::{Gradient, Gradients, Slot};
-pub use importance::with_importance;
+pub use gradients::Gradients;
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use lists::{Side, Values};
 pub use loss::{LEAST_SIGMA, Loss, LossKind, MultiTaskLoss, TaskLoss, ziln_log_mean};
 pub use mixture::Mixture;
-pub use mode::{training, training_look};
 pub use norm::Norm;
-pub use observe::{Mixed, observe};
+pub use noted::{Mixed, Traced};
 pub use params::{Param, Params};
+pub use run::{Purpose, Run};
+pub use slot::{Gradient, Slot};
 pub use symmetry::symmetric_weights;
-pub use tap::{shares, tap};
+pub use tap::shares;
 pub use tower::{Mlp, Towers};
-pub use trace::{Traced, trace};
 
 /// The example of this crate's page, compiled as a doctest.
 #[cfg(doctest)]

@@ -4,8 +4,8 @@ use candle_core::{D, Result, Tensor, bail};
 
 use crate::fused::mixture::FusedMixture;
 use crate::fused::readable;
-use crate::importance::imbalance;
-use crate::observe::observed;
+use crate::noted::Mixed;
+use crate::run::Run;
 
 /// Which experts each gate mixes.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,14 +54,39 @@ impl Mixture {
     }
 
     /// Experts `(B, E·H)` and gate logits `(B, Σ choices)` to mixtures `(B, G·H)`.
-    pub fn forward(&self, experts: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, experts: &Tensor, logits: &Tensor, run: &mut Run) -> Result<Tensor> {
         self.check(experts.dim(1)?, logits.dim(1)?)?;
-        observed(self, experts, logits)?;
-        imbalance(self, logits)?;
+        run.mixes(|| self.mixed(experts, logits), || self.imbalance(logits))?;
         if readable(experts) && readable(logits) {
             return experts.apply_op2(logits, FusedMixture::new(self.clone()));
         }
         self.composed(experts, logits)
+    }
+
+    /// What it reads, for whoever looks.
+    fn mixed(&self, experts: &Tensor, logits: &Tensor) -> Result<Mixed> {
+        let weights = self.weights(logits)?.detach();
+        Ok(Mixed { experts: experts.detach(), width: self.width, weights, gates: self.gates.clone() })
+    }
+
+    /// How unevenly the gates use their experts, as a loss; `None` where no gate has a choice. N. Shazeer et al., *Outrageously
+    /// Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer*, ICLR 2017, eq. 6-7.
+    ///
+    /// A gate's importance of an expert is the sum of its weights over the batch; the loss is the square of the importances'
+    /// coefficient of variation. As a gate's weights sum to 1 in each row, it is `E Σ_e w̄_e² - 1` of the mean weights `w̄`: 0
+    /// for even use, `E - 1` for a single expert. A gate's own experts only; summed over all gates.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub fn imbalance(&self, logits: &Tensor) -> Result<Option<Tensor>> {
+        if self.gates.iter().all(|gate| gate.len() < 2) {
+            return Ok(None);
+        }
+        let means = self.weights(logits)?.mean(0)?;
+        // A gate without a choice has weight 1, and adds 1 - 1.
+        let choices = self.gates.iter().flat_map(|gate| std::iter::repeat_n(gate.len() as f32, gate.len()));
+        let choices = Tensor::from_iter(choices, means.device())?.to_dtype(means.dtype())?;
+        ((means.sqr()? * choices)?.sum_all()? - self.gates.len() as f64).map(Some)
     }
 
     /// The gates' weights `(B, Σ choices)`: a softmax over each gate's own logits.
@@ -98,5 +123,49 @@ impl Mixture {
         }
         let experts = experts.narrow(1, 0, count * self.width)?.reshape((rows, count, self.width))?;
         weights.reshape((rows, gates, count))?.matmul(&experts)?.reshape((rows, gates * self.width))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    #[test]
+    fn the_loss_is_the_squared_coefficient_of_variation_of_the_importances() -> Result<()> {
+        let mixture = Mixture::new(1, vec![vec![0, 1, 2], vec![1, 2], vec![0]], 1.0)?;
+        let experts = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu)?;
+        let rows = [[1f32, 0.0, -1.0, 2.0, 0.5, 9.0], [0.5, 3.0, 0.0, -1.0, 0.0, 9.0]];
+        let logits = Var::new(&rows, &Device::Cpu)?;
+        let (_, loss) = Run::training().importance(|run| mixture.forward(&experts, &logits, run))?;
+        let loss = loss.expect("gates with a choice");
+
+        let expected = |gate: std::ops::Range<usize>| {
+            let mut importances = vec![0f64; gate.len()];
+            for row in &rows {
+                let exps: Vec<f64> = row[gate.clone()].iter().map(|x| f64::from(*x).exp()).collect();
+                let sum: f64 = exps.iter().sum();
+                importances.iter_mut().zip(exps).for_each(|(all, exp)| *all += exp / sum);
+            }
+            let mean = importances.iter().sum::<f64>() / importances.len() as f64;
+            let squares = importances.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+            squares / importances.len() as f64 / mean.powi(2)
+        };
+        let expected = expected(0..3) + expected(3..5);
+        approx::assert_relative_eq!(f64::from(loss.to_scalar::<f32>()?), expected, max_relative = 1e-5);
+
+        let gradients = loss.backward()?;
+        let slopes = gradients.get(&logits).expect("a gradient").to_vec2::<f32>()?;
+        assert!(slopes[0][..5].iter().all(|slope| *slope != 0.0), "{slopes:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_model_without_a_choice_has_none() -> Result<()> {
+        let mixture = Mixture::new(1, vec![vec![0]], 1.0)?;
+        let one = Tensor::ones((2, 1), candle_core::DType::F32, &Device::Cpu)?;
+        assert!(Run::training().importance(|run| mixture.forward(&one, &one, run))?.1.is_none());
+        Ok(())
     }
 }

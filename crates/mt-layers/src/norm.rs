@@ -5,7 +5,7 @@ use std::fmt;
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use crate::mode::{Mode, mode};
+use crate::run::{Purpose, Run};
 
 /// How the sums of a hidden layer are normalised, each unit then scaled and shifted by parameters of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -85,16 +85,16 @@ pub(crate) struct Normalizer {
 
 impl Normalizer {
     /// Sums `(B, n·O)` to the same, normalised, scaled and shifted.
-    pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, xs: &Tensor, run: &Run) -> Result<Tensor> {
         let (rows, columns) = xs.dims2()?;
         let units = self.scale.dim(D::Minus1)?;
         let shape = (columns / units, units);
         let sums = xs.reshape((rows, shape.0, shape.1))?;
         let normal = match &self.running {
             None => standardised(&sums, D::Minus1)?.0,
-            Some(running) if mode() != Mode::Evaluation && rows > 1 => {
+            Some(running) if run.purpose() != Purpose::Evaluation && rows > 1 => {
                 let (normal, mean, variance) = standardised(&sums, 0)?;
-                if mode() == Mode::Training {
+                if run.purpose() == Purpose::Training {
                     let unbiased = (variance * (rows as f64 / (rows as f64 - 1.0)))?;
                     blend(&running.0, &mean)?;
                     blend(&running.1, &unbiased)?;
@@ -108,6 +108,11 @@ impl Normalizer {
         };
         let (scale, shift) = (self.scale.reshape(shape)?, self.shift.reshape(shape)?);
         normal.broadcast_mul(&scale)?.broadcast_add(&shift)?.reshape((rows, columns))
+    }
+
+    /// Scale and shift of a normalisation that looks at each row alone.
+    pub fn of_rows(&self) -> Option<[&Tensor; 2]> {
+        self.running.is_none().then_some([&self.scale, &self.shift])
     }
 
     /// All of its tensors.
@@ -140,7 +145,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
-    use crate::{Params, training, training_look};
+    use crate::Params;
 
     /// A normalisation of two members with three units each, and rows for it.
     fn small(norm: Norm) -> Result<(Params, Normalizer, Tensor)> {
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn a_layers_units_have_mean_0_and_variance_1_in_each_row_and_member() -> Result<()> {
         let (_, norm, xs) = small(Norm::Layer)?;
-        for row in norm.forward(&xs)?.to_vec2::<f32>()? {
+        for row in norm.forward(&xs, &Run::evaluation())?.to_vec2::<f32>()? {
             for member in row.chunks(3) {
                 let (mean, variance) = moments(member);
                 assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-3, "{mean} {variance}");
@@ -172,13 +177,13 @@ mod tests {
     #[test]
     fn a_unit_has_mean_0_and_variance_1_over_the_batch_and_running_ones_follow() -> Result<()> {
         let (params, norm, xs) = small(Norm::Batch)?;
-        let before = norm.forward(&xs)?;
+        let before = norm.forward(&xs, &Run::evaluation())?;
         approx::assert_relative_eq!(
             before.to_vec2::<f32>()?[1][2],
             xs.to_vec2::<f32>()?[1][2],
             max_relative = 1e-4
         );
-        let out = training(|| norm.forward(&xs))?.t()?.to_vec2::<f32>()?;
+        let out = norm.forward(&xs, &Run::training())?.t()?.to_vec2::<f32>()?;
         for unit in &out {
             let (mean, variance) = moments(unit);
             assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-3, "{mean} {variance}");
@@ -195,14 +200,14 @@ mod tests {
             approx::assert_relative_eq!(variances[unit], 0.9 + 0.1 * variance * 5.0 / 4.0, epsilon = 1e-5);
         }
         // A further look at the batch uses its statistics too, and moves nothing.
-        let looked = training_look(|| norm.forward(&xs))?.t()?.to_vec2::<f32>()?;
+        let looked = norm.forward(&xs, &Run::look())?.t()?.to_vec2::<f32>()?;
         assert_eq!(looked, out);
         assert_eq!((tensor("running_mean")?, tensor("running_variance")?), (means.clone(), variances));
         // Neither an evaluation nor a single row moves them.
-        norm.forward(&xs)?;
-        let one = training(|| norm.forward(&xs.narrow(0, 0, 1)?))?;
+        norm.forward(&xs, &Run::evaluation())?;
+        let one = norm.forward(&xs.narrow(0, 0, 1)?, &Run::training())?;
         assert_eq!(tensor("running_mean")?, means);
-        let all = norm.forward(&xs)?;
+        let all = norm.forward(&xs, &Run::evaluation())?;
         assert_eq!(one.to_vec2::<f32>()?[0], all.to_vec2::<f32>()?[0]);
         assert_eq!(params.count(), 12, "running statistics are no trainable values");
         Ok(())

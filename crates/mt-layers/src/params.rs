@@ -8,9 +8,11 @@ use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
-use crate::gradients::{Gradients, Slot};
+use crate::gradients::Gradients;
 use crate::init;
 use crate::norm::Norm;
+use crate::run::Run;
+use crate::slot::Slot;
 
 /// A named parameter, its tensor and its gradient.
 #[derive(Debug, Clone)]
@@ -92,9 +94,9 @@ impl Params {
     }
 
     /// Runs `forward` to a scalar loss and adds its gradients to the parameters' slots: [`Gradients::collect`] for a
-    /// single step.
-    pub fn backward(&self, forward: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        self.gradients().collect(forward)
+    /// single [training](Run::training) step.
+    pub fn backward(&self, forward: impl FnOnce(&mut Run) -> Result<Tensor>) -> Result<Tensor> {
+        self.gradients().collect(&mut Run::training(), forward)
     }
 
     /// Copies values from `tensors` by name.
@@ -193,7 +195,10 @@ mod tests {
             let last = candle_nn::linear(2, 1, vb.pp("last"))?;
             let xs: Vec<f32> = (0..15).map(|i| (i * 7 % 11) as f32 - 4.0).collect();
             let xs = Input::from(Tensor::from_vec(xs, (5, 3), device)?);
-            params.backward(|| last.forward(&towers.forward(&experts.forward(&xs)?)?)?.sqr()?.sum_all())?;
+            params.backward(|run| {
+                let logits = towers.forward(&experts.forward(&xs, run)?, run)?;
+                last.forward(&logits)?.sqr()?.sum_all()
+            })?;
             Ok(params.all().iter().map(|param| param.gradient.lock().host.clone()).collect())
         };
         let expected = gradients(&params)?;

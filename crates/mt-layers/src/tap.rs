@@ -5,68 +5,23 @@
 //! Optimization*, NeurIPS 2018, section 3.3, take the gradients of the shared representation instead: that is a pass a
 //! task through the towers, and then a single one through all that lies below, however large its embedding tables.
 //!
-//! A trunk says where that is by [`tap`]: everything that passes from the lower to the upper part of the model.
+//! A trunk says where that is by [`Run::tap`]: everything that passes from the lower to the upper part of the model.
 
-use std::cell::RefCell;
 use std::ops::Range;
 
 use candle_core::{DType, Result, Tensor, Var, bail};
 
 use crate::fused::loss::known;
 use crate::fused::{by_task, readable, with_all};
-use crate::gradients::Gradients;
-use crate::notes::{noted, noting};
+use crate::gradients::{Gradients, end};
+use crate::run::Run;
 
-/// A place where the graph is cut.
-struct Cut {
-    /// As the lower part gave it.
-    below: Tensor,
-    /// As the upper part reads it.
-    above: Var,
-    /// Its columns that all tasks share.
-    shared: Range<usize>,
-}
-
-thread_local! {
-    static CUTS: RefCell<Option<Vec<Cut>>> = const { RefCell::new(None) };
-}
-
-/// Marks what the upper part of a model reads of its lower part, `(B, C)`, of which the tasks share the columns
-/// `shared`.
-///
-/// Returns the tensor itself, at no cost, but inside [`Gradients::collect_by_task`].
-///
-/// # Errors
-/// If the columns are not there.
-pub fn tap(xs: Tensor, shared: Range<usize>) -> Result<Tensor> {
-    CUTS.with_borrow_mut(|cuts| {
-        let Some(cuts) = cuts else { return Ok(xs) };
-        if shared.start > shared.end || shared.end > xs.dim(1)? {
-            bail!("columns {shared:?} of {:?} are not shared", xs.shape())
-        }
-        let above = Var::from_tensor(&xs.detach())?;
-        let read = above.as_tensor().clone();
-        cuts.push(Cut { below: xs, above, shared });
-        Ok(read)
-    })
-}
-
-/// Whether a tap would cut.
-pub(crate) fn cutting() -> bool {
-    noted(&CUTS)
-}
-
-/// Runs `forward` and returns where it was cut.
-fn cut(forward: impl FnOnce() -> Result<Tensor>) -> Result<(Tensor, Vec<Cut>)> {
-    noting(&CUTS, forward)
-}
-
-/// Whether a model that `forward` runs says what its tasks share: whether it has a [`tap`] of at least one shared column.
+/// Whether a model that `forward` runs says what its tasks share: whether it has a [tap](Run::tap) of at least one shared column.
 ///
 /// # Errors
 /// Whatever `forward` fails with.
-pub fn shares(forward: impl FnOnce() -> Result<Tensor>) -> Result<bool> {
-    let (_, cuts) = cut(forward)?;
+pub fn shares(forward: impl FnOnce(&mut Run) -> Result<Tensor>) -> Result<bool> {
+    let (_, cuts) = Run::evaluation().cut(forward)?;
     Ok(cuts.iter().any(|cut| !cut.shared.is_empty()))
 }
 
@@ -78,20 +33,20 @@ impl Gradients {
     /// over the tasks, and whatever is to be kept of it. `weigh` gets that and the inner products `G_a · G_b` `(T, T)`,
     /// row-major, and returns the weights. Returns the loss, detached, and what was kept.
     ///
-    /// With all weights 1 the gradients are those of [`Gradients::collect`], up to rounding. A model without a [`tap`]
+    /// With all weights 1 the gradients are those of [`Gradients::collect`], up to rounding. A model without a [tap](Run::tap)
     /// shares nothing, and all products are 0: see [`shares`].
     ///
     /// # Errors
     /// Whatever `forward`, `loss` or candle's backward pass fails with, and if sizes do not fit.
     pub fn collect_by_task<K>(
         &self,
+        run: &mut Run,
         columns: &[usize],
-        forward: impl FnOnce() -> Result<Tensor>,
+        forward: impl FnOnce(&mut Run) -> Result<Tensor>,
         loss: impl FnOnce(&Tensor) -> Result<(Tensor, K)>,
         weigh: impl FnOnce(&K, &[f64]) -> Vec<f64>,
     ) -> Result<(Tensor, K)> {
-        let scope = self.scope();
-        let (logits, cuts) = cut(forward)?;
+        let ((logits, cuts), leaves) = self.forward(run, |run| run.cut(forward))?;
         if logits.dim(1)? != columns.iter().sum::<usize>() {
             bail!("{:?} logits of tasks with {columns:?} each", logits.shape())
         }
@@ -107,7 +62,7 @@ impl Gradients {
             let own = slopes.narrow(1, at, width)?.pad_with_zeros(1, at, all - at - width)?;
             at += width;
             let mut found = known(&logits, own)?.backward()?;
-            self.add(&found)?;
+            self.add(&found, &leaves)?;
             for (cut, parts) in cuts.iter().zip(&mut parts) {
                 parts.push(match found.remove(&cut.above) {
                     Some(gradient) => gradient,
@@ -132,9 +87,9 @@ impl Gradients {
             });
         }
         if let Some(below) = below {
-            self.add(&below.backward()?)?;
+            self.add(&below.backward()?, &leaves)?;
         }
-        scope.end()?;
+        end(leaves)?;
         Ok((total.detach(), kept))
     }
 }
@@ -206,7 +161,7 @@ mod tests {
     #[test]
     fn outside_of_a_collection_a_tap_is_nothing() -> Result<()> {
         let xs = Tensor::ones((2, 3), DType::F32, &Device::Cpu)?;
-        assert_eq!(tap(xs.clone(), 0..3)?.id(), xs.id());
+        assert_eq!(Run::training().tap(xs.clone(), 0..3)?.id(), xs.id());
         Ok(())
     }
 }

@@ -3,11 +3,12 @@
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::{Linear, VarBuilder};
 
+use crate::detour::Why;
 use crate::fused::towers::{FusedTowers, Shared};
 use crate::fused::{parameters, readable};
 use crate::init::Initializer;
 use crate::norm::{Norm, Normalizer};
-use crate::trace::traced;
+use crate::run::Run;
 
 /// A multilayer perceptron of plain linear layers `(out, in)`: ReLU after all but the last.
 ///
@@ -59,22 +60,24 @@ impl Mlp {
     fn outputs(&self) -> Result<usize> {
         self.layers[self.layers.len() - 1].weight().dim(0)
     }
-}
 
-impl Module for Mlp {
-    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+    /// `(B, I)` to `(B, O)`.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub fn forward(&self, xs: &Tensor, run: &mut Run) -> Result<Tensor> {
         let mut xs = xs.clone();
         for (l, layer) in self.layers.iter().enumerate() {
             xs = layer.forward(&xs)?;
             let norm = self.norms.get(l).and_then(Option::as_ref);
             if let Some(norm) = norm {
-                xs = norm.forward(&xs)?;
+                xs = norm.forward(&xs, run)?;
             }
             if l + 1 < self.layers.len() {
                 xs = xs.relu()?;
             }
             let own = [layer.weight()].into_iter().chain(layer.bias());
-            traced(own.chain(norm.into_iter().flat_map(Normalizer::tensors)), || Ok(xs.clone()))?;
+            run.traced(own.chain(norm.into_iter().flat_map(Normalizer::tensors)), || Ok(xs.clone()))?;
         }
         Ok(xs)
     }
@@ -145,7 +148,7 @@ impl Towers {
 
     /// Streams `(B, Σ I_t)`, those of a tower after those of the one before, to logits `(B, L)`, task after task; or one
     /// stream `(B, I)` that towers of equally many columns share.
-    pub fn forward(&self, streams: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, streams: &Tensor, run: &mut Run) -> Result<Tensor> {
         let (_, columns) = streams.dims2()?;
         let shared = self.inputs.iter().all(|&inputs| inputs == columns);
         if !shared && columns != self.inputs.iter().sum::<usize>() {
@@ -160,22 +163,34 @@ impl Towers {
         let reads: Vec<usize> = self.inputs.iter().map(start).collect();
         let layers = self.towers.iter().flat_map(|tower| &tower.layers);
         let tensors = layers.flat_map(|layer| [Some(layer.weight()), layer.bias()]).flatten();
-        let plain = self.towers.iter().flat_map(|tower| &tower.norms).all(Option::is_none);
-        if let (true, Some(parameters)) = (plain && readable(streams), parameters(tensors)) {
+        let anchor = self.towers[0].layers[0].weight();
+        // Scales and shifts, if all hidden layers are normalised row by row or none is.
+        let norms = || self.towers.iter().flat_map(|tower| &tower.norms).flatten();
+        let of_rows: Option<Vec<_>> = norms().map(Normalizer::of_rows).collect();
+        let why = match run.looks_between() {
+            Some(why) => Some(why),
+            None if of_rows.is_none() => Some(Why::Norm),
+            None => (!readable(streams)).then_some(Why::NotReadable),
+        };
+        if let Some(why) = why {
+            run.left(anchor, why);
+        } else if let Some(parameters) =
+            parameters(tensors.chain(of_rows.into_iter().flatten().flatten()), run)
+        {
             let depth = self.towers[0].layers.len();
-            let anchor = self.towers[0].layers[0].weight();
-            let weights = self.weights.clone().unwrap_or_default();
-            return streams.apply_op2(anchor, FusedTowers::new(parameters, depth, &reads, weights)?);
+            let (weights, below) = (self.weights.clone().unwrap_or_default(), run.below(streams));
+            let towers = FusedTowers::new(parameters, depth, &reads, weights, below)?;
+            return streams.apply_op2(anchor, towers);
         }
-        self.composed(streams, &reads)
+        self.composed(streams, &reads, run)
     }
 
-    fn composed(&self, streams: &Tensor, reads: &[usize]) -> Result<Tensor> {
+    fn composed(&self, streams: &Tensor, reads: &[usize], run: &mut Run) -> Result<Tensor> {
         let logits = self
             .towers
             .iter()
             .zip(reads.iter().zip(&self.inputs))
-            .map(|(tower, (&at, &inputs))| tower.forward(&streams.narrow(1, at, inputs)?.contiguous()?))
+            .map(|(tower, (&at, &inputs))| tower.forward(&streams.narrow(1, at, inputs)?.contiguous()?, run))
             .collect::<Result<Vec<_>>>()?;
         Tensor::cat(&logits, 1)
     }

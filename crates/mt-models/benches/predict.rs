@@ -7,7 +7,7 @@ use std::time::Duration;
 use candle_core::{DType, Device};
 use criterion::{Criterion, Throughput};
 use mt_features::{Numeric, SparseRows, Table, Task, TaskKind};
-use mt_layers::{Input, Params};
+use mt_layers::{Input, Params, Run};
 use mt_models::{Model, ModelConfig, Readout, Result, build, input};
 
 use mt_layers::study::{MODELS, TASKS, WIDTH, rows};
@@ -52,14 +52,14 @@ fn frozen(cfg: &ModelConfig, tasks: &[Task]) -> Result<Box<dyn Model>> {
     model.prepare();
     let none = SparseRows { width: WIDTH, offsets: vec![0, 0], ..SparseRows::default() };
     assert!(
-        !model.forward(&input(Numeric::Sparse(none))?)?.track_op(),
+        !model.forward(&input(Numeric::Sparse(none))?, &mut Run::evaluation())?.track_op(),
         "tracked weights take the composed route"
     );
     Ok(model)
 }
 
 fn score(model: &dyn Model, xs: &Input, readout: &Readout) -> Vec<f32> {
-    let logits = model.forward(xs).expect("the input fits");
+    let logits = model.forward(xs, &mut Run::evaluation()).expect("the input fits");
     readout.predictions(&logits).expect("the logits fit")
 }
 

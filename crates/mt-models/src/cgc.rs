@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm};
+use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm, Run};
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Facts, largest, scaled};
@@ -112,8 +112,8 @@ impl Cgc {
     }
 
     /// The streams of a level below others, to whose experts the tasks' gradients come mixed.
-    pub(crate) fn below(&self, xs: &Input) -> Result<Tensor> {
-        self.level.below(xs)
+    pub(crate) fn below(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        self.level.below(xs, run)
     }
 }
 
@@ -236,8 +236,8 @@ impl Architecture for CgcConfig {
 }
 
 impl Trunk for Cgc {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
-        self.level.forward(xs)
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        self.level.forward(xs, run)
     }
 
     fn width(&self) -> usize {

@@ -13,7 +13,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Initializer, Input};
+use mt_layers::{Initializer, Input, Run};
 
 use crate::graph::Graph;
 use crate::section::Section;
@@ -70,7 +70,7 @@ impl Cross {
 }
 
 impl Transform for Cross {
-    fn forward(&self, xs: &Input) -> Result<Input> {
+    fn forward(&self, xs: &Input, _: &mut Run) -> Result<Input> {
         let [_, _, bias] = &self.layers[0];
         let first = xs.to_dense(bias.dtype(), bias.device())?;
         let mut xs = first.clone();
@@ -135,7 +135,8 @@ mod tests {
         let b = [wave(1.7, 1, 4)?, wave(0.4, 1, 4)?];
         let layer = |l: usize| Ok([v[l].as_tensor().clone(), u[l].t()?, b[l].flatten_all()?]);
         let cross = Cross { layers: (0..2).map(layer).collect::<Result<_>>()? };
-        let out = cross.forward(&Input::from(xs.as_tensor().clone()))?.to_dense(DType::F64, device)?;
+        let out = cross.forward(&Input::from(xs.as_tensor().clone()), &mut Run::evaluation())?;
+        let out = out.to_dense(DType::F64, device)?;
         let factors = Tensor::from_vec((1..9).map(f64::from).collect::<Vec<_>>(), (2, 4), device)?;
         let store = (&out * factors)?.sum_all()?.backward()?;
         let mut found = vec![out.flatten_all()?.to_vec1::<f64>()?];
@@ -169,7 +170,8 @@ mod tests {
         );
         assert_eq!(shapes.len(), 6);
         let xs = Input::from(Tensor::ones((7, 5), DType::F32, &Device::Cpu)?);
-        assert_eq!((cross.forward(&xs)?.rows()?, cross.forward(&xs)?.width()?), (7, 5));
+        let out = cross.forward(&xs, &mut Run::evaluation())?;
+        assert_eq!((out.rows()?, out.width()?), (7, 5));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use mt_features::{Batch, Encoder, Encoders, Numeric, Schema};
 use mt_layers::{
-    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, Sequence,
+    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, Run, Sequence,
     SparseRows, TableConfig, Values,
 };
 
@@ -194,12 +194,12 @@ impl InputLayer {
     ///
     /// # Errors
     /// [`Error::Table`] if table rows do not fit the fields, or lists that run in parallel are not equally long.
-    pub fn forward(&self, xs: &Features) -> Result<Embedded> {
+    pub fn forward(&self, xs: &Features, run: &mut Run) -> Result<Embedded> {
         let (numeric, fields) = (xs.numeric.as_ref(), &xs.fields);
         let (dense, lists) = match (&self.tables, numeric) {
             (Tables::Trained(tables), _) => (
-                tables.forward(fields.clone(), numeric)?,
-                self.lists(fields, |list| tables.each(list, fields)),
+                tables.forward(fields.clone(), numeric, run)?,
+                self.lists(fields, |list| tables.each(list, fields, run)),
             ),
             (Tables::Frozen(tables), _) => {
                 (tables.forward(fields, numeric)?, self.lists(fields, |list| tables.each(list, fields)))
@@ -214,7 +214,7 @@ impl InputLayer {
     fn lists(
         &self,
         fields: &[Ids],
-        each: impl Fn(&Sequence) -> std::result::Result<Tensor, mt_layers::Error>,
+        mut each: impl FnMut(&Sequence) -> std::result::Result<Tensor, mt_layers::Error>,
     ) -> Result<Vec<Values>> {
         let list = |sequence: &Sequence| {
             let (values, offsets) = (each(sequence)?, sequence.offsets(fields)?.into());

@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
-//! use mt_layers::{Initializer, Input, Norm, Params};
+//! use mt_layers::{Initializer, Input, Norm, Params, Run};
 //! use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
 //!
 //! let (init, norm) = (Initializer::Xavier, Norm::None);
@@ -27,7 +27,7 @@
 //! let params = Params::new(42);
 //! let mmoe = Mmoe::new(&cfg, sizes, params.builder(DType::F32, &Device::Cpu))?;
 //! let xs = Tensor::ones((3, 10), DType::F32, &Device::Cpu)?;
-//! assert_eq!(mmoe.forward(&Input::from(xs))?.dims(), [3, 2 * 16]);
+//! assert_eq!(mmoe.forward(&Input::from(xs), &mut Run::evaluation())?.dims(), [3, 2 * 16]);
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm};
+use mt_layers::{Bank, Columns, GatedExperts, Initializer, Input, Mixture, Norm, Run};
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Facts, largest, scaled};
@@ -132,8 +132,8 @@ impl Architecture for MmoeConfig {
 }
 
 impl Trunk for Mmoe {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
-        self.level.forward(xs)
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        self.level.forward(xs, run)
     }
 
     fn width(&self) -> usize {

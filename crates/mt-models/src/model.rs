@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use mt_features::Head;
-use mt_layers::{Attention, Columns, Input, Norm, Side, Towers, tap};
+use mt_layers::{Attention, Columns, Input, Norm, Run, Side, Towers};
 
 use crate::config::ModelConfig;
 use crate::input::Embedded;
@@ -14,10 +14,10 @@ use crate::{Sizes, Trunk};
 /// A network from an input to the logits of all heads. Object safe.
 pub trait Model: std::fmt::Debug + Send + Sync {
     /// What the network reads `(B, D)`, of what the tables give: lists that are read with attention in their columns.
-    fn read(&self, xs: &Embedded) -> Result<Input>;
+    fn read(&self, xs: &Embedded, run: &mut Run) -> Result<Input>;
 
     /// `(B, D)` to logits `(B, L)`, head after head.
-    fn forward(&self, xs: &Input) -> Result<Tensor>;
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor>;
 
     /// Prepares for predicting with the weights as they are: if they change after it, predictions do not follow.
     fn prepare(&mut self);
@@ -94,7 +94,7 @@ impl<T: Trunk> MultiTask<T> {
     }
 
     /// What the towers read: the stream of each, with its columns of the input behind it.
-    fn reads(&self, streams: Tensor, xs: &Input) -> Result<Tensor> {
+    fn reads(&self, streams: Tensor, xs: &Input, run: &mut Run) -> Result<Tensor> {
         if self.columns.iter().all(Option::is_none) {
             return Ok(streams);
         }
@@ -108,7 +108,7 @@ impl<T: Trunk> MultiTask<T> {
             if let Some(columns) = columns {
                 let own = columns.of(xs)?.to_dense(streams.dtype(), streams.device())?;
                 // Read by one head, so nothing in it is shared.
-                parts.push(tap(own, 0..0)?);
+                parts.push(run.tap(own, 0..0)?);
             }
         }
         Tensor::cat(&parts, 1)
@@ -116,19 +116,20 @@ impl<T: Trunk> MultiTask<T> {
 }
 
 impl<T: Trunk> Model for MultiTask<T> {
-    fn read(&self, Embedded { xs, lists }: &Embedded) -> Result<Input> {
+    fn read(&self, Embedded { xs, lists }: &Embedded, run: &mut Run) -> Result<Input> {
         let mut xs = match xs {
-            Input::Dense(xs) if !lists.is_empty() => Attention::fill(&self.attention, xs, lists)?.into(),
+            Input::Dense(xs) if !lists.is_empty() => Attention::fill(&self.attention, xs, lists, run)?.into(),
             xs => xs.clone(),
         };
         for stage in &self.stages {
-            xs = stage.forward(&xs)?;
+            xs = stage.forward(&xs, run)?;
         }
         Ok(xs)
     }
 
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
-        self.towers.forward(&self.reads(self.trunk.forward(xs)?, xs)?)
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        let streams = self.trunk.forward(xs, run)?;
+        self.towers.forward(&self.reads(streams, xs, run)?, run)
     }
 
     fn prepare(&mut self) {
@@ -137,8 +138,8 @@ impl<T: Trunk> Model for MultiTask<T> {
 }
 
 impl Trunk for Box<dyn Trunk> {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
-        (**self).forward(xs)
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        (**self).forward(xs, run)
     }
 
     fn width(&self) -> usize {

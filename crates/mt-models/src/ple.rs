@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use mt_layers::{Columns, Input};
+use mt_layers::{Columns, Input, Run};
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Facts, largest, scaled};
@@ -153,13 +153,13 @@ impl Architecture for PleConfig {
 }
 
 impl Trunk for Ple {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
         let top = self.levels.len() - 1;
         let mut streams = xs.clone();
         for level in &self.levels[..top] {
-            streams = Input::Dense(level.below(&streams)?);
+            streams = Input::Dense(level.below(&streams, run)?);
         }
-        self.levels[top].forward(&streams)
+        self.levels[top].forward(&streams, run)
     }
 
     fn width(&self) -> usize {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mt_features::{Ids, Numeric, RawRows, RowEncoder};
+use mt_layers::Run;
 
 use crate::bundle::{Check, Manifest, Recorded, hold};
 use crate::error::{Error, Result};
@@ -206,7 +207,9 @@ impl Predictor {
             return Err(Error::Width { found, expected });
         }
         let features = features.to_device(&self.device)?;
-        let logits = self.model.forward(&self.model.read(&self.layer.forward(&features)?)?)?;
+        let mut run = Run::evaluation();
+        let xs = self.model.read(&self.layer.forward(&features, &mut run)?, &mut run)?;
+        let logits = self.model.forward(&xs, &mut run)?;
         self.readout.predictions_into(&logits, predictions)
     }
 }

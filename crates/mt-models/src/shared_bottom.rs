@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Columns, Initializer, Input, Norm, tap};
+use mt_layers::{Bank, Columns, Initializer, Input, Norm, Run};
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Facts, largest, scaled};
@@ -85,8 +85,9 @@ impl Architecture for SharedBottomConfig {
 }
 
 impl Trunk for SharedBottom {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
-        tap(self.bottom.forward(xs)?, 0..self.bottom.outputs())
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        let stream = self.bottom.forward(xs, run)?;
+        run.tap(stream, 0..self.bottom.outputs())
     }
 
     fn width(&self) -> usize {

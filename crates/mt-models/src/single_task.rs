@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Columns, Initializer, Input, Norm, forward_side_by_side};
+use mt_layers::{Bank, Columns, Initializer, Input, Norm, Run, forward_side_by_side};
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Facts, largest, scaled};
@@ -88,10 +88,10 @@ impl Architecture for SingleTaskConfig {
 }
 
 impl Trunk for SingleTask {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
         let width = xs.width()?;
         let reads: Vec<_> = self.bottoms.iter().map(|bottom| (bottom, 0..width)).collect();
-        forward_side_by_side(&reads, xs)
+        forward_side_by_side(&reads, xs, run)
     }
 
     fn width(&self) -> usize {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use candle_core::Result as TensorResult;
 use candle_nn::VarBuilder;
-use mt_layers::Input;
+use mt_layers::{Input, Run};
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -14,6 +14,7 @@ use crate::graph::Graph;
 ///
 /// ```
 /// use mt_layers::candle_core::{Device, Result, Tensor};
+/// use mt_layers::{Input, Run};
 /// use mt_models::candle_nn::{Init, VarBuilder};
 /// use mt_models::{ModelConfig, Registry, Stage, Transform};
 ///
@@ -31,7 +32,7 @@ use crate::graph::Graph;
 /// }
 ///
 /// impl Transform for Weighing {
-///     fn forward(&self, xs: &mt_layers::Input) -> Result<mt_layers::Input> {
+///     fn forward(&self, xs: &Input, _: &mut Run) -> Result<Input> {
 ///         let xs = xs.to_dense(self.0.dtype(), self.0.device())?;
 ///         Ok(xs.broadcast_mul(&self.0)?.into())
 ///     }
@@ -66,5 +67,5 @@ pub trait Transform: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If the sizes do not fit.
-    fn forward(&self, xs: &Input) -> TensorResult<Input>;
+    fn forward(&self, xs: &Input, run: &mut Run) -> TensorResult<Input>;
 }

@@ -3,15 +3,16 @@
 use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
-use mt_layers::{Columns, Input, Read};
+use mt_layers::{Columns, Input, Read, Run};
 
 /// The part of a model between its input and its towers.
 ///
 /// Maps `(B, D)` to streams `(B, S·H)`: `S` streams of `H` columns, one for each head in order, or a single one that
 /// all heads share. Most tasks have a head each, so papers say task; see [`mt_features::heads()`].
 pub trait Trunk: std::fmt::Debug + Send + Sync {
-    /// Runs the trunk.
-    fn forward(&self, xs: &Input) -> Result<Tensor>;
+    /// Runs the trunk. What its layers need to know of the pass is in `run`, which is handed on to each, and which is told what
+    /// the tasks share ([`Run::tap`]).
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor>;
 
     /// Columns `H` of a stream.
     fn width(&self) -> usize;

@@ -6,7 +6,7 @@
 //! that batch.
 
 use candle_core::Tensor;
-use mt_layers::Gradients;
+use mt_layers::{Gradients, Run};
 
 use crate::balance::{Balancer, Collected};
 use crate::error::Result;
@@ -44,16 +44,18 @@ pub(crate) fn collect(
     gradients: &Gradients,
     objective: &Objective,
     batches: &[Labelled],
-    forward: impl Fn(usize) -> candle_core::Result<Tensor>,
+    run: &mut Run,
+    forward: impl Fn(usize, &mut Run) -> candle_core::Result<Tensor>,
 ) -> Result<Collected> {
     if let [batch] = batches {
-        return balancer.collect(gradients, objective, (&batch.labels, &batch.mask), || forward(0));
+        let labels = (&batch.labels[..], &batch.mask[..]);
+        return balancer.collect(gradients, objective, labels, run, |run| forward(0, run));
     }
     let (mut totals, mut losses, mut logits) = (Vec::new(), Vec::new(), Vec::new());
     let rows: usize = batches.iter().map(|batch| batch.rows).sum();
     for (part, (batch, shares)) in batches.iter().zip(shares(objective, batches)).enumerate() {
-        let weighed = || {
-            let own = forward(part)?;
+        let weighed = |run: &mut Run| {
+            let own = forward(part, run)?;
             let loss = objective.weighted(&own, (&batch.labels, &batch.mask), &shares);
             let loss = loss.map_err(candle_core::Error::wrap)?;
             let shares: Vec<f32> = shares.iter().map(|share| *share as f32).collect();
@@ -62,7 +64,7 @@ pub(crate) fn collect(
             Ok(loss.total)
         };
         let share = batch.rows as f64 / rows as f64;
-        totals.push(gradients.collect(|| objective.with_importance(share, weighed))?);
+        totals.push(gradients.collect(run, |run| objective.with_importance(share, run, weighed))?);
     }
     let sum = |parts: &[Tensor]| Tensor::stack(parts, 0)?.sum(0);
     Ok(Collected { total: sum(&totals)?, losses: sum(&losses)?, logits: Tensor::cat(&logits, 0)? })

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, TensorId};
 use mt_data::{DataConfig, Dataset, Paths};
 use mt_features::Table;
 use mt_features::split;
-use mt_layers::{Traced, trace, training_look};
+use mt_layers::{Run, Traced};
 use mt_models::Features;
 
 use crate::error::{Error, Result};
@@ -96,7 +96,8 @@ impl Probe<'_> {
             let batch = self.data.train.gather(rows);
             let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
             let features = Features::of(batch)?.to_device(self.device)?;
-            let xs = self.input(self.model, &features, before, part)?;
+            let mut run = Run::look();
+            let xs = self.input(self.model, &features, before, part, &mut run)?;
             let dense = xs.to_dense(DType::F32, &Device::Cpu)?;
             let of = |places: &[(usize, usize)]| places.iter().map(|&(row, _)| rows[row]).collect();
             let places = not_finite(&dense)?;
@@ -104,7 +105,7 @@ impl Probe<'_> {
                 let column = self.column(column)?;
                 return Ok(Some((NotFinite::Input(column), of(&places))));
             }
-            let (logits, layers) = training_look(|| trace(|| self.model.forward(&xs)))?;
+            let (logits, layers) = run.trace(|run| self.model.forward(&xs, run))?;
             for Traced { parameters, output } in &layers {
                 for parameter in parameters {
                     if !not_finite(parameter)?.is_empty() {

@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use mt_features::{Table, Task, TaskKind};
+use mt_layers::Run;
 use mt_metrics::{
     BinarySummary, GroupAuc, GroupWeighting, MulticlassSummary, RegressionSummary, binary_summary, group_auc,
     multiclass_summary, regression_summary,
@@ -34,9 +35,9 @@ impl Scorer {
         let mut all = Vec::with_capacity(table.len() * self.readout.width());
         for start in (0..table.len()).step_by(ROWS) {
             let batch = table.slice(start..(start + ROWS).min(table.len()));
-            let xs = self.layer.forward(&Features::of(batch)?.to_device(device)?)?;
-            let xs = self.model.read(&xs)?;
-            all.extend(self.readout.predictions(&self.model.forward(&xs)?.detach())?);
+            let (features, mut run) = (Features::of(batch)?.to_device(device)?, Run::evaluation());
+            let xs = self.model.read(&self.layer.forward(&features, &mut run)?, &mut run)?;
+            all.extend(self.readout.predictions(&self.model.forward(&xs, &mut run)?.detach())?);
         }
         Ok(all)
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::evaluate::{Evaluation, Scorer};
 use crate::health::Health;
+use crate::paths::OffPath;
 use crate::run::Best;
 use crate::running::TaskProgress;
 use crate::warm_start::WarmStarted;
@@ -57,6 +58,13 @@ pub enum Event {
         step: u64,
         /// What, and what to write instead.
         text: String,
+    },
+    /// Layers left the fast path in the first step, and will in all others; only where some do.
+    Paths {
+        /// Steps since the start.
+        step: u64,
+        /// Which, and why.
+        off: Vec<OffPath>,
     },
     /// Some steps were taken.
     Progress {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use mt_features::{Table, Task, logit_columns};
-use mt_layers::{Gradients, Loss, LossKind, MultiTaskLoss, TaskLoss, with_importance};
+use mt_layers::{Gradients, Loss, LossKind, MultiTaskLoss, Run, TaskLoss};
 use mt_models::{Link, Target};
 
 use crate::config::TrainConfig;
@@ -85,12 +85,13 @@ impl Objective {
     pub(crate) fn with_importance(
         &self,
         share: f64,
-        forward: impl FnOnce() -> candle_core::Result<Tensor>,
+        run: &mut Run,
+        forward: impl FnOnce(&mut Run) -> candle_core::Result<Tensor>,
     ) -> candle_core::Result<Tensor> {
         if self.load_balance == 0.0 {
-            return forward();
+            return forward(run);
         }
-        let (total, importance) = with_importance(forward)?;
+        let (total, importance) = run.importance(forward)?;
         match importance {
             Some(importance) => total + (importance * (share * self.load_balance))?,
             None => Ok(total),
@@ -122,14 +123,15 @@ impl Objective {
     pub(crate) fn collect_by_task(
         &self,
         gradients: &Gradients,
+        run: &mut Run,
         (labels, mask): (&[f32], &[f32]),
-        forward: impl FnOnce() -> candle_core::Result<Tensor>,
+        forward: impl FnOnce(&mut Run) -> candle_core::Result<Tensor>,
         weigh: impl FnOnce(&[f64], &[f64]) -> Vec<f64>,
     ) -> Result<(Tensor, Tensor, Tensor)> {
         let columns: Vec<usize> = self.tasks.iter().map(|task| task.logits).collect();
         let mut logits = None;
-        let read = || {
-            let own = forward()?;
+        let read = |run: &mut Run| {
+            let own = forward(run)?;
             logits = Some(own.detach());
             self.read(&own)
         };
@@ -139,7 +141,7 @@ impl Objective {
             Ok((loss.total, (loss.tasks, means)))
         };
         let weigh = |(_, means): &(Tensor, Vec<f64>), products: &[f64]| weigh(means, products);
-        let (total, (means, _)) = gradients.collect_by_task(&columns, read, loss, weigh)?;
+        let (total, (means, _)) = gradients.collect_by_task(run, &columns, read, loss, weigh)?;
         let logits = logits.ok_or_else(|| candle_core::Error::Msg("no logits were computed".to_owned()))?;
         Ok((total, means, logits))
     }
@@ -235,7 +237,7 @@ mod tests {
         let draw = |i: usize| (i as f32 * 0.618).fract() - 0.5;
         let xs = Tensor::from_vec((0..32).map(draw).collect(), (8, 4), &Device::Cpu)?;
         let labels: Vec<f32> = (0..24).map(|i| f32::from(u8::from(draw(i) > 0.1))).collect();
-        let forward = || model.forward(&Input::from(xs.clone()));
+        let forward = |run: &mut Run| model.forward(&Input::from(xs.clone()), run);
         let take = || -> BTreeMap<String, Vec<f32>> {
             let host = |param: mt_layers::Param| {
                 let mut gradient = param.gradient.lock();
@@ -253,8 +255,8 @@ mod tests {
             let factors = TrainConfig { task_weights, ..TrainConfig::default() };
             let plain = |cfg: &TrainConfig| -> Result<BTreeMap<String, Vec<f32>>> {
                 let objective = Objective::new(cfg, &tasks);
-                params.backward(|| {
-                    let loss = objective.loss(&forward()?, &labels, &[1.0; 24]);
+                params.backward(|run| {
+                    let loss = objective.loss(&forward(run)?, &labels, &[1.0; 24]);
                     Ok(loss.map_err(candle_core::Error::wrap)?.total)
                 })?;
                 Ok(take())
@@ -265,8 +267,9 @@ mod tests {
                 assert!(products.iter().all(|product| *product != 0.0), "{products:?}");
                 weights.map(f64::from).to_vec()
             };
+            let (gradients, run) = (params.gradients(), &mut Run::training());
             let (_, losses, logits) =
-                objective.collect_by_task(&params.gradients(), (&labels, &[1.0; 24]), forward, weigh)?;
+                objective.collect_by_task(&gradients, run, (&labels, &[1.0; 24]), forward, weigh)?;
             assert_eq!((losses.dims(), logits.dims()), (&[3][..], &[8, 3][..]));
             for (name, found) in take() {
                 let expected = if name.starts_with("bottom") { &weighted[&name] } else { &all[&name] };

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use mt_data::Dataset;
 use mt_features::permutation;
-use mt_layers::{Gradients, Input, Param};
+use mt_layers::{Gradients, Input, Param, Run};
 use mt_models::{Features, InputLayer, Model};
 
 use crate::config::{Config, TrainConfig};
@@ -30,23 +30,25 @@ impl Probe<'_> {
         xs: &Features,
         step: u64,
         part: usize,
+        run: &mut Run,
     ) -> candle_core::Result<Input> {
         let TrainConfig { dropout, seed, accumulate, .. } = self.cfg.train;
         // Seed and step in different halves, so that two seeds share no mask.
         let key = seed.rotate_left(32) ^ (step * accumulate as u64 + part as u64);
-        let xs = self.layer.forward(xs).map_err(candle_core::Error::wrap)?;
-        model.read(&xs)?.dropout(dropout, key)
+        let xs = self.layer.forward(xs, run).map_err(candle_core::Error::wrap)?;
+        model.read(&xs, run)?.dropout(dropout, key)
     }
 
-    /// The logits of that batch from a model on the parameters that are trained; what the pass is for, its caller says.
+    /// The logits of that batch from a model on the parameters that are trained.
     pub fn logits(
         &self,
         model: &dyn Model,
         xs: &Features,
         step: u64,
         part: usize,
+        run: &mut Run,
     ) -> candle_core::Result<Tensor> {
-        model.forward(&self.input(model, xs, step, part)?)
+        model.forward(&self.input(model, xs, step, part, run)?, run)
     }
 }
 

@@ -124,12 +124,12 @@ impl Setup {
 fn check_shares(cfg: &Config, model: &dyn Model, inputs: usize, device: &Device) -> Result<()> {
     let kind = cfg.train.balance.kind;
     let row = || Tensor::zeros((1, inputs), DType::F32, device);
-    if !kind.of_gradients() || shares(|| model.forward(&Input::from(row()?)))? {
+    if !kind.of_gradients() || shares(|run| model.forward(&Input::from(row()?), run))? {
         return Ok(());
     }
     let problem = format!(
         "train.balance.kind: {kind} weighs the tasks' gradients of what they share, and {} does not say what that is \
-         (mt_layers::tap)",
+         (mt_layers::Run::tap)",
         cfg.model.kind
     );
     Err(Error::Config { at: "configuration".to_owned(), problem })

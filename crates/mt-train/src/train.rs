@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use mt_data::Dataset;
 use mt_features::nearly_tasks;
-use mt_layers::{Embeddings, Param, training, training_look};
+use mt_layers::{Embeddings, Param, Run};
 use mt_models::Signature;
 
 use crate::accumulate::{Labelled, collect};
@@ -22,6 +22,7 @@ use crate::event::{Event, Outcome};
 use crate::health::Look;
 use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip};
+use crate::paths::OffPath;
 use crate::prefetch;
 use crate::probe::{Probe, order};
 use crate::rates::Rates;
@@ -125,6 +126,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let mut dominance = Dominance::new(&cfg.train, tasks, &targets);
     let (mut running, mut unread) = (Running::new(tasks, scorer.readout.clone()), Vec::new());
     let (epochs, mut seconds, mut seen, mut stopped) = (cfg.train.epochs, 0.0, 0, false);
+    let mut looked = false;
     let mut saved = Instant::now();
     while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&selection, state.competing()) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
@@ -134,9 +136,20 @@ fn run_epochs<'scope, 'env: 'scope>(
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
             let xs = layer.admit(xs)?;
             let before = state.step;
-            let forward = |part: usize| training(|| probe.logits(&*model, &xs[part], before, part));
-            let Collected { total, losses, logits } =
-                collect(&mut balancer, &gradients, &objective, &labelled, forward)?;
+            let forward = |part: usize, run: &mut Run| probe.logits(&*model, &xs[part], before, part, run);
+            let mut step =
+                |pass: &mut Run| collect(&mut balancer, &gradients, &objective, &labelled, pass, forward);
+            let Collected { total, losses, logits } = if looked {
+                step(&mut Run::training())?
+            } else {
+                looked = true;
+                let (collected, detours) = Run::training().detours(step)?;
+                let off = OffPath::named(&detours, trainable.iter().map(|p| (&*p.name, p.var.id())));
+                if !off.is_empty() {
+                    tell(Event::Paths { step: before, off })?;
+                }
+                collected
+            };
             batches.go_on();
             let Labelled { rows: count, labels, mask } = Labelled::together(labelled);
             if objective.lacks_labels(&mask) {
@@ -178,8 +191,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             if let (Some(averages), Some(decay)) = (&averages, cfg.train.average) {
                 average(averages, &trainable, decay, step - 1)?;
             }
-            balancer
-                .after_step(&objective, || training_look(|| probe.logits(&*updated, &xs[0], before, 0)))?;
+            let look = || probe.logits(&*updated, &xs[0], before, 0, &mut Run::look());
+            balancer.after_step(&objective, look)?;
             if log {
                 let taken = running.steps();
                 let (loss, mut tasks) = running.take();

@@ -5,7 +5,7 @@ use candle_core::Device;
 use mt_data::Dataset;
 use mt_features::{Schema, Task};
 use mt_models::{Check, Manifest, ModelConfig, Predictor, Registry, TableRows, count, inventory};
-use mt_train::{Config, RunDir};
+use mt_train::{Config, OffPath, Paths, RunDir, paths};
 
 use crate::args::{InspectArgs, Usage};
 use crate::report::{Grid, thousands};
@@ -13,7 +13,7 @@ use crate::{print, source};
 
 pub fn run(args: &InspectArgs, registry: &Registry) -> Result<()> {
     let mut check = None;
-    let (name, model, schema, tables) = if args.what.is_dir() {
+    let (cfg, model, schema, tables) = if args.what.is_dir() {
         if !args.overrides.set.is_empty() {
             let what = if Manifest::find(&args.what)?.is_some() { "bundle" } else { "run" };
             let text = format!("--set changes a configuration; {} is a {what}", args.what.display());
@@ -32,17 +32,36 @@ pub fn run(args: &InspectArgs, registry: &Registry) -> Result<()> {
         };
         let signature = source::signature(&dir, registry)?;
         let tables = TableRows::of(&dir, &signature)?;
-        (cfg.name, signature.model, signature.schema, tables)
+        (cfg, signature.model, signature.schema, tables)
     } else {
         let cfg = Config::read_with(&args.what, &args.overrides.set, registry)?;
         let schema = Dataset::schema(&cfg.data, &cfg.tasks)?;
         let model = cfg.sized_model(cfg.model.inputs(&schema)?, &schema.heads())?;
-        (cfg.name, model, schema, Vec::new())
+        (cfg, model, schema, Vec::new())
     };
     if let (Some(check), false) = (&check, args.json) {
         print::note(format_args!("{}: {check}", args.what.display()));
     }
-    show(&name, &model, &schema, &tables, check.as_ref(), args.json)
+    if args.paths {
+        return show_paths(&paths(&cfg, &model, &schema)?, args.json);
+    }
+    show(&cfg.name, &model, &schema, &tables, check.as_ref(), args.json)
+}
+
+/// What leaves the fast path.
+fn show_paths(paths: &Paths, json: bool) -> Result<()> {
+    if json {
+        return print::line(serde_json::to_string(paths)?);
+    }
+    for (when, off) in [("training", &paths.training), ("prediction", &paths.prediction)] {
+        if off.is_empty() {
+            print::line(format_args!("{when}: all layers are fused"))?;
+        }
+        for OffPath { layer, why } in off {
+            print::line(format_args!("{when}: {layer}: {why}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn show(

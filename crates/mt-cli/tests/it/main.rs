@@ -26,6 +26,7 @@ mod own_tables;
 mod parquet;
 // Puts another libm in the place of the dynamic one.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod paths;
 mod platform;
 mod predicting;
 mod reporting;

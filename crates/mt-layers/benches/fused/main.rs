@@ -10,7 +10,9 @@ use std::time::Duration;
 use candle_core::{Result, Tensor};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
-use mt_layers::{Bank, Initializer, Input, LossKind, Mixture, MultiTaskLoss, SparseRows, TaskLoss, Towers};
+use mt_layers::{
+    Bank, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Run, SparseRows, TaskLoss, Towers,
+};
 
 use crate::routes::{Routes, Upstream, normal, variable};
 use mt_layers::study::{WIDTH, rows};
@@ -66,8 +68,12 @@ fn sparse_bank(criterion: &mut Criterion) -> Result<()> {
         let sparse = Input::from(sparse);
         let dense = Input::Dense(sparse.to_dense(candle_core::DType::F32, &candle_core::Device::Cpu)?);
         let upstream = Upstream::new((batch, 8 * 16))?;
-        measure(&mut group, "fused", batch, || bank.fused(|bank| upstream.end(&bank.forward(&sparse)?)));
-        measure(&mut group, "composed", batch, || bank.composed(|bank| upstream.end(&bank.forward(&dense)?)));
+        measure(&mut group, "fused", batch, || {
+            bank.fused(|bank, run| upstream.end(&bank.forward(&sparse, run)?))
+        });
+        measure(&mut group, "composed", batch, || {
+            bank.composed(|bank, run| upstream.end(&bank.forward(&dense, run)?))
+        });
     }
     group.finish();
     Ok(())
@@ -87,8 +93,12 @@ fn dense_bank(
         let shape = (batch, inputs);
         let xs = Input::Dense(if differentiate { variable(shape)? } else { normal(shape)? });
         let upstream = Upstream::new((batch, n * units))?;
-        measure(&mut group, "fused", batch, || bank.fused(|bank| upstream.end(&bank.forward(&xs)?)));
-        measure(&mut group, "composed", batch, || bank.composed(|bank| upstream.end(&bank.forward(&xs)?)));
+        measure(&mut group, "fused", batch, || {
+            bank.fused(|bank, run| upstream.end(&bank.forward(&xs, run)?))
+        });
+        measure(&mut group, "composed", batch, || {
+            bank.composed(|bank, run| upstream.end(&bank.forward(&xs, run)?))
+        });
     }
     group.finish();
     Ok(())
@@ -102,7 +112,7 @@ fn mixture(criterion: &mut Criterion) -> Result<()> {
         let (xs, logits) = (variable((batch, experts * width))?, variable((batch, gates * experts))?);
         let upstream = Upstream::new((batch, gates * width))?;
         let step = |mixed: Tensor| upstream.end(&mixed)?.backward();
-        measure(&mut group, "fused", batch, || step(mixture.forward(&xs, &logits)?));
+        measure(&mut group, "fused", batch, || step(mixture.forward(&xs, &logits, &mut Run::training())?));
         measure(&mut group, "composed", batch, || step(composed::mixture(&xs, &logits, gates, width)?));
     }
     group.finish();
@@ -116,9 +126,11 @@ fn towers(criterion: &mut Criterion, name: &str, inputs: usize, streams: usize) 
     for batch in BATCHES {
         let xs = variable((batch, streams * inputs))?;
         let upstream = Upstream::new((batch, heads.len()))?;
-        measure(&mut group, "fused", batch, || towers.fused(|towers| upstream.end(&towers.forward(&xs)?)));
+        measure(&mut group, "fused", batch, || {
+            towers.fused(|towers, run| upstream.end(&towers.forward(&xs, run)?))
+        });
         measure(&mut group, "composed", batch, || {
-            towers.composed(|towers| upstream.end(&towers.forward(&xs)?))
+            towers.composed(|towers, run| upstream.end(&towers.forward(&xs, run)?))
         });
     }
     group.finish();

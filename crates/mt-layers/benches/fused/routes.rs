@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
-use mt_layers::Params;
+use mt_layers::{Params, Run};
 
 /// A layer built twice on the same weights.
 pub struct Routes<L> {
@@ -25,13 +25,13 @@ impl<L> Routes<L> {
     }
 
     /// Forward and backward, with gradients into the store's slots.
-    pub fn fused(&self, forward: impl FnOnce(&L) -> Result<Tensor>) -> Result<Tensor> {
-        self.params.backward(|| forward(&self.fused))
+    pub fn fused(&self, forward: impl FnOnce(&L, &mut Run) -> Result<Tensor>) -> Result<Tensor> {
+        self.params.backward(|run| forward(&self.fused, run))
     }
 
     /// Forward and backward, with gradients as candle makes them.
-    pub fn composed(&self, forward: impl FnOnce(&L) -> Result<Tensor>) -> Result<GradStore> {
-        forward(&self.composed)?.backward()
+    pub fn composed(&self, forward: impl FnOnce(&L, &mut Run) -> Result<Tensor>) -> Result<GradStore> {
+        forward(&self.composed, &mut Run::training())?.backward()
     }
 }
 

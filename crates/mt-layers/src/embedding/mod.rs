@@ -11,7 +11,7 @@
 //! let embeddings = Embeddings::new(tables, vec![field("item"), field("history")], 42)?;
 //! let history = Ids { offsets: Some(vec![0, 2, 2]), rows: vec![7, 8], ..Ids::default() };
 //! let ids = vec![Ids::single(vec![7, 999_999]), history];
-//! Params::new(42).backward(|| embeddings.forward(ids, None)?.sqr()?.sum_all())?;
+//! Params::new(42).backward(|run| embeddings.forward(ids, None, run)?.sqr()?.sum_all())?;
 //! embeddings.step(|_| 0.01);
 //! # Ok::<(), mt_layers::Error>(())
 //! ```
@@ -57,7 +57,7 @@ pub use sequence::Sequence;
 use crate::error::Error;
 use crate::fused::PARALLEL;
 use crate::input::Input;
-use crate::leaf::leaf;
+use crate::run::Run;
 use assemble::{LookedUp, assemble};
 use lookup::Lookup;
 use placed::{FieldEntry, Placed};
@@ -148,8 +148,13 @@ impl Embeddings {
     /// # Errors
     /// [`Error::RowOutOfRange`], [`Error::Ids`] or [`Error::Count`] if the ids do not fit the fields or each other;
     /// [`Error::Candle`] if `numeric` cannot be read.
-    pub fn forward(&self, ids: impl Into<Arc<[Ids]>>, numeric: Option<&Input>) -> Result<Tensor, Error> {
-        self.look_up(&self.shared.placed, ids.into(), numeric)
+    pub fn forward(
+        &self,
+        ids: impl Into<Arc<[Ids]>>,
+        numeric: Option<&Input>,
+        run: &mut Run,
+    ) -> Result<Tensor, Error> {
+        self.look_up(&self.shared.placed, ids.into(), numeric, run)
     }
 
     /// The fields called `names`, whose lists run in parallel, to be looked up value by value.
@@ -164,8 +169,8 @@ impl Embeddings {
     ///
     /// # Errors
     /// As [`Embeddings::forward`].
-    pub fn each(&self, sequence: &Sequence, ids: &[Ids]) -> Result<Tensor, Error> {
-        self.look_up(&sequence.placed, sequence.ids(ids), None)
+    pub fn each(&self, sequence: &Sequence, ids: &[Ids], run: &mut Run) -> Result<Tensor, Error> {
+        self.look_up(&sequence.placed, sequence.ids(ids), None, run)
     }
 
     fn look_up(
@@ -173,6 +178,7 @@ impl Embeddings {
         placed: &Arc<Placed>,
         ids: Arc<[Ids]>,
         numeric: Option<&Input>,
+        run: &mut Run,
     ) -> Result<Tensor, Error> {
         let rows = placed.check(&ids)?;
         let tables = &self.shared.tables;
@@ -185,7 +191,7 @@ impl Embeddings {
             assemble(placed, &lookups, &ids, numeric.as_ref(), rows, stride)?
         };
         let looked_up = LookedUp::new(self.shared.clone(), placed.clone(), ids, stride);
-        Ok(leaf(values, (rows, stride), move |_, gradient| looked_up.add(&gradient))?)
+        Ok(run.leaf(values, (rows, stride), move |_, gradient| looked_up.add(&gradient))?)
     }
 
     /// Begins a training step: counts the keys of its batch, field by field and row by row, gives rows to those sighted

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::dense::{Block, multiply, multiply_transposed, relu, transpose};
 use super::matmul::{Matrix, add_product, write_product};
+use super::normal::LayerNorm;
 use super::packed::{Packed, pays};
 use super::panels::Columns;
 use super::rows::{Rows, SparseBlock, shares};
@@ -66,6 +67,8 @@ pub(crate) struct Affine {
     pub pieces: Vec<Piece>,
     pub width: usize,
     pub relu: bool,
+    /// Between the sums and ReLU.
+    pub norm: Option<LayerNorm>,
 }
 
 kernel! {
@@ -141,10 +144,12 @@ impl Affine {
                 self.run(rows, &self.pieces, params, out);
             }
             Ok(())
-        })
+        })?;
+        self.norm.as_ref().map_or(Ok(()), |norm| norm.forward(out, self.parallel(rows)))
     }
 
     fn run(&self, rows: Rows, pieces: &[Piece], params: &[&[f32]], out: &mut [f32]) {
+        let activates = self.relu && self.norm.is_none();
         for piece in pieces {
             let Some((values, width)) = rows.wide(piece.inputs) else { continue };
             let lhs = Matrix::new(values, piece.input, rows.len(), piece.inputs, width);
@@ -163,10 +168,10 @@ impl Affine {
                         let (xs, weight) = (piece.reads(values, width), piece.weight(weight));
                         multiply(count, xs, weight, out, piece.writes(self.width), true);
                     }
-                    Rows::Dense { .. } => add_bias(piece, bias, self.relu, out, self.width),
+                    Rows::Dense { .. } => add_bias(piece, bias, activates, out, self.width),
                 }
             }
-            if self.relu && pieces.iter().any(|piece| rows.wide(piece.inputs).is_none()) {
+            if activates && pieces.iter().any(|piece| rows.wide(piece.inputs).is_none()) {
                 relu(out);
             }
         };

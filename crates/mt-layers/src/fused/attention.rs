@@ -6,37 +6,51 @@ use rayon::prelude::*;
 use super::list::{Kept, Room, Sums, backward_list, forward_list};
 use super::scratch::Scratch;
 use super::{PARALLEL, Parameter, least, parameters, readable, with_all, with_values};
-use crate::leaf::{InputGradient, is_leaf, leaf};
+use crate::detour::Why;
+use crate::leaf::Below;
 use crate::lists::{Side, Unit, Values};
+use crate::run::Run;
 
 /// Rows that a thread takes at once: few, as their lists are not equally long. Fixed, so that partial sums do not depend on threads.
 const ROWS: usize = 32;
 
 /// What [`Attention::fill`](crate::Attention::fill) gives, or `None` where the composition has to run.
-pub(crate) fn attended(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result<Option<Tensor>> {
+pub(crate) fn attended(
+    units: &[&Unit],
+    xs: &Tensor,
+    lists: &[Values],
+    run: &mut Run,
+) -> Result<Option<Tensor>> {
     // Gradients go back to leaves; nothing of candle's own graph may lie below.
-    let fits = |xs: &Tensor| readable(xs) && (!xs.track_op() || is_leaf(xs));
-    if !fits(xs) || !lists.iter().all(|list| fits(&list.values)) {
-        return Ok(None);
-    }
-    let own = |(unit, list): (&&Unit, &Values)| {
-        let parameters = parameters(&unit.parameters)?;
-        Some(Reader { unit: (*unit).clone(), parameters, list: list.clone() })
-    };
-    let Some(units) = units.iter().zip(lists).map(own).collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let readers = units.iter().zip(lists).map(|(unit, list)| {
+        let anchor = &unit.parameters[0];
+        for xs in [xs, &list.values] {
+            let why = match readable(xs) {
+                true if !xs.track_op() || run.below(xs).is_leaf() => continue,
+                true => Why::Graph,
+                false => Why::NotReadable,
+            };
+            run.left(anchor, why);
+            return None;
+        }
+        let (parameters, below) = (parameters(&unit.parameters, run)?, run.below(&list.values));
+        Some(Reader { unit: (*unit).clone(), parameters, list: list.clone(), below })
+    });
+    let Some(units) = readers.collect::<Option<Vec<_>>>() else { return Ok(None) };
     let (shape, xs) = (xs.dims2()?, xs.clone());
     let out = with_values(&xs, |values| {
         let mut out = values.to_vec();
         units.iter().try_for_each(|unit| unit.forward(values, shape.1, &mut out))?;
         Ok(out)
     })?;
-    leaf(out, shape, move |_, gradient| backward(&units, &xs, gradient)).map(Some)
+    let below = run.below(&xs);
+    run.leaf(out, shape, move |_, gradient| backward(&units, &xs, &below, gradient)).map(Some)
 }
 
 /// Hands the gradient of what was filled to whatever it was made of.
-fn backward(units: &[Reader], xs: &Tensor, mut gradient: Scratch) -> Result<()> {
+fn backward(units: &[Reader], xs: &Tensor, below: &Below, mut gradient: Scratch) -> Result<()> {
     let columns = xs.dim(1)?;
-    let mut to_xs = InputGradient::of(xs);
+    let mut to_xs = below.take(xs);
     with_values(xs, |values| {
         units.iter().try_for_each(|unit| unit.backward(values, columns, &gradient, to_xs.sums()))
     })?;
@@ -51,7 +65,7 @@ fn backward(units: &[Reader], xs: &Tensor, mut gradient: Scratch) -> Result<()> 
             .for_each(|side| row[side.out..][..side.width].fill(0.0));
     }
     to_xs.sums().iter_mut().zip(gradient.iter()).for_each(|(sum, gradient)| *sum += gradient);
-    to_xs.give(xs).map(|_| ())
+    below.give(to_xs, xs).map(|_| ())
 }
 
 /// A unit, its parameters and what it reads.
@@ -59,6 +73,8 @@ struct Reader {
     unit: Unit,
     parameters: Vec<Parameter>,
     list: Values,
+    /// Where the gradient of its values goes.
+    below: Below,
 }
 
 impl Reader {
@@ -108,7 +124,7 @@ impl Reader {
             return Ok(());
         }
         let Self { unit: Unit { sides, width, hidden, .. }, list: Values { values, offsets }, .. } = self;
-        let mut to_values = InputGradient::of(values);
+        let mut to_values = self.below.take(values);
         let chunks = xs.len().div_ceil(ROWS * columns);
         let mut sums: Vec<Sums> = (0..chunks).map(|_| Sums::new(*width, *hidden)).collect();
         self.read(|values, kept| {
@@ -149,7 +165,7 @@ impl Reader {
             });
         })?;
         if values.track_op() {
-            to_values.give(values)?;
+            self.below.give(to_values, values)?;
         }
         self.add(&sums);
         Ok(())

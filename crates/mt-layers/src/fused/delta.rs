@@ -36,15 +36,20 @@ kernel! {
 
 impl<'a> Delta<'a> {
     /// Of the gradient of a layer's `result`.
-    pub fn new(layer: &'a Affine, result: &[f32], mut gradient: Scratch) -> Self {
+    pub fn new(layer: &'a Affine, result: &[f32], mut gradient: Scratch) -> Result<Self> {
         let (size, parallel) = (CHUNK * layer.width, gradient.len() >= SHARED);
+        if let Some(norm) = &layer.norm {
+            norm.backward(result, &mut gradient, parallel)?;
+        }
+        // What went through the normalisation went through ReLU before.
+        let relu = layer.relu && layer.norm.is_none();
         let mut sums = buffer(gradient.len().div_ceil(size) * layer.width);
         let chunks = gradient.par_chunks_mut(size).zip(result.par_chunks(size));
         chunks
             .zip(sums.par_chunks_mut(layer.width))
             .with_min_len(least(parallel))
-            .for_each(|((gradient, result), sums)| mask(gradient, result, layer.relu, sums));
-        Self::masked(layer, gradient, sums)
+            .for_each(|((gradient, result), sums)| mask(gradient, result, relu, sums));
+        Ok(Self::masked(layer, gradient, sums))
     }
 
     /// Of chunks that went through [`mask`], with the sums of each.

@@ -55,10 +55,15 @@ impl Operation for Gated {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { experts, logits, weights } = &*kept;
         let (last, gate) = (self.experts.last(), self.gates.last());
+        let plain = last.norm.is_none().then_some(last);
         let (to_experts, to_logits, sums) =
-            self.mixture.backward_rows(last.width, Some(last), experts, weights, &gradient);
-        let experts = self.experts.descend(Delta::masked(last, to_experts, sums))?;
-        let gates = self.gates.descend(Delta::new(gate, logits, to_logits))?;
+            self.mixture.backward_rows(last.width, plain, experts, weights, &gradient);
+        let delta = match plain {
+            Some(_) => Delta::masked(last, to_experts, sums),
+            None => Delta::new(last, experts, to_experts)?,
+        };
+        let experts = self.experts.descend(delta)?;
+        let gates = self.gates.descend(Delta::new(gate, logits, to_logits)?)?;
         backward(&[experts, gates], rows, input)
     }
 }

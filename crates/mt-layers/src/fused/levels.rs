@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::dense::{Block, multiply, multiply_transposed, relu, transpose};
+use super::normal::{normalise, normalise_backward};
 use super::panels::Columns;
 use super::scratch::scratch;
 use super::{CHUNK, Parameter};
@@ -15,9 +16,9 @@ use crate::kernel;
 pub(super) struct Levels {
     levels: Vec<Level>,
     towers: usize,
-    /// Hidden units of a row.
+    /// Values of a row that are kept: hidden units, and what normalisations keep behind those of each level.
     pub hidden: usize,
-    /// Values of all parameters: of each level the weights, then the biases.
+    /// Values of all parameters: of each level the weights, then the biases, then scales and shifts.
     pub values: usize,
 }
 
@@ -31,8 +32,10 @@ struct Level {
     weights: Vec<usize>,
     /// First value of the biases.
     biases: usize,
-    /// Hidden units of a row at the levels below.
+    /// Values of a row that are kept at the levels below.
     below: usize,
+    /// First value of the scales, with the shifts behind them, where sums are normalised row by row.
+    norm: Option<usize>,
     /// Whether all towers read the same columns.
     shared: bool,
 }
@@ -66,11 +69,13 @@ kernel! {
 const ONES: [f32; CHUNK] = [1.0; CHUNK];
 
 impl Levels {
-    /// `parameters` are weight `(units, inputs)` and bias of each of `depth` layers, tower after tower; `starts` is the
-    /// first column of the streams that each tower reads: the same one, or the end of what the tower before reads.
+    /// `parameters` are weight `(units, inputs)` and bias of each of `depth` layers, tower after tower, and, if hidden layers
+    /// are normalised, scale and shift of each of them behind all of these; `starts` is the first column of the streams that
+    /// each tower reads: the same one, or the end of what the tower before reads.
     pub fn new(parameters: &[Parameter], depth: usize, starts: &[usize]) -> candle_core::Result<Self> {
         let towers = starts.len();
         let (mut levels, mut hidden, mut values) = (Vec::with_capacity(depth), 0, 0);
+        let norms = parameters.len() > 2 * depth * towers;
         for l in 0..depth {
             let shared = l == 0 && starts.iter().all(|start| *start == starts[0]);
             let mut level = Level { shared, ..Level::default() };
@@ -84,7 +89,13 @@ impl Levels {
             }
             (level.biases, level.below) = (values, hidden);
             values += level.width();
-            hidden += if l + 1 < depth { level.width() } else { 0 };
+            if l + 1 < depth {
+                hidden += level.width();
+                if norms {
+                    level.norm = Some(values);
+                    (values, hidden) = (values + 2 * level.width(), hidden + level.width() + towers);
+                }
+            }
             levels.push(level);
         }
         Ok(Self { levels, towers, hidden, values })
@@ -97,9 +108,15 @@ impl Levels {
 
     /// First value of a parameter.
     pub fn start(&self, parameter: usize) -> usize {
-        let (tower, l) = (parameter / 2 / self.levels.len(), parameter / 2 % self.levels.len());
-        let level = &self.levels[l];
-        if parameter.is_multiple_of(2) { level.weights[tower] } else { level.biases + level.units[tower] }
+        let (pair, first) = (parameter / 2, parameter.is_multiple_of(2));
+        let (depth, pairs) = (self.levels.len(), self.levels.len() * self.towers);
+        if let Some(norm) = pair.checked_sub(pairs) {
+            let (tower, level) = (norm / (depth - 1), &self.levels[norm % (depth - 1)]);
+            let behind = if first { 0 } else { level.width() };
+            return level.norm.unwrap_or_default() + behind + level.units[tower];
+        }
+        let (tower, level) = (pair / depth, &self.levels[pair % depth]);
+        if first { level.weights[tower] } else { level.biases + level.units[tower] }
     }
 
     /// The values of `parameters` as the passes read them.
@@ -135,7 +152,8 @@ impl Levels {
         for (l, level) in self.levels.iter().enumerate() {
             let (width, last) = (level.width(), l + 1 == self.levels.len());
             let (below, own) = hidden.split_at_mut(level.below * rows);
-            let out = if last { &mut *logits } else { &mut own[..width * rows] };
+            let (own, behind) = own.split_at_mut(if last { 0 } else { width * rows });
+            let out = if last { &mut *logits } else { own };
             for row in out.chunks_exact_mut(width) {
                 row.copy_from_slice(&weights.values[level.biases..][..width]);
             }
@@ -146,8 +164,14 @@ impl Levels {
                 let xs = level.reads(&towers, self.below(l, streams, below));
                 multiply(rows, xs, weight, out, columns(&units, width), true);
             }
-            if !last {
-                relu(out);
+            match level.norm {
+                Some(first) => {
+                    let (scale, shift) = weights.values[first..][..2 * width].split_at(width);
+                    let (normal, inverse) = behind.split_at_mut(width * rows);
+                    normalise(&level.members(), scale, shift, true, out, normal, inverse);
+                }
+                None if last => {}
+                None => relu(out),
             }
         }
     }
@@ -181,8 +205,11 @@ impl Levels {
             let own = if l + 1 == self.levels.len() {
                 gradient
             } else {
-                let own = &mut own[..level.width() * rows];
-                mask(own, &hidden[level.below * rows..]);
+                let (own, result) = (&mut own[..level.width() * rows], &hidden[level.below * rows..]);
+                match level.norm {
+                    Some(first) => level.before_norm(weights, first, result, own, sums),
+                    None => mask(own, result),
+                }
                 &*own
             };
             let units = level.units(&active);
@@ -223,7 +250,7 @@ impl Levels {
 impl Default for Level {
     fn default() -> Self {
         let (reads, weights) = (Vec::new(), Vec::new());
-        Self { reads, units: vec![0], weights, biases: 0, below: 0, shared: false }
+        Self { reads, units: vec![0], weights, biases: 0, below: 0, norm: None, shared: false }
     }
 }
 
@@ -231,6 +258,28 @@ impl Level {
     /// Units of all towers.
     fn width(&self) -> usize {
         self.units[self.units.len() - 1]
+    }
+
+    /// Units of each tower.
+    fn members(&self) -> Vec<usize> {
+        self.units.windows(2).map(|ends| ends[1] - ends[0]).collect()
+    }
+
+    /// Makes the gradient of the `result` of a normalised level, with what was kept behind it, that of its sums.
+    fn before_norm(
+        &self,
+        weights: &Weights,
+        first: usize,
+        result: &[f32],
+        gradient: &mut [f32],
+        sums: &mut [f32],
+    ) {
+        let width = self.width();
+        let (result, kept) = result.split_at(gradient.len());
+        let (normal, inverse) = kept.split_at(gradient.len());
+        let (to_scale, to_shift) = sums[first..][..2 * width].split_at_mut(width);
+        let (members, scale) = (self.members(), &weights.values[first..][..width]);
+        normalise_backward(&members, scale, true, result, normal, inverse, gradient, to_scale, to_shift);
     }
 
     /// Columns of the units of consecutive towers.

@@ -7,9 +7,10 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use super::rows::Rows;
 use super::scratch::{Scratch, scratch};
 use super::{slice, with_all, with_values};
-use crate::gradients::collecting;
+use crate::detour::Why;
 use crate::input::{Input, SparseRows};
-use crate::leaf::{InputGradient, is_leaf, leaf};
+use crate::leaf::{Below, InputGradient};
+use crate::run::Run;
 
 /// An operation on the rows of an input with a hand-written backward pass.
 pub(crate) trait Operation: Send + Sync + 'static {
@@ -41,20 +42,25 @@ pub(crate) fn apply<O: Operation>(
     xs: &Input,
     weight: &Tensor,
     bias: &Tensor,
+    run: &mut Run,
 ) -> Result<Tensor> {
     let (sparse, xs) = match xs {
         // Sparse rows are no tensor; the bias stands in as the unused first argument.
         Input::Sparse(rows) => (Some(rows.clone()), bias.detach()),
         Input::Dense(xs) => (None, xs.clone()),
     };
-    let applied = Applied { sparse, operation };
+    let applied = Applied { sparse, operation, below: run.below(&xs) };
     let learns = weight.track_op() || xs.track_op();
-    if !collecting() || !learns || (xs.track_op() && !is_leaf(&xs)) {
+    let through_candle = xs.track_op() && !applied.below.is_leaf();
+    if run.collects() && through_candle {
+        run.left(weight, Why::Graph);
+    }
+    if !run.collects() || !learns || through_candle {
         return xs.apply_op2(weight, applied);
     }
     let out = with_values(&xs, |values| applied.operation.forward(applied.rows(values, xs.shape())?))?;
     let shape = (out.len() / applied.operation.width(), applied.operation.width());
-    leaf(out, shape, move |result, gradient| {
+    run.leaf(out, shape, move |result, gradient| {
         with_values(result, |result| applied.backward(&xs, result, gradient)).map(|_| ())
     })
 }
@@ -65,6 +71,7 @@ pub(crate) fn apply<O: Operation>(
 struct Applied<O> {
     sparse: Option<Arc<SparseRows>>,
     operation: O,
+    below: Below,
 }
 
 impl<O: Operation> Applied<O> {
@@ -76,12 +83,12 @@ impl<O: Operation> Applied<O> {
 
     /// Returns the gradient of `xs` where candle is to have it.
     fn backward(&self, xs: &Tensor, result: &[f32], gradient: Scratch) -> Result<Option<Tensor>> {
-        let mut input = (self.sparse.is_none() && xs.track_op()).then(|| InputGradient::of(xs));
+        let mut input = (self.sparse.is_none() && xs.track_op()).then(|| self.below.take(xs));
         with_values(xs, |values| {
             let rows = self.rows(values, xs.shape())?;
             self.operation.backward(rows, result, gradient, input.as_mut())
         })?;
-        input.map_or(Ok(None), |input| input.give(xs))
+        input.map_or(Ok(None), |input| self.below.give(input, xs))
     }
 }
 

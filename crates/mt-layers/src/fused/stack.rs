@@ -58,7 +58,7 @@ impl Stack {
             let mut gradient = InputGradient::new(result.len());
             let rows = Rows::Dense { values: result, width: layer.width };
             backward(&[delta], rows, Some(&mut gradient))?;
-            delta = Delta::new(layer, result, gradient.into_sums());
+            delta = Delta::new(layer, result, gradient.into_sums())?;
         }
         Ok(delta)
     }
@@ -85,6 +85,6 @@ impl Operation for Stack {
         gradient: Scratch,
         input: Option<&mut InputGradient>,
     ) -> Result<()> {
-        backward(&[self.descend(Delta::new(self.last(), result, gradient))?], rows, input)
+        backward(&[self.descend(Delta::new(self.last(), result, gradient)?)?], rows, input)
     }
 }

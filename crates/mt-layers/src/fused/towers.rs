@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::levels::{Levels, RowMajor, Weights};
 use super::scratch::{Scratch, scratch};
 use super::{CHUNK, PARALLEL, Parameter, buffer, least, slice, with_all, written};
-use crate::leaf::InputGradient;
+use crate::leaf::Below;
 
 /// The operation; its second argument is the first weight, which ties it into the graph.
 ///
@@ -18,6 +18,8 @@ pub(crate) struct FusedTowers {
     weights: Shared,
     levels: Levels,
     hidden: Mutex<Scratch>,
+    /// Where the gradient of the streams goes.
+    below: Below,
 }
 
 /// The weights, gathered by the first forward pass of the operations that share them. For a single row of a model of five
@@ -25,11 +27,16 @@ pub(crate) struct FusedTowers {
 pub(crate) type Shared = Arc<OnceLock<Weights>>;
 
 impl FusedTowers {
-    /// Towers of `depth` layers each; `starts` is the first column of the streams that each reads: the same one, or the
-    /// end of what the tower before reads.
-    pub fn new(parameters: Vec<Parameter>, depth: usize, starts: &[usize], weights: Shared) -> Result<Self> {
+    /// Towers of `depth` layers each, whose `parameters` and `starts` are as [`Levels::new`] says.
+    pub fn new(
+        parameters: Vec<Parameter>,
+        depth: usize,
+        starts: &[usize],
+        weights: Shared,
+        below: Below,
+    ) -> Result<Self> {
         let levels = Levels::new(&parameters, depth, starts)?;
-        Ok(Self { parameters, weights, levels, hidden: Mutex::default() })
+        Ok(Self { parameters, weights, levels, hidden: Mutex::default(), below })
     }
 
     fn parallel(&self, rows: usize) -> bool {
@@ -80,7 +87,7 @@ impl CustomOp2 for FusedTowers {
         let (kept, logits) = (levels.hidden.max(1), levels.logits());
         let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sums = buffer(rows.div_ceil(CHUNK) * levels.values);
-        let mut to_streams = InputGradient::of(streams);
+        let mut to_streams = self.below.take(streams);
         let (input, fresh) = to_streams.parts();
         with_all(&[streams, &grad.contiguous()?], |values| {
             let (streams, grad) = (values[0], values[1]);
@@ -105,6 +112,6 @@ impl CustomOp2 for FusedTowers {
                 slot.host.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
             }
         }
-        Ok((if streams.track_op() { to_streams.give(streams)? } else { None }, None))
+        Ok((if streams.track_op() { self.below.give(to_streams, streams)? } else { None }, None))
     }
 }

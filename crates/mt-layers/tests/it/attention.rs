@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use mt_layers::{
     Attention, Embeddings, Field, FrozenEmbeddings, Gradient, Ids, Initializer, Input, Params, Pooling,
-    RowOptimizer, Sequence, Side, TableConfig, TableFormat, Values, pack_tables,
+    RowOptimizer, Run, Sequence, Side, TableConfig, TableFormat, Values, pack_tables,
 };
 
 use crate::embedding_support::field;
@@ -86,12 +86,12 @@ fn loss(filled: &Tensor) -> Result<Tensor> {
 /// Rows of tables that are as large as trained ones.
 fn train(embeddings: &Embeddings) -> Result<()> {
     for _ in 0..2 {
-        Params::new(0).backward(|| {
+        Params::new(0).backward(|run| {
             let all = embeddings.sequence(&["item"])?;
             let of = |rows: usize| Ids::single((0..rows as u32).collect());
             let single = [of(40), Ids::default(), of(11), Ids::default(), Ids::default()];
-            let items = embeddings.each(&all, &single)?;
-            let authors = embeddings.each(&embeddings.sequence(&["author"])?, &single)?;
+            let items = embeddings.each(&all, &single, run)?;
+            let authors = embeddings.each(&embeddings.sequence(&["author"])?, &single, run)?;
             let wave = |xs: Tensor| {
                 let factors = (0..xs.elem_count()).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>();
                 (&xs * Tensor::from_vec(factors, xs.shape(), &Device::Cpu)?)?.sum_all()
@@ -107,14 +107,15 @@ fn sequences(embeddings: &Embeddings) -> [Sequence; 2] {
     [&["seen", "seen_author"][..], &["liked"]].map(|names| embeddings.sequence(names).expect("fields"))
 }
 
-fn filled(embeddings: &Embeddings, units: &[Attention], rows: usize) -> Result<Tensor> {
+fn filled(embeddings: &Embeddings, units: &[Attention], rows: usize, run: &mut Run) -> Result<Tensor> {
     let ids = ids(rows);
-    let xs = embeddings.forward(ids.clone(), Some(&Input::from(numbers(rows))))?;
+    let xs = embeddings.forward(ids.clone(), Some(&Input::from(numbers(rows))), run)?;
     let list = |sequence: Sequence| {
-        let (values, offsets) = (embeddings.each(&sequence, &ids)?, sequence.offsets(&ids)?.into());
+        let (values, offsets) = (embeddings.each(&sequence, &ids, run)?, sequence.offsets(&ids)?.into());
         Ok(Values { values, offsets })
     };
-    Attention::fill(units, &xs, &sequences(embeddings).map(list).into_iter().collect::<Result<Vec<_>>>()?)
+    let lists = sequences(embeddings).map(list).into_iter().collect::<Result<Vec<_>>>()?;
+    Attention::fill(units, &xs, &lists, run)
 }
 
 /// Values, and the gradients of parameters and tables by name.
@@ -125,8 +126,8 @@ fn fused(rows: usize) -> Result<Outcome> {
     train(&embeddings)?;
     let units = units(params.builder(DType::F32, &Device::Cpu))?;
     let mut values = Vec::new();
-    params.backward(|| {
-        let filled = filled(&embeddings, &units, rows)?;
+    params.backward(|run| {
+        let filled = filled(&embeddings, &units, rows, run)?;
         values = filled.flatten_all()?.to_vec1()?;
         loss(&filled)
     })?;
@@ -153,7 +154,10 @@ fn variables(dtype: DType) -> Result<BTreeMap<String, Var>> {
     for (f, (name, _, rows)) in [0, 2].into_iter().zip(SIZES) {
         let mut single = vec![Ids::default(); 5];
         single[f] = Ids::single((0..rows as u32).collect());
-        all.push((name.to_owned(), embeddings.each(&embeddings.sequence(&[name])?, &single)?));
+        all.push((
+            name.to_owned(),
+            embeddings.each(&embeddings.sequence(&[name])?, &single, &mut Run::evaluation())?,
+        ));
     }
     all.into_iter().map(|(name, values)| Ok((name, Var::from_tensor(&values.to_dtype(dtype)?)?))).collect()
 }
@@ -173,7 +177,8 @@ fn composed(variables: &BTreeMap<String, Var>, dtype: DType, rows: usize) -> Res
     let offsets = |f: usize| Arc::from(ids[f].offsets.clone().expect("a list"));
     let seen = Tensor::cat(&[of("item", 1)?, of("author", 3)?], 1)?;
     let seen = Values { values: seen, offsets: offsets(1) };
-    Attention::fill(&units, &xs, &[seen, Values { values: of("item", 4)?, offsets: offsets(4) }])
+    let liked = Values { values: of("item", 4)?, offsets: offsets(4) };
+    Attention::fill(&units, &xs, &[seen, liked], &mut Run::evaluation())
 }
 
 #[test]
@@ -244,7 +249,7 @@ fn tables_that_are_only_read_give_the_same_bits() -> Result<()> {
     train(&embeddings)?;
     units(params.builder(DType::F32, &Device::Cpu))?;
     let units = units(params.frozen(DType::F32, &Device::Cpu))?;
-    let expected = filled(&embeddings, &units, 50)?.to_vec2::<f32>()?;
+    let expected = filled(&embeddings, &units, 50, &mut Run::evaluation())?.to_vec2::<f32>()?;
     let mut tensors = embeddings.export()?;
     tensors.retain(|name, _| ["steps", "ids", "values"].iter().any(|part| name.ends_with(part)));
     let rows = SIZES.map(|(name, _, rows)| (name.to_owned(), rows));
@@ -259,7 +264,7 @@ fn tables_that_are_only_read_give_the_same_bits() -> Result<()> {
         Ok(Values { values: frozen.each(&sequence, &ids)?, offsets: sequence.offsets(&ids)?.into() })
     };
     let lists = [list(&["seen", "seen_author"]), list(&["liked"])].into_iter().collect::<Result<Vec<_>>>()?;
-    assert_eq!(Attention::fill(&units, &xs, &lists)?.to_vec2::<f32>()?, expected);
+    assert_eq!(Attention::fill(&units, &xs, &lists, &mut Run::evaluation())?.to_vec2::<f32>()?, expected);
     Ok(())
 }
 
@@ -328,14 +333,15 @@ fn values_and_gradients_are_those_of_pytorch() -> Result<()> {
     ];
     let factors = (0..9).map(|i| f64::from(i) + 1.0).collect::<Vec<_>>();
     let factors = Tensor::from_vec(factors, (3, 3), device)?;
-    let run = |vb: VarBuilder, q: &Tensor, k: &Tensor| {
+    let pooled = |vb: VarBuilder, q: &Tensor, k: &Tensor, run: &mut Run| {
         let unit = Attention::new(vec![Side { query: 0, out: 3, width: 3 }], 4, Initializer::Xavier, vb)?;
         let xs = Tensor::cat(&[q, &q.zeros_like()?], 1)?;
         let lists = [Values { values: k.clone(), offsets: Arc::from([0, 2, 2, 5]) }];
-        Attention::fill(&[unit], &xs, &lists)?.narrow(1, 3, 3)
+        Attention::fill(&[unit], &xs, &lists, run)?.narrow(1, 3, 3)
     };
     let tensors = named.iter().map(|(name, var)| ((*name).to_owned(), var.as_tensor().clone())).collect();
-    let out = run(VarBuilder::from_tensors(tensors, DType::F64, device), &q, &k)?;
+    let vb = VarBuilder::from_tensors(tensors, DType::F64, device);
+    let out = pooled(vb, &q, &k, &mut Run::evaluation())?;
     let store = (&out * &factors)?.sum_all()?.backward()?;
     let vars = [&q, &k].into_iter().chain(named.iter().map(|(_, var)| var));
     let mut found = vec![out.flatten_all()?.to_vec1::<f64>()?];
@@ -355,7 +361,7 @@ fn values_and_gradients_are_those_of_pytorch() -> Result<()> {
         param.var.set(&single(var)?)?;
     }
     let (q, k, factors) = (single(&q)?, single(&k)?, single(&factors)?);
-    params.backward(|| (run(vb, &q, &k)? * factors)?.sum_all())?;
+    params.backward(|run| (pooled(vb, &q, &k, run)? * factors)?.sum_all())?;
     for (param, expected) in params.all().iter().zip([4, 3, 6, 5].map(|i| expected[i])) {
         let found: Vec<f64> = param.gradient.lock().host.iter().map(|g| f64::from(*g)).collect();
         approx::assert_relative_eq!(found[..], *expected, epsilon = 1e-5);

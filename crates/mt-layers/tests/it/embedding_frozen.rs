@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 use mt_layers::{
-    Embeddings, Error, FrozenEmbeddings, Ids, Input, Pooling, RowOptimizer, TableFormat, pack_tables,
+    Embeddings, Error, FrozenEmbeddings, Ids, Input, Pooling, RowOptimizer, Run, TableFormat, pack_tables,
 };
 
 use crate::embedding_support::{POOLINGS, differentiate, field, one_table};
@@ -63,11 +63,11 @@ fn frozen_tables_give_the_bits_of_the_trained_ones() -> Result<()> {
                         rows: list.to_vec(),
                         ..Ids::default()
                     };
-                    let expected = live.forward(vec![ids.clone()], Some(&numeric))?;
+                    let expected = live.forward(vec![ids.clone()], Some(&numeric), &mut Run::evaluation())?;
                     assert_eq!(bits(&frozen.forward(&[ids], Some(&numeric))?)?, bits(&expected)?);
                 }
                 let ids = [Ids::single(all.clone())];
-                let expected = live.forward(ids.to_vec(), None)?;
+                let expected = live.forward(ids.to_vec(), None, &mut Run::evaluation())?;
                 assert_eq!(bits(&frozen.forward(&ids, None)?)?, bits(&expected)?, "{rows} x {width}");
             }
         }
@@ -86,7 +86,7 @@ fn every_pooling_reads_frozen_rows() -> Result<()> {
     let bytes = safetensors::serialize(exported(&live).iter(), None).expect("a file");
     let fields = POOLINGS.iter().enumerate().map(|(f, &p)| field(&format!("field{f}"), "t", p)).collect();
     let frozen = FrozenEmbeddings::new(&[("t".to_owned(), 100, 5)], fields, SEED, Arc::new(bytes))?;
-    assert_eq!(bits(&frozen.forward(&ids, None)?)?, bits(&live.forward(ids, None)?)?);
+    assert_eq!(bits(&frozen.forward(&ids, None)?)?, bits(&live.forward(ids, None, &mut Run::evaluation())?)?);
     Ok(())
 }
 
@@ -95,7 +95,9 @@ fn fewer_bits_stay_near_and_leave_start_values_alone() -> Result<()> {
     let (rows, width) = (200, 9);
     let some: Vec<u32> = (0..rows as u32).step_by(2).collect();
     let live = embeddings(rows, width, &some)?;
-    let expected = live.forward(vec![Ids::single((0..rows as u32).collect())], None)?.to_vec2::<f32>()?;
+    let expected = live
+        .forward(vec![Ids::single((0..rows as u32).collect())], None, &mut Run::evaluation())?
+        .to_vec2::<f32>()?;
     for (format, error) in
         [(TableFormat::F16, 1.0 / 2048.0), (TableFormat::Bf16, 1.0 / 256.0), (TableFormat::Int8, 0.5 / 127.0)]
     {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 use mt_layers::{
-    Embeddings, FrozenEmbeddings, Growth, Ids, Keys, Pooling, RowOptimizer, TableConfig, TableFormat,
+    Embeddings, FrozenEmbeddings, Growth, Ids, Keys, Pooling, RowOptimizer, Run, TableConfig, TableFormat,
     pack_tables, unpack_tables,
 };
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ fn step(embeddings: &Embeddings, ids: Arc<[Ids]>, number: usize) -> Result<Vec<u
 fn start_of(key: u64) -> Result<Vec<f32>> {
     let one = table(1, 1, None, RowOptimizer::Sgd {});
     let ids = one.admit(batch(&Arc::new(vec![key]), &[key]))?;
-    Ok(one.forward(ids, None)?.to_vec2::<f32>()?[0][..WIDTH].to_vec())
+    Ok(one.forward(ids, None, &mut Run::evaluation())?.to_vec2::<f32>()?[0][..WIDTH].to_vec())
 }
 
 /// What a table should do, as plainly as it can be said.
@@ -189,7 +189,7 @@ proptest! {
             let found = several.admit_all(parts).unwrap();
             let own: Vec<u32> = found.iter().flat_map(|ids| ids[0].rows.clone()).collect();
             prop_assert_eq!(own, rows);
-            prop_assert!(found.into_iter().all(|ids| several.forward(ids, None).is_ok()));
+            prop_assert!(found.into_iter().all(|ids| several.forward(ids, None, &mut Run::evaluation()).is_ok()));
             if number % 4 == 3 {
                 prop_assert_eq!(several.end_epoch(), one.end_epoch());
             }
@@ -216,7 +216,7 @@ fn where_a_row_starts_follows_from_its_key_alone() -> Result<()> {
     }
     for key in [(1 << 53) + 1, u64::MAX] {
         let ids = embeddings.admit(batch(&list, &[key, key]))?;
-        let found = embeddings.forward(ids, None)?.to_vec2::<f32>()?;
+        let found = embeddings.forward(ids, None, &mut Run::evaluation())?.to_vec2::<f32>()?;
         if key != u64::MAX {
             assert_eq!(found[0][..WIDTH], start_of(key)?);
         }
@@ -234,9 +234,11 @@ fn evaluation_counts_admits_and_evicts_nothing() -> Result<()> {
         step(&embeddings, batch(&list, &[1, 2, 3, 4, 5]), number)?;
     }
     let before = bits(&embeddings)?;
-    let known = embeddings.forward(batch(&list, &[1, 9]), None)?.to_vec2::<f32>()?;
+    let known = embeddings.forward(batch(&list, &[1, 9]), None, &mut Run::evaluation())?.to_vec2::<f32>()?;
     let strangers: Keys = Arc::new(vec![77, 1, 78]);
-    let found = embeddings.forward(batch(&strangers, &[1, 77, 78]), None)?.to_vec2::<f32>()?;
+    let found = embeddings
+        .forward(batch(&strangers, &[1, 77, 78]), None, &mut Run::evaluation())?
+        .to_vec2::<f32>()?;
     assert_eq!(found[0], known[0]);
     assert_eq!((&found[1], &found[2]), (&known[1], &known[1]), "keys without a row share one");
     assert_eq!(bits(&embeddings)?, before);
@@ -270,7 +272,7 @@ fn frozen_tables_find_every_key_and_give_the_bits_of_the_trained_ones() -> Resul
         let size = [("t".to_owned(), capacity + 2)];
         let packed = pack_tables(&tensors, &size, TableFormat::F32)?;
         let again = pack_tables(&unpack_tables(packed.clone())?, &size, TableFormat::F32)?;
-        let expected = live.forward(batch(&list, &list), None)?.to_vec2::<f32>()?;
+        let expected = live.forward(batch(&list, &list), None, &mut Run::evaluation())?.to_vec2::<f32>()?;
         for file in [&tensors, &packed, &again] {
             let frozen = frozen(file, capacity + 2)?;
             assert_eq!(frozen.forward(&batch(&list, &list), None)?.to_vec2::<f32>()?, expected);
@@ -318,9 +320,11 @@ fn what_does_not_fit_a_table_that_grows_is_refused() -> Result<()> {
     let list: Keys = Arc::new((0..9).collect());
     let embeddings = table(4, 1, None, RowOptimizer::default());
     let fixed = Embeddings::new([("t", TableConfig::new(9, 2))], vec![field("a", "t", Pooling::Sum)], 1)?;
-    let error = fixed.forward(vec![batch(&list, &[1])[0].clone()], None).expect_err("keys");
+    let error =
+        fixed.forward(vec![batch(&list, &[1])[0].clone()], None, &mut Run::evaluation()).expect_err("keys");
     assert_eq!(error.to_string(), "field \"a\": keys, but table \"t\" does not grow");
-    let error = embeddings.forward(vec![Ids::single(vec![3]); 2], None).expect_err("no key");
+    let error =
+        embeddings.forward(vec![Ids::single(vec![3]); 2], None, &mut Run::evaluation()).expect_err("no key");
     assert_eq!(error.to_string(), "field \"one\": rows that belong to no key");
 
     step(&embeddings, batch(&list, &[5, 6, 7]), 0)?;

@@ -1,7 +1,7 @@
 //! Lookup and gradients of embedding tables against plain candle operations.
 
 use candle_core::{Device, Result, Tensor, Var};
-use mt_layers::{Embeddings, Ids, Input, Params, Pooling, RowOptimizer, SparseRows, TableConfig};
+use mt_layers::{Embeddings, Ids, Input, Params, Pooling, RowOptimizer, Run, SparseRows, TableConfig};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -81,7 +81,7 @@ fn training_by_rows_is_dense_gradient_descent() -> Result<()> {
         let ids = [lists, Ids::single(vec![step % 11, 3, 7])];
         let loss = |out: Tensor| (out - 1.0)?.sqr()?.sum_all();
         let gradient = loss(composed(&table, &ids, &poolings)?)?.backward()?;
-        Params::new(0).backward(|| loss(embeddings.forward(ids.to_vec(), None)?))?;
+        Params::new(0).backward(|run| loss(embeddings.forward(ids.to_vec(), None, run)?))?;
         table.set(&(table.as_detached_tensor() - (gradient.get(&table).expect("a gradient") * 0.05)?)?)?;
         embeddings.step(|_| 0.05);
     }
@@ -108,11 +108,14 @@ fn numeric_columns_follow_the_fields() -> Result<()> {
     let embeddings = one_table(9, 3, RowOptimizer::Sgd {}, &[Pooling::Sum]);
     let ids = || vec![Ids::single(vec![1, 8])];
     let numeric = Tensor::new(&[[1f32, 0.0], [0.0, -2.0]], &Device::Cpu)?;
-    let alone = embeddings.forward(ids(), None)?;
+    let alone = embeddings.forward(ids(), None, &mut Run::evaluation())?;
     let expected = Tensor::cat(&[&alone, &numeric], 1)?.to_vec2::<f32>()?;
     let transposed = numeric.t()?.contiguous()?.t()?;
     for input in [Input::from(&numeric), Input::from(SparseRows::from_dense(&numeric)?), transposed.into()] {
-        assert_eq!(embeddings.forward(ids(), Some(&input))?.to_vec2::<f32>()?, expected);
+        assert_eq!(
+            embeddings.forward(ids(), Some(&input), &mut Run::evaluation())?.to_vec2::<f32>()?,
+            expected
+        );
     }
     Ok(())
 }
@@ -120,7 +123,7 @@ fn numeric_columns_follow_the_fields() -> Result<()> {
 #[test]
 fn inference_leaves_no_trace() -> Result<()> {
     let embeddings = one_table(9, 3, RowOptimizer::Sgd {}, &[Pooling::Sum]);
-    let out = embeddings.forward(vec![Ids::single(vec![1, 8])], None)?;
+    let out = embeddings.forward(vec![Ids::single(vec![1, 8])], None, &mut Run::evaluation())?;
     assert!(!out.track_op());
     assert!(embeddings.gradient("t")?.ids.is_empty());
     embeddings.step(|_| 0.1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
-use mt_layers::{Embeddings, Error, Field, Ids, Params, Pooling, RowOptimizer, TableConfig};
+use mt_layers::{Embeddings, Error, Field, Ids, Params, Pooling, RowOptimizer, Run, TableConfig};
 
 pub const POOLINGS: [Pooling; 5] =
     [Pooling::Sum, Pooling::Mean, Pooling::Max, Pooling::WeightedSum, Pooling::Sequence];
@@ -35,8 +35,8 @@ pub fn differentiate(
     upstream: impl Fn(usize) -> f32,
 ) -> Result<Vec<Vec<f32>>> {
     let mut values = Vec::new();
-    Params::new(0).backward(|| {
-        let out = embeddings.forward(ids.to_vec(), None)?;
+    Params::new(0).backward(|run| {
+        let out = embeddings.forward(ids.to_vec(), None, run)?;
         values = out.to_vec2()?;
         let factors = (0..out.elem_count()).map(&upstream).collect::<Vec<_>>();
         (&out * Tensor::from_vec(factors, out.shape(), &Device::Cpu)?)?.sum_all()
@@ -51,7 +51,7 @@ pub fn all_rows(embeddings: &Embeddings, rows: usize, width: usize, poolings: &[
         ..Ids::single((0..rows as u32).collect())
     };
     let ids: Vec<Ids> = poolings.iter().map(single).collect();
-    embeddings.forward(ids, None)?.narrow(1, 0, width)?.contiguous()
+    embeddings.forward(ids, None, &mut Run::evaluation())?.narrow(1, 0, width)?.contiguous()
 }
 
 /// The same as [`Embeddings::forward`] for fields of one table.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor};
-use mt_layers::{Embeddings, Error, Field, Ids, Pooling, RowOptimizer, Storage, TableConfig};
+use mt_layers::{Embeddings, Error, Field, Ids, Pooling, RowOptimizer, Run, Storage, TableConfig};
 
 use crate::embedding_support::{bits, differentiate, field, one_table, optimizers};
 
@@ -29,7 +29,7 @@ fn three_steps(optimizer: RowOptimizer, start: [[f32; 3]; 4]) -> Result<Vec<Vec<
         differentiate(&embeddings, &[Ids::single(ids)], upstream)?;
         embeddings.step(|_| 0.1);
     }
-    embeddings.forward(vec![Ids::single(vec![0, 1, 2, 3])], None)?.to_vec2()
+    embeddings.forward(vec![Ids::single(vec![0, 1, 2, 3])], None, &mut Run::evaluation())?.to_vec2()
 }
 
 const START: [[f32; 3]; 4] = [[0.5, -0.25, 1.0], [0.1, 0.2, 0.3], [-1.0, 0.75, 0.0], [2.0, -2.0, 0.125]];
@@ -84,7 +84,8 @@ fn ftrl_gives_the_values_of_algorithm_1() -> Result<()> {
 fn a_gradient_of_nothing_leaves_a_row_where_it_starts() -> Result<()> {
     for optimizer in optimizers() {
         let embeddings = one_table(9, 5, optimizer, &[Pooling::Sum]);
-        let row = || embeddings.forward(vec![Ids::single(vec![7])], None)?.to_vec2::<f32>();
+        let row =
+            || embeddings.forward(vec![Ids::single(vec![7])], None, &mut Run::evaluation())?.to_vec2::<f32>();
         let start = row()?;
         differentiate(&embeddings, &[Ids::single(vec![7])], |_| 0.0)?;
         embeddings.step(|_| 0.1);
@@ -99,7 +100,8 @@ fn a_gradient_of_nothing_leaves_a_row_where_it_starts() -> Result<()> {
 fn at_rate_zero_no_value_moves() -> Result<()> {
     for optimizer in optimizers() {
         let embeddings = one_table(9, 5, optimizer, &[Pooling::Sum]);
-        let row = || embeddings.forward(vec![Ids::single(vec![7])], None)?.to_vec2::<f32>();
+        let row =
+            || embeddings.forward(vec![Ids::single(vec![7])], None, &mut Run::evaluation())?.to_vec2::<f32>();
         let start = row()?;
         differentiate(&embeddings, &[Ids::single(vec![7])], |i| i as f32 - 1.5)?;
         embeddings.step(|_| 0.0);
@@ -169,7 +171,8 @@ fn half_precision_loses_no_small_updates_and_goes_on_to_the_same_bits() -> Resul
             differentiate(&embeddings, &ids, |_| -1.0)?;
             embeddings.step(|_| 1e-4);
         }
-        let mean = embeddings.forward(ids.to_vec(), None)?.mean_all()?.to_scalar::<f32>()?;
+        let mean =
+            embeddings.forward(ids.to_vec(), None, &mut Run::evaluation())?.mean_all()?.to_scalar::<f32>()?;
         approx::assert_abs_diff_eq!(mean, 1.1, epsilon = 0.02);
     }
     Ok(())
@@ -207,7 +210,9 @@ fn results_do_not_depend_on_the_number_of_threads() -> Result<()> {
 fn ids_that_do_not_fit_are_refused_by_name() {
     let embeddings = one_table(5, 2, RowOptimizer::Sgd {}, &[Pooling::Sum, Pooling::WeightedSum]);
     let good = || Ids { weights: Some(vec![1.0]), ..Ids::single(vec![0]) };
-    let message = |ids: Vec<Ids>| embeddings.forward(ids, None).expect_err("must not fit").to_string();
+    let message = |ids: Vec<Ids>| {
+        embeddings.forward(ids, None, &mut Run::evaluation()).expect_err("must not fit").to_string()
+    };
     assert_eq!(
         message(vec![Ids::single(vec![5]), good()]),
         "field \"field0\": row 5 of table \"t\", which has 5 rows"
@@ -228,7 +233,9 @@ fn ids_that_do_not_fit_are_refused_by_name() {
     );
     assert_eq!(message(vec![good()]), "expected 2 fields with ids, found 1");
     let numeric = Tensor::zeros((2, 1), candle_core::DType::F32, &Device::Cpu).expect("a tensor").into();
-    let error = embeddings.forward(vec![Ids::single(vec![0]), good()], Some(&numeric)).expect_err("two rows");
+    let error = embeddings
+        .forward(vec![Ids::single(vec![0]), good()], Some(&numeric), &mut Run::evaluation())
+        .expect_err("two rows");
     assert_eq!(error.to_string(), "expected 1 rows of numeric columns, found 2");
 }
 

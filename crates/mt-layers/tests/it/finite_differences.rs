@@ -1,7 +1,7 @@
 //! Analytic gradients against central differences, in float64 through the plain composition.
 
 use candle_core::{DType, Device, Result, Tensor};
-use mt_layers::Params;
+use mt_layers::{Params, Run};
 
 use crate::network::{Network, Sizes, batch, move_biases};
 
@@ -12,7 +12,7 @@ fn every_gradient_is_the_slope_of_the_loss() -> Result<()> {
     let params = Params::new(11);
     let network = Network::new(&sizes, params.builder(DType::F64, &Device::Cpu))?;
     move_biases(&params)?;
-    let gradients = network.loss(&xs, &labels, &mask)?.backward()?;
+    let gradients = network.loss(&xs, &labels, &mask, &mut Run::evaluation())?.backward()?;
     let step = 1e-6;
     for param in params.all() {
         let gradient = gradients.get(&param.var).expect("a gradient").flatten_all()?.to_vec1::<f64>()?;
@@ -22,7 +22,7 @@ fn every_gradient_is_the_slope_of_the_loss() -> Result<()> {
                 let mut values = start.clone();
                 values[i] += offset;
                 param.var.set(&Tensor::from_vec(values, param.var.shape(), &Device::Cpu)?)?;
-                network.loss(&xs, &labels, &mask)?.to_scalar()
+                network.loss(&xs, &labels, &mask, &mut Run::evaluation())?.to_scalar()
             };
             let slope = (at(step)? - at(-step)?) / (2.0 * step);
             assert!(

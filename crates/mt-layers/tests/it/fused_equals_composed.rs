@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Params, observe};
+use mt_layers::{Bank, Initializer, Input, Params, Run};
 
 use crate::network::{Network, Sizes, batch, move_biases};
 
@@ -19,11 +19,15 @@ fn fused(sizes: &Sizes, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Outc
     let params = Params::new(1);
     let network = Network::new(sizes, params.builder(DType::F32, &Device::Cpu))?;
     move_biases(&params)?;
-    let loss = params.backward(|| network.loss(xs, labels, mask))?.to_scalar()?;
+    let loss = params.backward(|run| network.loss(xs, labels, mask, run))?.to_scalar()?;
     let all = params.all();
     assert!(all.iter().all(|p| p.gradient.lock().touched), "every parameter gets a gradient");
     let gradients = all.iter().map(|p| (p.name.clone(), p.gradient.lock().host.clone())).collect();
-    Ok(Outcome { loss, logits: network.forward(xs)?.flatten_all()?.to_vec1()?, gradients })
+    Ok(Outcome {
+        loss,
+        logits: network.forward(xs, &mut Run::evaluation())?.flatten_all()?.to_vec1()?,
+        gradients,
+    })
 }
 
 /// Through plain variables with the same values: candle's operations and candle's gradients.
@@ -34,13 +38,17 @@ fn composed(sizes: &Sizes, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<O
     let vars: BTreeMap<String, Var> = params.all().into_iter().map(|p| (p.name, p.var)).collect();
     let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
     let network = Network::new(sizes, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))?;
-    let loss = network.loss(xs, labels, mask)?;
+    let loss = network.loss(xs, labels, mask, &mut Run::evaluation())?;
     let store = loss.backward()?;
     let gradient = |var: &Var| -> Result<Vec<f32>> {
         store.get(var).expect("candle's gradient of every parameter").flatten_all()?.to_vec1()
     };
     let gradients = vars.iter().map(|(n, v)| Ok((n.clone(), gradient(v)?))).collect::<Result<_>>()?;
-    Ok(Outcome { loss: loss.to_scalar()?, logits: network.forward(xs)?.flatten_all()?.to_vec1()?, gradients })
+    Ok(Outcome {
+        loss: loss.to_scalar()?,
+        logits: network.forward(xs, &mut Run::evaluation())?.flatten_all()?.to_vec1()?,
+        gradients,
+    })
 }
 
 fn assert_close(a: &Outcome, b: &Outcome) {
@@ -106,10 +114,16 @@ fn a_level_that_is_looked_at_gives_the_same_bits() -> Result<()> {
     let (dense, sparse, labels, mask) = batch(300, sizes.inputs, DType::F32)?;
     for xs in [dense, sparse] {
         let alone = fused(&sizes, &xs, &labels, &mask)?;
-        let (seen, levels) = observe(|| fused(&sizes, &xs, &labels, &mask))?;
-        assert!(!levels.is_empty());
-        assert_eq!((alone.loss, &alone.logits), (seen.loss, &seen.logits));
-        assert!(alone.gradients == seen.gradients);
+        let params = Params::new(1);
+        let network = Network::new(&sizes, params.builder(DType::F32, &Device::Cpu))?;
+        move_biases(&params)?;
+        let loss = params.backward(|run| {
+            let (loss, levels) = run.observe(|run| network.loss(&xs, &labels, &mask, run))?;
+            assert!(!levels.is_empty());
+            Ok(loss)
+        })?;
+        assert_eq!(alone.loss, loss.to_scalar::<f32>()?);
+        assert!(params.all().iter().all(|p| alone.gradients[&p.name] == p.gradient.lock().host));
     }
     Ok(())
 }
@@ -120,9 +134,9 @@ fn gradients_accumulate_until_they_are_consumed() -> Result<()> {
     let (dense, sparse, labels, mask) = batch(16, sizes.inputs, DType::F32)?;
     let params = Params::new(1);
     let network = Network::new(&sizes, params.builder(DType::F32, &Device::Cpu))?;
-    params.backward(|| network.loss(&dense, &labels, &mask))?;
+    params.backward(|run| network.loss(&dense, &labels, &mask, run))?;
     let once: Vec<Vec<f32>> = params.all().iter().map(|p| p.gradient.lock().host.clone()).collect();
-    params.backward(|| network.loss(&sparse, &labels, &mask))?;
+    params.backward(|run| network.loss(&sparse, &labels, &mask, run))?;
     for (param, once) in params.all().iter().zip(once) {
         for (twice, once) in param.gradient.lock().host.iter().zip(once) {
             assert!((twice - 2.0 * once).abs() < 1e-5, "{}: {twice} after {once}", param.name);
@@ -138,8 +152,8 @@ fn an_ordinary_layer_in_between_gets_its_gradient_too() -> Result<()> {
     let bank = Bank::experts(4, 2, &[3], Initializer::Xavier, vb.pp("bank"))?;
     let linear = candle_nn::linear(6, 1, vb.pp("linear"))?;
     let xs = Tensor::ones((2, 4), DType::F32, &Device::Cpu)?;
-    let forward = || candle_core::Module::forward(&linear, &bank.forward(&Input::from(&xs))?)?.sum_all();
-    params.backward(forward)?;
+    let xs = Input::from(&xs);
+    params.backward(|run| candle_core::Module::forward(&linear, &bank.forward(&xs, run)?)?.sum_all())?;
     assert!(params.all().iter().all(|p| p.gradient.lock().touched));
     Ok(())
 }
@@ -156,10 +170,10 @@ fn a_bank_alone_whose_rows_begin_anywhere_on_a_line_agrees() -> Result<()> {
         move_biases(&params)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
-            params.backward(|| bank.forward(xs)?.sqr()?.mean_all())?;
+            params.backward(|run| bank.forward(xs, run)?.sqr()?.mean_all())?;
             let slots: Vec<_> = params.all().iter().map(|p| p.gradient.lock().host.clone()).collect();
             let [bias, weight] = slots.try_into().expect("a weight and a bias");
-            Ok((bank.forward(xs)?.flatten_all()?.to_vec1()?, weight, bias))
+            Ok((bank.forward(xs, &mut Run::evaluation())?.flatten_all()?.to_vec1()?, weight, bias))
         })
     };
     let oracle = outcome(&dense, 1)?;

@@ -4,8 +4,8 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{
-    Bank, GatedExperts, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss,
-    Towers, forward_side_by_side,
+    Bank, GatedExperts, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, Run, SparseRows,
+    TaskLoss, Towers, forward_side_by_side,
 };
 
 pub struct Network {
@@ -40,17 +40,18 @@ impl Network {
         })
     }
 
-    pub fn forward(&self, xs: &Input) -> Result<Tensor> {
-        let streams = self.first.forward(xs)?;
+    pub fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        let streams = self.first.forward(xs, run)?;
         let width = streams.dim(1)? / 2;
         let second = [(&self.second[0], 0..width), (&self.second[1], width..2 * width)];
-        self.towers.forward(&forward_side_by_side(&second, &Input::Dense(streams))?)
+        let streams = forward_side_by_side(&second, &Input::Dense(streams), run)?;
+        self.towers.forward(&streams, run)
     }
 
-    pub fn loss(&self, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Tensor> {
+    pub fn loss(&self, xs: &Input, labels: &[f32], mask: &[f32], run: &mut Run) -> Result<Tensor> {
         let task = |logits| TaskLoss { logits, weight: 0.5 + logits as f32, kind: LossKind::CrossEntropy };
         let tasks = [task(1), task(2)];
-        Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(&self.forward(xs)?)?.total)
+        Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(&self.forward(xs, run)?)?.total)
     }
 }
 

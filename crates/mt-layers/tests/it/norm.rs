@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Initializer, Input, Mixture, Norm, Params, Towers, forward_side_by_side, training};
+use mt_layers::{
+    Bank, GatedExperts, Initializer, Input, Mixture, Norm, Params, Run, Towers, Why, forward_side_by_side,
+};
 
 /// Two banks of two layers side by side, mixed, and towers with a hidden layer.
 struct Network {
@@ -25,9 +27,10 @@ impl Network {
         })
     }
 
-    fn loss(&self, xs: &Input) -> Result<Tensor> {
-        let experts = forward_side_by_side(&[(&self.banks[0], 0..4), (&self.banks[1], 0..4)], xs)?;
-        let logits = self.towers.forward(&self.mixture.forward(&experts, &self.gate)?)?;
+    fn loss(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
+        let experts = forward_side_by_side(&[(&self.banks[0], 0..4), (&self.banks[1], 0..4)], xs, run)?;
+        let streams = self.mixture.forward(&experts, &self.gate, run)?;
+        let logits = self.towers.forward(&streams, run)?;
         let target = logits.ones_like()?;
         (logits - target)?.sqr()?.mean_all()
     }
@@ -52,12 +55,14 @@ fn stir(params: &Params) -> Result<()> {
 
 #[test]
 fn every_gradient_is_the_slope_of_the_loss_in_training_and_outside() -> Result<()> {
-    for (norm, in_training) in [(Norm::Layer, true), (Norm::Batch, true), (Norm::Batch, false)] {
+    let training = [(Norm::Layer, true), (Norm::Batch, true), (Norm::Batch, false)];
+    for (norm, in_training) in training {
         let params = Params::new(5);
         let network = Network::new(norm, params.builder(DType::F64, &Device::Cpu))?;
         stir(&params)?;
         let xs = rows(DType::F64)?;
-        let loss = || if in_training { training(|| network.loss(&xs)) } else { network.loss(&xs) };
+        let run = || if in_training { Run::training() } else { Run::evaluation() };
+        let loss = || network.loss(&xs, &mut run());
         let gradients = loss()?.backward()?;
         let mut learnt = 0;
         for param in params.all() {
@@ -99,8 +104,14 @@ fn fused_sums_with_a_normalisation_behind_them_are_the_plain_ones() -> Result<()
         let plain = Network::new(norm, slow.builder(DType::F64, &Device::Cpu))?;
         stir(&fast)?;
         stir(&slow)?;
-        let loss = fast.backward(|| training(|| fused.loss(&rows(DType::F32)?)))?.to_scalar::<f32>()?;
-        let expected = training(|| plain.loss(&rows(DType::F64)?))?;
+        let loss = fast.backward(|run| {
+            let (loss, detours) = run.detours(|run| fused.loss(&rows(DType::F32)?, run))?;
+            let left = detours.iter().any(|detour| detour.why == Why::Norm);
+            assert_eq!(left, norm == Norm::Batch, "{norm}: {detours:?}");
+            Ok(loss)
+        })?;
+        let loss = loss.to_scalar::<f32>()?;
+        let expected = plain.loss(&rows(DType::F64)?, &mut Run::training())?;
         approx::assert_relative_eq!(f64::from(loss), expected.to_scalar::<f64>()?, max_relative = 1e-5);
         let gradients = expected.backward()?;
         for (a, b) in fast.all().iter().zip(slow.all()) {
@@ -118,6 +129,64 @@ fn fused_sums_with_a_normalisation_behind_them_are_the_plain_ones() -> Result<()
             } else {
                 assert!(!a.gradient.lock().touched, "{} is not trained", a.name);
             }
+        }
+    }
+    Ok(())
+}
+
+/// A level of normalised experts of two layers with its gates and towers, wide enough for the matrix product.
+fn level(vb: VarBuilder) -> Result<(GatedExperts, Towers)> {
+    let (init, width) = (Initializer::Xavier, 60);
+    let bank =
+        |n, name| Bank::experts(width, n, &[9, 17], init, vb.pp(name))?.normalised(Norm::Layer, vb.pp(name));
+    let gate = |name| Ok::<_, candle_core::Error>((Bank::gate(width, 3, &[5], init, vb.pp(name))?, 0..width));
+    let experts = vec![(bank(2, "a")?, 0..width), (bank(1, "b")?, 0..width)];
+    let mixture = Mixture::new(17, vec![vec![0, 1, 2], vec![2, 0, 1]], 1.0)?;
+    let towers = Towers::new(17, &[11, 6], [("x", 1), ("y", 2)], init, vb.pp("towers"))?;
+    let towers = towers.normalised(Norm::Layer, ["x", "y"], vb.pp("towers"))?;
+    Ok((GatedExperts::new(experts, vec![gate("g")?, gate("h")?], mixture, 0..0)?, towers))
+}
+
+fn loss_of((level, towers): &(GatedExperts, Towers), xs: &Input, run: &mut Run) -> Result<Tensor> {
+    let logits = towers.forward(&level.forward(xs, run)?, run)?;
+    (&logits - logits.ones_like()?)?.sqr()?.mean_all()
+}
+
+#[test]
+fn a_normalised_level_and_its_towers_are_fused_and_give_the_plain_numbers_on_any_threads() -> Result<()> {
+    let (dense, sparse, ..) = crate::network::batch(300, 60, DType::F32)?;
+    let slow = Params::new(5);
+    let plain = level(slow.builder(DType::F64, &Device::Cpu))?;
+    stir(&slow)?;
+    let xs = dense.to_dense(DType::F64, &Device::Cpu)?;
+    let expected = loss_of(&plain, &Input::from(xs), &mut Run::training())?;
+    let gradients = expected.backward()?;
+    for xs in [dense, sparse] {
+        let found = |threads| -> Result<(f32, Vec<Vec<f32>>)> {
+            let params = Params::new(5);
+            let fused = level(params.builder(DType::F32, &Device::Cpu))?;
+            stir(&params)?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let loss = pool.install(|| {
+                params.backward(|run| {
+                    let (loss, detours) = run.detours(|run| loss_of(&fused, &xs, run))?;
+                    assert!(detours.is_empty(), "{detours:?}");
+                    Ok(loss)
+                })
+            })?;
+            Ok((loss.to_scalar()?, params.all().iter().map(|p| p.gradient.lock().host.clone()).collect()))
+        };
+        let one = found(1)?;
+        approx::assert_relative_eq!(f64::from(one.0), expected.to_scalar::<f64>()?, max_relative = 1e-5);
+        for (param, found) in slow.all().iter().zip(&one.1) {
+            let expected = gradients.get(&param.var).expect("a gradient").flatten_all()?.to_vec1::<f64>()?;
+            let scale = expected.iter().fold(1e-4f64, |most, x| most.max(x.abs()));
+            for (a, b) in found.iter().zip(expected) {
+                assert!((f64::from(*a) - b).abs() < 5e-5 * scale, "{}: {a} and {b}", param.name);
+            }
+        }
+        for threads in [2, 8] {
+            assert!(found(threads)? == one, "{threads} threads");
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
-use mt_layers::{Columns, Input, tap};
+use mt_layers::{Columns, Input, Run};
 use serde_json::Value;
 
 use crate::{Architecture, Facts, Graph, Section, Sizes, Trunk};
@@ -53,9 +53,9 @@ impl Architecture for Product {
 }
 
 impl Trunk for ProductTrunk {
-    fn forward(&self, xs: &Input) -> Result<Tensor> {
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Tensor> {
         let streams = xs.to_dense(self.0.dtype(), self.0.device())?.matmul(&self.0)?.relu()?;
-        tap(streams, 0..self.width())
+        run.tap(streams, 0..self.width())
     }
 
     fn width(&self) -> usize {

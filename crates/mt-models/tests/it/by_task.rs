@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use mt_features::{Task, TaskKind};
 use mt_layers::{
-    Embeddings, Field, Gradient, Ids, Input, LossKind, MultiTaskLoss, Params, Pooling, RowOptimizer,
+    Embeddings, Field, Gradient, Ids, Input, LossKind, MultiTaskLoss, Params, Pooling, RowOptimizer, Run,
     SparseRows, TableConfig, TaskLoss,
 };
 use mt_models::{Model, ModelConfig, build};
@@ -68,9 +68,9 @@ impl Network {
         Self { params, model, embeddings, input }
     }
 
-    fn logits(&self) -> candle_core::Result<Tensor> {
+    fn logits(&self, run: &mut Run) -> candle_core::Result<Tensor> {
         let dense = rows(INPUTS)?;
-        self.model.forward(&match self.input {
+        let xs = match self.input {
             Source::Dense => dense.into(),
             Source::Sparse => SparseRows::from_dense(&dense)?.into(),
             Source::Embedded => {
@@ -78,10 +78,11 @@ impl Network {
                 let history = (0..2 * ROWS as u32).map(|i| i * i % 9).collect();
                 let history = Ids { offsets: Some(lists), rows: history, ..Ids::default() };
                 let item = Ids::single((0..ROWS as u32).map(|row| row % 9).collect());
-                let xs = self.embeddings.forward(vec![item, history], None);
+                let xs = self.embeddings.forward(vec![item, history], None, run);
                 Input::Dense(xs.map_err(candle_core::Error::wrap)?)
             }
-        })
+        };
+        self.model.forward(&xs, run)
     }
 
     /// All gradients by name, consumed, and those of the table, a row after the other.
@@ -108,7 +109,7 @@ impl Network {
         let mut tasks = losses();
         tasks.iter_mut().zip(weights).for_each(|(task, weight)| task.weight *= weight);
         let loss = MultiTaskLoss { tasks: &tasks, labels: &labels, mask: &mask };
-        self.params.backward(|| Ok(loss.forward(&self.logits()?)?.total)).expect("a loss");
+        self.params.backward(|run| Ok(loss.forward(&self.logits(run)?)?.total)).expect("a loss");
         self.take()
     }
 
@@ -124,7 +125,13 @@ impl Network {
         let total = |logits: &Tensor| Ok((loss.forward(logits)?.total, ()));
         let gradients = self.params.gradients();
         gradients
-            .collect_by_task(&[1, 3, 1], || self.logits(), total, |(), gram| weigh(gram))
+            .collect_by_task(
+                &mut Run::training(),
+                &[1, 3, 1],
+                |run| self.logits(run),
+                total,
+                |(), gram| weigh(gram),
+            )
             .expect("a loss");
         (self.take(), products)
     }

@@ -8,7 +8,7 @@ use mt_features::fields::TableEncoder;
 use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Scaling, Schema,
 };
-use mt_layers::{Params, RowOptimizer};
+use mt_layers::{Params, RowOptimizer, Run};
 use mt_models::{Export, InputLayer, ModelConfig, Signature, TableFormat, Task, TaskKind, build, write_json};
 use serde_json::{Map, Value as Json, json};
 use tempfile::TempDir;
@@ -67,7 +67,7 @@ pub fn write(dir: &Path, signature: &Signature) {
     build(model, inputs, &schema.heads(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
     let embeddings = layer.embeddings().expect("fields");
     let ids = [vec![2, 4], vec![10, 60], vec![61, 10]].map(mt_layers::Ids::single).to_vec();
-    let loss = || embeddings.forward(ids, None)?.sqr()?.sum_all();
+    let loss = |run: &mut Run| embeddings.forward(ids, None, run)?.sqr()?.sum_all();
     params.backward(loss).expect("gradients");
     embeddings.step(|_| 0.3);
     let weights = params.all().into_iter().map(|p| (p.name, p.var.as_tensor().clone())).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use mt_layers::{Input, Params, SparseRows};
+use mt_layers::{Input, Params, Run, SparseRows};
 use mt_models::{
     Error, Model, ModelConfig, Predictor, Signature, TableFormat, build, count, inventory, push_json,
     write_json,
@@ -52,7 +52,7 @@ fn models(cfg: &ModelConfig, constant: impl Fn(&str) -> bool) -> Result<[Box<dyn
 fn read_by(model: &dyn Model) -> Result<Vec<Vec<usize>>> {
     let xs = Var::from_tensor(&rows(COLUMNS)?.affine(1.0, 0.3)?)?;
     let sparse = |xs: &Tensor| Ok::<_, candle_core::Error>(Input::from(SparseRows::from_dense(xs)?));
-    let logits = model.forward(&Input::from(xs.as_tensor()))?;
+    let logits = model.forward(&Input::from(xs.as_tensor()), &mut Run::evaluation())?;
     let mut found: Vec<Vec<usize>> = Vec::new();
     for task in 0..TASKS.len() {
         let mut gradients = logits.narrow(1, task, 1)?.sum_all()?.backward()?;
@@ -62,13 +62,14 @@ fn read_by(model: &dyn Model) -> Result<Vec<Vec<usize>>> {
         };
         found.push((0..COLUMNS).filter(|&column| gradient[column] != 0.0).collect());
     }
-    let as_it_is = model.forward(&sparse(&xs)?)?;
+    let as_it_is = model.forward(&sparse(&xs)?, &mut Run::evaluation())?;
     for column in 0..COLUMNS {
         let mut step = [0f32; COLUMNS];
         step[column] = 0.5;
         let moved = xs.detach().broadcast_add(&Tensor::new(&step, &Device::Cpu)?)?;
         for (before, xs) in [(&logits, Input::from(&moved)), (&as_it_is, sparse(&moved)?)] {
-            let (before, after) = (before.to_vec2::<f32>()?, model.forward(&xs)?.to_vec2::<f32>()?);
+            let after = model.forward(&xs, &mut Run::evaluation())?.to_vec2::<f32>()?;
+            let before = before.to_vec2::<f32>()?;
             for (task, columns) in found.iter().enumerate() {
                 let same = before.iter().zip(&after).all(|(a, b)| a[task].to_bits() == b[task].to_bits());
                 assert_eq!(same, !columns.contains(&column), "task {task}, column {column}");
@@ -116,8 +117,10 @@ fn a_gate_that_names_all_columns_is_one_that_names_none() -> Result<()> {
         let all = ModelConfig { gate_fields: own(&(0..COLUMNS).collect::<Vec<_>>()), ..plain.clone() };
         let [[a, _], [b, _]] = [models(&plain, |_| false)?, models(&all, |_| false)?];
         let xs = Input::from(rows(COLUMNS)?);
-        let (a, b) = (a.forward(&xs)?.flatten_all()?.to_vec1::<f32>()?, b.forward(&xs)?.flatten_all()?);
-        for (a, b) in a.into_iter().zip(b.to_vec1::<f32>()?) {
+        let [a, b] =
+            [a, b].map(|model| model.forward(&xs, &mut Run::evaluation())?.flatten_all()?.to_vec1::<f32>());
+        let (a, b) = (a?, b?);
+        for (a, b) in a.into_iter().zip(b) {
             approx::assert_relative_eq!(a, b, epsilon = 1e-5, max_relative = 1e-5);
         }
     }

@@ -45,7 +45,7 @@ fn assert_all_learn(cfg: &ModelConfig) {
     let model = model.expect("a model");
     let xs = rows(12).expect("rows");
     for xs in [Input::from(&xs), SparseRows::from_dense(&xs).expect("rows").into()] {
-        params.backward(|| model.forward(&xs)?.sqr()?.sum_all()).expect("a loss");
+        params.backward(|run| model.forward(&xs, run)?.sqr()?.sum_all()).expect("a loss");
         for param in params.all().into_iter().filter(|param| !Norm::is_statistic(&param.name)) {
             let mut gradient = param.gradient.lock();
             assert!(gradient.touched, "{:?}: {} gets no gradient", cfg.kind, param.name);

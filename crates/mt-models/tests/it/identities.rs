@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::Task;
-use mt_layers::{Input, Params};
-use mt_models::{ModelConfig, build};
+use mt_layers::{Input, Params, Run};
+use mt_models::{Model, ModelConfig, build};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -33,8 +33,8 @@ fn both(
         Ok((p.name, value))
     });
     b.assign(&own.collect::<Result<_>>()?)?;
-    let logits = |xs: Tensor| xs.flatten_all()?.to_vec1();
-    Ok([logits(first.forward(&xs)?)?, logits(second.forward(&xs)?)?])
+    let logits = |model: &dyn Model| model.forward(&xs, &mut Run::evaluation())?.flatten_all()?.to_vec1();
+    Ok([logits(&*first)?, logits(&*second)?])
 }
 
 fn assert_equal([a, b]: [Vec<f32>; 2]) {
@@ -79,7 +79,8 @@ proptest! {
         let weights = mixture.weights(&Tensor::from_vec(logits.clone(), (3, 4), &Device::Cpu)?)?.to_vec2::<f32>()?;
         // Experts that all put out 1 are mixed to 1.
         let ones = Tensor::ones((3, 3), DType::F32, &Device::Cpu)?;
-        let mixed = mixture.forward(&ones, &Tensor::from_vec(logits, (3, 4), &Device::Cpu)?)?.to_vec2::<f32>()?;
+        let logits = Tensor::from_vec(logits, (3, 4), &Device::Cpu)?;
+        let mixed = mixture.forward(&ones, &logits, &mut Run::evaluation())?.to_vec2::<f32>()?;
         for (weights, mixed) in weights.iter().zip(mixed) {
             prop_assert!((weights[..3].iter().sum::<f32>() - 1.0).abs() < 1e-5 && weights[3] == 1.0);
             prop_assert!((mixed[0] - 1.0).abs() < 1e-5 && (mixed[1] - 1.0).abs() < 1e-5);
@@ -94,6 +95,6 @@ fn levels_of_a_ple_may_differ() -> Result<()> {
     let tasks = tasks(&["like", "share"]);
     let model = build(&cfg, 9, &mt_features::heads(&tasks), Params::new(1).builder(DType::F32, &Device::Cpu))
         .expect("a model");
-    assert_eq!(model.forward(&Input::from(rows(9)?))?.dims(), [40, 2]);
+    assert_eq!(model.forward(&Input::from(rows(9)?), &mut Run::evaluation())?.dims(), [40, 2]);
     Ok(())
 }

@@ -8,7 +8,7 @@ use mt_features::{
     Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling,
     Schema,
 };
-use mt_layers::{Ids, Params, RowOptimizer};
+use mt_layers::{Ids, Params, RowOptimizer, Run};
 use mt_models::testing::product;
 use mt_models::{
     InputLayer, Link, ModelConfig, Norm, Registry, Signature, Target, Task, TaskKind, build, write_json,
@@ -213,7 +213,7 @@ pub fn write(dir: &Path, signature: &Signature) {
     build(model, inputs, &schema.heads(), params.builder(DType::F32, &device)).expect("a model");
     if let Some(embeddings) = layer.embeddings() {
         let ids = [vec![2, 4], vec![10, 60], vec![61, 10], vec![3, 2], vec![5, 5]].map(Ids::single).to_vec();
-        let loss = || embeddings.forward(ids, None)?.sum_all()? * -1.0;
+        let loss = |run: &mut Run| embeddings.forward(ids, None, run)?.sum_all()? * -1.0;
         params.backward(loss).expect("gradients");
         embeddings.step(|_| 0.7);
         save(&dir.join(Signature::TABLES), embeddings.export().expect("tensors").into_iter().collect());

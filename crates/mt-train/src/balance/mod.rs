@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use mt_features::Task;
-use mt_layers::Gradients;
+use mt_layers::{Gradients, Run};
 
 pub use config::{BalanceConfig, BalanceKind};
 pub use state::BalanceState;
@@ -131,7 +131,8 @@ impl Balancer {
         gradients: &Gradients,
         objective: &Objective,
         (labels, mask): (&[f32], &[f32]),
-        forward: impl FnOnce() -> candle_core::Result<Tensor>,
+        run: &mut Run,
+        forward: impl FnOnce(&mut Run) -> candle_core::Result<Tensor>,
     ) -> Result<Collected> {
         let wrap = candle_core::Error::wrap;
         if self.cfg.kind.of_gradients() {
@@ -140,12 +141,12 @@ impl Balancer {
                 self.weigh_gradients(losses, &Gram::new(tasks, products.to_vec()))
             };
             let (total, losses, logits) =
-                objective.collect_by_task(gradients, (labels, mask), forward, weigh)?;
+                objective.collect_by_task(gradients, run, (labels, mask), forward, weigh)?;
             return Ok(Collected { total, losses, logits });
         }
         let mut kept = None;
-        let weighed = || {
-            let logits = forward()?;
+        let weighed = |run: &mut Run| {
+            let logits = forward(run)?;
             let mut loss = objective.loss(&logits, labels, mask).map_err(wrap)?;
             if self.cfg.kind != BalanceKind::Fixed {
                 let (active, losses) = (objective.active(mask), in_float64(&loss.tasks)?);
@@ -159,7 +160,7 @@ impl Balancer {
             kept = Some((loss.tasks, logits.detach()));
             Ok(loss.total)
         };
-        let total = gradients.collect(|| objective.with_importance(1.0, weighed))?;
+        let total = gradients.collect(run, |run| objective.with_importance(1.0, run, weighed))?;
         let uncollected = || candle_core::Error::Msg("the loss was not computed".to_owned());
         let (losses, logits) = kept.ok_or_else(uncollected)?;
         Ok(Collected { total, losses, logits })

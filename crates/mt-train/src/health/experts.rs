@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use mt_features::{Head, Table};
-use mt_layers::{Mixed, observe};
+use mt_layers::{Mixed, Run};
 use mt_models::{Features, ModelConfig};
 
 use super::{GateHealth, GradientHealth, Health, LevelHealth, ROWS};
@@ -76,9 +76,9 @@ impl Look<'_> {
                 break;
             }
             let batch = self.table.slice(start..(start + PART).min(rows));
-            let xs = self.scorer.layer.forward(&Features::of(batch)?.to_device(self.device)?)?;
-            let xs = self.scorer.model.read(&xs)?;
-            let (_, mixed) = observe(|| self.scorer.model.forward(&xs))?;
+            let (features, mut run) = (Features::of(batch)?.to_device(self.device)?, Run::evaluation());
+            let xs = self.scorer.model.read(&self.scorer.layer.forward(&features, &mut run)?, &mut run)?;
+            let (_, mixed) = run.observe(|run| self.scorer.model.forward(&xs, run))?;
             if seen.is_empty() {
                 seen = names.iter().zip(&mixed).map(|(names, mixed)| Seen::new(names.len(), mixed)).collect();
             }

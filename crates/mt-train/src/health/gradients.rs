@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mt_layers::Run;
 use mt_models::Features;
 use serde::Serialize;
 
@@ -55,11 +56,12 @@ impl Probe<'_> {
         let (labels, mask) = (std::mem::take(&mut batch.labels), std::mem::take(&mut batch.mask));
         let xs = Features::of(batch)?.to_device(self.device)?;
         let (count, mut products) = (table.tasks(), Vec::new());
-        let forward = || {
-            let xs = self.layer.forward(&xs).map_err(candle_core::Error::wrap)?;
-            self.model.forward(&self.model.read(&xs)?)
+        let forward = |run: &mut Run| {
+            let xs = self.layer.forward(&xs, run).map_err(candle_core::Error::wrap)?;
+            self.model.forward(&self.model.read(&xs, run)?, run)
         };
-        self.objective.collect_by_task(self.gradients, (&labels, &mask), forward, |_, gram| {
+        let (run, labels) = (&mut Run::evaluation(), (&labels[..], &mask[..]));
+        self.objective.collect_by_task(self.gradients, run, labels, forward, |_, gram| {
             products = gram.to_vec();
             vec![1.0; count]
         })?;

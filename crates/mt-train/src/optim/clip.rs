@@ -94,7 +94,7 @@ mod tests {
         let vb = params.builder(DType::F32, &Device::Cpu);
         let (a, b) = (vb.get(2, "a")?, vb.get(1, "b")?);
         let slopes = [Tensor::new(&[3f32, 0.0], &Device::Cpu)?, Tensor::new(&[4f32], &Device::Cpu)?];
-        let collect = || params.backward(|| (&a * &slopes[0])?.sum_all()? + (&b * &slopes[1])?.sum_all()?);
+        let collect = || params.backward(|_| (&a * &slopes[0])?.sum_all()? + (&b * &slopes[1])?.sum_all()?);
         let gradients =
             || params.all().iter().flat_map(|p| p.gradient.lock().host.clone()).collect::<Vec<_>>();
 

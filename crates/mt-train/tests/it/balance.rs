@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use candle_core::{DType, Device, Tensor};
 use mt_features::{Batches, permutation};
-use mt_layers::{Columns, Input, Params};
+use mt_layers::{Columns, Input, Params, Run};
 use mt_models::candle_nn::VarBuilder;
 use mt_models::{Architecture, Facts, Features, InputLayer, ModelConfig, Registry, Sizes, Trunk, build};
 use mt_train::{BalanceState, Balancer, Config, Event, Metrics, Objective, RunDir, read_state};
@@ -49,7 +49,7 @@ impl Architecture for Nothing {
 }
 
 impl Trunk for Nothing {
-    fn forward(&self, xs: &Input) -> candle_core::Result<Tensor> {
+    fn forward(&self, xs: &Input, _: &mut Run) -> candle_core::Result<Tensor> {
         xs.to_dense(DType::F32, &Device::Cpu)
     }
 
@@ -217,10 +217,13 @@ fn weights_of_ten(cfg: &Config, stop: usize) -> Vec<BTreeMap<String, Option<f64>
         }
         let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
         let features = Features::of(batch).expect("features");
-        let forward =
-            || model.forward(&model.read(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?);
-        balancer.collect(&gradients, &objective, (&labels, &mask), forward).expect("a loss");
-        balancer.after_step(&objective, forward).expect("a loss");
+        let forward = |run: &mut Run| {
+            let xs = layer.forward(&features, run).map_err(candle_core::Error::wrap)?;
+            model.forward(&model.read(&xs, run)?, run)
+        };
+        let (labels, run) = ((&labels[..], &mask[..]), &mut Run::training());
+        balancer.collect(&gradients, &objective, labels, run, forward).expect("a loss");
+        balancer.after_step(&objective, || forward(&mut Run::look())).expect("a loss");
         if step % 4 == 3 {
             balancer.end_epoch();
         }

@@ -73,8 +73,8 @@ fn losses_and_gradients_of_esmm_are_those_of_pytorch() -> Result<()> {
     cfg.task_weights = [("buy".to_owned(), 2.0)].into();
     let objective = Objective::new(&cfg, &tasks);
     let mut losses = Vec::new();
-    params.backward(|| {
-        let loss = objective.loss(&network.forward(&Input::from(xs.clone()))?, &labels, &mask);
+    params.backward(|run| {
+        let loss = objective.loss(&network.forward(&Input::from(xs.clone()), run)?, &labels, &mask);
         let loss = loss.map_err(candle_core::Error::wrap)?;
         losses = loss.tasks.to_vec1::<f32>()?;
         Ok(loss.total)

@@ -85,7 +85,7 @@ fn steps(cfg: OptimizerConfig, max_norm: Option<f64>, device: &Device) -> Result
             let (state, steps) = optimizer.export()?;
             optimizer = Optimizer::import(cfg, &all, &state, &steps)?;
         }
-        params.backward(|| {
+        params.backward(|_| {
             let mut loss = Tensor::new(0f32, device)?;
             for (i, param) in all.iter().enumerate() {
                 // The gradient of what was transposed does not lie in the order of its rows.

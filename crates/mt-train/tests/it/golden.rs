@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::{Task, TaskKind};
-use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, SparseRows, TaskLoss};
+use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, Run, SparseRows, TaskLoss};
 use mt_models::{Model, ModelConfig, Readout, build};
 use mt_train::{Optimizer, OptimizerConfig};
 
@@ -101,11 +101,12 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-fn loss(golden: &Golden, model: &dyn Model, xs: &Input, kind: LossKind) -> Result<Tensor> {
+fn loss(golden: &Golden, model: &dyn Model, xs: &Input, kind: LossKind, run: &mut Run) -> Result<Tensor> {
     let labels = golden.values("labels")?;
     let tasks = vec![TaskLoss { logits: 2, weight: 1.0, kind }; golden.tasks()?.len()];
     let mask = vec![1.0; labels.len()];
-    Ok(MultiTaskLoss { tasks: &tasks, labels: &labels, mask: &mask }.forward(&model.forward(xs)?)?.total)
+    let logits = model.forward(xs, run)?;
+    Ok(MultiTaskLoss { tasks: &tasks, labels: &labels, mask: &mask }.forward(&logits)?.total)
 }
 
 /// Everything a golden file pins, with the given form of its input.
@@ -127,17 +128,19 @@ fn check(path: &Path, sparse: bool) -> Result<()> {
     }
 
     let readout = Readout::new(&tasks, &BTreeMap::new());
-    let predict =
-        || -> Result<Vec<f32>> { Ok(readout.predictions(&model.forward(&xs)?).expect("predictions")) };
+    let predict = || -> Result<Vec<f32>> {
+        Ok(readout.predictions(&model.forward(&xs, &mut Run::evaluation())?).expect("predictions"))
+    };
     assert_close(&what("probs0"), &predict()?, &golden.values("probs0")?, 1e-5);
-    let paddle = loss(&golden, &*model, &xs, LossKind::PaddlerecLog)?.to_scalar::<f32>()?;
+    let paddle =
+        loss(&golden, &*model, &xs, LossKind::PaddlerecLog, &mut Run::evaluation())?.to_scalar::<f32>()?;
     assert_close(&what("paddle_log_loss0"), &[paddle], &golden.values("paddle_log_loss0")?, 1e-5);
 
     let mut optimizer = Optimizer::new(OptimizerConfig::default());
     let losses = golden.values("losses")?;
     for (step, expected) in losses.iter().enumerate() {
-        let total =
-            params.backward(|| loss(&golden, &*model, &xs, LossKind::CrossEntropy))?.to_scalar::<f32>()?;
+        let total = params.backward(|run| loss(&golden, &*model, &xs, LossKind::CrossEntropy, run))?;
+        let total = total.to_scalar::<f32>()?;
         assert_close(&what(&format!("losses[{step}]")), &[total], &[*expected], 1e-4);
         for param in all.iter().filter(|_| step == 0) {
             let expected = golden.ours("grad0", param)?.flatten_all()?.to_vec1::<f32>()?;

@@ -96,9 +96,9 @@ fn norms_by_part_are_those_of_the_gradient() {
     let model = build(&cfg.model, layer.width(), &schema.heads(), params.builder(DType::F32, &Device::Cpu));
     let (model, objective) = (model.expect("a model"), Objective::new(&cfg.train, &schema.tasks));
     let features = Features::of(data.train.as_batch().clone()).expect("features");
-    let loss = params.backward(|| {
-        let logits =
-            model.forward(&model.read(&layer.forward(&features).map_err(candle_core::Error::wrap)?)?)?;
+    let loss = params.backward(|run| {
+        let xs = layer.forward(&features, run).map_err(candle_core::Error::wrap)?;
+        let logits = model.forward(&model.read(&xs, run)?, run)?;
         let loss = objective.loss(&logits, data.train.labels(), data.train.mask());
         Ok(loss.map_err(candle_core::Error::wrap)?.total)
     });

@@ -41,9 +41,9 @@ impl FirstStep {
         let batch = Batches::new(&data.train, &order, order.len()).next().expect("a batch");
         let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
         let features = Features::of(batch).expect("features");
-        let loss = params.backward(|| {
-            let input = layer.forward(&features).map_err(candle_core::Error::wrap)?;
-            let loss = objective.loss(&model.forward(&model.read(&input)?)?, &labels, &mask);
+        let loss = params.backward(|run| {
+            let input = layer.forward(&features, run).map_err(candle_core::Error::wrap)?;
+            let loss = objective.loss(&model.forward(&model.read(&input, run)?, run)?, &labels, &mask);
             Ok(loss.map_err(candle_core::Error::wrap)?.total)
         });
         let loss = loss.and_then(|loss| loss.to_scalar()).expect("a loss");

@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
-use mt_layers::{Initializer, Input, LossKind, MultiTaskLoss, Norm, TaskLoss, Towers};
+use mt_layers::{Initializer, Input, LossKind, MultiTaskLoss, Norm, Run, TaskLoss, Towers};
 use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
 
 const ROWS: usize = 512;
@@ -23,9 +23,9 @@ fn main() -> Result<()> {
     let mask = vec![1.0; labels.len()]; // every label is known
     let loss = MultiTaskLoss { tasks: &[task; TASKS.len()], labels: &labels, mask: &mask };
     let mut optimizer = AdamW::new(vars.all_vars(), ParamsAdamW { lr: 0.01, ..ParamsAdamW::default() })?;
-    let mut losses = Vec::new();
+    let (mut losses, mut run) = (Vec::new(), Run::training());
     for step in 0..=100 {
-        let logits = towers.forward(&trunk.forward(&xs)?)?;
+        let logits = towers.forward(&trunk.forward(&xs, &mut run)?, &mut run)?;
         let loss = loss.forward(&logits)?;
         optimizer.backward_step(&loss.total)?;
         losses.push(loss.total.to_scalar::<f32>()?);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Bank, Columns, Initializer, Input, TableFormat, tap};
+use mt_layers::{Bank, Columns, Initializer, Input, Run, TableFormat};
 use mt_models::{Architecture, Export, Facts, Graph, Predictor, Registry, Section, Sizes, Trunk};
 use mt_train::{Config, Event, RunDir, load, train};
 use serde_json::Value;
@@ -79,9 +79,10 @@ impl Architecture for CrossStitchConfig {
 }
 
 impl Trunk for CrossStitch {
-    fn forward(&self, xs: &Input) -> candle_core::Result<Tensor> {
+    fn forward(&self, xs: &Input, run: &mut Run) -> candle_core::Result<Tensor> {
         // All tasks may read all of it, so that is what a balancing method looks at.
-        let own = tap(self.bottoms.forward(xs)?, 0..self.tasks * self.width())?;
+        let own = self.bottoms.forward(xs, run)?;
+        let own = run.tap(own, 0..self.tasks * self.width())?;
         let streams = own.reshape(((), self.tasks, self.width()))?;
         let taken = self.stitch.broadcast_matmul(&streams)?.flatten_from(1)?;
         own + taken
