@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{
-    Bank, GatedExperts, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, SparseRows, TaskLoss,
+    Bank, GatedExperts, Initializer, Input, LossKind, LossTerm, Mixture, MultiTaskLoss, Params, SparseRows,
     Towers, forward_side_by_side,
 };
 
@@ -48,7 +48,7 @@ impl Network {
     }
 
     pub fn loss(&self, xs: &Input, labels: &[f32], mask: &[f32]) -> Result<Tensor> {
-        let task = |logits| TaskLoss { logits, weight: 0.5 + logits as f32, kind: LossKind::CrossEntropy };
+        let task = |logits| LossTerm { logits, weight: 0.5 + logits as f32, kind: LossKind::CrossEntropy };
         let tasks = [task(1), task(2)];
         Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(&self.forward(xs)?)?.total)
     }

@@ -52,14 +52,14 @@ impl Probe<'_> {
         let (rows, all) = (self.cfg.train.batch_size.min(ROWS).min(table.len()), table.len());
         let spaced: Vec<u32> = (0..rows).map(|i| (i * all / rows) as u32).collect();
         let mut batch = table.gather(&spaced);
-        let (labels, mask) = (std::mem::take(&mut batch.labels), std::mem::take(&mut batch.mask));
+        let labelled = self.labelled(&mut batch, &spaced);
         let xs = Features::of(batch)?.to_device(self.device)?;
         let (count, mut products) = (table.tasks(), Vec::new());
         let forward = || {
             let xs = self.layer.forward(&xs).map_err(candle_core::Error::wrap)?;
             self.model.forward(&self.model.read(&xs)?)
         };
-        self.objective.collect_by_task(self.gradients, (&labels, &mask), forward, |_, gram| {
+        self.objective.collect_by_task(self.gradients, &labelled, forward, |_, gram| {
             products = gram.to_vec();
             vec![1.0; count]
         })?;
