@@ -140,7 +140,7 @@ pub fn bundle(dir: &Path, registry: &Registry) -> Result<(Config, PathBuf)> {
     if Manifest::find(dir)?.is_none() {
         return Err(Usage(format!("{}: holds no bundle (no {})", dir.display(), Manifest::FILE)).into());
     }
-    Ok((Config::read_with(&dir.join(Manifest::CONFIG), &[], registry)?, dir.to_owned()))
+    Ok((Config::read_kept(&dir.join(Manifest::CONFIG), registry)?, dir.to_owned()))
 }
 
 /// The values of `columns` in the first `most` rows of files in the format of the run's data.

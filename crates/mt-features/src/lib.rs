@@ -73,7 +73,7 @@ pub use shuffle::permutation;
 pub use split::split;
 pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use table::Table;
-pub use task::{LabelRange, Task, TaskConfig, TaskKind, tasks};
+pub use task::{LabelRule, Task, TaskConfig, TaskKind, tasks};
 pub use value::Value;
 
 /// The example of this crate's page, compiled as a doctest.

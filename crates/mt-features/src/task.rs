@@ -1,5 +1,8 @@
 //! Tasks: what the model predicts, and the `tasks` section of a configuration.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnRef;
@@ -21,33 +24,43 @@ pub struct TaskConfig {
     pub within: Option<ColumnRef>,
     /// Of a binary task, the heads whose probabilities are multiplied. Default its own head.
     pub prediction: Option<Product>,
-    /// What the loss that is chosen for the task takes as a label, where that is not every number. Not written in a file:
-    /// whoever knows the loss sets it.
-    pub range: Option<LabelRange>,
+    /// What the loss that is chosen for the task takes as a label. Not written in a file: whoever knows the loss sets it.
+    pub labels: Option<LabelRule>,
 }
 
-/// Labels that a loss takes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelRange {
-    /// The least label.
-    pub from: f32,
-    /// Whether it is one itself.
-    pub inclusive: bool,
-    /// The loss, as it is written in a configuration.
-    pub loss: String,
+/// Labels that the loss of a task takes, as whoever knows the loss says.
+#[derive(Clone)]
+pub struct LabelRule {
+    loss: String,
+    refuses: Arc<dyn Fn(f32) -> Option<String> + Send + Sync>,
 }
 
-impl LabelRange {
-    /// Whether a label is within.
-    pub fn contains(&self, label: f32) -> bool {
-        label > self.from || (self.inclusive && label == self.from)
+impl LabelRule {
+    /// The rule of a loss by its name in a configuration: in words what it takes in place of a label, `None` where it takes it.
+    pub fn new(
+        loss: impl Into<String>,
+        refuses: impl Fn(f32) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { loss: loss.into(), refuses: Arc::new(refuses) }
     }
 
-    /// What a label of the task called `name` has to be, and why.
-    pub fn expected(&self, name: &str) -> String {
-        let Self { from, inclusive, loss } = self;
-        let bound = if *inclusive { "from" } else { "above" };
-        format!("a number {bound} {from}, as the loss {loss} of task \"{name}\" needs (train.task_losses)")
+    /// What a label of the task called `name` has to be, and why, where this one is refused.
+    pub fn refuses(&self, label: f32, name: &str) -> Option<String> {
+        let expected = (self.refuses)(label)?;
+        Some(format!("{expected}, as the loss {} of task \"{name}\" needs (train.task_losses)", self.loss))
+    }
+}
+
+/// Whether both are of the same loss.
+impl PartialEq for LabelRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.loss == other.loss
+    }
+}
+
+impl fmt::Debug for LabelRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "labels of {}", self.loss)
     }
 }
 
@@ -60,7 +73,7 @@ impl TaskConfig {
             kind: TaskKind::Binary,
             within: None,
             prediction: None,
-            range: None,
+            labels: None,
         }
     }
 }
@@ -104,7 +117,7 @@ impl TryFrom<Written> for TaskConfig {
             (Kind::BinarySoftmax, None) => TaskKind::BinarySoftmax,
             (Kind::Regression, None) => TaskKind::Regression,
         };
-        Ok(TaskConfig { name, label, kind, within, prediction, range: None })
+        Ok(TaskConfig { name, label, kind, within, prediction, labels: None })
     }
 }
 
@@ -174,7 +187,7 @@ impl TaskKind {
     }
 
     /// Its name in a configuration.
-    fn written(self) -> &'static str {
+    pub fn written(self) -> &'static str {
         match self {
             TaskKind::Binary => "binary",
             TaskKind::BinarySoftmax => "binary-softmax",

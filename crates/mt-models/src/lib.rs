@@ -6,6 +6,7 @@
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
+//! | [`TaskLoss`], [`LossRows`], [`LossConfig`] | what a task is trained on: the losses here, and your own |
 //! | [`Inputs`], [`HeadColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
@@ -44,6 +45,7 @@ mod input;
 mod inputs;
 mod inventory;
 mod json;
+mod loss;
 mod mmoe;
 mod model;
 mod ple;
@@ -74,6 +76,7 @@ pub use input::{Embedded, Features, InputLayer, input};
 pub use inputs::{HeadColumns, InputRows, Inputs};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use json::push_json;
+pub use loss::{Coupling, LossConfig, LossRows, TaskLoss};
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
@@ -91,7 +94,7 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{Head, RawRows, Task, TaskKind, Value, heads};
-pub use mt_layers::{LEAST_SIGMA, Norm, Side, TableFormat, candle_core, candle_nn};
+pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, TableFormat, candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

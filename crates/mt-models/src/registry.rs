@@ -1,4 +1,4 @@
-//! Kinds of networks: those here, and those of anyone else.
+//! Kinds of networks, stages and losses: those here, and those of anyone else.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,8 @@ use mt_layers::{Initializer, Norm};
 use crate::architecture::Architecture;
 use crate::cgc::CgcConfig;
 use crate::cross::CrossConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::loss::{KINDS, LossConfig, TaskLoss};
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
 use crate::section::Section;
@@ -18,13 +19,14 @@ use crate::shared_bottom::SharedBottomConfig;
 use crate::single_task::SingleTaskConfig;
 use crate::stage::Stage;
 
-/// Reads what is an architecture's own of a model section, or a stage's of its entry.
+/// Reads what is an architecture's own of a model section, or a stage's or a loss's of its entry.
 type Read<T> = dyn Fn(&mut Section<'_>) -> Result<Box<T>> + Send + Sync;
 
 /// Readers by the kind that a section names, in the order in which they were added.
 type Readers<T> = Arc<Vec<(String, Arc<Read<T>>)>>;
 
-/// The architectures that `model.kind` may name, and the stages that `model.stages[].kind` may.
+/// The architectures that `model.kind` may name, the stages that `model.stages[].kind` may, and the losses that
+/// `train.task_losses` may.
 ///
 /// ```
 /// use mt_models::{MmoeConfig, ModelConfig, Registry};
@@ -44,12 +46,17 @@ type Readers<T> = Arc<Vec<(String, Arc<Read<T>>)>>;
 pub struct Registry {
     architectures: Readers<dyn Architecture>,
     stages: Readers<dyn Stage>,
+    losses: Readers<dyn TaskLoss>,
 }
 
 impl Default for Registry {
     /// Those of this crate.
     fn default() -> Self {
-        Registry { architectures: Arc::default(), stages: Arc::default() }
+        let none = Registry { architectures: Arc::default(), stages: Arc::default(), losses: Arc::default() };
+        let kinds = KINDS.into_iter().fold(none, |registry, (name, read)| {
+            registry.with_loss(name, move |section| Ok(Box::new(read(section)?)))
+        });
+        kinds
             .with("shared-bottom", SharedBottomConfig::read)
             .with("single-task", SingleTaskConfig::read)
             .with("mmoe", MmoeConfig::read)
@@ -80,6 +87,47 @@ impl Registry {
         Registry { stages: added(self.stages, kind, Arc::new(read)), ..self }
     }
 
+    /// The same with one more loss, called `name`, which comes before another of this name.
+    ///
+    /// ```
+    /// use mt_models::candle_core::{Device, Result, Tensor};
+    /// use mt_models::{LossConfig, LossRows, Registry, TaskKind, TaskLoss};
+    ///
+    /// /// What a probability's logit lacks to be on its side by a margin.
+    /// #[derive(Debug)]
+    /// struct Hinge(f64);
+    ///
+    /// impl TaskLoss for Hinge {
+    ///     fn is_for(&self, kind: TaskKind) -> bool {
+    ///         kind == TaskKind::Binary
+    ///     }
+    ///
+    ///     fn forward(&self, rows: &LossRows<'_>) -> Result<Tensor> {
+    ///         let side = ((rows.targets()? * 2.0)? - 1.0)?;
+    ///         let lacks = ((side * rows.logits)?.neg()? + self.0)?.relu()?;
+    ///         rows.mean(&lacks)
+    ///     }
+    /// }
+    ///
+    /// let registry = Registry::default().with_loss("hinge", |section| {
+    ///     Ok(Box::new(Hinge(section.above_zero("margin", 1.0)?)))
+    /// });
+    /// // `train.task_losses: {like: {hinge: {margin: 2}}}`
+    /// let loss = registry.loss("train.task_losses.like", &LossConfig::new("hinge").with("margin", 2))?;
+    /// let logits = Tensor::new(&[[0.5f32], [-3.0]], &Device::Cpu)?;
+    /// let rows = LossRows::new(&logits, (&[1.0, 0.0], &[1.0, 3.0]), None)?;
+    /// assert_eq!(loss.forward(&rows)?.to_scalar::<f32>()?, 1.5 / 4.0);
+    /// # Ok::<(), mt_models::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_loss(
+        self,
+        name: &str,
+        read: impl Fn(&mut Section<'_>) -> Result<Box<dyn TaskLoss>> + Send + Sync + 'static,
+    ) -> Self {
+        Registry { losses: added(self.losses, name, Arc::new(read)), ..self }
+    }
+
     /// What `model.kind` may name, in the order in which they were added.
     pub fn kinds(&self) -> impl Iterator<Item = &str> {
         self.architectures.iter().map(|(kind, _)| kind.as_str())
@@ -88,6 +136,26 @@ impl Registry {
     /// What `model.stages[].kind` may name, likewise.
     pub fn stages(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().map(|(kind, _)| kind.as_str())
+    }
+
+    /// What `train.task_losses` may name, likewise.
+    pub fn losses(&self) -> impl Iterator<Item = &str> {
+        self.losses.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The loss that is written at a key, such as `train.task_losses.like`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no such loss, or for a key of it that cannot be.
+    pub fn loss(&self, key: &str, written: &LossConfig) -> Result<Box<dyn TaskLoss>> {
+        let LossConfig { name, keys } = written;
+        let read = named(&self.losses, name);
+        let read = read.map_err(|problem| Error::Config { key: key.to_owned(), problem })?;
+        let at = format!("{key}.{name}.");
+        let mut section = Section::new(at, name, keys, Initializer::default(), Norm::None);
+        let loss = read(&mut section)?;
+        section.end(&[])?;
+        Ok(loss)
     }
 
     /// The keys of a model section that are the architecture's own, in the order in which it reads them.
@@ -122,25 +190,33 @@ fn added<T: ?Sized>(readers: Readers<T>, kind: &str, read: Arc<Read<T>>) -> Read
 
 /// What a section describes, by the kind that it names.
 fn read<T: ?Sized>(readers: &Readers<T>, section: &mut Section<'_>) -> Result<Box<T>> {
-    let kind = section.kind();
-    let Some((_, read)) = readers.iter().find(|(other, _)| other == kind) else {
-        let kinds: Vec<String> = readers.iter().map(|(kind, _)| kind.clone()).collect();
-        let nearest = Nearest::of(kind, &kinds);
-        let problem = format!("unknown value {kind:?}{nearest} (expected one of: {})", kinds.join(", "));
-        return Err(section.error("kind", problem));
-    };
-    read(section)
+    let read = named(readers, section.kind());
+    read.map_err(|problem| section.error("kind", problem))?(section)
+}
+
+/// The reader of this name, or what is wrong with the name.
+fn named<'a, T: ?Sized>(
+    readers: &'a Readers<T>,
+    name: &str,
+) -> std::result::Result<&'a Arc<Read<T>>, String> {
+    let found = readers.iter().find(|(other, _)| other == name);
+    found.map(|(_, read)| read).ok_or_else(|| {
+        let names: Vec<String> = readers.iter().map(|(name, _)| name.clone()).collect();
+        let nearest = Nearest::of(name, &names);
+        format!("unknown value {name:?}{nearest} (expected one of: {})", names.join(", "))
+    })
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.kinds().chain(self.stages())).finish()
+        f.debug_list().entries(self.kinds().chain(self.stages()).chain(self.losses())).finish()
     }
 }
 
-/// Whether both have the same kinds.
+/// Whether both have the same names.
 impl PartialEq for Registry {
     fn eq(&self, other: &Self) -> bool {
-        self.kinds().eq(other.kinds()) && self.stages().eq(other.stages())
+        let stages = self.stages().eq(other.stages());
+        stages && self.kinds().eq(other.kinds()) && self.losses().eq(other.losses())
     }
 }

@@ -176,7 +176,8 @@ impl<'a> Section<'a> {
         let own: Vec<String> =
             self.asked().into_iter().chain(also.iter().copied()).map(str::to_owned).collect();
         let nearest = Nearest::of(key, &own);
-        let problem = format!("{} has no such key{nearest} (it takes {})", self.kind, own.join(", "));
+        let takes = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+        let problem = format!("{} has no such key{nearest} (it takes {takes})", self.kind);
         self.error(key, problem)
     }
 }

@@ -10,30 +10,18 @@ use mt_layers::{Gradients, Run};
 
 use crate::balance::{Balancer, Collected};
 use crate::error::Result;
-use crate::objective::Objective;
+use crate::objective::{Labelled, Objective};
 
-/// What a batch should have predicted.
-#[derive(Debug)]
-pub(crate) struct Labelled {
-    pub rows: usize,
-    /// `(B, T)`, row-major.
-    pub labels: Vec<f32>,
-    /// `(B, T)`, row-major; 0 where there is no label.
-    pub mask: Vec<f32>,
-}
-
-impl Labelled {
-    /// The rows of several batches, one after the other.
-    pub fn together(batches: Vec<Self>) -> Self {
-        let append = |mut all: Self, mut next: Self| {
-            all.rows += next.rows;
-            all.labels.append(&mut next.labels);
-            all.mask.append(&mut next.mask);
-            all
-        };
-        let none = Self { rows: 0, labels: Vec::new(), mask: Vec::new() };
-        batches.into_iter().reduce(append).unwrap_or(none)
-    }
+/// The rows of several batches, one after the other. No step looks at their groups any more.
+pub(crate) fn together(batches: Vec<Labelled>) -> Labelled {
+    let append = |mut all: Labelled, mut next: Labelled| {
+        all.rows += next.rows;
+        all.labels.append(&mut next.labels);
+        all.mask.append(&mut next.mask);
+        all
+    };
+    let none = Labelled { rows: 0, labels: Vec::new(), mask: Vec::new(), groups: None };
+    batches.into_iter().reduce(append).unwrap_or(none)
 }
 
 /// Adds the gradients of a step's batches to the parameters' slots; `forward` gives the logits of one by its number.
@@ -48,15 +36,14 @@ pub(crate) fn collect(
     forward: impl Fn(usize, &mut Run) -> candle_core::Result<Tensor>,
 ) -> Result<Collected> {
     if let [batch] = batches {
-        let labels = (&batch.labels[..], &batch.mask[..]);
-        return balancer.collect(gradients, objective, labels, run, |run| forward(0, run));
+        return balancer.collect(gradients, objective, batch, run, |run| forward(0, run));
     }
     let (mut totals, mut losses, mut logits) = (Vec::new(), Vec::new(), Vec::new());
     let rows: usize = batches.iter().map(|batch| batch.rows).sum();
     for (part, (batch, shares)) in batches.iter().zip(shares(objective, batches)).enumerate() {
         let weighed = |run: &mut Run| {
             let own = forward(part, run)?;
-            let loss = objective.weighted(&own, (&batch.labels, &batch.mask), &shares);
+            let loss = objective.weighted(&own, batch, &shares);
             let loss = loss.map_err(candle_core::Error::wrap)?;
             let shares: Vec<f32> = shares.iter().map(|share| *share as f32).collect();
             losses.push((loss.tasks * Tensor::new(shares, own.device())?)?);

@@ -93,8 +93,8 @@ impl Probe<'_> {
     /// What in these rows of a step is not finite first, and in which.
     fn first_not_finite(&self, rows: &[u32], before: u64) -> Result<Option<(NotFinite, Vec<u32>)>> {
         for (part, rows) in rows.chunks(self.cfg.train.batch_size).enumerate() {
-            let batch = self.data.train.gather(rows);
-            let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
+            let mut batch = self.data.train.gather(rows);
+            let labelled = self.labelled(&mut batch, rows);
             let features = Features::of(batch)?.to_device(self.device)?;
             let mut run = Run::look();
             let xs = self.input(self.model, &features, before, part, &mut run)?;
@@ -120,7 +120,7 @@ impl Probe<'_> {
                     return Ok(Some((NotFinite::Output(layer.to_owned()), of(&places))));
                 }
             }
-            let losses = self.objective.loss(&logits, &labels, &mask)?.tasks.to_vec1::<f32>()?;
+            let losses = self.objective.loss(&logits, &labelled)?.tasks.to_vec1::<f32>()?;
             if let Some(task) = losses.iter().position(|loss| !loss.is_finite()) {
                 let task = self.data.schema.tasks[task].name.clone();
                 return Ok(Some((NotFinite::Loss(task), rows.to_vec())));

@@ -127,7 +127,7 @@ fn full() -> Config {
             kind: TaskKind::Multiclass { classes: 3 },
             within: Some(ColumnRef::Index(1)),
             prediction: "click * cvr".parse().ok(),
-            range: None,
+            labels: None,
         }],
         model: ModelConfig {
             kind: "ple".into(),
@@ -188,7 +188,7 @@ fn full() -> Config {
             label_smoothing: 0.1,
             patience: Some(1),
             loss: LossKind::CrossEntropy,
-            task_losses: [("like".into(), LossKind::Mse)].into(),
+            task_losses: [("like".into(), LossKind::Mse.into())].into(),
             standardize: false,
             smearing: false,
             task_weights: [("like".into(), 1.0)].into(),

@@ -123,7 +123,7 @@ pub enum Error {
         /// The row.
         row: usize,
         /// What its loss takes.
-        expected: &'static str,
+        expected: String,
         /// The label.
         found: f32,
     },

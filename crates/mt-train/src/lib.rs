@@ -13,6 +13,7 @@
 //! The library never prints: [`train`] reports [`Event`]s.
 
 mod accumulate;
+mod apart;
 mod balance;
 mod checkpoint;
 mod config;
@@ -56,7 +57,7 @@ pub use event::{Event, Outcome};
 pub use health::{GateHealth, GradientHealth, Health, LevelHealth};
 pub use input_map::TakenInputs;
 pub use load::load;
-pub use objective::Objective;
+pub use objective::{Labelled, Objective};
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
 pub use owner::Owner;
 pub use paths::{OffPath, Paths, paths};

@@ -2,77 +2,147 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::Tensor;
-use mt_features::{Table, Task, logit_columns};
-use mt_layers::{Gradients, Loss, LossKind, MultiTaskLoss, Run, TaskLoss};
-use mt_models::{Link, Target};
+use mt_features::{Batch, Table, Task, logit_columns};
+use mt_layers::{Gradients, Loss, LossKind, LossTerm, MultiTaskLoss, Run};
+use mt_models::{Link, Target, TaskLoss};
 
-use crate::config::TrainConfig;
+use crate::apart::{self, Column};
+use crate::config::Config;
 use crate::error::{Error, Result};
+
+/// What a batch should have predicted.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    /// Number of rows `B`.
+    pub rows: usize,
+    /// `(B, T)`, row-major.
+    pub labels: Vec<f32>,
+    /// `(B, T)`, row-major: the row's weight where there is a label, 0 elsewhere.
+    pub mask: Vec<f32>,
+    /// The group of each row `(B)`, for losses that [look at it](LossRows::groups).
+    pub groups: Option<Vec<u32>>,
+}
+
+impl Labelled {
+    /// What the rows `rows` of a table, gathered into `batch`, should have predicted, taken out of it; `groups` are those of all rows
+    /// of the table.
+    pub(crate) fn take(batch: &mut Batch, rows: &[u32], groups: Option<&[u32]>) -> Self {
+        let [labels, mask] = [&mut batch.labels, &mut batch.mask].map(std::mem::take);
+        let groups = groups.map(|all| rows.iter().map(|&row| all[row as usize]).collect());
+        Self { rows: rows.len(), labels, mask, groups }
+    }
+}
 
 /// The weighted sum of the tasks' masked mean losses.
 #[derive(Debug, Clone)]
 pub struct Objective {
-    tasks: Vec<TaskLoss>,
+    tasks: Vec<Term>,
     /// The heads' logits that the losses read, task after task; `None` where these are all, in order.
     columns: Option<Vec<u32>>,
-    /// How the label of each task is scaled, if it is.
-    scales: Vec<Option<(Target, Link)>>,
     /// Of binary tasks' labels.
     smoothing: f32,
     /// Weight of the gates' importance loss.
     load_balance: f64,
 }
 
+/// What a task adds.
+#[derive(Debug, Clone)]
+struct Term {
+    logits: usize,
+    weight: f32,
+    loss: Computed,
+    /// How the label is scaled, if it is.
+    scale: Option<(Target, Link)>,
+}
+
+/// How a loss is computed.
+#[derive(Debug, Clone)]
+enum Computed {
+    /// With those of the other tasks.
+    Fused(LossKind),
+    /// Apart.
+    Own(Arc<dyn TaskLoss>),
+}
+
 impl Objective {
     /// The objective that a configuration describes, on labels as they are.
-    pub fn new(cfg: &TrainConfig, tasks: &[Task]) -> Self {
+    ///
+    /// # Errors
+    /// As [`Config::loss_of`].
+    pub fn new(cfg: &Config, tasks: &[Task]) -> Result<Self> {
         Self::scaled(cfg, tasks, &BTreeMap::new())
     }
 
     /// The same on the scales of the regressions named in `targets`.
-    pub fn scaled(cfg: &TrainConfig, tasks: &[Task], targets: &BTreeMap<String, Target>) -> Self {
-        let scale = |task: &Task| Some((*targets.get(&task.name)?, Link::of(cfg.loss_of(task))));
+    ///
+    /// # Errors
+    /// As [`Config::loss_of`].
+    pub fn scaled(cfg: &Config, tasks: &[Task], targets: &BTreeMap<String, Target>) -> Result<Self> {
+        let links = cfg.links(tasks)?;
         let columns = logit_columns(tasks);
-        let loss = |(task, columns): (&Task, &Vec<usize>)| TaskLoss {
-            logits: columns.len(),
-            weight: cfg.task_weights.get(&task.name).copied().unwrap_or(1.0),
-            kind: match (cfg.loss_of(task), scale(task)) {
+        let term = |(task, columns): (&Task, &Vec<usize>)| {
+            let link = links.get(&task.name).copied().unwrap_or_default();
+            let scale = targets.get(&task.name).map(|target| (*target, link));
+            let loss = cfg.loss_of(task)?;
+            let loss = match (loss.fused(), scale) {
+                (None, _) => Computed::Own(loss.into()),
                 // Its labels are logarithms already.
-                (LossKind::LogMse, Some(_)) => LossKind::Mse,
-                (LossKind::Huber { delta }, Some((target, _))) => {
-                    LossKind::Huber { delta: (f64::from(delta) / target.sd) as f32 }
+                (Some(LossKind::LogMse), Some(_)) => Computed::Fused(LossKind::Mse),
+                (Some(LossKind::Huber { delta }), Some((target, _))) => {
+                    Computed::Fused(LossKind::Huber { delta: (f64::from(delta) / target.sd) as f32 })
                 }
-                (kind, _) => kind,
-            },
+                (Some(kind), _) => Computed::Fused(kind),
+            };
+            let weight = cfg.train.task_weights.get(&task.name).copied().unwrap_or(1.0);
+            Ok(Term { logits: columns.len(), weight, loss, scale })
         };
+        let terms = tasks.iter().zip(&columns).map(term).collect::<Result<_>>()?;
         let chained = tasks.iter().any(|task| task.prediction.is_some());
-        Self {
-            tasks: tasks.iter().zip(&columns).map(loss).collect(),
+        Ok(Self {
+            tasks: terms,
             columns: chained.then(|| columns.into_iter().flatten().map(|column| column as u32).collect()),
-            scales: tasks.iter().map(scale).collect(),
-            smoothing: cfg.label_smoothing as f32,
-            load_balance: cfg.load_balance,
-        }
+            smoothing: cfg.train.label_smoothing as f32,
+            load_balance: cfg.train.load_balance,
+        })
+    }
+
+    /// Whether a loss may look at the groups of rows.
+    pub(crate) fn reads_groups(&self) -> bool {
+        self.tasks.iter().any(|task| matches!(task.loss, Computed::Own(_)))
     }
 
     /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
     ///
     /// # Errors
     /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs.
-    pub(crate) fn check_labels(cfg: &TrainConfig, tasks: &[Task], table: &Table) -> Result<()> {
+    pub(crate) fn check_labels(cfg: &Config, tasks: &[Task], table: &Table) -> Result<()> {
         for (t, task) in tasks.iter().enumerate() {
-            let loss = cfg.loss_of(task);
-            if task.prediction.is_none() && !loss.takes(task.kind.outputs()) {
+            let loss = cfg.loss_of(task)?;
+            let outputs = task.kind.outputs();
+            let fits = loss.fused().map_or_else(|| loss.is_for(task.kind), |kind| kind.takes(outputs));
+            if task.prediction.is_none() && !fits {
                 let problem = "the rows were read for a loss with other outputs, such as ziln; read them with this \
                                configuration";
                 let at = format!("train.task_losses.{}", task.name);
                 return Err(Error::Config { at, problem: problem.to_owned() });
             }
             let column = |values| <[f32]>::iter(values).skip(t).step_by(tasks.len()).copied();
-            let labels = column(table.labels()).zip(column(table.mask()));
-            if let (Some(row), expected) = loss.first_refused(task.kind.outputs(), labels) {
+            let mut labels = column(table.labels()).zip(column(table.mask()));
+            let refused = match loss.fused() {
+                Some(kind) => {
+                    let (row, expected) = kind.first_refused(outputs, labels);
+                    row.map(|row| (row, expected.to_owned()))
+                }
+                None => {
+                    let refused = |(label, mask)| if mask > 0.0 { loss.refuses(label) } else { None };
+                    let found = |(row, pair)| Some((row, refused(pair)?));
+                    labels.by_ref().enumerate().find_map(found)
+                }
+            };
+            if let Some((row, expected)) = refused {
                 let found = table.labels()[row * tasks.len() + t];
                 return Err(Error::Label { task: task.name.clone(), row, expected, found });
             }
@@ -98,12 +168,12 @@ impl Objective {
         }
     }
 
-    /// The loss of the heads' logits `(B, L)` for labels and mask `(B, T)`.
+    /// The loss of the heads' logits `(B, L)`.
     ///
     /// # Errors
     /// If the sizes do not fit.
-    pub fn loss(&self, logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
-        self.of(&self.tasks, &self.read(logits)?, labels, mask)
+    pub fn loss(&self, logits: &Tensor, batch: &Labelled) -> Result<Loss> {
+        self.weighted(logits, batch, &vec![1.0; self.tasks.len()])
     }
 
     /// The heads' logits as the losses read them, task after task: one that several tasks read comes as often.
@@ -123,8 +193,8 @@ impl Objective {
     pub(crate) fn collect_by_task(
         &self,
         gradients: &Gradients,
+        batch: &Labelled,
         run: &mut Run,
-        (labels, mask): (&[f32], &[f32]),
         forward: impl FnOnce(&mut Run) -> candle_core::Result<Tensor>,
         weigh: impl FnOnce(&[f64], &[f64]) -> Vec<f64>,
     ) -> Result<(Tensor, Tensor, Tensor)> {
@@ -136,7 +206,7 @@ impl Objective {
             self.read(&own)
         };
         let loss = |read: &Tensor| {
-            let loss = self.of(&self.tasks, read, labels, mask).map_err(candle_core::Error::wrap)?;
+            let loss = self.of(read, batch, &vec![1.0; self.tasks.len()])?;
             let means = in_float64(&loss.tasks)?;
             Ok((loss.total, (loss.tasks, means)))
         };
@@ -146,42 +216,84 @@ impl Objective {
         Ok((total, means, logits))
     }
 
+    /// The same with the tasks' weights multiplied by `factors`.
+    pub(crate) fn weighted(&self, logits: &Tensor, batch: &Labelled, factors: &[f64]) -> Result<Loss> {
+        Ok(self.of(&self.read(logits)?, batch, factors)?)
+    }
+
     /// The loss of logits task by task.
-    fn of(&self, tasks: &[TaskLoss], logits: &Tensor, labels: &[f32], mask: &[f32]) -> Result<Loss> {
-        let labels = &self.compared(labels);
-        Ok(MultiTaskLoss { tasks, labels, mask }.forward(logits)?)
+    fn of(&self, logits: &Tensor, batch: &Labelled, factors: &[f64]) -> candle_core::Result<Loss> {
+        let weight = |(task, factor): (&Term, &f64)| (f64::from(task.weight) * factor) as f32;
+        let weights = self.tasks.iter().zip(factors).map(weight);
+        let fused = |(task, weight): (&Term, f32)| match task.loss {
+            Computed::Fused(kind) => Some(LossTerm { logits: task.logits, weight, kind }),
+            Computed::Own(_) => None,
+        };
+        let labels = &self.compared(&batch.labels);
+        let terms: Option<Vec<LossTerm>> = self.tasks.iter().zip(weights.clone()).map(fused).collect();
+        if let Some(terms) = terms {
+            return MultiTaskLoss { tasks: &terms, labels, mask: &batch.mask }.forward(logits);
+        }
+        self.mixed(logits, (batch, labels), &weights.collect::<Vec<_>>())
+    }
+
+    /// The same where some losses are computed apart.
+    fn mixed(
+        &self,
+        logits: &Tensor,
+        (batch, labels): (&Labelled, &[f32]),
+        weights: &[f32],
+    ) -> candle_core::Result<Loss> {
+        let (mut at, mut terms, mut together, mut columns) = (0, Vec::new(), Vec::new(), Vec::new());
+        let mut means: Vec<Option<Tensor>> = Vec::with_capacity(self.tasks.len());
+        for (t, (task, &weight)) in self.tasks.iter().zip(weights).enumerate() {
+            means.push(match &task.loss {
+                Computed::Fused(kind) => {
+                    terms.push(LossTerm { logits: task.logits, weight, kind: *kind });
+                    together.push(t);
+                    columns.extend((at..at + task.logits).map(|column| column as u32));
+                    None
+                }
+                Computed::Own(loss) => {
+                    let own = logits.narrow(1, at, task.logits)?.contiguous()?;
+                    let column = Column { labels, mask: &batch.mask, task: t, tasks: self.tasks.len() };
+                    let target = task.scale.map(|(target, _)| target);
+                    Some(apart::mean(&**loss, &own, (column, batch.groups.as_deref()), target)?)
+                }
+            });
+            at += task.logits;
+        }
+        let fused = match terms.is_empty() {
+            true => None,
+            false => {
+                let tasks = self.tasks.len();
+                let of = |values: &[f32]| -> Vec<f32> {
+                    values.chunks_exact(tasks).flat_map(|row| together.iter().map(|&t| row[t])).collect()
+                };
+                let logits = logits.index_select(&Tensor::new(columns, logits.device())?, 1)?;
+                let (labels, mask) = (of(labels), of(&batch.mask));
+                Some(MultiTaskLoss { tasks: &terms, labels: &labels, mask: &mask }.forward(&logits)?)
+            }
+        };
+        apart::sum(fused, means, weights)
     }
 
     /// Labels `(B, T)` as the losses get them: of binary tasks moved towards ½ by the share ε, `(1 - ε) · y + ε / 2`
     /// (C. Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*, 2016, section 7, for two classes), of
-    /// regressions on their scales.
+    /// regressions on their scales. Losses of one's own get them as they are.
     fn compared<'a>(&self, labels: &'a [f32]) -> Cow<'a, [f32]> {
-        if self.smoothing == 0.0 && self.scales.iter().all(Option::is_none) {
+        if self.smoothing == 0.0 && self.tasks.iter().all(|task| task.scale.is_none()) {
             return Cow::Borrowed(labels);
         }
-        let binary = |task: &TaskLoss| !matches!(task.kind, LossKind::Focal { .. }) && task.kind.is_binary();
-        let compared = |task: &TaskLoss, scale: &Option<(Target, Link)>, label: f32| match scale {
-            Some((target, link)) => target.scaled(*link, label),
-            None if binary(task) => (1.0 - self.smoothing) * label + self.smoothing / 2.0,
-            None => label,
+        let binary = |kind: LossKind| !matches!(kind, LossKind::Focal { .. }) && kind.is_binary();
+        let compared = |(task, &label): (&Term, &f32)| match (&task.loss, task.scale) {
+            (Computed::Fused(_), Some((target, link))) => target.scaled(link, label),
+            (Computed::Fused(kind), None) if binary(*kind) => {
+                (1.0 - self.smoothing) * label + self.smoothing / 2.0
+            }
+            _ => label,
         };
-        let tasks = self.tasks.iter().zip(&self.scales).cycle();
-        tasks.zip(labels).map(|((task, scale), &label)| compared(task, scale, label)).collect()
-    }
-
-    /// The same with the tasks' weights multiplied by `factors`.
-    pub(crate) fn weighted(
-        &self,
-        logits: &Tensor,
-        (labels, mask): (&[f32], &[f32]),
-        factors: &[f64],
-    ) -> Result<Loss> {
-        let weigh = |(task, factor): (&TaskLoss, &f64)| TaskLoss {
-            weight: (f64::from(task.weight) * factor) as f32,
-            ..*task
-        };
-        let tasks: Vec<TaskLoss> = self.tasks.iter().zip(factors).map(weigh).collect();
-        self.of(&tasks, &self.read(logits)?, labels, mask)
+        self.tasks.iter().cycle().zip(labels).map(compared).collect()
     }
 
     /// The tasks with a weight and a label in a batch with this mask `(B, T)`.
@@ -237,6 +349,9 @@ mod tests {
         let draw = |i: usize| (i as f32 * 0.618).fract() - 0.5;
         let xs = Tensor::from_vec((0..32).map(draw).collect(), (8, 4), &Device::Cpu)?;
         let labels: Vec<f32> = (0..24).map(|i| f32::from(u8::from(draw(i) > 0.1))).collect();
+        let batch = Labelled { rows: 8, labels, mask: vec![1.0; 24], groups: None };
+        let text = "{version: 1, data: {synth: {}}, tasks: [{name: click, label: 0}], model: {kind: mmoe}}";
+        let plain = Config::parse(text, "test", &[])?;
         let forward = |run: &mut Run| model.forward(&Input::from(xs.clone()), run);
         let take = || -> BTreeMap<String, Vec<f32>> {
             let host = |param: mt_layers::Param| {
@@ -251,25 +366,24 @@ mod tests {
         // All as it is, and then twice as much of one task in what the tasks share.
         for weights in [[1.0; 3], [1.0, 2.0, 0.0]] {
             let of = |(task, weight): (&Task, f32)| (task.name.clone(), weight);
-            let task_weights = tasks.iter().zip(weights).map(of).collect();
-            let factors = TrainConfig { task_weights, ..TrainConfig::default() };
-            let plain = |cfg: &TrainConfig| -> Result<BTreeMap<String, Vec<f32>>> {
-                let objective = Objective::new(cfg, &tasks);
+            let mut factors = plain.clone();
+            factors.train.task_weights = tasks.iter().zip(weights).map(of).collect();
+            let gradients = |cfg: &Config| -> Result<BTreeMap<String, Vec<f32>>> {
+                let objective = Objective::new(cfg, &tasks)?;
                 params.backward(|run| {
-                    let loss = objective.loss(&forward(run)?, &labels, &[1.0; 24]);
+                    let loss = objective.loss(&forward(run)?, &batch);
                     Ok(loss.map_err(candle_core::Error::wrap)?.total)
                 })?;
                 Ok(take())
             };
-            let (weighted, all) = (plain(&factors)?, plain(&TrainConfig::default())?);
-            let objective = Objective::new(&TrainConfig::default(), &tasks);
+            let (weighted, all) = (gradients(&factors)?, gradients(&plain)?);
+            let objective = Objective::new(&plain, &tasks)?;
             let weigh = |_: &[f64], products: &[f64]| {
                 assert!(products.iter().all(|product| *product != 0.0), "{products:?}");
                 weights.map(f64::from).to_vec()
             };
             let (gradients, run) = (params.gradients(), &mut Run::training());
-            let (_, losses, logits) =
-                objective.collect_by_task(&gradients, run, (&labels, &[1.0; 24]), forward, weigh)?;
+            let (_, losses, logits) = objective.collect_by_task(&gradients, &batch, run, forward, weigh)?;
             assert_eq!((losses.dims(), logits.dims()), (&[3][..], &[8, 3][..]));
             for (name, found) in take() {
                 let expected = if name.starts_with("bottom") { &weighted[&name] } else { &all[&name] };

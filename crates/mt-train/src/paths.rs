@@ -9,11 +9,11 @@ use mt_layers::{Detour, Input, Params, Run, Side, Values};
 use mt_models::{Embedded, Inputs, ModelConfig, build};
 use serde::Serialize;
 
-use crate::accumulate::{Labelled, collect};
+use crate::accumulate::collect;
 use crate::balance::Balancer;
 use crate::config::Config;
 use crate::error::Result;
-use crate::objective::Objective;
+use crate::objective::{Labelled, Objective};
 
 /// Layers that leave the fast path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,8 +61,8 @@ pub fn paths(cfg: &Config, model: &ModelConfig, schema: &Schema) -> Result<Paths
     let network = build(model, inputs.clone(), &heads, params.builder(dtype, device))?;
     let xs = zeros(&inputs)?;
     let labels = vec![0.0; ROWS * schema.tasks.len()];
-    let batch = [Labelled { rows: ROWS, mask: vec![1.0; labels.len()], labels }];
-    let objective = Objective::new(&cfg.train, &schema.tasks);
+    let batch = [Labelled { rows: ROWS, mask: vec![1.0; labels.len()], labels, groups: None }];
+    let objective = Objective::new(cfg, &schema.tasks)?;
     let mut balancer = Balancer::new(&cfg.train, &schema.tasks);
     let (_, training) = Run::training().detours(|run| {
         let forward = |_: usize, run: &mut Run| network.forward(&network.read(&xs, run)?, run);

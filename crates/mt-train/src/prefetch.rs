@@ -9,8 +9,8 @@ use mt_features::Batches;
 use mt_features::{Batch, Table};
 use mt_models::Features;
 
-use crate::accumulate::Labelled;
 use crate::error::Result;
+use crate::objective::Labelled;
 
 /// A batch as the training step takes it.
 type Ready = (Features, Labelled);
@@ -75,11 +75,11 @@ impl Ahead {
     }
 }
 
-/// All batches of `size` rows of an epoch, on `device`, in the order that `order` draws up. The thread ends with the epoch, or when
+/// All batches of `size` rows of a table, with their groups where these are given, of an epoch, on `device`, in the order that `order` draws up. The thread ends with the epoch, or when
 /// the iterator is dropped.
 pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
-    table: &'env Table,
+    (table, of_rows): (&'env Table, Option<&'env [u32]>),
     size: usize,
     device: &Device,
     order: impl FnOnce() -> Vec<u32> + Send + 'scope,
@@ -92,8 +92,9 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
             if asked.recv().is_err() {
                 break;
             }
+            let batches = Batches::new(table, rows, size).zip(rows.chunks(size));
             let ready: Result<Vec<Ready>> =
-                Batches::new(table, rows, size).map(|batch| ready(batch, &device)).collect();
+                batches.map(|(batch, rows)| ready(batch, rows, of_rows, &device)).collect();
             let ready = ready.and_then(|ready| arrived(&device).map(|()| ready));
             let failed = ready.is_err();
             if sender.send(ready).is_err() || failed {
@@ -116,9 +117,9 @@ fn arrived(device: &Device) -> Result<()> {
     Ok(())
 }
 
-fn ready(batch: Batch, device: &Device) -> Result<Ready> {
-    let (rows, Batch { numeric, fields, labels, mask, .. }) = (batch.rows(), batch);
-    Ok((Features::new(numeric, fields)?.to_device(device)?, Labelled { rows, labels, mask }))
+fn ready(mut batch: Batch, rows: &[u32], groups: Option<&[u32]>, device: &Device) -> Result<Ready> {
+    let labelled = Labelled::take(&mut batch, rows, groups);
+    Ok((Features::of(batch)?.to_device(device)?, labelled))
 }
 
 #[cfg(test)]
@@ -136,7 +137,7 @@ mod tests {
         let order = || (0..count as u32).rev().collect();
         std::thread::scope(|scope| {
             for (size, at_once) in [(ROWS, 4), (1000, 30), (ROWS, 1)] {
-                let mut batches = ahead(scope, &table, size, &Device::Cpu, order);
+                let mut batches = ahead(scope, (&table, None), size, &Device::Cpu, order);
                 let mut labels = Vec::new();
                 while let Some((xs, labelled)) = batches.step(at_once)? {
                     assert_eq!(xs.len(), labelled.len());
@@ -158,7 +159,8 @@ mod tests {
         let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; 4 * ROWS] });
         let table = Table::new(numeric, vec![0.0; 4 * ROWS], vec![1.0; 4 * ROWS], 1)?;
         std::thread::scope(|scope| {
-            let mut batches = ahead(scope, &table, ROWS, &Device::Cpu, || (0..4 * ROWS as u32).collect());
+            let mut batches =
+                ahead(scope, (&table, None), ROWS, &Device::Cpu, || (0..4 * ROWS as u32).collect());
             assert!(batches.step(1)?.is_some());
             Ok(())
         })

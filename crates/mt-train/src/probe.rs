@@ -2,12 +2,12 @@
 
 use candle_core::{Device, Tensor};
 use mt_data::Dataset;
-use mt_features::permutation;
+use mt_features::{Batch, permutation};
 use mt_layers::{Gradients, Input, Param, Run};
 use mt_models::{Features, InputLayer, Model};
 
 use crate::config::{Config, TrainConfig};
-use crate::objective::Objective;
+use crate::objective::{Labelled, Objective};
 
 /// The model being trained, and what it is trained on.
 pub(crate) struct Probe<'a> {
@@ -37,6 +37,11 @@ impl Probe<'_> {
         let key = seed.rotate_left(32) ^ (step * accumulate as u64 + part as u64);
         let xs = self.layer.forward(xs, run).map_err(candle_core::Error::wrap)?;
         model.read(&xs, run)?.dropout(dropout, key)
+    }
+
+    /// What the rows `rows`, gathered into `batch`, should have predicted, which is taken out of it.
+    pub fn labelled(&self, batch: &mut Batch, rows: &[u32]) -> Labelled {
+        Labelled::take(batch, rows, self.data.train.groups().filter(|_| self.objective.reads_groups()))
     }
 
     /// The logits of that batch from a model on the parameters that are trained.

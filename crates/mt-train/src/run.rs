@@ -95,13 +95,13 @@ impl RunDir {
         Self::open_with(path, &Registry::default())
     }
 
-    /// As [`RunDir::open`], of a run whose `model.kind` is one of `registry`.
+    /// As [`RunDir::open`], of a run whose network is one of `registry`; its losses need not be, as predictions need none.
     ///
     /// # Errors
     /// As [`RunDir::open`].
     pub fn open_with(path: &Path, registry: &Registry) -> Result<(Self, Config)> {
         let run = Self::find(path)?;
-        let config = Config::read_with(&run.config_path(), &[], registry)?;
+        let config = Config::read_kept(&run.config_path(), registry)?;
         Ok((run, config))
     }
 
@@ -128,15 +128,19 @@ impl RunDir {
         Self::resume_with(path, &Registry::default())
     }
 
-    /// As [`RunDir::resume`], of a run whose `model.kind` is one of `registry`.
+    /// As [`RunDir::resume`], of a run whose network, stages and losses are those of `registry`.
     ///
     /// # Errors
     /// As [`RunDir::resume`].
     pub fn resume_with(path: &Path, registry: &Registry) -> Result<(Self, Config)> {
-        let (run, _) = Self::open_with(path, registry)?;
-        let owner = Some(run.own()?);
+        let kept = || {
+            let run = Self::find(path)?;
+            let cfg = Config::read_with(&run.config_path(), &[], registry)?;
+            Ok::<_, Error>((run, cfg))
+        };
+        let owner = Some(kept()?.0.own()?);
         // What it says now that nobody else can change it.
-        let (run, cfg) = Self::open_with(path, registry)?;
+        let (run, cfg) = kept()?;
         Ok((Self { owner, ..run }, cfg))
     }
 
@@ -149,7 +153,7 @@ impl RunDir {
         Self::extend_with(path, overrides, &Registry::default())
     }
 
-    /// As [`RunDir::extend`], of a run whose `model.kind` is one of `registry`.
+    /// As [`RunDir::extend`], of a run whose network, stages and losses are those of `registry`.
     ///
     /// # Errors
     /// As [`RunDir::extend`].

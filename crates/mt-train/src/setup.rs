@@ -137,14 +137,15 @@ fn check_shares(cfg: &Config, model: &dyn Model, inputs: usize, device: &Device)
 
 /// What the model is, with the widths that its budget allows.
 fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
+    let links = cfg.links(&data.schema.tasks)?;
     Ok(Signature {
         format: Signature::format_of(&data.schema, &data.normalizer),
         model: cfg.fitting_model(data)?,
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),
         encoders: data.encoders.clone(),
-        links: cfg.train.links(&data.schema.tasks),
-        targets: target::fit(&cfg.train, &data.schema.tasks, &data.train),
+        targets: target::fit(&cfg.train, &links, &data.schema.tasks, &data.train),
+        links,
         missing: cfg.data.missing_policy(),
         coverage: Some(data.coverage.train.clone()),
         seed: cfg.train.seed,

@@ -19,8 +19,12 @@ const SMEARED: usize = 16_384;
 const SHARE: usize = 16;
 
 /// Scales of the regressions among `tasks` whose labels are not learned as they are.
-pub(crate) fn fit(cfg: &TrainConfig, tasks: &[Task], train: &Table) -> BTreeMap<String, Target> {
-    let links = cfg.links(tasks);
+pub(crate) fn fit(
+    cfg: &TrainConfig,
+    links: &BTreeMap<String, Link>,
+    tasks: &[Task],
+    train: &Table,
+) -> BTreeMap<String, Target> {
     let of = |(t, task): (usize, &Task)| {
         let link = links.get(&task.name).copied().unwrap_or_default();
         let target = match task.kind {

@@ -11,7 +11,7 @@ use mt_features::nearly_tasks;
 use mt_layers::{Embeddings, Param, Run};
 use mt_models::Signature;
 
-use crate::accumulate::{Labelled, collect};
+use crate::accumulate::{collect, together};
 use crate::balance::Collected;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::evaluate::{Evaluation, Scorer};
 use crate::event::{Event, Outcome};
 use crate::health::Look;
-use crate::objective::Objective;
+use crate::objective::{Labelled, Objective};
 use crate::optim::{Optimizer, average, clip};
 use crate::paths::OffPath;
 use crate::prefetch;
@@ -72,13 +72,14 @@ fn run_epochs<'scope, 'env: 'scope>(
     let (tasks, heads) = (&data.schema.tasks, data.schema.heads());
     let ready = Setup::new(cfg, data, device, run)?;
     let selection = cfg.train.selection(data)?;
-    Objective::check_labels(&cfg.train, tasks, &data.train)?;
+    Objective::check_labels(cfg, tasks, &data.train)?;
     run.keep_extended(cfg)?;
     let Setup { layer, params, model, averages, updated, taken, resumed, rows: compared, .. } = ready;
     let Setup { mut scorer, mut signature, mut optimizer, mut state, mut balancer, .. } = ready;
     let (trainable, gradients) = (params.all(), params.gradients());
-    let objective = Objective::scaled(&cfg.train, tasks, &signature.targets);
+    let objective = Objective::scaled(cfg, tasks, &signature.targets)?;
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
+    let groups = data.train.groups().filter(|_| objective.reads_groups());
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
     rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref() };
@@ -132,7 +133,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         let (epoch, skipped) = (state.epoch + 1, state.rows);
         let rest = move || order(&cfg.train, rows, epoch).split_off(skipped);
         let started = Instant::now();
-        let mut batches = prefetch::ahead(scope, &data.train, cfg.train.batch_size, device, rest);
+        let mut batches = prefetch::ahead(scope, (&data.train, groups), cfg.train.batch_size, device, rest);
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
             let xs = layer.admit(xs)?;
             let before = state.step;
@@ -151,7 +152,7 @@ fn run_epochs<'scope, 'env: 'scope>(
                 collected
             };
             batches.go_on();
-            let Labelled { rows: count, labels, mask } = Labelled::together(labelled);
+            let Labelled { rows: count, labels, mask, .. } = together(labelled);
             if objective.lacks_labels(&mask) {
                 forget_zero_gradients(&trainable)?;
             }

@@ -92,7 +92,7 @@ fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result
     let labels = |cfg: &Config| {
         let label = |task: &TaskConfig| {
             let kind = if task.kind.is_regression() { TaskKind::Regression } else { task.kind };
-            TaskConfig { kind, prediction: None, range: None, ..task.clone() }
+            TaskConfig { kind, prediction: None, labels: None, ..task.clone() }
         };
         cfg.tasks.iter().map(label).collect::<Vec<_>>()
     };

@@ -273,12 +273,13 @@ fn training_settings_of_tables_and_losses_are_refused_with_their_place() {
     train("dropout: 1", "12: train.dropout: expected 0 to below 1, found 1");
     train(
         "task_losses: {click: mae}",
-        "24: train.task_losses.click: expected the loss of a probability: cross-entropy, paddlerec-log or focal",
+        "24: train.task_losses.click: expected the loss of a probability: cross-entropy, paddlerec-log, focal or another; mae is \
+         for kind: regression, and this task is binary",
     );
     train(
         "task_losses: {seconds: cross-entropy}",
         "26: train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, quantile, log-mse, \
-         weighted-logistic or ziln",
+         weighted-logistic, ziln or another; cross-entropy is for kind: binary, binary-softmax, and this task is regression",
     );
     train(
         "task_losses: {secs: mae}",
@@ -286,7 +287,7 @@ fn training_settings_of_tables_and_losses_are_refused_with_their_place() {
     );
     train(
         "task_losses: {seconds: {huber: {delta: 0}}}",
-        "26: train.task_losses.seconds: delta: expected a number above 0, found 0",
+        "42: train.task_losses.seconds.huber.delta: expected a number above 0, found 0",
     );
 }
 

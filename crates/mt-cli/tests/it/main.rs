@@ -21,6 +21,7 @@ mod looking;
 #[cfg(feature = "objects")]
 mod objects;
 mod output;
+mod own_loss;
 mod own_network;
 mod own_tables;
 mod parquet;

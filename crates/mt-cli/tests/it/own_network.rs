@@ -10,7 +10,7 @@ use crate::serving::{post, serve_by};
 use crate::support::{Folder, Said, TINY};
 
 /// `examples/own_network.rs`, which is built with all tests.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let mt = PathBuf::from(env!("CARGO_BIN_EXE_mt"));
     let name = format!("own_network{}", std::env::consts::EXE_SUFFIX);
     let path = mt.with_file_name("examples").join(name);

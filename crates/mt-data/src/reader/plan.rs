@@ -6,7 +6,7 @@ use mt_features::expression::Expression;
 #[cfg(feature = "parquet")]
 use mt_features::fields::agreed;
 use mt_features::fields::{Coder, Ids};
-use mt_features::{LabelRange, List, Missing, Schema, TaskKind, Unit};
+use mt_features::{LabelRule, List, Missing, Schema, TaskKind, Unit};
 
 use super::columns::{Columns, Rule};
 use super::others::Others;
@@ -87,8 +87,8 @@ pub(super) struct LabelPlan {
     pub rule: RulePlan,
     pub within: Option<RulePlan>,
     pub kind: TaskKind,
-    /// What the task's loss takes, and what to say of another label.
-    pub range: Option<(LabelRange, String)>,
+    /// What the task's loss takes, and the task's name.
+    pub labels: Option<(LabelRule, String)>,
 }
 
 #[derive(Debug)]
@@ -225,10 +225,7 @@ impl Plan {
                 rule: rule(label),
                 within: within.as_ref().map(&mut rule),
                 kind: task.kind,
-                range: task.range.clone().map(|range| {
-                    let expected = range.expected(&task.name);
-                    (range, expected)
-                }),
+                labels: task.labels.clone().map(|labels| (labels, task.name.clone())),
             })
             .collect();
         let weight = others.weight.as_ref().map(&mut rule);

@@ -194,11 +194,9 @@ impl LabelPlan {
     fn of(&self, value: Result<Option<f64>, BadCell>) -> Result<Option<f32>, BadLabel<'_>> {
         let Some(value) = value.map_err(BadLabel::Cell)? else { return Ok(None) };
         let label = self.kind.label(value).ok_or_else(|| BadLabel::Value(self.kind.expected(), value))?;
-        match &self.range {
-            Some((range, expected)) if !range.contains(label) => {
-                Err(BadLabel::Value(expected.as_str().into(), value))
-            }
-            _ => Ok(Some(label)),
+        match self.labels.as_ref().and_then(|(labels, task)| labels.refuses(label, task)) {
+            Some(expected) => Err(BadLabel::Value(expected.into(), value)),
+            None => Ok(Some(label)),
         }
     }
 }

@@ -11,7 +11,7 @@ use candle_core::{Result, Tensor};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use mt_layers::{
-    Bank, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Run, SparseRows, TaskLoss, Towers,
+    Bank, Initializer, Input, LossKind, LossTerm, Mixture, MultiTaskLoss, Run, SparseRows, Towers,
 };
 
 use crate::routes::{Routes, Upstream, normal, variable};
@@ -138,7 +138,7 @@ fn towers(criterion: &mut Criterion, name: &str, inputs: usize, streams: usize) 
 }
 
 fn loss(criterion: &mut Criterion) -> Result<()> {
-    let tasks = [TaskLoss { logits: 1, weight: 1.0, kind: LossKind::CrossEntropy }; 2];
+    let tasks = [LossTerm { logits: 1, weight: 1.0, kind: LossKind::CrossEntropy }; 2];
     let mut group = criterion.benchmark_group("loss of 2 tasks");
     for batch in BATCHES {
         let (logits, labels) = (variable((batch, tasks.len()))?, rows(batch).labels);

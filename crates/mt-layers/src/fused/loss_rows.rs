@@ -2,7 +2,7 @@
 
 use super::CHUNK;
 use crate::kernel;
-use crate::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, PADDLEREC_EPSILON, TaskLoss};
+use crate::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, LossTerm, PADDLEREC_EPSILON};
 use crate::simd::{exp, flushed, ln_1p};
 
 /// A chunk of rows of one task, column by column.
@@ -31,7 +31,7 @@ impl Rows {
 
 kernel! {
     /// Losses and slopes of the rows, of a task whose masks in all of the batch add up to `total`.
-    pub(super) fn losses_and_slopes(_simd: S, task: &TaskLoss, total: f32, rows: &mut Rows) {
+    pub(super) fn losses_and_slopes(_simd: S, task: &LossTerm, total: f32, rows: &mut Rows) {
         let n = rows.count.min(CHUNK);
         let Rows { z, y, mask, losses, slopes, .. } = rows;
         // What is missing could be NaN, which no factor of 0 removes.

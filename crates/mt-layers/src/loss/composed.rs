@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::ziln::{HALF_LN_2_PI, LEAST_SIGMA};
-use super::{Loss, LossKind, MultiTaskLoss, PADDLEREC_EPSILON, TaskLoss};
+use super::{Loss, LossKind, LossTerm, MultiTaskLoss, PADDLEREC_EPSILON};
 
 impl MultiTaskLoss<'_> {
     pub(crate) fn composed(&self, logits: &Tensor) -> Result<Loss> {
@@ -39,7 +39,7 @@ impl MultiTaskLoss<'_> {
     }
 }
 
-impl TaskLoss {
+impl LossTerm {
     /// The loss `(B, 1)` of logits `(B, n)` and targets `(B, 1)`.
     fn composed(&self, z: &Tensor, y: &Tensor) -> Result<Tensor> {
         match self.kind {

@@ -114,27 +114,18 @@ impl LossKind {
         matches!(self, Self::CrossEntropy | Self::PaddlerecLog | Self::Focal { .. } | Self::Product)
     }
 
-    /// What is wrong with its number, if it has one.
-    pub fn problem(self) -> Option<String> {
+    /// Its number and what that has to be, if it is something else.
+    pub fn problem(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Huber { delta } if !(delta > 0.0 && delta.is_finite()) => {
-                Some(format!("delta: expected a number above 0, found {delta}"))
+                Some(("delta", "a number above 0"))
             }
             Self::Quantile { level } if !(level > 0.0 && level < 1.0) => {
-                Some(format!("level: expected a number between 0 and 1, found {level}"))
+                Some(("level", "a number between 0 and 1"))
             }
             Self::Focal { gamma } if !(gamma >= 0.0 && gamma.is_finite()) => {
-                Some(format!("gamma: expected a number from 0, found {gamma}"))
+                Some(("gamma", "a number from 0"))
             }
-            _ => None,
-        }
-    }
-
-    /// The least label of a regression's loss and whether it is one itself, where that is not every number.
-    pub fn least_label(self) -> Option<(f32, bool)> {
-        match self {
-            Self::LogMse => Some((-1.0, false)),
-            Self::WeightedLogistic | Self::Ziln => Some((0.0, true)),
             _ => None,
         }
     }

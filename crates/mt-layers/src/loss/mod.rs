@@ -13,9 +13,9 @@ pub use ziln::{LEAST_SIGMA, ziln_log_mean};
 use crate::fused::loss::loss_and_gradient;
 use crate::fused::readable;
 
-/// One task's part of the loss.
+/// A term of the multi-task loss: that of one task.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TaskLoss {
+pub struct LossTerm {
     /// Logits of the task, as many as its [`kind`](Self::kind) takes.
     pub logits: usize,
     /// Factor of the task's mean loss in the sum.
@@ -28,7 +28,7 @@ pub struct TaskLoss {
 #[derive(Debug, Clone)]
 pub struct MultiTaskLoss<'a> {
     /// One entry a task, in the order of the logits.
-    pub tasks: &'a [TaskLoss],
+    pub tasks: &'a [LossTerm],
     /// Labels `(B, T)`, row-major.
     pub labels: &'a [f32],
     /// Sample weight of each label `(B, T)`, not negative; 0 where it is missing, and then the label may be anything.
@@ -43,6 +43,13 @@ pub struct Loss {
     pub total: Tensor,
     /// Each task's masked mean loss `(T)`, unweighted; 0 for a task without a label in the batch. No gradient.
     pub tasks: Tensor,
+}
+
+impl Loss {
+    /// The scalar to differentiate, and each task's mean loss `(T)`, without a gradient.
+    pub fn new(total: Tensor, tasks: Tensor) -> Self {
+        Self { total, tasks }
+    }
 }
 
 impl MultiTaskLoss<'_> {
@@ -83,8 +90,8 @@ impl MultiTaskLoss<'_> {
                 let (_, logits) = task.kind.logits();
                 bail!("task {t} has {} logits, but its loss takes {logits}", task.logits)
             }
-            if let Some(problem) = task.kind.problem() {
-                bail!("task {t}: {problem}")
+            if let Some((key, expected)) = task.kind.problem() {
+                bail!("task {t}: {key} of {:?}: expected {expected}", task.kind)
             }
             let (labels, mask) = (self.labels.iter().skip(t), self.mask.iter().skip(t));
             let pairs = labels.step_by(tasks).copied().zip(mask.step_by(tasks).copied());

@@ -2,15 +2,15 @@
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use mt_layers::{Loss, LossKind, MultiTaskLoss, TaskLoss};
+use mt_layers::{Loss, LossKind, LossTerm, MultiTaskLoss};
 use proptest::prelude::*;
 
-pub fn task(logits: usize, kind: LossKind) -> TaskLoss {
-    TaskLoss { logits, weight: 1.0, kind }
+pub fn task(logits: usize, kind: LossKind) -> LossTerm {
+    LossTerm { logits, weight: 1.0, kind }
 }
 
 /// Every kind, in one model.
-fn every_kind() -> Vec<TaskLoss> {
+fn every_kind() -> Vec<LossTerm> {
     [
         task(1, LossKind::CrossEntropy),
         task(2, LossKind::CrossEntropy),
@@ -32,16 +32,16 @@ fn every_kind() -> Vec<TaskLoss> {
     ]
     .into_iter()
     .zip(1..)
-    .map(|(task, i)| TaskLoss { weight: 0.3 * i as f32, ..task })
+    .map(|(task, i)| LossTerm { weight: 0.3 * i as f32, ..task })
     .collect()
 }
 
-fn width(tasks: &[TaskLoss]) -> usize {
+fn width(tasks: &[LossTerm]) -> usize {
     tasks.iter().map(|task| task.logits).sum()
 }
 
 /// A label that the task can have, from a number in [0, 1).
-fn label(task: &TaskLoss, draw: f32) -> f32 {
+fn label(task: &LossTerm, draw: f32) -> f32 {
     match task.kind {
         kind if kind.is_binary() => draw.round(),
         LossKind::Multiclass => (draw * task.logits as f32).floor(),
@@ -161,7 +161,7 @@ fn every_gradient_is_the_slope_of_the_loss() -> Result<()> {
 }
 
 /// The loss and the gradient of one row of one task, fused.
-pub fn one(task: TaskLoss, logits: &[f32], label: f32) -> Result<(f32, Vec<f64>)> {
+pub fn one(task: LossTerm, logits: &[f32], label: f32) -> Result<(f32, Vec<f64>)> {
     let loss = MultiTaskLoss { tasks: &[task], labels: &[label], mask: &[1.0] };
     let (loss, gradient) = outcome(&loss, &var(logits, logits.len(), DType::F32)?)?;
     Ok((loss.total.to_scalar()?, gradient))
@@ -305,7 +305,7 @@ fn a_quantile_has_its_share_of_the_labels_below_it() -> Result<()> {
 
 #[test]
 fn labels_out_of_range_are_refused_with_their_place() {
-    let refused = |task: TaskLoss, label: f32| {
+    let refused = |task: LossTerm, label: f32| {
         let loss = MultiTaskLoss { tasks: &[task], labels: &[0.0, label], mask: &[1.0; 2] };
         let logits = Tensor::zeros((2, task.logits), DType::F32, &Device::Cpu).unwrap();
         loss.forward(&logits).expect_err("refused").to_string()
@@ -331,7 +331,7 @@ fn labels_out_of_range_are_refused_with_their_place() {
 
 #[test]
 fn logits_masks_and_deltas_that_do_not_fit_are_refused() {
-    let refused = |task: TaskLoss, mask: f32| {
+    let refused = |task: LossTerm, mask: f32| {
         let loss = MultiTaskLoss { tasks: &[task], labels: &[0.0], mask: &[mask] };
         let logits = Tensor::zeros((1, task.logits), DType::F32, &Device::Cpu).unwrap();
         loss.forward(&logits).expect_err("refused").to_string()

@@ -4,8 +4,8 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use mt_layers::{
-    Bank, GatedExperts, Initializer, Input, LossKind, Mixture, MultiTaskLoss, Params, Run, SparseRows,
-    TaskLoss, Towers, forward_side_by_side,
+    Bank, GatedExperts, Initializer, Input, LossKind, LossTerm, Mixture, MultiTaskLoss, Params, Run,
+    SparseRows, Towers, forward_side_by_side,
 };
 
 pub struct Network {
@@ -49,7 +49,7 @@ impl Network {
     }
 
     pub fn loss(&self, xs: &Input, labels: &[f32], mask: &[f32], run: &mut Run) -> Result<Tensor> {
-        let task = |logits| TaskLoss { logits, weight: 0.5 + logits as f32, kind: LossKind::CrossEntropy };
+        let task = |logits| LossTerm { logits, weight: 0.5 + logits as f32, kind: LossKind::CrossEntropy };
         let tasks = [task(1), task(2)];
         Ok(MultiTaskLoss { tasks: &tasks, labels, mask }.forward(&self.forward(xs, run)?)?.total)
     }

@@ -2,6 +2,7 @@
 //! probability, three classes and a number.
 
 mod product;
+mod softplus;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use serde_json::json;
 use crate::{Export, InputLayer, ModelConfig, Signature, TableFormat, Task, TaskKind, build, write_json};
 
 pub use product::product;
+pub use softplus::softplus;
 
 fn signature(seed: u64) -> Signature {
     let field = |name: &str, table: &str, list| Field {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use mt_features::{Task, TaskKind};
 use mt_layers::{
-    Embeddings, Field, Gradient, Ids, Input, LossKind, MultiTaskLoss, Params, Pooling, RowOptimizer, Run,
-    SparseRows, TableConfig, TaskLoss,
+    Embeddings, Field, Gradient, Ids, Input, LossKind, LossTerm, MultiTaskLoss, Params, Pooling,
+    RowOptimizer, Run, SparseRows, TableConfig,
 };
 use mt_models::{Model, ModelConfig, build};
 
@@ -21,8 +21,8 @@ fn tasks() -> Vec<Task> {
     kinds.into_iter().zip(["like", "kind", "watch"]).map(|(kind, name)| Task::new(name, kind)).collect()
 }
 
-fn losses() -> [TaskLoss; 3] {
-    let loss = |logits, weight, kind| TaskLoss { logits, weight, kind };
+fn losses() -> [LossTerm; 3] {
+    let loss = |logits, weight, kind| LossTerm { logits, weight, kind };
     [loss(1, 1.0, LossKind::CrossEntropy), loss(3, 0.5, LossKind::Multiclass), loss(1, 2.0, LossKind::Mse)]
 }
 

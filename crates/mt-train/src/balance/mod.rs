@@ -47,7 +47,7 @@ use self::report::Report;
 use self::state::TaskStates;
 use crate::config::TrainConfig;
 use crate::error::Result;
-use crate::objective::{Objective, in_float64};
+use crate::objective::{Labelled, Objective, in_float64};
 use crate::running::TaskProgress;
 
 /// The least loss that is divided by or whose logarithm is taken.
@@ -70,8 +70,7 @@ pub struct Balancer {
 /// A batch whose losses are looked at once more.
 #[derive(Debug)]
 struct Batch {
-    labels: Vec<f32>,
-    mask: Vec<f32>,
+    labelled: Labelled,
     active: Vec<usize>,
     losses: Vec<f64>,
 }
@@ -122,7 +121,7 @@ impl Balancer {
 
     /// Runs `forward` to logits and adds the gradients of their balanced loss to the parameters' slots.
     ///
-    /// `labels` and `mask` are `(B, T)`. Any method but `fixed` reads the losses at once, and so waits for the device.
+    /// Any method but `fixed` reads the losses at once, and so waits for the device.
     ///
     /// # Errors
     /// If sizes do not fit, or a tensor operation fails.
@@ -130,7 +129,7 @@ impl Balancer {
         &mut self,
         gradients: &Gradients,
         objective: &Objective,
-        (labels, mask): (&[f32], &[f32]),
+        batch: &Labelled,
         run: &mut Run,
         forward: impl FnOnce(&mut Run) -> candle_core::Result<Tensor>,
     ) -> Result<Collected> {
@@ -140,21 +139,19 @@ impl Balancer {
             let weigh = |losses: &[f64], products: &[f64]| {
                 self.weigh_gradients(losses, &Gram::new(tasks, products.to_vec()))
             };
-            let (total, losses, logits) =
-                objective.collect_by_task(gradients, run, (labels, mask), forward, weigh)?;
+            let (total, losses, logits) = objective.collect_by_task(gradients, batch, run, forward, weigh)?;
             return Ok(Collected { total, losses, logits });
         }
         let mut kept = None;
         let weighed = |run: &mut Run| {
             let logits = forward(run)?;
-            let mut loss = objective.loss(&logits, labels, mask).map_err(wrap)?;
+            let mut loss = objective.loss(&logits, batch).map_err(wrap)?;
             if self.cfg.kind != BalanceKind::Fixed {
-                let (active, losses) = (objective.active(mask), in_float64(&loss.tasks)?);
+                let (active, losses) = (objective.active(&batch.mask), in_float64(&loss.tasks)?);
                 let weights = self.weigh_losses(&active, &losses);
-                loss = objective.weighted(&logits, (labels, mask), &weights).map_err(wrap)?;
+                loss = objective.weighted(&logits, batch, &weights).map_err(wrap)?;
                 if self.cfg.kind == BalanceKind::Famo {
-                    let (labels, mask) = (labels.to_vec(), mask.to_vec());
-                    self.batch = Some(Batch { labels, mask, active, losses });
+                    self.batch = Some(Batch { labelled: batch.clone(), active, losses });
                 }
             }
             kept = Some((loss.tasks, logits.detach()));
@@ -179,7 +176,7 @@ impl Balancer {
         let (Some(batch), TaskStates::Famo(logits)) = (self.batch.take(), &mut self.state.tasks) else {
             return Ok(());
         };
-        let after = in_float64(&objective.loss(&forward()?, &batch.labels, &batch.mask)?.tasks)?;
+        let after = in_float64(&objective.loss(&forward()?, &batch.labelled)?.tasks)?;
         let of = |losses: &[f64]| batch.active.iter().map(|&t| losses[t]).collect::<Vec<f64>>();
         // A step that ended in NaN is reported by the next one; it must not reach the logits before.
         if after.iter().all(|loss| loss.is_finite()) {

@@ -2,6 +2,7 @@
 
 mod depth;
 mod locate;
+mod losses;
 mod select;
 mod selection;
 mod text;
@@ -10,7 +11,7 @@ mod train;
 use std::path::Path;
 
 use mt_data::{DataConfig, Dataset};
-use mt_features::{Head, TaskConfig, TaskKind};
+use mt_features::{Head, TaskConfig};
 use mt_layers::Norm;
 use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,13 @@ pub struct Config {
     pub train: TrainConfig,
 }
 
+/// What a configuration is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Train,
+    Predict,
+}
+
 impl Config {
     /// Reads a configuration and applies `overrides` of the form `train.batch_size=64`.
     ///
@@ -51,14 +59,26 @@ impl Config {
         Self::read_with(path, overrides, &Registry::default())
     }
 
-    /// As [`Config::read`], where `model.kind` may name what `registry` has.
+    /// As [`Config::read`], where networks, stages and losses may be those of `registry`.
     ///
     /// # Errors
     /// See [`Config::read`].
     pub fn read_with(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self> {
+        Self::read_for(Purpose::Train, path, overrides, registry)
+    }
+
+    /// The configuration that a run or a bundle keeps, to predict: no loss need be one of `registry`.
+    ///
+    /// # Errors
+    /// See [`Config::read`].
+    pub fn read_kept(path: &Path, registry: &Registry) -> Result<Self> {
+        Self::read_for(Purpose::Predict, path, &[], registry)
+    }
+
+    fn read_for(purpose: Purpose, path: &Path, overrides: &[String], registry: &Registry) -> Result<Self> {
         let unreadable = |source| Error::ConfigFile { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let mut cfg = Self::parse_with(&text, &path.display().to_string(), overrides, registry)?;
+        let mut cfg = Self::parse_for(purpose, &text, &path.display().to_string(), overrides, registry)?;
         if cfg.name.is_empty() {
             cfg.name =
                 path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
@@ -74,22 +94,32 @@ impl Config {
         Self::parse_with(text, origin, overrides, &Registry::default())
     }
 
-    /// As [`Config::parse`], where `model.kind` may name what `registry` has.
+    /// As [`Config::parse`], where networks, stages and losses may be those of `registry`.
     ///
     /// # Errors
     /// See [`Config::read`].
     pub fn parse_with(text: &str, origin: &str, overrides: &[String], registry: &Registry) -> Result<Self> {
+        Self::parse_for(Purpose::Train, text, origin, overrides, registry)
+    }
+
+    fn parse_for(
+        purpose: Purpose,
+        text: &str,
+        origin: &str,
+        overrides: &[String],
+        registry: &Registry,
+    ) -> Result<Self> {
         // A byte order mark, as some editors write, is no part of the first key.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut cfg: Self = text::parse(text, origin, overrides)?;
         cfg.model.registry = registry.clone();
-        let kinds: Vec<_> = cfg.tasks.iter().map(|task| cfg.train.kind_of(task)).collect();
-        cfg.tasks.iter_mut().zip(kinds).for_each(|(task, kind)| task.kind = kind);
+        cfg.set_kinds();
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
-        // Whoever reads the labels can say where one is that the loss does not take.
-        let ranges: Vec<_> = cfg.tasks.iter().map(|task| cfg.train.label_range(task)).collect();
-        cfg.tasks.iter_mut().zip(ranges).for_each(|(task, range)| task.range = range);
+        if purpose == Purpose::Train {
+            cfg.check_losses(&|key| origin.place(key))?;
+        }
+        cfg.set_labels();
         Ok(cfg)
     }
 
@@ -99,14 +129,18 @@ impl Config {
     /// # Errors
     /// [`Error::Config`], naming the key.
     pub fn check(&self) -> Result<()> {
-        self.check_at(&|_| "configuration".to_owned(), true)
+        let place = |_: &str| "configuration".to_owned();
+        self.check_at(&place, true)?;
+        self.check_losses(&place)
     }
 
     /// The same for rows that are there already: where they come from need not be said.
     pub(crate) fn check_for_rows(&self) -> Result<()> {
         let DataConfig { csv, parquet, synth, .. } = &self.data;
         let sourced = csv.is_some() || parquet.is_some() || synth.is_some();
-        self.check_at(&|_| "configuration".to_owned(), sourced)
+        let place = |_: &str| "configuration".to_owned();
+        self.check_at(&place, sourced)?;
+        self.check_losses(&place)
     }
 
     /// The same, where `place` says where a key was set, and `sourced` whether rows are to be read.
@@ -220,13 +254,6 @@ fn check_balance(
     check: &dyn Fn(&str, bool, String) -> Result<()>,
 ) -> Result<()> {
     let (share, kind) = (cfg.train.load_balance, cfg.train.balance.kind);
-    let density = cfg.tasks.iter().find(|task| task.kind == TaskKind::ZeroInflated);
-    let problem = format!(
-        "{kind} needs losses above 0, and ziln, of {}, may be below; expected fixed, schedule, random or a method of gradients \
-         other than gradnorm",
-        density.map_or("a task", |task| &task.name)
-    );
-    check("train.balance.kind", density.is_none() || !kind.needs_positive(), problem)?;
     let good = share.is_finite() && share >= 0.0;
     check("train.load_balance", good, format!("expected a number from 0, found {share}"))?;
     let has_gates = !network.levels.is_empty();

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use mt_features::{LabelRange, Task, TaskConfig, TaskKind};
+use mt_features::TaskConfig;
 use mt_layers::{LossKind, RowOptimizer};
-use mt_models::Link;
+use mt_models::LossConfig;
 use serde::{Deserialize, Serialize};
 
 use super::known;
@@ -61,11 +61,10 @@ pub struct TrainConfig {
     pub label_smoothing: f64,
     /// The loss of binary tasks, `cross-entropy`, the default, or `paddlerec-log`.
     pub loss: LossKind,
-    /// Losses of regressions by task: `mse`, the default, `mae`, `{huber: {delta: 1}}`, `log-mse`,
-    /// `weighted-logistic`, `ziln`.
+    /// Losses of single tasks, each by its name in [`ModelConfig::registry`](mt_models::ModelConfig::registry), with its keys if
+    /// it has any: `mae`, `{huber: {delta: 1}}`. Default [`loss`](Self::loss) for binary tasks, `mse` for regressions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "yaml", serde(with = "serde_yaml::with::singleton_map_recursive"))]
-    pub task_losses: BTreeMap<String, LossKind>,
+    pub task_losses: BTreeMap<String, LossConfig>,
     /// Learn regressions on the scale of their training labels, mean 0 and standard deviation 1, and undo it in
     /// predictions. Default true.
     #[serde(skip_serializing_if = "is_true")]
@@ -159,42 +158,6 @@ impl CheckpointConfig {
 }
 
 impl TrainConfig {
-    /// The loss of a task.
-    pub fn loss_of(&self, task: &Task) -> LossKind {
-        match task.kind {
-            _ if task.prediction.is_some() => LossKind::Product,
-            TaskKind::Binary | TaskKind::BinarySoftmax => {
-                self.task_losses.get(&task.name).copied().unwrap_or(self.loss)
-            }
-            TaskKind::Multiclass { .. } => LossKind::Multiclass,
-            TaskKind::Regression | TaskKind::ZeroInflated => {
-                self.task_losses.get(&task.name).copied().unwrap_or(LossKind::Mse)
-            }
-        }
-    }
-
-    /// The kind of a task with its loss: of a regression it decides how many outputs there are.
-    pub(super) fn kind_of(&self, task: &TaskConfig) -> TaskKind {
-        match (task.kind, self.task_losses.get(&task.name)) {
-            (TaskKind::Regression, Some(LossKind::Ziln)) => TaskKind::ZeroInflated,
-            (kind, _) => kind,
-        }
-    }
-
-    /// What the loss of a task takes as a label, where that is not every label of its kind.
-    pub(super) fn label_range(&self, task: &TaskConfig) -> Option<LabelRange> {
-        let loss = *self.task_losses.get(&task.name)?;
-        let (from, inclusive) = loss.least_label()?;
-        let name = serde_json::to_value(loss).ok()?;
-        Some(LabelRange { from, inclusive, loss: name.as_str()?.to_owned() })
-    }
-
-    /// How outputs of the regressions become predictions, where that is not the identity.
-    pub fn links(&self, tasks: &[Task]) -> BTreeMap<String, Link> {
-        let link = |task: &Task| (task.name.clone(), Link::of(self.loss_of(task)));
-        tasks.iter().map(link).filter(|(_, link)| *link != Link::Identity).collect()
-    }
-
     /// The model whose scaling of inputs stays, if it does.
     pub fn scaled_as(&self) -> Option<&Path> {
         let start = self.warm_start.as_ref().filter(|start| start.scaling == WarmScaling::Keep);
@@ -305,30 +268,6 @@ impl TrainConfig {
         self.check_rates(check)?;
         let names = || tasks.iter().map(|task| task.name.as_str());
         let known = |name: &str| known(tasks, name);
-        for (name, &loss) in &self.task_losses {
-            let key = format!("train.task_losses.{name}");
-            let (good, problem) = known(name);
-            check(&key, good, problem)?;
-            let task = tasks.iter().find(|task| task.name == *name);
-            let (good, expected) = match task.map(|task| task.kind) {
-                _ if task.is_some_and(is_product) => (
-                    loss == LossKind::CrossEntropy,
-                    "expected cross-entropy, which a product of probabilities (tasks[].prediction) has",
-                ),
-                Some(TaskKind::Regression | TaskKind::ZeroInflated) => (
-                    !loss.is_binary() && loss != LossKind::Multiclass,
-                    "expected the loss of a regression: mse, mae, huber, quantile, log-mse, weighted-logistic or ziln",
-                ),
-                Some(TaskKind::Multiclass { .. }) => (false, "a task of classes has a loss of its own"),
-                _ => (
-                    loss.is_binary(),
-                    "expected the loss of a probability: cross-entropy, paddlerec-log or focal",
-                ),
-            };
-            check(&key, good, expected.into())?;
-            let problem = loss.problem();
-            check(&key, problem.is_none(), problem.unwrap_or_default())?;
-        }
         for (task, &weight) in &self.task_weights {
             let (good, problem) = known(task);
             check(&format!("train.task_weights.{task}"), good, problem)?;

@@ -53,15 +53,15 @@ impl Probe<'_> {
         let (rows, all) = (self.cfg.train.batch_size.min(ROWS).min(table.len()), table.len());
         let spaced: Vec<u32> = (0..rows).map(|i| (i * all / rows) as u32).collect();
         let mut batch = table.gather(&spaced);
-        let (labels, mask) = (std::mem::take(&mut batch.labels), std::mem::take(&mut batch.mask));
+        let labelled = self.labelled(&mut batch, &spaced);
         let xs = Features::of(batch)?.to_device(self.device)?;
         let (count, mut products) = (table.tasks(), Vec::new());
         let forward = |run: &mut Run| {
             let xs = self.layer.forward(&xs, run).map_err(candle_core::Error::wrap)?;
             self.model.forward(&self.model.read(&xs, run)?, run)
         };
-        let (run, labels) = (&mut Run::evaluation(), (&labels[..], &mask[..]));
-        self.objective.collect_by_task(self.gradients, run, labels, forward, |_, gram| {
+        let run = &mut Run::evaluation();
+        self.objective.collect_by_task(self.gradients, &labelled, run, forward, |_, gram| {
             products = gram.to_vec();
             vec![1.0; count]
         })?;

@@ -8,7 +8,7 @@ use mt_features::{Batches, permutation};
 use mt_layers::{Columns, Input, Params, Run};
 use mt_models::candle_nn::VarBuilder;
 use mt_models::{Architecture, Facts, Features, InputLayer, ModelConfig, Registry, Sizes, Trunk, build};
-use mt_train::{BalanceState, Balancer, Config, Event, Metrics, Objective, RunDir, read_state};
+use mt_train::{BalanceState, Balancer, Config, Event, Labelled, Metrics, Objective, RunDir, read_state};
 
 use crate::fields::{bits, config, folder, load, rows, run_in};
 use crate::training::files;
@@ -204,7 +204,7 @@ fn weights_of_ten(cfg: &Config, stop: usize) -> Vec<BTreeMap<String, Option<f64>
     let model =
         build(&cfg.model, layer.width(), &data.schema.heads(), params.builder(DType::F32, &Device::Cpu))
             .expect("a model");
-    let (gradients, objective) = (params.gradients(), Objective::new(&cfg.train, tasks));
+    let (gradients, objective) = (params.gradients(), Objective::new(cfg, tasks).expect("losses"));
     let mut balancer = Balancer::new(&cfg.train, tasks);
     let order: Vec<u32> = permutation(data.train.len() as u32, 1, 1);
     let mut found = Vec::new();
@@ -216,13 +216,14 @@ fn weights_of_ten(cfg: &Config, stop: usize) -> Vec<BTreeMap<String, Option<f64>
             assert!(balancer.restore(state));
         }
         let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
+        let labelled = Labelled { rows: batch.rows(), labels, mask, groups: None };
         let features = Features::of(batch).expect("features");
         let forward = |run: &mut Run| {
             let xs = layer.forward(&features, run).map_err(candle_core::Error::wrap)?;
             model.forward(&model.read(&xs, run)?, run)
         };
-        let (labels, run) = ((&labels[..], &mask[..]), &mut Run::training());
-        balancer.collect(&gradients, &objective, labels, run, forward).expect("a loss");
+        let run = &mut Run::training();
+        balancer.collect(&gradients, &objective, &labelled, run, forward).expect("a loss");
         balancer.after_step(&objective, || forward(&mut Run::look())).expect("a loss");
         if step % 4 == 3 {
             balancer.end_epoch();

@@ -1,13 +1,14 @@
 //! Tasks that predict a product of heads' probabilities (`click * cvr`): loss, training, metrics, refusals.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use approx::assert_relative_eq;
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::{Task, TaskKind, heads};
 use mt_layers::{Input, Param, Params};
 use mt_models::{ModelConfig, Predictor, build, count, inventory};
-use mt_train::{Config, Event, Objective, TrainConfig, read_state};
+use mt_train::{Config, Event, Labelled, Objective, read_state};
 
 use crate::fields::{bits, config, folder, load, predictions_of_the_best, rows, run_in};
 use crate::training::files;
@@ -68,13 +69,14 @@ fn losses_and_gradients_of_esmm_are_those_of_pytorch() -> Result<()> {
         var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
     }
     let xs = Tensor::new(&[[0.5f32, -1.0], [2.0, 0.25], [-0.75, 1.5], [1.0, 1.0]], &Device::Cpu)?;
-    let (labels, mask) = ([1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0], [1.0; 8]);
-    let mut cfg = TrainConfig::default();
-    cfg.task_weights = [("buy".to_owned(), 2.0)].into();
-    let objective = Objective::new(&cfg, &tasks);
+    let labels = vec![1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+    let batch = Labelled { rows: 4, labels, mask: vec![1.0; 8], groups: None };
+    let mut cfg = config(Path::new("."), &[]);
+    cfg.train.task_weights = [("buy".to_owned(), 2.0)].into();
+    let objective = Objective::new(&cfg, &tasks).map_err(candle_core::Error::wrap)?;
     let mut losses = Vec::new();
     params.backward(|run| {
-        let loss = objective.loss(&network.forward(&Input::from(xs.clone()), run)?, &labels, &mask);
+        let loss = objective.loss(&network.forward(&Input::from(xs.clone()), run)?, &batch);
         let loss = loss.map_err(candle_core::Error::wrap)?;
         losses = loss.tasks.to_vec1::<f32>()?;
         Ok(loss.total)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::{Task, TaskKind};
-use mt_layers::{Input, LossKind, MultiTaskLoss, Param, Params, Run, SparseRows, TaskLoss};
+use mt_layers::{Input, LossKind, LossTerm, MultiTaskLoss, Param, Params, Run, SparseRows};
 use mt_models::{Model, ModelConfig, Readout, build};
 use mt_train::{Optimizer, OptimizerConfig};
 
@@ -103,7 +103,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 
 fn loss(golden: &Golden, model: &dyn Model, xs: &Input, kind: LossKind, run: &mut Run) -> Result<Tensor> {
     let labels = golden.values("labels")?;
-    let tasks = vec![TaskLoss { logits: 2, weight: 1.0, kind }; golden.tasks()?.len()];
+    let tasks = vec![LossTerm { logits: 2, weight: 1.0, kind }; golden.tasks()?.len()];
     let mask = vec![1.0; labels.len()];
     let logits = model.forward(xs, run)?;
     Ok(MultiTaskLoss { tasks: &tasks, labels: &labels, mask: &mask }.forward(&logits)?.total)

@@ -7,7 +7,7 @@ use candle_core::{DType, Device};
 use mt_data::Dataset;
 use mt_layers::Params;
 use mt_models::{Features, InputLayer, build};
-use mt_train::{Config, Event, GradientHealth, Health, Objective, RunDir, train};
+use mt_train::{Config, Event, GradientHealth, Health, Labelled, Objective, RunDir, train};
 
 use crate::fields::{config, folder, load, rows, run_in};
 
@@ -94,12 +94,15 @@ fn norms_by_part_are_those_of_the_gradient() {
     let layer = InputLayer::new(&cfg.model, schema, &data.encoders, rule, 1, &Device::Cpu).expect("tables");
     let params = Params::new(1);
     let model = build(&cfg.model, layer.width(), &schema.heads(), params.builder(DType::F32, &Device::Cpu));
-    let (model, objective) = (model.expect("a model"), Objective::new(&cfg.train, &schema.tasks));
-    let features = Features::of(data.train.as_batch().clone()).expect("features");
+    let (model, objective) = (model.expect("a model"), Objective::new(&cfg, &schema.tasks).expect("losses"));
+    let batch = data.train.as_batch().clone();
+    let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
+    let labelled = Labelled { rows: batch.rows(), labels, mask, groups: None };
+    let features = Features::of(batch).expect("features");
     let loss = params.backward(|run| {
         let xs = layer.forward(&features, run).map_err(candle_core::Error::wrap)?;
         let logits = model.forward(&model.read(&xs, run)?, run)?;
-        let loss = objective.loss(&logits, data.train.labels(), data.train.mask());
+        let loss = objective.loss(&logits, &labelled);
         Ok(loss.map_err(candle_core::Error::wrap)?.total)
     });
     loss.expect("a gradient");

@@ -8,7 +8,7 @@ use mt_data::Dataset;
 use mt_features::Batches;
 use mt_layers::Params;
 use mt_models::{Features, InputLayer, Readout, build};
-use mt_train::{Config, Evaluation, Event, Metrics, Objective, Scorer, read_state};
+use mt_train::{Config, Evaluation, Event, Labelled, Metrics, Objective, Scorer, read_state};
 
 use crate::fields::{HEADER, bits, config, folder, load, records, rows, run_in};
 
@@ -36,14 +36,15 @@ impl FirstStep {
         let (layer, params) = (layer.expect("tables"), Params::new(1));
         let sized = |vb| build(&cfg.model, layer.width(), &data.schema.heads(), vb).expect("a model");
         let model = sized(params.builder(DType::F32, &Device::Cpu));
-        let objective = Objective::new(&cfg.train, tasks);
+        let objective = Objective::new(cfg, tasks).expect("losses");
         let order: Vec<u32> = (0..data.train.len() as u32).collect();
         let batch = Batches::new(&data.train, &order, order.len()).next().expect("a batch");
         let (labels, mask) = (batch.labels.clone(), batch.mask.clone());
+        let labelled = Labelled { rows: batch.rows(), labels, mask, groups: None };
         let features = Features::of(batch).expect("features");
         let loss = params.backward(|run| {
             let input = layer.forward(&features, run).map_err(candle_core::Error::wrap)?;
-            let loss = objective.loss(&model.forward(&model.read(&input, run)?, run)?, &labels, &mask);
+            let loss = objective.loss(&model.forward(&model.read(&input, run)?, run)?, &labelled);
             Ok(loss.map_err(candle_core::Error::wrap)?.total)
         });
         let loss = loss.and_then(|loss| loss.to_scalar()).expect("a loss");
@@ -55,7 +56,7 @@ impl FirstStep {
                 gradients.insert(format!("{table}.{id}"), values.to_vec());
             }
         }
-        let readout = Readout::new(tasks, &cfg.train.links(tasks));
+        let readout = Readout::new(tasks, &cfg.links(tasks).expect("losses"));
         let scorer = Scorer { model: sized(params.frozen(DType::F32, &Device::Cpu)), layer, readout };
         let predictions = scorer.predict(&data.train, &Device::Cpu).expect("predictions");
         Self { loss, gradients, evaluation: Evaluation::new(&predictions, &data.train, tasks) }

@@ -19,6 +19,7 @@ mod growing;
 mod health;
 mod labels;
 mod norm;
+mod own_loss;
 mod select;
 mod targets;
 mod training;

@@ -274,14 +274,18 @@ fn a_label_that_its_loss_does_not_take_is_refused_with_its_place() {
         (
             "-1",
             "log-mse",
-            "a number above -1, as the loss log-mse of task \"seconds\" needs (train.task_losses)",
+            "a finite number above -1, as the loss log-mse of task \"seconds\" needs (train.task_losses)",
         ),
         (
             "-0.5",
             "weighted-logistic",
-            "a number from 0, as the loss weighted-logistic of task \"seconds\" needs (train.task_losses)",
+            "a finite number from 0, as the loss weighted-logistic of task \"seconds\" needs (train.task_losses)",
         ),
-        ("-0.5", "ziln", "a number from 0, as the loss ziln of task \"seconds\" needs (train.task_losses)"),
+        (
+            "-0.5",
+            "ziln",
+            "a finite number from 0, as the loss ziln of task \"seconds\" needs (train.task_losses)",
+        ),
     ] {
         assert_eq!(
             read(label, loss).unwrap_err(),
@@ -293,7 +297,7 @@ fn a_label_that_its_loss_does_not_take_is_refused_with_its_place() {
     }
     // Rows that no file was read for.
     let (mut cfg, data) = read("-7", "mse").expect("labels of that loss");
-    cfg.train.task_losses.insert("seconds".into(), mt_layers::LossKind::LogMse);
+    cfg.train.task_losses.insert("seconds".into(), mt_layers::LossKind::LogMse.into());
     let run = RunDir::create(&dir.path().join("run"), &cfg).expect("a folder");
     let error = train(&cfg, &data, &Device::Cpu, &run, &AtomicBool::new(false), &mut |_| ()).unwrap_err();
     assert!(matches!(error, Error::Label { row: 1, .. }), "{error}");

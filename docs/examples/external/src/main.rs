@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
-use mt_layers::{Initializer, Input, LossKind, MultiTaskLoss, Norm, Run, TaskLoss, Towers};
+use mt_layers::{Initializer, Input, LossKind, LossTerm, MultiTaskLoss, Norm, Run, Towers};
 use mt_models::{Mmoe, MmoeConfig, Sizes, Trunk};
 
 const ROWS: usize = 512;
@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     let trunk = Mmoe::new(&cfg, Sizes { inputs: INPUTS, heads: &TASKS }, vb.clone())?;
     let towers = Towers::new(trunk.width(), &[8], TASKS.map(|task| (task, 1)), init, vb.pp("towers"))?;
 
-    let task = TaskLoss { logits: 1, weight: 1.0, kind: LossKind::CrossEntropy };
+    let task = LossTerm { logits: 1, weight: 1.0, kind: LossKind::CrossEntropy };
     let mask = vec![1.0; labels.len()]; // every label is known
     let loss = MultiTaskLoss { tasks: &[task; TASKS.len()], labels: &labels, mask: &mask };
     let mut optimizer = AdamW::new(vars.all_vars(), ParamsAdamW { lr: 0.01, ..ParamsAdamW::default() })?;

@@ -1,0 +1,144 @@
+//! The losses of the tasks: which they are, and what they take.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mt_features::{LabelRule, Task, TaskConfig, TaskKind};
+use mt_layers::LossKind;
+use mt_models::{Coupling, Link, LossConfig, TaskLoss};
+
+use super::{Config, known};
+use crate::error::{Error, Result};
+
+impl Config {
+    /// The loss of a task.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for one that the registry has not, or a key of it that cannot be.
+    pub fn loss_of(&self, task: &Task) -> Result<Box<dyn TaskLoss>> {
+        let by_default = match task.kind {
+            _ if task.prediction.is_some() => return Ok(Box::new(LossKind::Product)),
+            TaskKind::Binary | TaskKind::BinarySoftmax => self.train.loss,
+            TaskKind::Multiclass { .. } => LossKind::Multiclass,
+            TaskKind::Regression | TaskKind::ZeroInflated => LossKind::Mse,
+        };
+        match self.train.task_losses.get(&task.name) {
+            Some(written) => self.read_loss(&task.name, written),
+            None => Ok(Box::new(by_default)),
+        }
+    }
+
+    fn read_loss(&self, task: &str, written: &LossConfig) -> Result<Box<dyn TaskLoss>> {
+        Ok(self.model.registry.loss(&format!("train.task_losses.{task}"), written)?)
+    }
+
+    /// How outputs of the regressions become predictions, where that is not the identity.
+    ///
+    /// # Errors
+    /// As [`Config::loss_of`].
+    pub fn links(&self, tasks: &[Task]) -> Result<BTreeMap<String, Link>> {
+        let link = |task: &Task| {
+            let link = self.loss_of(task)?.fused().map(Link::of).unwrap_or_default();
+            Ok((task.name.clone(), link))
+        };
+        let links: Vec<(String, Link)> = tasks.iter().map(link).collect::<Result<_>>()?;
+        Ok(links.into_iter().filter(|(_, link)| *link != Link::Identity).collect())
+    }
+
+    /// Gives regressions the kind that their losses need: these decide how many outputs there are.
+    pub(super) fn set_kinds(&mut self) {
+        let is_ziln = |task: &TaskConfig| {
+            let written =
+                self.train.task_losses.get(&task.name).filter(|_| task.kind == TaskKind::Regression);
+            let loss = written.and_then(|written| self.read_loss(&task.name, written).ok());
+            loss.is_some_and(|loss| loss.fused() == Some(LossKind::Ziln))
+        };
+        let ziln: Vec<bool> = self.tasks.iter().map(is_ziln).collect();
+        for (task, _) in self.tasks.iter_mut().zip(ziln).filter(|(_, ziln)| *ziln) {
+            task.kind = TaskKind::ZeroInflated;
+        }
+    }
+
+    /// Says what the losses take as labels: whoever reads these can say where one is that is none.
+    pub(super) fn set_labels(&mut self) {
+        let rule = |task: &TaskConfig| {
+            let written = self.train.task_losses.get(&task.name)?;
+            let loss: Arc<dyn TaskLoss> = self.read_loss(&task.name, written).ok()?.into();
+            Some(LabelRule::new(&written.name, move |label| loss.refuses(label)))
+        };
+        let rules: Vec<_> = self.tasks.iter().map(rule).collect();
+        self.tasks.iter_mut().zip(rules).for_each(|(task, rule)| task.labels = rule);
+    }
+
+    /// Checks that the losses are there, are of their tasks' kinds, and fit how the tasks are trained.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the key, which `place` locates.
+    pub(super) fn check_losses(&self, place: &dyn Fn(&str) -> String) -> Result<()> {
+        let check = |key: &str, good: bool, problem: String| match good {
+            true => Ok(()),
+            false => Err(Error::Config { at: place(key), problem: format!("{key}: {problem}") }),
+        };
+        for (name, written) in &self.train.task_losses {
+            let key = format!("train.task_losses.{name}");
+            let (good, problem) = known(&self.tasks, name);
+            check(&key, good, problem)?;
+            let loss = self.read_loss(name, written).map_err(|error| match &error {
+                Error::Model(mt_models::Error::Config { key, .. }) => {
+                    Error::Config { at: place(key), problem: error.to_string() }
+                }
+                _ => error,
+            })?;
+            let Some(task) = self.tasks.iter().find(|task| task.name == *name) else { continue };
+            let good = match task.prediction {
+                Some(_) => loss.fused() == Some(LossKind::CrossEntropy),
+                None => loss.is_for(task.kind),
+            };
+            check(&key, good, expected(task, &written.name, &*loss))?;
+            let kind = self.train.balance.kind;
+            let problem = format!(
+                "{kind} needs losses above 0, and {}, of {name}, may be below; expected fixed, schedule, random or a method \
+                 of gradients other than gradnorm",
+                written.name
+            );
+            check("train.balance.kind", !loss.may_be_negative() || !kind.needs_positive(), problem)?;
+            let batches = self.train.accumulate;
+            let problem = format!(
+                "{}, of {name}, looks at all rows of a batch at once, and a step has {batches} batches; expected 1, with as \
+                 large a train.batch_size",
+                written.name
+            );
+            check("train.accumulate", batches == 1 || loss.coupling() == Coupling::None, problem)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the loss of a task has to be, and that the one called `name` is not.
+fn expected(task: &TaskConfig, name: &str, loss: &dyn TaskLoss) -> String {
+    let expected = match task.kind {
+        _ if task.prediction.is_some() => {
+            return "expected cross-entropy, which a product of probabilities (tasks[].prediction) has"
+                .to_owned();
+        }
+        TaskKind::Binary | TaskKind::BinarySoftmax => {
+            "a probability: cross-entropy, paddlerec-log, focal or another"
+        }
+        TaskKind::Multiclass { .. } => "classes: multiclass or another",
+        TaskKind::Regression | TaskKind::ZeroInflated => {
+            "a regression: mse, mae, huber, quantile, log-mse, weighted-logistic, ziln or another"
+        }
+    };
+    let all = [
+        TaskKind::Binary,
+        TaskKind::BinarySoftmax,
+        TaskKind::Multiclass { classes: 2 },
+        TaskKind::Regression,
+    ];
+    let kinds: Vec<&str> = all.into_iter().filter(|kind| loss.is_for(*kind)).map(TaskKind::written).collect();
+    let kind = task.kind.written();
+    format!(
+        "expected the loss of {expected}; {name} is for kind: {}, and this task is {kind}",
+        kinds.join(", ")
+    )
+}
