@@ -10,6 +10,7 @@
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
 //! | [`Run`] | what a pass is for, where its gradients go, who looks at what, and what left the fast path |
 //! | [`Norm`] | layer and batch normalisation of hidden layers |
+//! | [`sigmoid`] | the logistic function, of which no platform decides a bit |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`FrozenEmbeddings`] | the same for prediction, read from the bytes of a file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
@@ -67,6 +68,7 @@ mod noted;
 mod params;
 pub mod process;
 mod run;
+mod sigmoid;
 pub mod simd;
 mod slot;
 pub mod study;
@@ -101,6 +103,7 @@ pub use norm::Norm;
 pub use noted::{Mixed, Traced};
 pub use params::{Param, Params};
 pub use run::{Purpose, Run};
+pub use sigmoid::sigmoid;
 pub use slot::{Gradient, Slot};
 pub use symmetry::symmetric_weights;
 pub use tap::shares;

@@ -1,8 +1,8 @@
-//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, and a single-task baseline.
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, PPNet, and a single-task baseline.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`] |
+//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`], [`Ppnet`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
@@ -32,6 +32,7 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod aitm;
 mod architecture;
 mod bundle;
 mod cgc;
@@ -39,6 +40,7 @@ mod checksums;
 mod config;
 mod cross;
 mod disk;
+mod epnet;
 mod error;
 mod graph;
 mod input;
@@ -49,6 +51,7 @@ mod loss;
 mod mmoe;
 mod model;
 mod ple;
+mod ppnet;
 mod predictions;
 mod predictor;
 mod readout;
@@ -63,6 +66,7 @@ mod target;
 pub mod testing;
 mod trunk;
 
+pub use aitm::{Aitm, AitmConfig};
 pub use architecture::{Architecture, Facts};
 pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
@@ -70,6 +74,7 @@ pub use checksums::Checksums;
 pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
 pub use cross::{Cross, CrossConfig};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
+pub use epnet::{Epnet, EpnetConfig};
 pub use error::{Error, Result};
 pub use graph::{Attribute, Graph};
 pub use input::{Embedded, Features, InputLayer, input};
@@ -80,6 +85,7 @@ pub use loss::{Coupling, LossConfig, LossRows, TaskLoss};
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
+pub use ppnet::{Ppnet, PpnetConfig};
 pub use predictions::Predictions;
 pub use predictor::Predictor;
 pub use readout::{Link, Readout, predictions, row_width};

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use mt_features::error::Nearest;
 use mt_layers::{Initializer, Norm};
 
+use crate::aitm::AitmConfig;
 use crate::architecture::Architecture;
 use crate::cgc::CgcConfig;
 use crate::cross::CrossConfig;
+use crate::epnet::EpnetConfig;
 use crate::error::{Error, Result};
 use crate::loss::{KINDS, LossConfig, TaskLoss};
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
+use crate::ppnet::PpnetConfig;
 use crate::section::Section;
 use crate::shared_bottom::SharedBottomConfig;
 use crate::single_task::SingleTaskConfig;
@@ -62,7 +65,10 @@ impl Default for Registry {
             .with("mmoe", MmoeConfig::read)
             .with("cgc", CgcConfig::read)
             .with("ple", PleConfig::read)
+            .with("aitm", AitmConfig::read)
+            .with("ppnet", PpnetConfig::read)
             .with_stage("cross", CrossConfig::read)
+            .with_stage("epnet", EpnetConfig::read)
     }
 }
 

@@ -104,7 +104,7 @@ struct Weigh;
 struct Weighing(Tensor);
 
 impl Stage for Weigh {
-    fn build(&self, inputs: usize, vb: VarBuilder<'_>) -> Result<Box<dyn Transform>> {
+    fn build(&self, inputs: usize, _: &[u32], vb: VarBuilder<'_>) -> Result<Box<dyn Transform>> {
         Ok(Box::new(Weighing(vb.get_with_hints(inputs, "weight", Init::Const(1.0))?)))
     }
 
