@@ -23,12 +23,12 @@ const LEFT: [(&str, &str); 7] = [
     ),
     (
         "mt-layers",
-        "embedding/assemble.rs embedding/config.rs embedding/gather.rs embedding/growing.rs embedding/ids.rs \
-         embedding/lookup.rs embedding/mod.rs embedding/optimizer.rs embedding/prefetch.rs \
-         embedding/rounding.rs embedding/rules.rs embedding/scatter.rs embedding/table.rs fused/affine.rs \
-         fused/loss.rs fused/loss_rows.rs fused/matmul.rs fused/mixture.rs fused/mod.rs fused/packed.rs \
-         fused/tiles/mod.rs fused/tiles/split.rs fused/tiles/unit.rs gradients.rs importance.rs leaf.rs \
-         loss/mod.rs mixture.rs observe.rs",
+        "embedding/assemble.rs embedding/config.rs embedding/gather.rs embedding/growing.rs \
+         embedding/ids.rs embedding/lookup.rs embedding/mod.rs embedding/optimizer.rs \
+         embedding/prefetch.rs embedding/rounding.rs embedding/rules.rs embedding/scatter.rs \
+         embedding/table.rs fused/affine.rs fused/loss.rs fused/loss_rows.rs fused/matmul.rs \
+         fused/mixture.rs fused/packed.rs fused/tiles/mod.rs fused/tiles/split.rs fused/tiles/unit.rs \
+         loss/mod.rs mixture.rs",
     ),
     ("mt-metrics", "influence.rs paired.rs seeds.rs"),
     (
