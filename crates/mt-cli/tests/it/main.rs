@@ -30,6 +30,7 @@ mod parquet;
 mod paths;
 mod platform;
 mod predicting;
+mod random;
 mod reporting;
 mod scoring;
 mod selecting;
