@@ -13,7 +13,7 @@ use crate::cgc::CgcConfig;
 use crate::cross::CrossConfig;
 use crate::epnet::EpnetConfig;
 use crate::error::{Error, Result};
-use crate::loss::{KINDS, LossConfig, TaskLoss};
+use crate::loss::{KINDS, LossConfig, TaskLoss, jrc, ranknet};
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
 use crate::ppnet::PpnetConfig;
@@ -60,6 +60,8 @@ impl Default for Registry {
             registry.with_loss(name, move |section| Ok(Box::new(read(section)?)))
         });
         kinds
+            .with_loss("ranknet", ranknet)
+            .with_loss("jrc", jrc)
             .with("shared-bottom", SharedBottomConfig::read)
             .with("single-task", SingleTaskConfig::read)
             .with("mmoe", MmoeConfig::read)

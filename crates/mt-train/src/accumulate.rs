@@ -10,7 +10,8 @@ use mt_layers::{Gradients, Run};
 
 use crate::balance::{Balancer, Collected};
 use crate::error::Result;
-use crate::objective::{Labelled, Objective};
+use crate::labelled::Labelled;
+use crate::objective::Objective;
 
 /// The rows of several batches, one after the other. No step looks at their groups any more.
 pub(crate) fn together(batches: Vec<Labelled>) -> Labelled {

@@ -10,7 +10,7 @@ use mt_layers::{Run, Traced};
 use mt_models::Features;
 
 use crate::error::{Error, Result};
-use crate::probe::{Probe, order};
+use crate::probe::Probe;
 
 /// The first thing on a batch's way through the model that was not finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +69,10 @@ impl Probe<'_> {
     /// The error with its cause, if it is a loss that is not finite.
     pub fn explain(&self, error: Error) -> Error {
         let Error::Diverged { loss, step, epoch, rows, .. } = error else { return error };
-        let batch = order(&self.cfg.train, self.data.train.len(), epoch)[rows.clone()].to_vec();
+        let order = self.draw.epoch(epoch);
+        let batches: Vec<&[u32]> = order.within(rows.clone()).collect();
         // The loss is the news; that looking for its cause failed too is none.
-        let found = self.first_not_finite(&batch, step - 1).ok().flatten();
+        let found = self.first_not_finite(&batches, step - 1).ok().flatten();
         let culprit = found.map(|(first, rows)| Box::new(self.located(first, &rows)));
         Error::Diverged { loss, step, epoch, rows, culprit }
     }
@@ -90,9 +91,9 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// What in these rows of a step is not finite first, and in which.
-    fn first_not_finite(&self, rows: &[u32], before: u64) -> Result<Option<(NotFinite, Vec<u32>)>> {
-        for (part, rows) in rows.chunks(self.cfg.train.batch_size).enumerate() {
+    /// What in these batches of a step is not finite first, and in which rows.
+    fn first_not_finite(&self, batches: &[&[u32]], before: u64) -> Result<Option<(NotFinite, Vec<u32>)>> {
+        for (part, &rows) in batches.iter().enumerate() {
             let mut batch = self.data.train.gather(rows);
             let labelled = self.labelled(&mut batch, rows);
             let features = Features::of(batch)?.to_device(self.device)?;

@@ -214,6 +214,15 @@ impl From<mt_features::Error> for Error {
 }
 
 impl Error {
+    /// That the loss of a task compares the rows of a group, and there are no groups; `at` is where it was set.
+    pub(crate) fn ungrouped(at: String, task: &str, loss: &str) -> Self {
+        let problem = format!(
+            "train.task_losses.{task}: {loss} compares the rows of a group; write in data.group which column tells these apart, \
+             such as a user's"
+        );
+        Self::Config { at, problem }
+    }
+
     /// Whether the configuration or a folder that was named is at fault, not the run.
     pub fn is_usage(&self) -> bool {
         match self {

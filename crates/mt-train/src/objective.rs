@@ -5,36 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use mt_features::{Batch, Table, Task, logit_columns};
+use mt_features::{Table, Task, logit_columns};
 use mt_layers::{Gradients, Loss, LossKind, LossTerm, MultiTaskLoss, Run};
-use mt_models::{Link, Target, TaskLoss};
+use mt_models::{Coupling, Link, Target, TaskLoss};
 
 use crate::apart::{self, Column};
 use crate::config::Config;
 use crate::error::{Error, Result};
-
-/// What a batch should have predicted.
-#[derive(Debug, Clone)]
-pub struct Labelled {
-    /// Number of rows `B`.
-    pub rows: usize,
-    /// `(B, T)`, row-major.
-    pub labels: Vec<f32>,
-    /// `(B, T)`, row-major: the row's weight where there is a label, 0 elsewhere.
-    pub mask: Vec<f32>,
-    /// The group of each row `(B)`, for losses that [look at it](LossRows::groups).
-    pub groups: Option<Vec<u32>>,
-}
-
-impl Labelled {
-    /// What the rows `rows` of a table, gathered into `batch`, should have predicted, taken out of it; `groups` are those of all rows
-    /// of the table.
-    pub(crate) fn take(batch: &mut Batch, rows: &[u32], groups: Option<&[u32]>) -> Self {
-        let [labels, mask] = [&mut batch.labels, &mut batch.mask].map(std::mem::take);
-        let groups = groups.map(|all| rows.iter().map(|&row| all[row as usize]).collect());
-        Self { rows: rows.len(), labels, mask, groups }
-    }
-}
+use crate::labelled::Labelled;
 
 /// The weighted sum of the tasks' masked mean losses.
 #[derive(Debug, Clone)]
@@ -114,10 +92,17 @@ impl Objective {
         self.tasks.iter().any(|task| matches!(task.loss, Computed::Own(_)))
     }
 
+    /// Whether a loss compares the rows of a group, so that these have to be in one batch.
+    pub(crate) fn couples_groups(&self) -> bool {
+        let couples = |loss: &Arc<dyn TaskLoss>| loss.coupling() == Coupling::Group;
+        self.tasks.iter().any(|task| matches!(&task.loss, Computed::Own(loss) if couples(loss)))
+    }
+
     /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
     ///
     /// # Errors
-    /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs.
+    /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs, or groups where
+    /// there are none.
     pub(crate) fn check_labels(cfg: &Config, tasks: &[Task], table: &Table) -> Result<()> {
         for (t, task) in tasks.iter().enumerate() {
             let loss = cfg.loss_of(task)?;
@@ -128,6 +113,10 @@ impl Objective {
                                configuration";
                 let at = format!("train.task_losses.{}", task.name);
                 return Err(Error::Config { at, problem: problem.to_owned() });
+            }
+            if loss.coupling() == Coupling::Group && table.groups().is_none() {
+                let name = cfg.train.task_losses.get(&task.name).map_or("its loss", |loss| &loss.name);
+                return Err(Error::ungrouped("configuration".to_owned(), &task.name, name));
             }
             let column = |values| <[f32]>::iter(values).skip(t).step_by(tasks.len()).copied();
             let mut labels = column(table.labels()).zip(column(table.mask()));

@@ -13,7 +13,8 @@ use crate::accumulate::collect;
 use crate::balance::Balancer;
 use crate::config::Config;
 use crate::error::Result;
-use crate::objective::{Labelled, Objective};
+use crate::labelled::Labelled;
+use crate::objective::Objective;
 
 /// Layers that leave the fast path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

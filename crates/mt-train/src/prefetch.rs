@@ -5,12 +5,12 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
-use mt_features::Batches;
 use mt_features::{Batch, Table};
 use mt_models::Features;
 
 use crate::error::Result;
-use crate::objective::Labelled;
+use crate::labelled::Labelled;
+use crate::order::Order;
 
 /// A batch as the training step takes it.
 type Ready = (Features, Labelled);
@@ -75,26 +75,27 @@ impl Ahead {
     }
 }
 
-/// All batches of `size` rows of a table, with their groups where these are given, of an epoch, on `device`, in the order that `order` draws up. The thread ends with the epoch, or when
-/// the iterator is dropped.
+/// All batches of a table, with the groups of their rows where these are given, that `epoch` draws up, on `device`; they have about
+/// `size` rows. The thread ends with the epoch, or when the iterator is dropped.
 pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
     (table, of_rows): (&'env Table, Option<&'env [u32]>),
     size: usize,
     device: &Device,
-    order: impl FnOnce() -> Vec<u32> + Send + 'scope,
+    epoch: impl FnOnce() -> Order + Send + 'scope,
 ) -> Ahead {
     let ((sender, groups), (orders, asked)) = (channel(), channel());
     let device = device.clone();
     scope.spawn(move || {
-        for rows in order().chunks((ROWS / size).max(1) * size) {
+        let epoch = epoch();
+        let batches: Vec<&[u32]> = epoch.batches().collect();
+        for group in batches.chunks((ROWS / size).max(1)) {
             // There are no more orders when the epoch is left.
             if asked.recv().is_err() {
                 break;
             }
-            let batches = Batches::new(table, rows, size).zip(rows.chunks(size));
             let ready: Result<Vec<Ready>> =
-                batches.map(|(batch, rows)| ready(batch, rows, of_rows, &device)).collect();
+                group.iter().map(|rows| ready(table.gather(rows), rows, of_rows, &device)).collect();
             let ready = ready.and_then(|ready| arrived(&device).map(|()| ready));
             let failed = ready.is_err();
             if sender.send(ready).is_err() || failed {
@@ -134,10 +135,12 @@ mod tests {
         let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; count] });
         let labels = (0..count).map(|row| row as f32).collect();
         let table = Table::new(numeric, labels, vec![1.0; count], 1)?;
-        let order = || (0..count as u32).rev().collect();
+        let rows: Vec<u32> = (0..count as u32).rev().collect();
         std::thread::scope(|scope| {
             for (size, at_once) in [(ROWS, 4), (1000, 30), (ROWS, 1)] {
-                let mut batches = ahead(scope, (&table, None), size, &Device::Cpu, order);
+                let rows = rows.clone();
+                let epoch = move || Order::cut(rows, size);
+                let mut batches = ahead(scope, (&table, None), size, &Device::Cpu, epoch);
                 let mut labels = Vec::new();
                 while let Some((xs, labelled)) = batches.step(at_once)? {
                     assert_eq!(xs.len(), labelled.len());
@@ -159,8 +162,9 @@ mod tests {
         let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; 4 * ROWS] });
         let table = Table::new(numeric, vec![0.0; 4 * ROWS], vec![1.0; 4 * ROWS], 1)?;
         std::thread::scope(|scope| {
-            let mut batches =
-                ahead(scope, (&table, None), ROWS, &Device::Cpu, || (0..4 * ROWS as u32).collect());
+            let mut batches = ahead(scope, (&table, None), ROWS, &Device::Cpu, || {
+                Order::cut((0..4 * ROWS as u32).collect(), ROWS)
+            });
             assert!(batches.step(1)?.is_some());
             Ok(())
         })

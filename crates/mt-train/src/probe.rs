@@ -2,12 +2,14 @@
 
 use candle_core::{Device, Tensor};
 use mt_data::Dataset;
-use mt_features::{Batch, permutation};
+use mt_features::Batch;
 use mt_layers::{Gradients, Input, Param, Run};
 use mt_models::{Features, InputLayer, Model};
 
 use crate::config::{Config, TrainConfig};
-use crate::objective::{Labelled, Objective};
+use crate::labelled::Labelled;
+use crate::objective::Objective;
+use crate::order::Draw;
 
 /// The model being trained, and what it is trained on.
 pub(crate) struct Probe<'a> {
@@ -19,6 +21,8 @@ pub(crate) struct Probe<'a> {
     pub params: &'a [Param],
     pub gradients: &'a Gradients,
     pub objective: &'a Objective,
+    /// How the rows of its epochs are drawn.
+    pub draw: Draw<'a>,
     pub device: &'a Device,
 }
 
@@ -54,13 +58,5 @@ impl Probe<'_> {
         run: &mut Run,
     ) -> candle_core::Result<Tensor> {
         model.forward(&self.input(model, xs, step, part, run)?, run)
-    }
-}
-
-/// The rows of an epoch, counted from 1, in their order.
-pub(crate) fn order(cfg: &TrainConfig, rows: usize, epoch: usize) -> Vec<u32> {
-    match cfg.shuffle {
-        true => permutation(rows as u32, cfg.seed, epoch as u64),
-        false => (0..rows as u32).collect(),
     }
 }

@@ -20,11 +20,13 @@ use crate::error::Result;
 use crate::evaluate::{Evaluation, Scorer};
 use crate::event::{Event, Outcome};
 use crate::health::Look;
-use crate::objective::{Labelled, Objective};
+use crate::labelled::Labelled;
+use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip};
+use crate::order::Draw;
 use crate::paths::OffPath;
 use crate::prefetch;
-use crate::probe::{Probe, order};
+use crate::probe::Probe;
 use crate::rates::Rates;
 use crate::resume::Newest;
 use crate::run::RunDir;
@@ -96,7 +98,13 @@ fn run_epochs<'scope, 'env: 'scope>(
         log.write(&event)
     };
     let rows = data.train.len();
-    let steps = rows.div_ceil(cfg.train.batch_size * cfg.train.accumulate) as u64;
+    let draw = Draw {
+        rows,
+        size: cfg.train.batch_size,
+        seed: cfg.train.shuffle.then_some(cfg.train.seed),
+        groups: groups.filter(|_| objective.couples_groups()),
+    };
+    let steps = draw.batches().div_ceil(cfg.train.accumulate) as u64;
     let embeddings = layer.embeddings().map(Embeddings::count);
     tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
     if let Some(report) = taken {
@@ -120,6 +128,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         params: &trainable,
         gradients: &gradients,
         objective: &objective,
+        draw,
         device,
     };
     let due = |step, since| cfg.train.checkpoint.is_due(step, cfg.train.log_every, since);
@@ -131,7 +140,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let mut saved = Instant::now();
     while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&selection, state.competing()) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
-        let rest = move || order(&cfg.train, rows, epoch).split_off(skipped);
+        let rest = move || draw.epoch(epoch).after(skipped);
         let started = Instant::now();
         let mut batches = prefetch::ahead(scope, (&data.train, groups), cfg.train.batch_size, device, rest);
         while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {

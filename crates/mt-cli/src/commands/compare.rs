@@ -88,10 +88,14 @@ fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
         return Err(Usage(format!("{} is given twice", paths[i].display())).into());
     }
-    // What a prediction is made of may differ, as the network may, and the loss of a regression.
+    // What a prediction is made of may differ, as the network may, and the loss, with as many outputs as it needs.
     let labels = |cfg: &Config| {
         let label = |task: &TaskConfig| {
-            let kind = if task.kind.is_regression() { TaskKind::Regression } else { task.kind };
+            let kind = match task.kind {
+                TaskKind::ZeroInflated => TaskKind::Regression,
+                TaskKind::BinarySoftmax => TaskKind::Binary,
+                kind => kind,
+            };
             TaskConfig { kind, prediction: None, labels: None, ..task.clone() }
         };
         cfg.tasks.iter().map(label).collect::<Vec<_>>()

@@ -54,11 +54,41 @@ fn a_loss_of_ones_own_goes_through_every_command_and_predictions_need_none() {
     folder.mt(&predict("mt.csv")).done();
     assert_eq!(folder.read("own.csv"), folder.read("mt.csv"));
     let known = "(expected one of: cross-entropy, paddlerec-log, focal, multiclass, mse, mae, huber, quantile, log-mse, \
-                 weighted-logistic, ziln)";
+                 weighted-logistic, ziln, ranknet, jrc)";
     let missing = format!("train.task_losses.watched: unknown value \"softplus\" {known}");
     folder.refuses(&["train", "own.yaml", "--run-dir", "other"], 2, &format!("own.yaml:17:26: {missing}"));
     for args in [&["train", "--resume", "straight"][..], &["compare", "own.yaml", "tiny.yaml"]] {
         let said = folder.mt(args);
         assert!(said.code == Some(2) && said.err.contains(&missing), "{}", said.err);
     }
+}
+
+#[test]
+fn losses_within_groups_are_compared_with_cross_entropy_and_predicted_with() {
+    let folder = Folder::tiny();
+    let rows = folder.read("rows.csv");
+    let numbered = rows.lines().enumerate().map(|(i, row)| match i {
+        0 => format!("{row},user\n"),
+        _ => format!("{row},{}\n", i % 30),
+    });
+    folder.write("rows.csv", numbered.collect::<String>());
+    let grouped = TINY.replace("{train: rows.csv}", "{train: rows.csv, exclude: [user]}\n  group: user");
+    folder.write("plain.yaml", &grouped);
+    folder.write("ranknet.yaml", format!("{grouped}  task_losses: {{watched: ranknet}}\n"));
+    let two = grouped.replace("{name: watched, ", "{name: watched, kind: binary-softmax, ");
+    folder.write("jrc.yaml", format!("{two}  task_losses: {{watched: {{jrc: {{alpha: 0.7}}}}}}\n"));
+    folder.mt(&["compare", "plain.yaml", "ranknet.yaml", "jrc.yaml", "--out", "compared"]).done();
+    for name in ["ranknet", "jrc"] {
+        let config = format!("{name}.yaml");
+        folder.mt(&["train", &config, "--run-dir", name]).done();
+        let evaluation = &folder.mt(&["eval", "--run", name, "--json"]).json()[0]["tasks"]["watched"];
+        assert!(evaluation["gauc"]["value"].as_f64().is_some_and(|gauc| gauc > 0.7), "{name}: {evaluation}");
+        let (bundle, scores) = (format!("{name}-bundle"), format!("{name}.csv"));
+        folder.mt(&["export", "--run", name, "--out", &bundle]).done();
+        folder.mt(&["predict", "--bundle", &bundle, "--input", "rows.csv", "--output", &scores]).done();
+    }
+    folder.write("lost.yaml", folder.read("ranknet.yaml").replace("\n  group: user", ""));
+    let message = "lost.yaml:17:26: train.task_losses.watched: ranknet compares the rows of a group; write in data.group \
+                   which column tells these apart, such as a user's";
+    folder.refuses(&["train", "lost.yaml", "--run-dir", "other"], 2, message);
 }

@@ -1,16 +1,21 @@
 //! What a task is trained on: a loss of [`LossKind`], or one of your own.
 
 mod config;
+mod jrc;
 mod kinds;
+mod ranknet;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use candle_core::{Result as TensorResult, Tensor, bail};
+use candle_core::{DType, Result as TensorResult, Tensor, bail};
 use mt_features::TaskKind;
 use mt_layers::LossKind;
 
 pub use self::config::LossConfig;
+pub(crate) use self::jrc::read as jrc;
 pub(crate) use self::kinds::KINDS;
+pub(crate) use self::ranknet::read as ranknet;
 
 /// The loss of a task with all its parameters: what an entry of `train.task_losses` describes. Predictions are those of the task's
 /// kind, whatever the loss, so that a model is used without it.
@@ -58,6 +63,8 @@ pub enum Coupling {
     None,
     /// Those of its batch, which `train.accumulate` would split.
     Batch,
+    /// Those of its group: batches are then drawn by group, and `data.group` must be set.
+    Group,
 }
 
 /// The rows of a batch that have a label of a task, as its loss gets them.
@@ -100,6 +107,21 @@ impl<'a> LossRows<'a> {
         self.column(self.labels)
     }
 
+    /// The rows of each group, each in order; the groups in order of appearance. Without groups all rows are one.
+    pub fn by_group(&self) -> Vec<Vec<u32>> {
+        let rows = 0..self.labels.len() as u32;
+        let Some(groups) = self.groups else { return vec![rows.collect()] };
+        let (mut numbers, mut all) = (BTreeMap::new(), Vec::new());
+        for (row, group) in rows.zip(groups) {
+            let number = *numbers.entry(group).or_insert(all.len());
+            if number == all.len() {
+                all.push(Vec::new());
+            }
+            all[number].push(row);
+        }
+        all
+    }
+
     /// The mean of what each row costs, `(B, 1)` or `(B)`, by the rows' weights.
     ///
     /// # Errors
@@ -110,6 +132,15 @@ impl<'a> LossRows<'a> {
         (losses * self.column(self.weights)?)?.sum_all()? / all
     }
 
+    /// 0, with a slope of 0 in the logits, whatever they are: the loss of rows that leave nothing to compare.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn nothing(logits: &Tensor) -> TensorResult<Tensor> {
+        let none = Tensor::zeros(logits.shape(), DType::U8, logits.device())?;
+        none.where_cond(logits, &logits.zeros_like()?)?.sum_all()
+    }
+
     /// A number a row as `(B, 1)`, of the logits' type and on their device.
     ///
     /// # Errors
@@ -117,5 +148,32 @@ impl<'a> LossRows<'a> {
     pub fn column(&self, values: &[f32]) -> TensorResult<Tensor> {
         Tensor::from_slice(values, (self.labels.len(), 1), self.logits.device())?
             .to_dtype(self.logits.dtype())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    /// What the losses within groups are compared with PyTorch on.
+    pub(super) const GROUPS: [u32; 8] = [4, 1, 4, 4, 1, 9, 1, 4];
+    pub(super) const LABELS: [f32; 8] = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0];
+    pub(super) const WEIGHTS: [f32; 8] = [1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 3.0, 1.0];
+
+    pub(super) fn wave(count: u32) -> Vec<f32> {
+        (0..count).map(|i| (2.0 * (f64::from(i) * 1.7 + 0.3).sin()) as f32).collect()
+    }
+
+    #[test]
+    fn rows_are_told_apart_by_group_and_must_fit() -> TensorResult<()> {
+        let logits = Tensor::from_vec(wave(8), (8, 1), &Device::Cpu)?;
+        let rows = LossRows::new(&logits, (&LABELS, &WEIGHTS), Some(&GROUPS))?;
+        assert_eq!(rows.by_group(), [vec![0, 2, 3, 7], vec![1, 4, 6], vec![5]]);
+        assert_eq!(LossRows { groups: None, ..rows }.by_group(), [(0..8).collect::<Vec<u32>>()]);
+        assert!(LossRows::new(&logits, (&LABELS[1..], &WEIGHTS), None).is_err());
+        assert!(LossRows::new(&logits, (&LABELS, &WEIGHTS), Some(&GROUPS[1..])).is_err());
+        Ok(())
     }
 }

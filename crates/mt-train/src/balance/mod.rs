@@ -47,7 +47,8 @@ use self::report::Report;
 use self::state::TaskStates;
 use crate::config::TrainConfig;
 use crate::error::Result;
-use crate::objective::{Labelled, Objective, in_float64};
+use crate::labelled::Labelled;
+use crate::objective::{Objective, in_float64};
 use crate::running::TaskProgress;
 
 /// The least loss that is divided by or whose logarithm is taken.

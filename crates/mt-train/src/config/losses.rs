@@ -64,6 +64,11 @@ impl Config {
         let rule = |task: &TaskConfig| {
             let written = self.train.task_losses.get(&task.name)?;
             let loss: Arc<dyn TaskLoss> = self.read_loss(&task.name, written).ok()?.into();
+            // Of the others here every label of their tasks' kinds is one; rows without a rule are the same for all of them.
+            let bounded = [LossKind::LogMse, LossKind::WeightedLogistic, LossKind::Ziln];
+            if loss.fused().is_some_and(|kind| !bounded.contains(&kind)) {
+                return None;
+            }
             Some(LabelRule::new(&written.name, move |label| loss.refuses(label)))
         };
         let rules: Vec<_> = self.tasks.iter().map(rule).collect();
@@ -73,8 +78,9 @@ impl Config {
     /// Checks that the losses are there, are of their tasks' kinds, and fit how the tasks are trained.
     ///
     /// # Errors
-    /// [`Error::Config`], naming the key, which `place` locates.
-    pub(super) fn check_losses(&self, place: &dyn Fn(&str) -> String) -> Result<()> {
+    /// [`Error::Config`], naming the key, which `place` locates. Where rows are there already (not `sourced`) it is they that have
+    /// groups or not.
+    pub(super) fn check_losses(&self, place: &dyn Fn(&str) -> String, sourced: bool) -> Result<()> {
         let check = |key: &str, good: bool, problem: String| match good {
             true => Ok(()),
             false => Err(Error::Config { at: place(key), problem: format!("{key}: {problem}") }),
@@ -108,7 +114,11 @@ impl Config {
                  large a train.batch_size",
                 written.name
             );
-            check("train.accumulate", batches == 1 || loss.coupling() == Coupling::None, problem)?;
+            check("train.accumulate", batches == 1 || loss.coupling() != Coupling::Batch, problem)?;
+            let grouped = !sourced || self.data.group.is_some() || loss.coupling() != Coupling::Group;
+            if !grouped {
+                return Err(Error::ungrouped(place(&key), name, &written.name));
+            }
         }
         Ok(())
     }

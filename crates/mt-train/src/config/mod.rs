@@ -117,7 +117,7 @@ impl Config {
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
         if purpose == Purpose::Train {
-            cfg.check_losses(&|key| origin.place(key))?;
+            cfg.check_losses(&|key| origin.place(key), true)?;
         }
         cfg.set_labels();
         Ok(cfg)
@@ -131,7 +131,7 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         let place = |_: &str| "configuration".to_owned();
         self.check_at(&place, true)?;
-        self.check_losses(&place)
+        self.check_losses(&place, true)
     }
 
     /// The same for rows that are there already: where they come from need not be said.
@@ -140,7 +140,7 @@ impl Config {
         let sourced = csv.is_some() || parquet.is_some() || synth.is_some();
         let place = |_: &str| "configuration".to_owned();
         self.check_at(&place, sourced)?;
-        self.check_losses(&place)
+        self.check_losses(&place, sourced)
     }
 
     /// The same, where `place` says where a key was set, and `sourced` whether rows are to be read.

@@ -24,4 +24,5 @@ mod select;
 mod targets;
 mod training;
 mod warm_start;
+mod within_groups;
 mod ziln;

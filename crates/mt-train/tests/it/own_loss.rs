@@ -236,7 +236,7 @@ fn what_cannot_be_is_refused_with_its_place() {
             "train.seed=1",
             "train.task_losses.click: unknown value \"softplu\"; did you mean \"softplus\"? (expected one of: \
              cross-entropy, paddlerec-log, focal, multiclass, mse, mae, huber, quantile, log-mse, weighted-logistic, ziln, \
-             softplus, grouped)",
+             ranknet, jrc, softplus, grouped)",
         ),
         (
             "{click: {softplus: {scal: 1}}}",

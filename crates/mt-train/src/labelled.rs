@@ -1,0 +1,26 @@
+//! Labels, masks and groups of a batch.
+
+use mt_features::Batch;
+
+/// What a batch should have predicted.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    /// Number of rows `B`.
+    pub rows: usize,
+    /// `(B, T)`, row-major.
+    pub labels: Vec<f32>,
+    /// `(B, T)`, row-major: the row's weight where there is a label, 0 elsewhere.
+    pub mask: Vec<f32>,
+    /// The group of each row `(B)`, for losses that [look at it](mt_models::LossRows::groups).
+    pub groups: Option<Vec<u32>>,
+}
+
+impl Labelled {
+    /// What the rows `rows` of a table, gathered into `batch`, should have predicted, taken out of it; `groups` are those of all rows
+    /// of the table.
+    pub(crate) fn take(batch: &mut Batch, rows: &[u32], groups: Option<&[u32]>) -> Self {
+        let [labels, mask] = [&mut batch.labels, &mut batch.mask].map(std::mem::take);
+        let groups = groups.map(|all| rows.iter().map(|&row| all[row as usize]).collect());
+        Self { rows: rows.len(), labels, mask, groups }
+    }
+}
