@@ -1,8 +1,8 @@
-//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, and a single-task baseline.
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, and a single-task baseline.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`] |
+//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
@@ -31,6 +31,7 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod aitm;
 mod architecture;
 mod bundle;
 mod cgc;
@@ -61,6 +62,7 @@ mod target;
 pub mod testing;
 mod trunk;
 
+pub use aitm::{Aitm, AitmConfig};
 pub use architecture::{Architecture, Facts};
 pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};

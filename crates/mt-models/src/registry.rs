@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mt_features::error::Nearest;
 use mt_layers::{Initializer, Norm};
 
+use crate::aitm::AitmConfig;
 use crate::architecture::Architecture;
 use crate::cgc::CgcConfig;
 use crate::cross::CrossConfig;
@@ -55,6 +56,7 @@ impl Default for Registry {
             .with("mmoe", MmoeConfig::read)
             .with("cgc", CgcConfig::read)
             .with("ple", PleConfig::read)
+            .with("aitm", AitmConfig::read)
             .with_stage("cross", CrossConfig::read)
     }
 }
