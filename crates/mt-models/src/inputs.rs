@@ -251,9 +251,10 @@ mod tests {
 
     #[test]
     fn first_layers_have_a_row_for_each_input() {
-        let cases: [(&str, &[&str]); 5] = [
+        let cases: [(&str, &[&str]); 6] = [
             (r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#, &["bottom"]),
             (r#"{"kind": "single-task", "bottom": [4]}"#, &["bottoms.buy", "bottoms.like"]),
+            (r#"{"kind": "aitm", "bottom": [7, 4]}"#, &["bottoms.buy", "bottoms.like"]),
             (
                 r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate": [6]}"#,
                 &["experts", "gates.buy", "gates.like"],

@@ -300,7 +300,7 @@ fn every_model_shown_has_the_parameters_it_claims() {
             kinds.insert(cfg.model.kind.to_string());
         }
     }
-    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
 }
 
 /// The configurations that the study's map and the quickstart run, single-task first.

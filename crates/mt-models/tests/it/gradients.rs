@@ -8,7 +8,10 @@ use mt_layers::{Input, Params, SparseRows};
 use mt_models::{Inputs, ModelConfig, Norm, build};
 use serde_json::json;
 
-pub const KINDS: [&str; 5] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple"];
+pub const KINDS: [&str; 6] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm"];
+
+/// Those without gates.
+const UNGATED: [&str; 3] = ["shared-bottom", "single-task", "aitm"];
 
 pub fn tasks(names: &[&str]) -> Vec<Task> {
     names.iter().map(|name| Task::new(*name, TaskKind::Binary)).collect()
@@ -67,7 +70,7 @@ fn every_parameter_of_every_model_gets_a_gradient() {
         assert_all_learn(&ModelConfig::new(kind));
         let deep = ModelConfig { tower: vec![6, 5], ..ModelConfig::new(kind) };
         assert_all_learn(&match kind {
-            "shared-bottom" | "single-task" => deep.with("bottom", vec![9, 7]),
+            kind if UNGATED.contains(&kind) => deep.with("bottom", vec![9, 7]),
             "ple" => {
                 let levels = json!([{"expert": [10, 8]}, {"expert": [6]}, {"expert": [5]}]);
                 deep.with("levels", levels).with("gate", vec![4])
@@ -89,7 +92,7 @@ fn gates_and_towers_with_columns_of_their_own_learn() {
     for kind in KINDS {
         let tower_fields = fields("watch", &["x3", "x9"]);
         let mut cfg = ModelConfig { tower_fields, ..ModelConfig::new(kind) };
-        if !matches!(kind, "shared-bottom" | "single-task") {
+        if !UNGATED.contains(&kind) {
             cfg.gate_fields = fields("share", &["x0", "x6", "x9"]);
         }
         assert_all_learn(&cfg);

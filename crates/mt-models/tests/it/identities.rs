@@ -1,5 +1,5 @@
 //! Each network is a special case of the next: PLE with one level is CGC, CGC without task experts is MMoE, MMoE
-//! with one expert is ShareBottom.
+//! with one expert is ShareBottom. The first of AITM's tasks has a network of its own.
 
 use std::collections::BTreeMap;
 
@@ -71,6 +71,13 @@ proptest! {
         let bottom = ModelConfig { tower: vec![tower], ..ModelConfig::new("shared-bottom") }.with("bottom", vec![width]);
         let mmoe = ModelConfig { tower: vec![tower], ..ModelConfig::new("mmoe") }.with("experts", 1).with("expert", vec![width]);
         assert_equal(both(&bottom, &mmoe, &tasks(&["like", "share"]), |name| name.replacen("bottom", "experts", 1))?);
+    }
+
+    #[test]
+    fn aitm_of_one_task_is_single_task(width in 1usize..20) {
+        let single = ModelConfig::new("single-task").with("bottom", vec![width, 5]);
+        let aitm = ModelConfig { kind: "aitm".to_owned(), ..single.clone() };
+        assert_equal(both(&single, &aitm, &tasks(&["like"]), str::to_owned)?);
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
             ModelConfig { tower: vec![], ..new("shared-bottom") }.with("bottom", units(&[9, 7])),
         ),
         ("single-task", new("single-task").with("bottom", units(&[9, 7]))),
+        ("aitm", new("aitm").with("bottom", units(&[9]))),
+        (
+            "aitm deep, batches normalised",
+            ModelConfig { norm: Norm::Batch, tower: vec![], ..new("aitm") }.with("bottom", units(&[9, 7])),
+        ),
         ("mmoe", mmoe.clone().with("experts", 3)),
         ("mmoe of one", mmoe.clone().with("experts", 1)),
         // Normalised above them, as what untrained cross layers say of large numbers has no finite exponential.
