@@ -8,6 +8,7 @@
 //! | [`Mixture`] | softmax gates mixing experts |
 //! | [`GatedExperts`] | experts, gates and mixtures of one level: what MMoE, CGC and PLE are built of |
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
+//! | [`sigmoid`] | the logistic function, of which no platform decides a bit |
 //! | [`Norm`], [`training`] | layer and batch normalisation of hidden layers, and when batches are looked at |
 //! | [`with_importance`] | how evenly gates use their experts, as a loss |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
@@ -67,6 +68,7 @@ mod notes;
 mod observe;
 mod params;
 pub mod process;
+mod sigmoid;
 pub mod simd;
 pub mod study;
 mod symmetry;
@@ -101,6 +103,7 @@ pub use mode::{training, training_look};
 pub use norm::Norm;
 pub use observe::{Mixed, observe};
 pub use params::{Param, Params};
+pub use sigmoid::sigmoid;
 pub use symmetry::symmetric_weights;
 pub use tap::{shares, tap};
 pub use tower::{Mlp, Towers};
