@@ -196,7 +196,7 @@ impl ModelConfig {
         self.stages()?;
         let mut section = Section::new("model.".to_owned(), &self.kind, &self.keys, self.init, self.norm);
         let architecture = self.registry.read(&mut section)?;
-        let gates = !architecture.facts(&[]).levels.is_empty();
+        let gates = !architecture.facts(&["head"]).gates.is_empty();
         let also: &[&str] = if gates { &GATED } else { &GATED[1..] };
         section.end(also)?;
         match gates || self.gate_fields.is_empty() {

@@ -83,7 +83,7 @@ impl Transform for Cross {
 }
 
 impl Stage for CrossConfig {
-    fn build(&self, inputs: usize, vb: VarBuilder<'_>) -> Result<Box<dyn Transform>> {
+    fn build(&self, inputs: usize, _: &[u32], vb: VarBuilder<'_>) -> Result<Box<dyn Transform>> {
         Ok(Box::new(Cross::new(self, inputs, vb)?))
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn parameters_lie_along_the_inputs() -> Result<()> {
         let params = mt_layers::Params::new(1);
         let cfg = CrossConfig { layers: 2, rank: 3, init: Initializer::Xavier };
-        let cross = cfg.build(5, params.builder(DType::F32, &Device::Cpu).pp("stages.0"))?;
+        let cross = cfg.build(5, &[], params.builder(DType::F32, &Device::Cpu).pp("stages.0"))?;
         let shapes: Vec<_> = params.all().iter().map(|p| (p.name.clone(), p.var.dims().to_vec())).collect();
         let expected = ["stages.0.0.bias", "stages.0.0.into", "stages.0.0.out"].map(str::to_owned);
         assert_eq!(shapes.iter().take(3).map(|(name, _)| name.clone()).collect::<Vec<_>>(), expected);

@@ -27,6 +27,9 @@ pub trait Graph {
     /// Several values side by side along `axis`.
     fn concat(&mut self, values: &[String], axis: i64) -> String;
 
+    /// Columns of a matrix, in this order.
+    fn columns(&mut self, value: &str, columns: &[u32]) -> String;
+
     /// A parameter's values.
     ///
     /// # Errors

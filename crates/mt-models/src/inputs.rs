@@ -99,8 +99,8 @@ impl ModelConfig {
     /// Columns of the trunk's input: the embeddings of all fields, then the numeric columns.
     ///
     /// # Errors
-    /// As [`ModelConfig::table_widths`] and [`ModelConfig::head_columns`], and if a list is read with attention of a field whose
-    /// embeddings are not as wide.
+    /// As [`ModelConfig::table_widths`], [`ModelConfig::head_columns`] and [`ModelConfig::stage_columns`], and if a list is
+    /// read with attention of a field whose embeddings are not as wide.
     pub fn inputs(&self, schema: &Schema) -> Result<Inputs> {
         let tables = self.table_widths(schema)?;
         let of_fields = schema.fields.iter().map(|field| {
@@ -121,6 +121,7 @@ impl ModelConfig {
             return Err(error("attention", "no field of the data is pooled with attention (data.fields)"));
         }
         self.head_columns(&inputs, &schema.heads())?;
+        self.stage_columns(&inputs)?;
         Ok(inputs)
     }
 
@@ -163,6 +164,15 @@ impl ModelConfig {
             gates: of("gate_fields", &self.gate_fields)?,
             towers: of("tower_fields", &self.tower_fields)?,
         })
+    }
+
+    /// What the [fields](crate::Stage::fields) of each stage are of these inputs.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::stages`], and for a field or numeric column that is not there.
+    pub fn stage_columns(&self, inputs: &Inputs) -> Result<Vec<Vec<u32>>> {
+        let stages = self.stages()?.into_iter().enumerate();
+        stages.map(|(i, stage)| columns(&format!("stages[{i}].fields"), inputs, stage.fields())).collect()
     }
 }
 
@@ -251,10 +261,14 @@ mod tests {
 
     #[test]
     fn first_layers_have_a_row_for_each_input() {
-        let cases: [(&str, &[&str]); 6] = [
+        let cases: [(&str, &[&str]); 7] = [
             (r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#, &["bottom"]),
             (r#"{"kind": "single-task", "bottom": [4]}"#, &["bottoms.buy", "bottoms.like"]),
             (r#"{"kind": "aitm", "bottom": [7, 4]}"#, &["bottoms.buy", "bottoms.like"]),
+            (
+                r#"{"kind": "ppnet", "bottom": [5, 4]}"#,
+                &["bottoms.buy.0", "bottoms.like.0", "gates.buy", "gates.like"],
+            ),
             (
                 r#"{"kind": "mmoe", "experts": 3, "expert": [4], "gate": [6]}"#,
                 &["experts", "gates.buy", "gates.like"],
@@ -285,6 +299,19 @@ mod tests {
                 assert_eq!((*axis, *start, columns.len()), (0, 0, 7), "{kind}");
             }
         }
+    }
+
+    #[test]
+    fn a_gate_over_the_input_has_rows_for_each_input_on_both_of_its_sides() {
+        let text = r#"{"kind": "mmoe", "stages": [{"kind": "epnet", "fields": ["n2"], "hidden": 3}]}"#;
+        let cfg: ModelConfig = serde_json::from_str(text).expect("a model");
+        let schema = schema(7);
+        let rows = cfg.input_rows(&cfg.inputs(&schema).expect("inputs"), &schema.heads()).expect("rows");
+        for (name, axis) in [("0.weight", 0), ("1.weight", 2), ("1.bias", 1)] {
+            let of = &rows[&format!("stages.0.{name}")];
+            assert_eq!((of.axis, of.start, of.columns.len()), (axis, 0, 7), "{name}");
+        }
+        assert!(!rows.contains_key("stages.0.0.bias"));
     }
 
     /// A weight with two rows for each input.

@@ -1,8 +1,8 @@
-//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, and a single-task baseline.
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, PPNet, and a single-task baseline.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`] |
+//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`], [`Ppnet`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
@@ -39,6 +39,7 @@ mod checksums;
 mod config;
 mod cross;
 mod disk;
+mod epnet;
 mod error;
 mod graph;
 mod input;
@@ -48,6 +49,7 @@ mod json;
 mod mmoe;
 mod model;
 mod ple;
+mod ppnet;
 mod predictions;
 mod predictor;
 mod readout;
@@ -70,6 +72,7 @@ pub use checksums::Checksums;
 pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
 pub use cross::{Cross, CrossConfig};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
+pub use epnet::{Epnet, EpnetConfig};
 pub use error::{Error, Result};
 pub use graph::{Attribute, Graph};
 pub use input::{Embedded, Features, InputLayer, input};
@@ -79,6 +82,7 @@ pub use json::push_json;
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
+pub use ppnet::{Ppnet, PpnetConfig};
 pub use predictions::Predictions;
 pub use predictor::Predictor;
 pub use readout::{Link, Readout, predictions, row_width};

@@ -171,8 +171,8 @@ pub fn build(
     let model = MultiTask::new(trunk, heads, towers, &cfg.tower, cfg.init, vb.clone())?;
     let hidden = cfg.attention.clone().unwrap_or_default().hidden;
     let model = model.attentive(inputs.sequences(), hidden, cfg.init, vb.clone())?;
-    let stages = cfg.stages()?.into_iter().enumerate();
-    let stages = stages.map(|(i, stage)| stage.build(inputs.width(), vb.pp("stages").pp(i)));
+    let stages = cfg.stages()?.into_iter().zip(cfg.stage_columns(&inputs)?).enumerate();
+    let stages = stages.map(|(i, (stage, own))| stage.build(inputs.width(), &own, vb.pp("stages").pp(i)));
     let model = model.staged(stages.collect::<Result<_>>()?);
     Ok(Box::new(model.normalised(heads, cfg.norm, vb)?))
 }

@@ -11,9 +11,11 @@ use crate::aitm::AitmConfig;
 use crate::architecture::Architecture;
 use crate::cgc::CgcConfig;
 use crate::cross::CrossConfig;
+use crate::epnet::EpnetConfig;
 use crate::error::Result;
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
+use crate::ppnet::PpnetConfig;
 use crate::section::Section;
 use crate::shared_bottom::SharedBottomConfig;
 use crate::single_task::SingleTaskConfig;
@@ -57,7 +59,9 @@ impl Default for Registry {
             .with("cgc", CgcConfig::read)
             .with("ple", PleConfig::read)
             .with("aitm", AitmConfig::read)
+            .with("ppnet", PpnetConfig::read)
             .with_stage("cross", CrossConfig::read)
+            .with_stage("epnet", EpnetConfig::read)
     }
 }
 

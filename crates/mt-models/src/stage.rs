@@ -25,7 +25,7 @@ use crate::graph::Graph;
 /// struct Weighing(Tensor);
 ///
 /// impl Stage for Weigh {
-///     fn build(&self, inputs: usize, vb: VarBuilder<'_>) -> Result<Box<dyn Transform>> {
+///     fn build(&self, inputs: usize, _: &[u32], vb: VarBuilder<'_>) -> Result<Box<dyn Transform>> {
 ///         Ok(Box::new(Weighing(vb.get_with_hints(inputs, "weight", Init::Const(1.0))?)))
 ///     }
 /// }
@@ -44,11 +44,16 @@ use crate::graph::Graph;
 /// # Ok::<(), mt_models::Error>(())
 /// ```
 pub trait Stage: fmt::Debug + Send + Sync {
-    /// Builds it for `inputs` columns `D`.
+    /// Fields and numeric columns that it treats in another way than the rest of the input, each once. By default none.
+    fn fields(&self) -> &[String] {
+        &[]
+    }
+
+    /// Builds it for `inputs` columns `D`; `own` are those of [`fields`](Self::fields), ascending.
     ///
     /// # Errors
     /// If `vb` cannot provide a parameter.
-    fn build(&self, inputs: usize, vb: VarBuilder<'_>) -> TensorResult<Box<dyn Transform>>;
+    fn build(&self, inputs: usize, own: &[u32], vb: VarBuilder<'_>) -> TensorResult<Box<dyn Transform>>;
 
     /// Writes it into a graph of ONNX, of `xs` and the parameters that begin with `name`. By default there is no such form.
     ///

@@ -24,6 +24,10 @@ impl mt_models::Graph for Graph {
         Graph::concat(self, values, axis)
     }
 
+    fn columns(&mut self, value: &str, columns: &[u32]) -> String {
+        Graph::columns(self, value, columns)
+    }
+
     fn parameter(&self, name: &str) -> Result<Tensor> {
         Ok(self.weight(name)?)
     }

@@ -230,7 +230,7 @@ fn check_balance(
     let good = share.is_finite() && share >= 0.0;
     check("train.load_balance", good, format!("expected a number from 0, found {share}"))?;
     let has_gates = !network.levels.is_empty();
-    let problem = format!("{} has no gates", cfg.model.kind);
+    let problem = format!("{} has no experts", cfg.model.kind);
     check("train.load_balance", has_gates || share == 0.0, problem)?;
     let problem =
         format!("{kind} weighs gradients of the tasks' losses alone, which train.load_balance is not in");
