@@ -138,7 +138,9 @@ fn full() -> Config {
                 storage: Storage::Bf16,
             }),
             attention: Some(AttentionConfig { hidden: 1 }),
-            stages: vec![["kind", "layers", "rank"].map(|key| (key.to_owned(), 1.into())).into()],
+            stages: vec![
+                ["kind", "layers", "rank", "fields", "hidden"].map(|key| (key.to_owned(), 1.into())).into(),
+            ],
             tower: vec![1],
             gate_fields: [("like".into(), vec!["user".into()])].into(),
             tower_fields: [("like".into(), vec!["user".into()])].into(),
@@ -300,7 +302,7 @@ fn every_model_shown_has_the_parameters_it_claims() {
             kinds.insert(cfg.model.kind.to_string());
         }
     }
-    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
 }
 
 /// The configurations that the study's map and the quickstart run, single-task first.

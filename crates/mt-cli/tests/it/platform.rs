@@ -75,9 +75,15 @@ fn no_bit_of_a_prediction_or_of_a_weight_is_the_platforms() {
     let found = elsewhere(&folder, &PREDICT);
     assert_eq!(found.err, "", "{}", found.out);
     assert_eq!(found.done(), expected.done());
-    for kind in
-        ["mmoe", "ple, levels: 2, norm: batch", "cgc, norm: layer", "shared-bottom", "single-task", "aitm"]
-    {
+    for kind in [
+        "mmoe",
+        "ple, levels: 2, norm: batch",
+        "cgc, norm: layer",
+        "shared-bottom",
+        "single-task",
+        "aitm",
+        "ppnet",
+    ] {
         let weights = |run: &str| {
             ["weights", "optimizer"]
                 .map(|file| folder.bytes(&format!("{run}/checkpoints/epoch-001/{file}.safetensors")))

@@ -141,12 +141,12 @@ fn assert_close(found: &Found, expected: &Found, names: impl Fn(&str) -> bool, w
 
 #[test]
 fn with_all_weights_1_it_is_the_gradient_of_the_sum() {
-    for kind in SHARING.into_iter().chain(["single-task"]) {
+    for kind in SHARING.into_iter().chain(["single-task", "ppnet"]) {
         for input in [Source::Dense, Source::Sparse, Source::Embedded] {
             let network = Network::new(&ModelConfig::new(kind), input);
             let (found, products) = network.by_task([1.0; 3]);
             assert_close(&found, &network.plain([1.0; 3]), |_| true, &format!("{kind} {input:?}"));
-            let shares = kind != "single-task";
+            let shares = SHARING.contains(&kind);
             assert_eq!(products.iter().any(|product| *product != 0.0), shares, "{kind}: {products:?}");
             for (i, product) in products.iter().enumerate() {
                 assert_eq!(*product, products[i % 3 * 3 + i / 3]);

@@ -10,13 +10,14 @@ use mt_models::{
 };
 use proptest::prelude::*;
 use proptest::sample::subsequence;
+use serde_json::{Value, json};
 
 use crate::checkpoint::{checkpoint, export, load, signature, write};
 use crate::gradients::{KINDS, fields, named, rows, tasks};
 
 const COLUMNS: usize = 9;
 const TASKS: [&str; 3] = ["like", "share", "watch"];
-const GATED: [&str; 3] = ["mmoe", "cgc", "ple"];
+const GATED: [&str; 4] = ["mmoe", "cgc", "ple", "ppnet"];
 
 /// Of the second task.
 fn own(columns: &[usize]) -> BTreeMap<String, Vec<String>> {
@@ -83,9 +84,9 @@ proptest! {
 
     #[test]
     fn a_gate_depends_on_its_columns_and_on_no_other(columns in subsequence((0..COLUMNS).collect::<Vec<_>>(), 1..COLUMNS)) {
-        for (kind, gate) in GATED.into_iter().zip([vec![], vec![5], vec![]]) {
+        for (kind, gate) in GATED.into_iter().zip([vec![], vec![5], vec![], vec![5]]) {
             let cfg = ModelConfig { gate_fields: own(&columns), tower: vec![], ..ModelConfig::new(kind) }.with("gate", gate);
-            for model in models(&cfg, |layer| layer.contains("experts.")).expect("models") {
+            for model in models(&cfg, |layer| layer.contains("experts.") || layer.contains("bottoms.")).expect("models") {
                 let read = read_by(&*model).expect("gradients");
                 let all: Vec<usize> = (0..COLUMNS).collect();
                 prop_assert_eq!(&read, &[all.clone(), columns.clone(), all], "{}", kind);
@@ -140,6 +141,7 @@ fn names_stay_and_only_the_first_layers_of_what_reads_less_or_more_change() {
             let (level, choices) = match kind {
                 "ple" => ("levels.0.", 4),
                 "cgc" => ("", 4),
+                "ppnet" => ("", 32),
                 _ => ("", 8),
             };
             expected.insert(0, format!("{level}gates.{}.0.weight", TASKS[1]));
@@ -194,6 +196,11 @@ fn a_bundle_predicts_what_the_checkpoint_does_and_follows_a_field_to_the_tower_t
     assert_eq!(error.to_string(), expected);
 }
 
+/// A stage with this prior.
+fn epnet(fields: &Value) -> Vec<BTreeMap<String, Value>> {
+    vec![[("kind".to_owned(), json!("epnet")), ("fields".to_owned(), fields.clone())].into()]
+}
+
 #[test]
 fn what_names_nothing_or_names_it_twice_is_refused() {
     let new = ModelConfig::new;
@@ -215,6 +222,18 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
         (
             ModelConfig { tower_fields: of(&["itm"]), ..new("shared-bottom") },
             "model.tower_fields.like: the data has no field or numeric column \"itm\"; did you mean \"item\"?",
+        ),
+        (
+            ModelConfig { stages: epnet(&json!(["itm"])), ..new("mmoe") },
+            "model.stages[0].fields: the data has no field or numeric column \"itm\"; did you mean \"item\"?",
+        ),
+        (
+            ModelConfig { stages: epnet(&json!(["item", "item"])), ..new("mmoe") },
+            "model.stages[0].fields: \"item\" is named twice",
+        ),
+        (
+            ModelConfig { stages: epnet(&json!([])), ..new("mmoe") },
+            "model.stages[0].fields: expected the fields that the gate learns from, such as [tab]",
         ),
         (
             ModelConfig { tower_fields: fields("likes", &["item"]), ..new("shared-bottom") },

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::{Schema, Task, TaskKind};
 use mt_layers::{Input, Params, SparseRows};
-use mt_models::{Inputs, ModelConfig, Norm, build};
+use mt_models::{Embedded, Inputs, ModelConfig, Norm, build};
 use serde_json::json;
 
-pub const KINDS: [&str; 6] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm"];
+pub const KINDS: [&str; 7] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"];
 
 /// Those without gates.
 const UNGATED: [&str; 3] = ["shared-bottom", "single-task", "aitm"];
@@ -71,6 +71,7 @@ fn every_parameter_of_every_model_gets_a_gradient() {
         let deep = ModelConfig { tower: vec![6, 5], ..ModelConfig::new(kind) };
         assert_all_learn(&match kind {
             kind if UNGATED.contains(&kind) => deep.with("bottom", vec![9, 7]),
+            "ppnet" => deep.with("bottom", vec![9, 7]).with("gate", Vec::<usize>::new()),
             "ple" => {
                 let levels = json!([{"expert": [10, 8]}, {"expert": [6]}, {"expert": [5]}]);
                 deep.with("levels", levels).with("gate", vec![4])
@@ -104,6 +105,24 @@ fn gates_and_towers_with_columns_of_their_own_learn() {
 fn towers_without_hidden_layers_learn() {
     for kind in KINDS {
         assert_all_learn(&ModelConfig { tower: vec![], ..ModelConfig::new(kind) });
+    }
+}
+
+#[test]
+fn a_stage_that_weighs_the_input_learns_and_so_does_what_it_weighs() {
+    let stage = [("kind", json!("epnet")), ("fields", json!(["x3", "x9"])), ("hidden", json!(6))];
+    let stages = vec![stage.map(|(key, value)| (key.to_owned(), value)).into()];
+    for kind in KINDS {
+        let (cfg, tasks) =
+            (ModelConfig { stages: stages.clone(), ..ModelConfig::new(kind) }, tasks(&["like"]));
+        let params = Params::new(7);
+        let vb = params.builder(DType::F32, &Device::Cpu);
+        let model = build(&cfg, named(&cfg, 12, &tasks), &mt_features::heads(&tasks), vb).expect("a model");
+        let xs = Embedded { xs: rows(12).expect("rows").into(), lists: vec![] };
+        params.backward(|| model.forward(&model.read(&xs)?)?.sqr()?.sum_all()).expect("a loss");
+        for param in params.all() {
+            assert!(param.gradient.lock().host.iter().any(|g| *g != 0.0), "{kind}: {}", param.name);
+        }
     }
 }
 

@@ -40,6 +40,13 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
         ),
         ("single-task", new("single-task").with("bottom", units(&[9, 7]))),
         ("aitm", new("aitm").with("bottom", units(&[9]))),
+        ("ppnet", new("ppnet").with("bottom", units(&[9, 7])).with("gate", units(&[4]))),
+        (
+            "ppnet, layers normalised",
+            ModelConfig { norm: Norm::Layer, ..new("ppnet") }
+                .with("bottom", units(&[9]))
+                .with("gate", units(&[])),
+        ),
         (
             "aitm deep, batches normalised",
             ModelConfig { norm: Norm::Batch, tower: vec![], ..new("aitm") }.with("bottom", units(&[9, 7])),
@@ -192,16 +199,20 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
     }
 }
 
-/// The same with a tower that reads the last field or number too, and where there are gates one that reads the first and
-/// the last alone.
+/// The same with a tower that reads the last field or number too, where there are gates one that reads the first and the
+/// last alone, and of an MMoE an input that the first weighs.
 pub fn with_columns(mut signature: Signature) -> Signature {
     let Schema { numeric, fields, .. } = &signature.schema;
     let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
     let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
     let names = ["tab", "cvr"];
     signature.model.tower_fields = names.map(|name| (name.to_owned(), vec![last.clone()])).into();
-    if !signature.model.resolve().expect("a model").facts(&[]).levels.is_empty() {
+    if !signature.model.resolve().expect("a model").facts(&["done"]).gates.is_empty() {
         signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
+    }
+    if signature.model.kind == "mmoe" {
+        let stage = [("kind", json!("epnet")), ("fields", json!([first])), ("hidden", json!(3))];
+        signature.model.stages.push(stage.map(|(key, value)| (key.to_owned(), value)).into());
     }
     signature
 }

@@ -103,6 +103,7 @@ fn networks_have_what_belongs_to_a_head_for_heads_alone() {
         ("shared-bottom", &["towers"][..]),
         ("single-task", &["bottoms", "towers"]),
         ("aitm", &["bottoms", "towers"]),
+        ("ppnet", &["bottoms", "gates", "towers"]),
         ("mmoe", &["gates", "towers"]),
         ("cgc", &["experts", "gates", "towers"]),
         ("ple", &["levels.0.experts", "levels.0.gates", "levels.1.experts", "levels.1.gates", "towers"]),

@@ -185,6 +185,7 @@ fn settings_of_loss_balancing_are_checked_one_by_one() {
     }
     for (model, why) in [
         ("{kind: single-task}", "single-task has none"),
+        ("{kind: ppnet}", "ppnet has none"),
         ("{kind: cgc, shared_experts: 0}", "cgc has no shared experts"),
         ("{kind: ple, levels: [{}, {shared_experts: 0}]}", "the highest level of ple has no shared experts"),
     ] {

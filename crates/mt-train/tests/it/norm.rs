@@ -47,6 +47,7 @@ fn normalised_models_learn_resume_to_the_bit_and_predict_from_their_checkpoint()
         "{kind: ple, norm: layer}",
         "{kind: cgc, norm: batch}",
         "{kind: aitm, bottom: [16, 8], norm: batch}",
+        "{kind: ppnet, bottom: [8, 8], gate: [], norm: layer}",
     ];
     for (i, model) in models.into_iter().enumerate() {
         let extra: &[&str] = match i {
@@ -121,7 +122,7 @@ fn what_cannot_be_normalised_or_balanced_is_refused_with_its_key() {
         (&["train.load_balance=-1"], "train.load_balance: expected a number from 0, found -1"),
         (
             &["train.load_balance=0.1", "model={kind: shared-bottom}"],
-            "--set train.load_balance=0.1: train.load_balance: shared-bottom has no gates",
+            "--set train.load_balance=0.1: train.load_balance: shared-bottom has no experts",
         ),
         (
             &["train.load_balance=0.1", "train.balance.kind=pcgrad"],
