@@ -88,16 +88,17 @@ impl Transfer {
 
     /// The stream `z_{t-1}` of the task before and the task's own `q_t`, both `(B, H)`, to its stream `z_t`.
     fn forward(&self, before: Tensor, own: Tensor, run: &mut Run) -> Result<Tensor> {
-        let (rows, width) = own.dims2()?;
-        let passed = self.pass.forward(&before.into(), run)?;
-        // The two of a row below each other, as the same maps read them.
-        let both = Tensor::cat(&[passed, own], 1)?.reshape((2 * rows, width))?;
+        let width = self.pass.outputs();
         let maps = [&self.value, &self.query, &self.key].map(|map| (map, 0..width));
-        let mapped = forward_side_by_side(&maps, &both.into(), run)?;
-        let part = |i: usize| mapped.narrow(1, i * width, width);
-        let scores = (part(1)? * part(2)?)?.sum_keepdim(1)?.reshape((rows, 2))?;
-        let values = part(0)?.contiguous()?.reshape((rows, 2 * width))?;
-        self.mixture.forward(&values, &scores, run)
+        let (mut values, mut scores) = (Vec::new(), Vec::new());
+        for read in [self.pass.forward(&before.into(), run)?, own] {
+            let mapped = forward_side_by_side(&maps, &read.into(), run)?;
+            let part = |i: usize| mapped.narrow(1, i * width, width);
+            // Side by side, only contiguous tensors come out contiguous, as fused mixtures want them.
+            values.push(part(0)?.contiguous()?);
+            scores.push((part(1)? * part(2)?)?.sum_keepdim(1)?);
+        }
+        self.mixture.forward(&Tensor::cat(&values, 1)?, &Tensor::cat(&scores, 1)?, run)
     }
 }
 

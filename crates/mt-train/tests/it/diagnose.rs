@@ -37,6 +37,22 @@ fn a_huge_learning_rate_overflows_a_layer_that_is_named() {
 }
 
 #[test]
+fn rows_are_those_of_the_batch_also_where_a_layer_reads_more_than_one_thing_of_a_row() {
+    let dir = folder(&rows(600));
+    let model = "model={kind: aitm, bottom: [8], tower: [], embedding: {width: 4}}";
+    let mut seen = std::collections::BTreeSet::new();
+    for lr in ["1e9", "1e11", "1e13", "1e17"] {
+        let optimizer = format!("train.optimizer={{kind: sgd, lr: {lr}}}");
+        let cfg = config(dir.path(), &[model, &optimizer]);
+        let (culprit, text) = diverged(&cfg, &load(&cfg), &dir.path().join(lr));
+        assert!(!culprit.rows.is_empty() && culprit.rows.len() <= 64, "{text}");
+        let NotFinite::Output(layer) = culprit.first else { panic!("{text}") };
+        seen.insert(layer);
+    }
+    assert!(seen.contains("transfers.buy.value.0"), "{seen:?}");
+}
+
+#[test]
 fn a_parameter_of_a_hostile_checkpoint_is_named() {
     let dir = folder(&rows(600));
     let (run, _) = run_in(
