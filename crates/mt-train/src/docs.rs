@@ -194,6 +194,7 @@ fn full() -> Config {
             standardize: false,
             smearing: false,
             task_weights: [("like".into(), 1.0)].into(),
+            propensities: [("like".into(), "click".into())].into(),
             balance: BalanceConfig {
                 kind: BalanceKind::Dwa,
                 gamma: [("like".into(), 1.0)].into(),
@@ -223,6 +224,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
         // Its keys are the user's own.
         _ if [
             "train.task_weights",
+            "train.propensities",
             "train.task_losses",
             "train.select.weights",
             "train.rates",

@@ -38,6 +38,7 @@ mod owner;
 mod paths;
 mod prefetch;
 mod probe;
+mod propensity;
 mod rates;
 mod resume;
 mod run;

@@ -13,6 +13,7 @@ use crate::apart::{self, Column};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::labelled::Labelled;
+use crate::propensity::{Propensity, weighed};
 
 /// The weighted sum of the tasks' masked mean losses.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Objective {
     tasks: Vec<Term>,
     /// The heads' logits that the losses read, task after task; `None` where these are all, in order.
     columns: Option<Vec<u32>>,
+    /// Tasks whose rows count by the inverse of a probability.
+    propensities: Vec<Propensity>,
     /// Of binary tasks' labels.
     smoothing: f32,
     /// Weight of the gates' importance loss.
@@ -79,9 +82,18 @@ impl Objective {
         };
         let terms = tasks.iter().zip(&columns).map(term).collect::<Result<_>>()?;
         let chained = tasks.iter().any(|task| task.prediction.is_some());
+        let place = |name: &String| tasks.iter().position(|task| task.name == *name);
+        let before = |of: usize| columns[..of].iter().map(Vec::len).sum();
+        let propensities = cfg
+            .train
+            .propensities
+            .iter()
+            .filter_map(|(task, of)| Some(Propensity { task: place(task)?, column: before(place(of)?) }));
+        let propensities = propensities.collect();
         Ok(Self {
             tasks: terms,
             columns: chained.then(|| columns.into_iter().flatten().map(|column| column as u32).collect()),
+            propensities,
             smoothing: cfg.train.label_smoothing as f32,
             load_balance: cfg.train.load_balance,
         })
@@ -212,6 +224,11 @@ impl Objective {
 
     /// The loss of logits task by task.
     fn of(&self, logits: &Tensor, batch: &Labelled, factors: &[f64]) -> candle_core::Result<Loss> {
+        let weighed = match &self.propensities[..] {
+            [] => None,
+            all => Some(Labelled { mask: weighed(all, &batch.mask, logits)?, ..batch.clone() }),
+        };
+        let batch = weighed.as_ref().unwrap_or(batch);
         let weight = |(task, factor): (&Term, &f64)| (f64::from(task.weight) * factor) as f32;
         let weights = self.tasks.iter().zip(factors).map(weight);
         let fused = |(task, weight): (&Term, f32)| match task.loss {

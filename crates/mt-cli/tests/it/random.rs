@@ -183,7 +183,8 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
     Value::Object(model)
 }
 
-fn train(draws: &mut Draws, losses: Map<String, Value>) -> Value {
+fn train(draws: &mut Draws, tasks: &[Value], losses: Map<String, Value>) -> Value {
+    let second = tasks.iter().any(|task| task["name"] == "like");
     let mut train = Map::from_iter([("epochs".to_owned(), json!(2))]);
     train.insert("task_losses".to_owned(), Value::Object(losses));
     train.insert("batch_size".to_owned(), draws.pick(&[json!(16), json!(33), json!(64)]));
@@ -209,6 +210,9 @@ fn train(draws: &mut Draws, losses: Map<String, Value>) -> Value {
     maybe(&mut train, draws, 0.5, "balance", &balances.map(|kind| json!({"kind": kind})));
     if !train.contains_key("balance") {
         maybe(&mut train, draws, 0.3, "accumulate", &[json!(2), json!(3)]);
+    }
+    if !train.contains_key("accumulate") && second {
+        maybe(&mut train, draws, 0.3, "propensities", &[json!({"like": "click"})]);
     }
     maybe(&mut train, draws, 0.2, "dropout", &[json!(0.1), json!(0.5)]);
     maybe(&mut train, draws, 0.2, "label_smoothing", &[json!(0.1)]);
@@ -238,7 +242,7 @@ fn folder(seed: u64) -> Folder {
         "csv": {"train": "rows.csv", "exclude": exclude},
         "fields": fields, "numeric_missing": "mean", "valid_fraction": 0.25,
     });
-    let (model, train) = (model(&mut draws, &fields), train(&mut draws, losses));
+    let (model, train) = (model(&mut draws, &fields), train(&mut draws, &tasks, losses));
     let cfg = json!({"version": 1, "data": data, "tasks": tasks, "model": model, "train": train});
     folder.write("c.yaml", serde_json::to_string_pretty(&cfg).expect("JSON"));
     folder

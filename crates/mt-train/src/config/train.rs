@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use mt_features::TaskConfig;
+use mt_features::{TaskConfig, TaskKind};
 use mt_layers::{LossKind, RowOptimizer};
 use mt_models::LossConfig;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,10 @@ pub struct TrainConfig {
     /// Weight of a task's loss in the sum, by task. Default 1 each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_weights: BTreeMap<String, f32>,
+    /// Tasks whose rows count in the loss by the inverse of the probability that another task, a binary one, predicts of them:
+    /// `{cvr: click}`, where `cvr` has labels on clicked rows alone. Default none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub propensities: BTreeMap<String, String>,
     /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
     pub balance: BalanceConfig,
     /// Weight of the gates' importance loss in what is minimised: how unevenly each uses its experts. Default 0.
@@ -118,6 +122,7 @@ impl Default for TrainConfig {
             standardize: true,
             smearing: true,
             task_weights: BTreeMap::new(),
+            propensities: BTreeMap::new(),
             balance: BalanceConfig::default(),
             load_balance: 0.0,
             select: Select::default(),
@@ -276,6 +281,24 @@ impl TrainConfig {
                 &format!("train.task_weights.{task}"),
                 good,
                 format!("expected a number from 0, found {weight}"),
+            )?;
+        }
+        for (task, of) in &self.propensities {
+            let key = format!("train.propensities.{task}");
+            let (good, problem) = known(task);
+            check(&key, good, problem)?;
+            let (good, problem) = known(of);
+            check(&key, good, problem)?;
+            let binary = |of: &TaskConfig| of.kind == TaskKind::Binary && of.prediction.is_none();
+            let good = task != of && tasks.iter().any(|other| other.name == *of && binary(other));
+            let expected = "expected another task, of the kind binary and with a head of its own";
+            check(&key, good || tasks.is_empty(), format!("{expected}, found {of}"))?;
+            let problem =
+                format!("{task} weighs rows by what a batch predicts, and a step has {batches} batches");
+            check(
+                "train.accumulate",
+                batches == 1,
+                format!("{problem}; expected 1, with as large a train.batch_size"),
             )?;
         }
         let weighs = |name: &str| self.task_weights.get(name).is_none_or(|&weight| weight > 0.0);

@@ -20,6 +20,7 @@ mod health;
 mod labels;
 mod norm;
 mod own_loss;
+mod propensities;
 mod select;
 mod targets;
 mod training;
