@@ -251,8 +251,8 @@ fn folder(seed: u64) -> Folder {
 /// What ONNX Runtime says of the rows of each folder, beside `scores.csv`.
 const CHECK: &str = include_str!("random.py");
 
-/// A row of the file as a request has it.
-fn request(header: &[&str], line: &str) -> Value {
+/// A row of the file as a request has it: the columns that are not excluded.
+fn request(header: &[&str], line: &str, excluded: &[Value]) -> Value {
     let numbers = ["a", "b", "c"];
     let cell = |(name, cell): (&&str, &str)| {
         let value = match *name {
@@ -263,7 +263,8 @@ fn request(header: &[&str], line: &str) -> Value {
         };
         ((*name).to_owned(), value)
     };
-    header.iter().zip(line.split(',')).skip(5).map(cell).collect::<Map<_, _>>().into()
+    let cells = header.iter().zip(line.split(',')).filter(|(name, _)| !excluded.contains(&json!(name)));
+    cells.map(cell).collect::<Map<_, _>>().into()
 }
 
 /// Kills a run after its step `at`.
@@ -315,7 +316,9 @@ fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
     let rows = folder.read("rows.csv");
     let (header, lines) = rows.split_once('\n').expect("a header");
     let header: Vec<&str> = header.split(',').collect();
-    let few: Vec<Value> = lines.lines().take(5).map(|line| request(&header, line)).collect();
+    let cfg: Value = serde_json::from_str(&folder.read("c.yaml")).expect("JSON");
+    let excluded = cfg["data"]["csv"]["exclude"].as_array().expect("a list");
+    let few: Vec<Value> = lines.lines().take(5).map(|line| request(&header, line, excluded)).collect();
     let (_, answer) = post(&mut stream, &json!({"rows": few}).to_string());
     child.kill().and_then(|()| child.wait()).expect("it ends");
     let names: Vec<&str> = scores.lines().next().expect("a header").split(',').collect();
