@@ -100,6 +100,21 @@ impl Bank {
         Ok(self)
     }
 
+    /// A single affine map without an activation, of a weight `(I, O)` and a bias `(O)` that are there already. Of weights that
+    /// are only read, each row comes out the same to the bit in any batch, as it does of other banks; candle's own product adds in
+    /// an order that depends on the number of rows.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn linear(weight: Tensor, bias: Tensor) -> Result<Self> {
+        let (inputs, outputs) = weight.dims2()?;
+        if bias.dims() != [outputs] {
+            bail!("a weight {:?} with a bias {:?}", weight.shape(), bias.shape())
+        }
+        let layer = Layer { weight, bias, inputs, outputs, norm: None };
+        Ok(Self { layers: vec![layer], n: 1, activate_last: false })
+    }
+
     /// Number of MLPs side by side.
     pub fn len(&self) -> usize {
         self.n

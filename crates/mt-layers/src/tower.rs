@@ -68,7 +68,10 @@ impl Mlp {
     pub fn forward(&self, xs: &Tensor, run: &mut Run) -> Result<Tensor> {
         let mut xs = xs.clone();
         for (l, layer) in self.layers.iter().enumerate() {
-            xs = layer.forward(&xs)?;
+            xs = match fused(layer, &xs, run)? {
+                Some(xs) => xs,
+                None => layer.forward(&xs)?,
+            };
             let norm = self.norms.get(l).and_then(Option::as_ref);
             if let Some(norm) = norm {
                 xs = norm.forward(&xs, run)?;
@@ -81,6 +84,18 @@ impl Mlp {
         }
         Ok(xs)
     }
+}
+
+/// A layer alone, or `None` where the composition has to run.
+fn fused(layer: &Linear, xs: &Tensor, run: &mut Run) -> Result<Option<Tensor>> {
+    if !readable(xs) {
+        return Ok(None);
+    }
+    let Some(parameters) = parameters([Some(layer.weight()), layer.bias()].into_iter().flatten(), run) else {
+        return Ok(None);
+    };
+    let below = run.below(xs);
+    xs.apply_op2(layer.weight(), FusedTowers::new(parameters, 1, &[0], Shared::default(), below)?).map(Some)
 }
 
 /// The towers of all tasks.

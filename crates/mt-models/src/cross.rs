@@ -13,7 +13,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use mt_layers::{Initializer, Input, Run};
+use mt_layers::{Bank, Initializer, Input, Run};
 
 use crate::graph::Graph;
 use crate::section::Section;
@@ -70,12 +70,19 @@ impl Cross {
 }
 
 impl Transform for Cross {
-    fn forward(&self, xs: &Input, _: &mut Run) -> Result<Input> {
+    fn forward(&self, xs: &Input, run: &mut Run) -> Result<Input> {
         let [_, _, bias] = &self.layers[0];
         let first = xs.to_dense(bias.dtype(), bias.device())?;
         let mut xs = first.clone();
         for [into, out, bias] in &self.layers {
-            let crossed = xs.matmul(into)?.matmul(out)?.broadcast_add(bias)?;
+            let crossed = match into.track_op() {
+                true => xs.matmul(into)?.matmul(out)?.broadcast_add(bias)?,
+                false => {
+                    let none = Tensor::zeros(into.dim(1)?, into.dtype(), into.device())?;
+                    let low = Bank::linear(into.clone(), none)?.forward(&xs.clone().into(), run)?;
+                    Bank::linear(out.contiguous()?, bias.clone())?.forward(&low.into(), run)?
+                }
+            };
             xs = ((&first * crossed)? + xs)?;
         }
         Ok(xs.into())
@@ -172,6 +179,27 @@ mod tests {
         let xs = Input::from(Tensor::ones((7, 5), DType::F32, &Device::Cpu)?);
         let out = cross.forward(&xs, &mut Run::evaluation())?;
         assert_eq!((out.rows()?, out.width()?), (7, 5));
+        Ok(())
+    }
+
+    #[test]
+    fn a_row_of_weights_that_are_only_read_is_the_same_in_any_batch() -> Result<()> {
+        let (params, device) = (mt_layers::Params::new(1), &Device::Cpu);
+        let cfg = CrossConfig { layers: 2, rank: 3, init: Initializer::Xavier };
+        let trained = Cross::new(&cfg, 7, params.builder(DType::F32, device))?;
+        let read = Cross::new(&cfg, 7, params.frozen(DType::F32, device))?;
+        let values = (0..90 * 7).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>();
+        let xs = Tensor::from_vec(values, (90, 7), device)?;
+        let run = |cross: &Cross, xs: Tensor| -> Result<Vec<Vec<f32>>> {
+            cross.forward(&xs.into(), &mut Run::evaluation())?.to_dense(DType::F32, device)?.to_vec2()
+        };
+        let all = run(&read, xs.clone())?;
+        for (a, b) in all.iter().flatten().zip(run(&trained, xs.clone())?.iter().flatten()) {
+            approx::assert_relative_eq!(a, b, epsilon = 1e-5);
+        }
+        for (first, count) in [(0, 1), (3, 5), (40, 33)] {
+            assert_eq!(run(&read, xs.narrow(0, first, count)?.contiguous()?)?, all[first..first + count]);
+        }
         Ok(())
     }
 }

@@ -282,6 +282,8 @@ fn kill(folder: &Folder, at: u64) {
 
 /// Runs a configuration through everything; whether it has an ONNX file to be looked at, or why it was refused.
 fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
+    let cfg: Value = serde_json::from_str(&folder.read("c.yaml")).expect("JSON");
+    let what = format!("seed {seed}, {cfg}");
     let straight = folder.mt(&["train", "c.yaml", "--run-dir", "straight"]);
     if straight.code == Some(2) {
         return Err(straight.err);
@@ -293,7 +295,7 @@ fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
     for file in folder.files(&format!("straight/{last}")).iter().filter(|file| file.ends_with(".safetensors"))
     {
         let bytes = |run: &str| folder.bytes(&format!("{run}/{last}/{file}"));
-        assert!(bytes("straight") == bytes("killed"), "seed {seed}: {file} of a run that was killed");
+        assert!(bytes("straight") == bytes("killed"), "{what}: {file} of a run that was killed");
     }
     folder.mt(&["eval", "--run", "straight", "--json"]).done();
     folder.mt(&["export", "--run", "straight", "--out", "bundle"]).done();
@@ -303,12 +305,9 @@ fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
         folder.read(output)
     };
     let scores = predict(["--bundle", "bundle"], "scores.csv");
-    assert!(
-        scores == predict(["--run", "straight"], "run.csv"),
-        "seed {seed}: the bundle predicts otherwise"
-    );
+    assert!(scores == predict(["--run", "straight"], "run.csv"), "{what}: the bundle predicts otherwise");
     let nothing = |cell: &str| cell.is_empty() || cell == "NaN" || cell == "inf";
-    assert!(!scores.lines().flat_map(|line| line.split(',')).any(nothing), "seed {seed}: {scores}");
+    assert!(!scores.lines().flat_map(|line| line.split(',')).any(nothing), "{what}: {scores}");
 
     let program = PathBuf::from(env!("CARGO_BIN_EXE_mt"));
     let (mut child, address) = serve_by(folder, &program, &["--bundle", "m=bundle"], Stdio::null());
@@ -316,7 +315,6 @@ fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
     let rows = folder.read("rows.csv");
     let (header, lines) = rows.split_once('\n').expect("a header");
     let header: Vec<&str> = header.split(',').collect();
-    let cfg: Value = serde_json::from_str(&folder.read("c.yaml")).expect("JSON");
     let excluded = cfg["data"]["csv"]["exclude"].as_array().expect("a list");
     let few: Vec<Value> = lines.lines().take(5).map(|line| request(&header, line, excluded)).collect();
     let (_, answer) = post(&mut stream, &json!({"rows": few}).to_string());
@@ -331,7 +329,7 @@ fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
                 None => &answer["predictions"][row][*name],
             };
             let served = served.as_f64().map(|value| value as f32);
-            assert_eq!(served, cell.parse().ok(), "seed {seed}: {name} of row {row} by HTTP: {answer}");
+            assert_eq!(served, cell.parse().ok(), "{what}: {name} of row {row} by HTTP: {answer}");
         }
     }
 
@@ -339,7 +337,7 @@ fn through(folder: &Folder, seed: u64) -> Result<bool, String> {
     let text = folder.read("c.yaml");
     let unknown_here = text.contains("\"hash\"") || text.contains("\"growing\"");
     if onnx.code != Some(0) {
-        assert!(text.contains("\"growing\""), "seed {seed}: {}", onnx.err);
+        assert!(text.contains("\"growing\""), "{what}: {}", onnx.err);
         return Ok(false);
     }
     Ok(!unknown_here)
@@ -357,7 +355,7 @@ fn random_configurations_agree_with_themselves_everywhere() {
         match through(&folder, seed) {
             Ok(true) => folders.push(folder),
             Ok(false) => {}
-            Err(why) => refused.push(format!("seed {seed}: {why}")),
+            Err(why) => refused.push(format!("seed {seed}: {why}, {}", folder.read("c.yaml"))),
         }
     }
     #[expect(clippy::print_stdout, reason = "who asks for many wants to know how many there were")]
