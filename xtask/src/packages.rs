@@ -31,7 +31,7 @@ pub fn check() -> Result<()> {
         secrets(&Path::new(UNPACKED).join(folder))?;
     }
     fs::write(folder.join("Cargo.toml"), manifest(&folders)?)?;
-    example(&folder.join("own-model"))?;
+    example(&folders)?;
     fs::copy("Cargo.lock", folder.join("Cargo.lock"))?;
     let line = "cargo check --workspace --all-targets --target-dir target --quiet --manifest-path";
     println!("$ {line} {UNPACKED}/Cargo.toml");
@@ -67,26 +67,30 @@ fn manifest(folders: &[String]) -> Result<String> {
     });
     let profile = profile.context("Cargo.toml has no [profile.dev] before [profile.release]")?;
     let list: Vec<String> = folders.iter().map(|folder| format!("{folder:?}")).collect();
-    let mut text = format!(
-        "[workspace]\nresolver = \"3\"\nmembers = [\"own-model\", {}]\n\n[patch.crates-io]\n",
-        list.join(", ")
-    );
-    for folder in folders {
-        let name = folder.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-');
-        text += &format!("{name} = {{ path = {folder:?} }}\n");
-    }
+    let text =
+        format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n{}", list.join(", "), patch(folders, ""));
     Ok(text + "\n" + &profile.replace("xtask.opt-level = 0\n", ""))
 }
 
-/// The example with a network of its own, which takes the packages by their versions.
-fn example(to: &Path) -> Result<()> {
+/// The example with a network of its own, of no workspace, which takes the packages by their versions.
+fn example(folders: &[String]) -> Result<()> {
+    let to = Path::new(UNPACKED).join("own-model");
     fs::create_dir_all(to.join("src"))?;
     fs::copy(Path::new(EXAMPLE).join("src/main.rs"), to.join("src/main.rs"))?;
     let manifest = fs::read_to_string(Path::new(EXAMPLE).join("Cargo.toml"))?;
-    let versions: Vec<String> =
-        manifest.lines().filter(|line| *line != "[workspace]").map(without_path).collect();
+    let versions: Vec<String> = manifest.lines().map(without_path).collect();
     ensure!(versions.iter().all(|line| !line.contains("path =")), "{EXAMPLE}/Cargo.toml: an unexpected path");
-    Ok(fs::write(to.join("Cargo.toml"), versions.join("\n") + "\n")?)
+    Ok(fs::write(to.join("Cargo.toml"), format!("{}\n\n{}", versions.join("\n"), patch(folders, "../")))?)
+}
+
+/// The unpacked crates, which stand in for those of the registry.
+fn patch(folders: &[String], from: &str) -> String {
+    let mut text = "[patch.crates-io]\n".to_owned();
+    for folder in folders {
+        let name = folder.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-');
+        text += &format!("{name} = {{ path = \"{from}{folder}\" }}\n");
+    }
+    text
 }
 
 /// A line of a manifest without `, path = "…"`.

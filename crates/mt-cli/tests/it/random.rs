@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::serving::{post, serve_by};
 use crate::support::Folder;
 
-const FEW: usize = 6;
+const FEW: usize = 20;
 const ROWS: usize = 240;
 
 /// Draws that depend on the seed alone.
@@ -183,7 +183,7 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
     Value::Object(model)
 }
 
-fn train(draws: &mut Draws, tasks: &[Value], losses: Map<String, Value>) -> Value {
+fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, Value>) -> Value {
     let second = tasks.iter().any(|task| task["name"] == "like");
     let mut train = Map::from_iter([("epochs".to_owned(), json!(2))]);
     train.insert("task_losses".to_owned(), Value::Object(losses));
@@ -192,22 +192,17 @@ fn train(draws: &mut Draws, tasks: &[Value], losses: Map<String, Value>) -> Valu
     maybe(&mut train, draws, 0.6, "optimizer", &optimizers);
     let tables = ["adam", "row-adagrad", "sgd", "ftrl"].map(|kind| json!({"kind": kind}));
     maybe(&mut train, draws, 0.5, "table_optimizer", &tables);
-    let balances = [
-        "schedule",
-        "uncertainty",
-        "dwa",
-        "random",
-        "geometric",
-        "famo",
-        "pcgrad",
-        "gradnorm",
-        "mgda",
-        "cagrad",
-        "imtl",
-        "aligned",
-        "nash",
-    ];
-    maybe(&mut train, draws, 0.5, "balance", &balances.map(|kind| json!({"kind": kind})));
+    let (mut methods, kind) = (vec!["random"], model["kind"].as_str().unwrap_or_default());
+    if !train["task_losses"].to_string().contains("ziln") {
+        methods.extend(["uncertainty", "dwa", "geometric", "famo"]);
+        methods.extend((!matches!(kind, "single-task" | "ppnet")).then_some("gradnorm"));
+    }
+    if !matches!(kind, "single-task" | "ppnet") {
+        methods.extend(["pcgrad", "mgda", "cagrad", "imtl", "aligned", "nash"]);
+    }
+    let mut balances: Vec<Value> = methods.into_iter().map(|kind| json!({"kind": kind})).collect();
+    balances.push(json!({"kind": "schedule", "gamma": {"click": 0.9}}));
+    maybe(&mut train, draws, 0.5, "balance", &balances);
     if !train.contains_key("balance") {
         maybe(&mut train, draws, 0.3, "accumulate", &[json!(2), json!(3)]);
     }
@@ -216,7 +211,9 @@ fn train(draws: &mut Draws, tasks: &[Value], losses: Map<String, Value>) -> Valu
     }
     maybe(&mut train, draws, 0.2, "dropout", &[json!(0.1), json!(0.5)]);
     maybe(&mut train, draws, 0.2, "label_smoothing", &[json!(0.1)]);
-    maybe(&mut train, draws, 0.2, "load_balance", &[json!(0.05)]);
+    if matches!(kind, "mmoe" | "cgc" | "ple") && !train.contains_key("balance") {
+        maybe(&mut train, draws, 0.3, "load_balance", &[json!(0.05)]);
+    }
     maybe(&mut train, draws, 0.2, "average", &[json!(0.9)]);
     maybe(&mut train, draws, 0.3, "clip_norm", &[json!(0.5)]);
     let schedules = ["cosine", "step", "one-cycle", "plateau"].map(|kind| json!({"kind": kind}));
@@ -242,7 +239,8 @@ fn folder(seed: u64) -> Folder {
         "csv": {"train": "rows.csv", "exclude": exclude},
         "fields": fields, "numeric_missing": "mean", "valid_fraction": 0.25,
     });
-    let (model, train) = (model(&mut draws, &fields), train(&mut draws, &tasks, losses));
+    let model = model(&mut draws, &fields);
+    let train = train(&mut draws, &tasks, &model, losses);
     let cfg = json!({"version": 1, "data": data, "tasks": tasks, "model": model, "train": train});
     folder.write("c.yaml", serde_json::to_string_pretty(&cfg).expect("JSON"));
     folder
@@ -362,7 +360,7 @@ fn random_configurations_agree_with_themselves_everywhere() {
     {
         println!("{count} configurations, {} refused, {} run by ONNX Runtime", refused.len(), folders.len());
     }
-    assert!(5 * refused.len() <= count, "{refused:#?}");
+    assert!(10 * refused.len() <= count, "{refused:#?}");
     let Some(python) = std::env::var_os("MT_ONNX_PYTHON") else { return };
     let paths = folders.iter().map(|folder| folder.path(""));
     let said = Command::new(python).arg("-c").arg(CHECK).args(paths).output().expect("Python starts");
