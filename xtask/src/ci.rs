@@ -1,13 +1,14 @@
 //! Everything that must pass before a change is merged, on a machine with nothing but a Rust toolchain.
 
 use crate::command::{self, command, output, succeeds};
+use crate::packages::UNPACKED_EXAMPLES;
 use crate::{own_model, packages, tidy};
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-/// A crate outside the workspace that uses ours as anyone would, and fails unless its models learn; run if it is there.
-const EXTERNAL: &str = "docs/examples/external/Cargo.toml";
+/// Where crates outside the workspace are built.
+const EXAMPLES_TARGET: &str = "target/examples";
 
 /// A Python that tests ask another implementation with.
 struct Python {
@@ -39,7 +40,7 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// In this order: what is quick or fails often comes first. Each step uses what the ones before it have built: the
 /// dependencies are compiled once to be run and once to be checked.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 11] = [
     ("tools", install_tools),
     ("format", || run("cargo fmt --all --check")),
     ("tidy", tidy::run),
@@ -49,8 +50,7 @@ const STEPS: [Step; 12] = [
     ("doc", doc),
     ("deny", deny),
     ("packages", packages::check),
-    ("own-model", || own_model::check(&ONNX.find()?)),
-    ("external", external),
+    ("examples", examples),
     ("rust-version", rust_version),
 ];
 
@@ -149,20 +149,20 @@ fn deny() -> Result<()> {
     run("cargo deny --offline check bans licenses sources")
 }
 
-fn external() -> Result<()> {
-    if !Path::new(EXTERNAL).exists() {
-        println!("{EXTERNAL} is not there: nothing to check");
-        return Ok(());
-    }
-    // Its own target folder: its dependencies are resolved apart from the workspace's. They are not optimised: that
+/// Crates outside the workspace that use ours as anyone would, of the packages: each fails unless what it trains learns.
+fn examples() -> Result<()> {
+    // Their own target folder: their dependencies are resolved apart from the workspace's. They are not optimised: that
     // would take minutes to save seconds.
-    for program in ["external", "source"] {
-        let line =
-            format!("cargo run --manifest-path {EXTERNAL} --target-dir target/external --bin {program}");
-        println!("$ {line}");
-        command::run(command(&line).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
+    let line = format!(
+        "cargo build --manifest-path {UNPACKED_EXAMPLES}/Cargo.toml --target-dir {EXAMPLES_TARGET} --quiet"
+    );
+    println!("$ {line}");
+    command::run(command(&line).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
+    let program = |name: &str| format!("{EXAMPLES_TARGET}/debug/{name}{}", std::env::consts::EXE_SUFFIX);
+    for name in ["external", "source"] {
+        run(&program(name))?;
     }
-    Ok(())
+    own_model::check(&program("own-model"), &ONNX.find()?)
 }
 
 /// Whether what has just passed is what `rust-version` promises: the oldest compiler is the one that must be tried.

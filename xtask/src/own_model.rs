@@ -1,8 +1,8 @@
 //! The example with a network, a stage and a loss of its own (docs/examples/own-model), built of the packages alone: it is trained,
 //! killed and resumed, balanced, exported, served, and run by ONNX Runtime.
 
-use crate::command::{self, command, output};
-use crate::packages::{EXAMPLE, UNPACKED};
+use crate::command::{self, output};
+use crate::packages::EXAMPLES;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::fs;
@@ -32,23 +32,15 @@ assert names == ["completion", "like"] and len(scores) > 0 and worst <= 1e-5, (n
 print(f"ONNX Runtime: {len(scores)} rows, largest difference {worst:.1e}")
 "#;
 
-/// Runs the whole story; `python` has ONNX Runtime.
-pub fn check(python: &Path) -> Result<()> {
-    // Beside the other programs outside the workspace, which have the same dependencies; nothing is optimised.
-    let line = format!(
-        "cargo build --target-dir target/external --quiet --manifest-path {UNPACKED}/own-model/Cargo.toml"
-    );
-    println!("$ {line}");
-    command::run(command(&line).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
+/// Runs the whole story of `program`; `python` has ONNX Runtime.
+pub fn check(program: &str, python: &Path) -> Result<()> {
     let folder = Path::new(FOLDER);
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
-    fs::copy(format!("{EXAMPLE}/own.yaml"), folder.join("own.yaml"))?;
-    let program = fs::canonicalize(
-        Path::new("target/external/debug").join(format!("own-model{}", std::env::consts::EXE_SUFFIX)),
-    )?;
+    fs::copy(format!("{EXAMPLES}/own-model/own.yaml"), folder.join("own.yaml"))?;
+    let program = fs::canonicalize(program)?;
     let own = Own { program };
     own.mt("train own.yaml --run-dir straight")?;
     own.killed()?;

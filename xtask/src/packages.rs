@@ -6,10 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where packages are unpacked: a workspace of its own, with nothing of ours above it.
-pub const UNPACKED: &str = "target/unpacked";
+const UNPACKED: &str = "target/unpacked";
 
-/// A crate of another team, which is built of the packages as well.
-pub const EXAMPLE: &str = "docs/examples/own-model";
+/// Crates of other teams, which are built of the packages as well.
+pub const EXAMPLES: &str = "docs/examples";
+
+/// Where these are: a workspace of their own, so that all they need is built once.
+pub const UNPACKED_EXAMPLES: &str = "target/unpacked/examples";
 
 /// Packs every crate, unpacks them side by side, and checks libraries, programs, tests and benchmarks there.
 pub fn check() -> Result<()> {
@@ -31,7 +34,7 @@ pub fn check() -> Result<()> {
         secrets(&Path::new(UNPACKED).join(folder))?;
     }
     fs::write(folder.join("Cargo.toml"), manifest(&folders)?)?;
-    example(&folders)?;
+    examples(&folders)?;
     fs::copy("Cargo.lock", folder.join("Cargo.lock"))?;
     let line = "cargo check --workspace --all-targets --target-dir target --quiet --manifest-path";
     println!("$ {line} {UNPACKED}/Cargo.toml");
@@ -72,15 +75,37 @@ fn manifest(folders: &[String]) -> Result<String> {
     Ok(text + "\n" + &profile.replace("xtask.opt-level = 0\n", ""))
 }
 
-/// The example with a network of its own, of no workspace, which takes the packages by their versions.
-fn example(folders: &[String]) -> Result<()> {
-    let to = Path::new(UNPACKED).join("own-model");
-    fs::create_dir_all(to.join("src"))?;
-    fs::copy(Path::new(EXAMPLE).join("src/main.rs"), to.join("src/main.rs"))?;
-    let manifest = fs::read_to_string(Path::new(EXAMPLE).join("Cargo.toml"))?;
-    let versions: Vec<String> = manifest.lines().map(without_path).collect();
-    ensure!(versions.iter().all(|line| !line.contains("path =")), "{EXAMPLE}/Cargo.toml: an unexpected path");
-    Ok(fs::write(to.join("Cargo.toml"), format!("{}\n\n{}", versions.join("\n"), patch(folders, "../")))?)
+/// The examples, which take the packages by their versions.
+fn examples(folders: &[String]) -> Result<()> {
+    let names = ["external", "own-model"];
+    for name in names {
+        let (from, to) = (Path::new(EXAMPLES).join(name), Path::new(UNPACKED_EXAMPLES).join(name));
+        sources(&from.join("src"), &to.join("src"))?;
+        let manifest = fs::read_to_string(from.join("Cargo.toml"))?;
+        let versions: Vec<String> =
+            manifest.lines().filter(|line| *line != "[workspace]").map(without_path).collect();
+        ensure!(
+            versions.iter().all(|line| !line.contains("path =")),
+            "{name}/Cargo.toml: an unexpected path"
+        );
+        fs::write(to.join("Cargo.toml"), versions.join("\n") + "\n")?;
+    }
+    let workspace =
+        format!("[workspace]\nresolver = \"3\"\nmembers = {names:?}\n\n{}", patch(folders, "../"));
+    Ok(fs::write(Path::new(UNPACKED_EXAMPLES).join("Cargo.toml"), workspace)?)
+}
+
+/// Copies a folder.
+fn sources(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (path, to) = {
+            let entry = entry?;
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if path.is_dir() { sources(&path, &to)? } else { _ = fs::copy(path, to)? }
+    }
+    Ok(())
 }
 
 /// The unpacked crates, which stand in for those of the registry.
