@@ -175,7 +175,8 @@ impl Predictor {
     /// tensors a call, whatever the number of rows.
     ///
     /// A row comes out the same to the bit in any batch, except where a layer reads 48 and more dense columns: there the
-    /// matrix product adds in another order for a single row, and the last digits of it may differ.
+    /// matrix product adds in another order for a single row, and the last digits of it may differ. So may those of a network
+    /// or a stage of one's own that multiplies by candle's own product in place of a [`Bank`](mt_layers::Bank).
     ///
     /// # Errors
     /// As [`Predictor::predict_rows`].
