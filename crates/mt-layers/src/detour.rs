@@ -32,7 +32,8 @@ pub enum Why {
     NotReadable,
     /// A parameter is trained, and not from a [`Params`](crate::Params) store that collects gradients: plain operations.
     NoSlot,
-    /// What is read is part of candle's graph, which hands the gradient on: after dropout, or a stage in plain operations.
+    /// What is read is part of candle's graph, which hands the gradient on: after dropout, a stage in plain operations, or a level that left
+    /// the fast path.
     Graph,
 }
 
@@ -46,7 +47,7 @@ impl fmt::Display for Why {
             Self::Columns => "experts, gates and mixture apart, as a gate reads columns of its own (model.gate_fields)",
             Self::NotReadable => "plain operations: not on the CPU, not in single precision or not contiguous",
             Self::NoSlot => "plain operations: trained by candle's own gradients",
-            Self::Graph => "the gradient of what is read passes through candle (train.dropout, model.stages)",
+            Self::Graph => "fused, but the gradient of what is read passes through candle: there is dropout, a stage or a level apart below",
         })
     }
 }

@@ -71,11 +71,11 @@ train: {propensities: {PAIR}, accumulate: 2}
         let error =
             mt_train::Config::parse(&text.replace("PAIR", pair), "c.yaml", &[]).expect_err(pair).to_string();
         let (task, _) = pair.split_once(':').expect("a pair");
-        assert_eq!(error, format!("c.yaml:8:24: train.propensities.{task}: {problem}"));
+        assert_eq!(error, format!("c.yaml:8:{}: train.propensities.{task}: {problem}", 26 + task.len()));
     }
     let error =
         mt_train::Config::parse(&text.replace("PAIR", "buy: click"), "c.yaml", &[]).expect_err("batches");
     let problem = "buy weighs rows by what a batch predicts, and a step has 2 batches; expected 1, with as large a \
                    train.batch_size";
-    assert_eq!(error.to_string(), format!("c.yaml:8:51: train.accumulate: {problem}"));
+    assert_eq!(error.to_string(), format!("c.yaml:8:49: train.accumulate: {problem}"));
 }
