@@ -57,18 +57,19 @@ fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field) -> Result<
     };
     let length = format!("{} length", field.name);
     let Listed { there, values, kept } = listed(graph, predictor, field, &length)?;
-    let (axis, one, nothing) = (graph.ints(&[1]), graph.float(1.0), graph.float(0.0));
+    let axis = graph.ints(&[1]);
     let over_list = [Attribute::int("keepdims", 0)];
     Ok(match list.pooling {
         Pooling::Sum | Pooling::Attention(_) => graph.node("ReduceSum", &[&kept, &axis], &over_list),
         Pooling::Mean => {
             let sum = graph.node("ReduceSum", &[&kept, &axis], &over_list);
             let count = count(graph, &there, &axis);
+            let one = graph.float(1.0);
             let count = graph.node("Max", &[&count, &one], &[]);
             graph.node("Div", &[&sum, &count], &[])
         }
         Pooling::Max => {
-            let least = graph.float(f32::MIN);
+            let (least, nothing) = (graph.float(f32::MIN), graph.float(0.0));
             let kept = graph.node("Where", &[&there, &values, &least], &[]);
             let over_list = [Attribute::ints("axes", &[1]), Attribute::int("keepdims", 0)];
             let largest = graph.node("ReduceMax", &[&kept], &over_list);

@@ -13,7 +13,7 @@ use crate::apart::{self, Column};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::labelled::Labelled;
-use crate::propensity::{Propensity, weighed};
+use crate::propensity::{Propensity, propensities, weighed};
 
 /// The weighted sum of the tasks' masked mean losses.
 #[derive(Debug, Clone)]
@@ -82,14 +82,7 @@ impl Objective {
         };
         let terms = tasks.iter().zip(&columns).map(term).collect::<Result<_>>()?;
         let chained = tasks.iter().any(|task| task.prediction.is_some());
-        let place = |name: &String| tasks.iter().position(|task| task.name == *name);
-        let before = |of: usize| columns[..of].iter().map(Vec::len).sum();
-        let propensities = cfg
-            .train
-            .propensities
-            .iter()
-            .filter_map(|(task, of)| Some(Propensity { task: place(task)?, column: before(place(of)?) }));
-        let propensities = propensities.collect();
+        let propensities = propensities(&cfg.train.propensities, tasks, &columns);
         Ok(Self {
             tasks: terms,
             columns: chained.then(|| columns.into_iter().flatten().map(|column| column as u32).collect()),
@@ -390,7 +383,7 @@ mod tests {
             };
             let (gradients, run) = (params.gradients(), &mut Run::training());
             let (_, losses, logits) = objective.collect_by_task(&gradients, &batch, run, forward, weigh)?;
-            assert_eq!((losses.dims(), logits.dims()), (&[3][..], &[8, 3][..]));
+            assert_eq!((losses.dims1()?, logits.dims2()?), (3, (8, 3)));
             for (name, found) in take() {
                 let expected = if name.starts_with("bottom") { &weighted[&name] } else { &all[&name] };
                 approx::assert_abs_diff_eq!(found[..], expected[..], epsilon = 1e-6);

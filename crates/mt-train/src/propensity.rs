@@ -7,7 +7,10 @@
 //! the weights, not by the number of rows, which varies less (A. Swaminathan and T. Joachims, *The Self-Normalized Estimator for
 //! Counterfactual Learning*, NIPS 2015). No gradient passes through `p`.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Result, Tensor};
+use mt_features::Task;
 use mt_layers::simd::sigmoid;
 
 /// A probability below this counts as this: a row is worth a hundred others at most.
@@ -18,6 +21,20 @@ const LEAST: f32 = 0.01;
 pub(crate) struct Propensity {
     pub task: usize,
     pub column: usize,
+}
+
+/// Those of a configuration, `{cvr: click}`; `columns` are the logits of each task.
+pub(crate) fn propensities(
+    of: &BTreeMap<String, String>,
+    tasks: &[Task],
+    columns: &[Vec<usize>],
+) -> Vec<Propensity> {
+    let place = |name: &String| tasks.iter().position(|task| task.name == *name);
+    let before = |task: usize| columns[..task].iter().map(Vec::len).sum();
+    let found = of
+        .iter()
+        .filter_map(|(task, of)| Some(Propensity { task: place(task)?, column: before(place(of)?) }));
+    found.collect()
 }
 
 /// The mask `(B, T)` with rows weighed by the inverse of what the logits `(B, L)` say.
