@@ -51,7 +51,8 @@ impl OffPath {
     }
 }
 
-/// Runs a configured network, `model` with its widths, on rows of zeros: nothing is read but the schema, and nothing is kept.
+/// Runs a configured network, `model` with its widths, on rows of zeros: nothing is read but the schema, and nothing is kept. Dropout,
+/// behind which gradients pass through candle, is left out.
 ///
 /// # Errors
 /// If the configuration does not hold together.
@@ -62,7 +63,7 @@ pub fn paths(cfg: &Config, model: &ModelConfig, schema: &Schema) -> Result<Paths
     let network = build(model, inputs.clone(), &heads, params.builder(dtype, device))?;
     let xs = zeros(&inputs)?;
     let labels = vec![0.0; ROWS * schema.tasks.len()];
-    let batch = [Labelled { rows: ROWS, mask: vec![1.0; labels.len()], labels, groups: None }];
+    let batch = [Labelled { rows: ROWS, mask: vec![1.0; labels.len()], labels, groups: Some(vec![0; ROWS]) }];
     let objective = Objective::new(cfg, &schema.tasks)?;
     let mut balancer = Balancer::new(&cfg.train, &schema.tasks);
     let (_, training) = Run::training().detours(|run| {

@@ -38,8 +38,16 @@ fn pairs(off: &Value) -> Vec<(&str, &str)> {
 #[test]
 fn a_network_without_a_reason_to_leave_is_fused() {
     let folder = Folder::tiny();
-    for set in ["name=plain", "model.norm=layer", "train.balance.kind=dwa", "train.accumulate=2"] {
-        let said = folder.mt(&["inspect", "tiny.yaml", "--paths", "--set", set]).done();
+    for set in [
+        "name=plain",
+        "model.norm=layer",
+        "train.balance.kind=dwa",
+        "train.accumulate=2",
+        "train.task_losses.watched=ranknet",
+    ] {
+        // A loss may look at groups.
+        let sets = ["--set", "data.group=c", "--set", set];
+        let said = folder.mt(&[&["inspect", "tiny.yaml", "--paths"], &sets[..]].concat()).done();
         assert_eq!(said, "training: all layers are fused\nprediction: all layers are fused\n", "{set}");
     }
     folder.mt(&["train", "tiny.yaml", "--run-dir", "run"]).done();
