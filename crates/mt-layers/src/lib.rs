@@ -10,7 +10,7 @@
 //! | [`Towers`], [`Mlp`] | one MLP a task, to its logits |
 //! | [`Run`] | what a pass is for, where its gradients go, who looks at what, and what left the fast path |
 //! | [`Norm`] | layer and batch normalisation of hidden layers |
-//! | [`sigmoid`] | the logistic function, of which no platform decides a bit |
+//! | [`sigmoid`], [`exp`], [`ln`] | functions of a tensor of which no platform decides a bit |
 //! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
 //! | [`FrozenEmbeddings`] | the same for prediction, read from the bytes of a file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
@@ -66,9 +66,9 @@ mod mixture;
 mod norm;
 mod noted;
 mod params;
+mod portable;
 pub mod process;
 mod run;
-mod sigmoid;
 pub mod simd;
 mod slot;
 pub mod study;
@@ -102,8 +102,8 @@ pub use mixture::Mixture;
 pub use norm::Norm;
 pub use noted::{Mixed, Traced};
 pub use params::{Param, Params};
+pub use portable::{exp, ln, sigmoid};
 pub use run::{Purpose, Run};
-pub use sigmoid::sigmoid;
 pub use slot::{Gradient, Slot};
 pub use symmetry::symmetric_weights;
 pub use tap::shares;

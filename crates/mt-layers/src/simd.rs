@@ -77,6 +77,11 @@ pub(crate) fn ln_1p(x: f32) -> f32 {
     2.0 * (s + s * z * p)
 }
 
+/// The natural logarithm, of which no platform decides a bit; for a value a row, not for loops over vectors.
+pub fn ln(x: f32) -> f32 {
+    libm::log(x.into()) as f32
+}
+
 /// The logistic function `1 / (1 + e⁻ˣ)`.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {

@@ -75,6 +75,7 @@ impl Transform for Cross {
         let first = xs.to_dense(bias.dtype(), bias.device())?;
         let mut xs = first.clone();
         for [into, out, bias] in &self.layers {
+            // `out` lies along the inputs and is read turned, so trained it is no operand of a bank, which takes parameters as they lie.
             let crossed = match into.track_op() {
                 true => xs.matmul(into)?.matmul(out)?.broadcast_add(bias)?,
                 false => {

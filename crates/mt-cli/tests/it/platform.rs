@@ -18,15 +18,23 @@ float powf(float x, float y) { return nextafterf((float)powl(x, y), INFINITY); }
 /// Every kind of task and link, over logarithms of amounts.
 const TASKS: &str = "\
 version: 1
-data: {csv: {train: rows.csv}, normalize: log1p-standard, valid_fraction: 0.2}
+data: {csv: {train: rows.csv}, group: tab, normalize: log1p-standard, valid_fraction: 0.2}
 tasks:
 - {name: click, label: click}
 - {name: tab, label: tab, kind: multiclass, classes: 3}
 - {name: seconds, label: seconds, kind: regression}
 - {name: spend, label: spend, kind: regression}
 - {name: watch, label: watch, kind: regression}
+- {name: pair, label: click > 0.5}
+- {name: joint, label: click >= 1, kind: binary-softmax}
+- {name: lived, label: spend * 2, kind: regression}
+- {name: rare, label: seconds > 2, where: click}
 model: {kind: mmoe, experts: 2, expert: [8]}
-train: {epochs: 1, batch_size: 32, task_losses: {spend: log-mse, watch: weighted-logistic}}
+train:
+  epochs: 1
+  batch_size: 32
+  task_losses: {spend: log-mse, watch: weighted-logistic, pair: ranknet, joint: jrc, lived: ziln}
+  propensities: {rare: click}
 ";
 
 fn bundle() -> Folder {
@@ -83,6 +91,7 @@ fn no_bit_of_a_prediction_or_of_a_weight_is_the_platforms() {
         "single-task",
         "aitm",
         "ppnet",
+        "mmoe, stages: [{kind: cross}, {kind: epnet, fields: [a]}]",
     ] {
         let weights = |run: &str| {
             ["weights", "optimizer"]

@@ -3,7 +3,7 @@
 use super::CHUNK;
 use crate::kernel;
 use crate::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, LossTerm, PADDLEREC_EPSILON};
-use crate::simd::{exp, flushed, ln_1p};
+use crate::simd::{exp, flushed, ln, ln_1p};
 
 /// A chunk of rows of one task, column by column.
 pub(super) struct Rows {
@@ -102,7 +102,7 @@ fn paddlerec_log(z: f32, y: f32) -> (f32, f32) {
     let e = PADDLEREC_EPSILON as f32;
     let (positive, negative) = (p + e, q + e);
     let slope = -y / positive + (1.0 - y) / negative;
-    (-y * positive.ln() - (1.0 - y) * negative.ln(), slope * p * q)
+    (-y * ln(positive) - (1.0 - y) * ln(negative), slope * p * q)
 }
 
 #[inline(always)]
@@ -190,7 +190,7 @@ fn product(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slo
         }
     }
     for i in 0..n {
-        let negative = if p[i] <= 0.5 { -ln_1p(-p[i]) } else { least[i] - other[i].ln() };
+        let negative = if p[i] <= 0.5 { -ln_1p(-p[i]) } else { least[i] - ln(other[i]) };
         losses[i] = y[i] * missed[i] + (1.0 - y[i]) * negative;
     }
     for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {
@@ -214,11 +214,11 @@ fn ziln(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], slopes
     for i in 0..n {
         let positive = if y[i] > 0.0 { 1.0 } else { 0.0 };
         let (presence, slope) = cross_entropy(z[i], positive);
-        let log = if y[i] > 0.0 { y[i].ln() } else { 0.0 };
+        let log = if y[i] > 0.0 { ln(y[i]) } else { 0.0 };
         let (small, rest) = tails(s[i]);
         let sigma = s[i].max(0.0) + ln_1p(small) + LEAST_SIGMA as f32;
         let error = (log - mu[i]) / sigma;
-        losses[i] = presence + positive * (0.5 * error * error + sigma.ln() + (log + HALF_LN_2_PI as f32));
+        losses[i] = presence + positive * (0.5 * error * error + ln(sigma) + (log + HALF_LN_2_PI as f32));
         of_z[i] = slope;
         of_mu[i] = -positive * error / sigma;
         of_s[i] = positive * (1.0 - error * error) / sigma * both(s[i], rest).0;
@@ -246,7 +246,7 @@ fn multiclass(n: usize, z: &[f32], y: &[f32; CHUNK], losses: &mut [f32; CHUNK], 
     }
     for i in 0..n {
         rest[i] += ties[i];
-        losses[i] = rest[i].ln_1p();
+        losses[i] = libm::log1p(rest[i].into()) as f32;
     }
     let mut class = 0.0;
     for (z, slopes) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)) {

@@ -191,3 +191,31 @@ fn a_normalised_level_and_its_towers_are_fused_and_give_the_plain_numbers_on_any
     }
     Ok(())
 }
+
+#[test]
+fn a_row_through_towers_that_are_only_read_is_the_same_in_any_batch() -> Result<()> {
+    for norm in [Norm::Layer, Norm::Batch] {
+        let (params, init) = (Params::new(5), Initializer::Xavier);
+        let towers = |vb: VarBuilder| {
+            let towers = Towers::new(7, &[6, 5], [("a", 1), ("b", 2)], init, vb.clone())?;
+            towers.normalised(norm, ["a", "b"], vb)
+        };
+        let trained = towers(params.builder(DType::F32, &Device::Cpu))?;
+        stir(&params)?;
+        let read = towers(params.frozen(DType::F32, &Device::Cpu))?;
+        let values = (0..90 * 7).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>();
+        let streams = Tensor::from_vec(values, (90, 7), &Device::Cpu)?;
+        let of = |towers: &Towers, streams: Tensor| {
+            towers.forward(&streams, &mut Run::evaluation())?.to_vec2::<f32>()
+        };
+        let all = of(&read, streams.clone())?;
+        for (a, b) in all.iter().flatten().zip(of(&trained, streams.clone())?.iter().flatten()) {
+            approx::assert_relative_eq!(a, b, epsilon = 1e-5);
+        }
+        for (first, count) in [(0, 1), (3, 5), (40, 33)] {
+            let rows = streams.narrow(0, first, count)?.contiguous()?;
+            assert_eq!(of(&read, rows)?, all[first..first + count], "{norm}: {count} rows");
+        }
+    }
+    Ok(())
+}

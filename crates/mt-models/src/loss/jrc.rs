@@ -15,7 +15,7 @@
 
 use candle_core::{D, DType, Result, Tensor};
 use mt_features::TaskKind;
-use mt_layers::LossKind;
+use mt_layers::{LossKind, exp, ln};
 
 use super::{Coupling, LossRows, TaskLoss};
 use crate::section::Section;
@@ -55,7 +55,7 @@ impl Jrc {
     /// The mean of what tells a row apart from those of its group that had its label.
     fn within_groups(&self, rows: &LossRows<'_>) -> Result<Tensor> {
         let (f, device) = (rows.logits, rows.logits.device());
-        let (groups, count) = numbered(rows);
+        let (groups, count) = rows.numbered();
         // The largest exponent of each group, taken out.
         let mut largest = vec![[f32::NEG_INFINITY; 2]; count];
         let values = f.detach().to_dtype(DType::F32)?.to_vec2::<f32>()?;
@@ -65,22 +65,12 @@ impl Jrc {
         let largest: Vec<f32> = groups.iter().flat_map(|&group| largest[group as usize]).collect();
         let largest = Tensor::from_vec(largest, f.shape(), device)?.to_dtype(f.dtype())?;
         let groups = Tensor::from_vec(groups, rows.labels.len(), device)?;
-        let counted = (f - &largest)?.exp()?.broadcast_mul(&rows.column(rows.weights)?)?;
+        let counted = exp(&(f - &largest)?)?.broadcast_mul(&rows.column(rows.weights)?)?;
         let sums = Tensor::zeros((count, 2), f.dtype(), device)?.index_add(&groups, &counted, 0)?;
-        let costs = ((sums.index_select(&groups, 0)?.log()? + largest)? - f)?;
+        let costs = ((ln(&sums.index_select(&groups, 0)?)? + largest)? - f)?;
         let own = rows.targets()?.to_dtype(DType::U32)?;
         rows.mean(&costs.gather(&own.contiguous()?, D::Minus1)?)
     }
-}
-
-/// The number of each row's group, counted in order of appearance, and how many there are.
-fn numbered(rows: &LossRows<'_>) -> (Vec<u32>, usize) {
-    let by_group = rows.by_group();
-    let mut numbers = vec![0; rows.labels.len()];
-    for (number, group) in by_group.iter().enumerate() {
-        group.iter().for_each(|&row| numbers[row as usize] = number as u32);
-    }
-    (numbers, by_group.len())
 }
 
 #[cfg(test)]

@@ -109,17 +109,22 @@ impl<'a> LossRows<'a> {
 
     /// The rows of each group, each in order; the groups in order of appearance. Without groups all rows are one.
     pub fn by_group(&self) -> Vec<Vec<u32>> {
-        let rows = 0..self.labels.len() as u32;
-        let Some(groups) = self.groups else { return vec![rows.collect()] };
-        let (mut numbers, mut all) = (BTreeMap::new(), Vec::new());
-        for (row, group) in rows.zip(groups) {
-            let number = *numbers.entry(group).or_insert(all.len());
-            if number == all.len() {
-                all.push(Vec::new());
-            }
-            all[number].push(row);
-        }
+        let (numbers, count) = self.numbered();
+        let mut all = vec![Vec::new(); count];
+        (0..).zip(numbers).for_each(|(row, number)| all[number as usize].push(row));
         all
+    }
+
+    /// The group of each row `(B)`, numbered in the order in which they come, and how many there are; one where groups are not
+    /// known.
+    pub fn numbered(&self) -> (Vec<u32>, usize) {
+        let Some(groups) = self.groups else { return (vec![0; self.labels.len()], 1) };
+        let mut numbers = BTreeMap::new();
+        let mut number = |group| {
+            let next = numbers.len() as u32;
+            *numbers.entry(group).or_insert(next)
+        };
+        (groups.iter().map(&mut number).collect(), numbers.len())
     }
 
     /// The mean of what each row costs, `(B, 1)` or `(B)`, by the rows' weights.

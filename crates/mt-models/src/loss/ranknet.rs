@@ -15,6 +15,7 @@
 
 use candle_core::{Result, Tensor};
 use mt_features::TaskKind;
+use mt_layers::LossKind;
 
 use super::{Coupling, LossRows, TaskLoss};
 use crate::section::Section;
@@ -44,9 +45,14 @@ impl TaskLoss for Ranknet {
         }
         let count = pairs.shares.len();
         let of = |rows: Vec<u32>| z.index_select(&Tensor::from_vec(rows, count, device)?, 0);
-        let less = (of(pairs.lower)? - of(pairs.higher)?)?;
-        let costs = (less.relu()? + (less.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
-        (costs * Tensor::from_vec(pairs.shares, (count, 1), device)?.to_dtype(z.dtype())?)?.sum_all()
+        let ahead = (of(pairs.higher)? - of(pairs.lower)?)?;
+        // A pair is a row that is 1 where the higher one is ahead.
+        let mean = LossKind::CrossEntropy.forward(&LossRows::new(
+            &ahead,
+            (&vec![1.0; count], &pairs.shares),
+            None,
+        )?)?;
+        mean * pairs.shares.iter().map(|share| f64::from(*share)).sum::<f64>()
     }
 
     fn coupling(&self) -> Coupling {

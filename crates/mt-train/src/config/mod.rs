@@ -43,11 +43,11 @@ pub struct Config {
     pub train: TrainConfig,
 }
 
-/// What a configuration is read for.
+/// Who reads a configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Train,
-    Predict,
+enum Reader {
+    Trainer,
+    Predictor,
 }
 
 impl Config {
@@ -64,7 +64,7 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn read_with(path: &Path, overrides: &[String], registry: &Registry) -> Result<Self> {
-        Self::read_for(Purpose::Train, path, overrides, registry)
+        Self::read_for(Reader::Trainer, path, overrides, registry)
     }
 
     /// The configuration that a run or a bundle keeps, to predict: no loss need be one of `registry`.
@@ -72,13 +72,13 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn read_kept(path: &Path, registry: &Registry) -> Result<Self> {
-        Self::read_for(Purpose::Predict, path, &[], registry)
+        Self::read_for(Reader::Predictor, path, &[], registry)
     }
 
-    fn read_for(purpose: Purpose, path: &Path, overrides: &[String], registry: &Registry) -> Result<Self> {
+    fn read_for(reader: Reader, path: &Path, overrides: &[String], registry: &Registry) -> Result<Self> {
         let unreadable = |source| Error::ConfigFile { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let mut cfg = Self::parse_for(purpose, &text, &path.display().to_string(), overrides, registry)?;
+        let mut cfg = Self::parse_for(reader, &text, &path.display().to_string(), overrides, registry)?;
         if cfg.name.is_empty() {
             cfg.name =
                 path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
@@ -99,11 +99,11 @@ impl Config {
     /// # Errors
     /// See [`Config::read`].
     pub fn parse_with(text: &str, origin: &str, overrides: &[String], registry: &Registry) -> Result<Self> {
-        Self::parse_for(Purpose::Train, text, origin, overrides, registry)
+        Self::parse_for(Reader::Trainer, text, origin, overrides, registry)
     }
 
     fn parse_for(
-        purpose: Purpose,
+        reader: Reader,
         text: &str,
         origin: &str,
         overrides: &[String],
@@ -116,7 +116,7 @@ impl Config {
         cfg.set_kinds();
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
-        if purpose == Purpose::Train {
+        if reader == Reader::Trainer {
             cfg.check_losses(&|key| origin.place(key), true)?;
         }
         cfg.set_labels();
