@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::Device;
-use mt_models::{Contents, Manifest, Predictor};
+use mt_bundle::{Contents, Manifest, Predictor};
 
 /// The files of a good bundle that are read to predict.
 const FILES: [(&str, &[u8]); 5] = [
@@ -48,5 +48,5 @@ pub fn write(dir: &Path, other: Option<(&str, &[u8])>) {
 fn agree(dir: &Path, name: &str) {
     let mut manifest = Manifest::find(dir).expect("a manifest").expect("a bundle");
     manifest.files.insert(name.to_owned(), Contents::of(&dir.join(name)).expect("a file"));
-    mt_models::write_json(&dir.join(Manifest::FILE), &manifest).expect("written");
+    mt_bundle::write_json(&dir.join(Manifest::FILE), &manifest).expect("written");
 }

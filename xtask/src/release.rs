@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use std::fs;
 
 /// In the order of their dependencies.
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 14] = [
     "mt-metrics",
     "mt-features",
     "mt-storage",
@@ -15,6 +15,7 @@ const CRATES: [&str; 13] = [
     "mt-profile",
     "mt-layers",
     "mt-models",
+    "mt-bundle",
     "mt-train",
     "mt-onnx",
     "mt-serve",

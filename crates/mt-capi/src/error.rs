@@ -47,7 +47,7 @@ pub(crate) enum Error {
     },
     /// A bundle that cannot be loaded.
     #[error(transparent)]
-    Bundle(mt_models::Error),
+    Bundle(mt_bundle::Error),
     /// A name that C cannot read.
     #[error("{path}: the name {name:?} has a zero in it")]
     Zero {
@@ -91,7 +91,7 @@ pub(crate) enum Error {
     },
     /// A prediction that could not be computed.
     #[error(transparent)]
-    Predict(mt_models::Error),
+    Predict(mt_bundle::Error),
     /// A mistake in this library.
     #[error("a mistake in mt_predict: {message}")]
     Panic {

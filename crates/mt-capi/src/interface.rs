@@ -3,9 +3,9 @@
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
+use mt_bundle::Predictor;
 use mt_features::Column;
 use mt_features::error::Nearest;
-use mt_models::Predictor;
 
 use crate::error::{Error, Result};
 use crate::status::{ColumnKind, TaskKind};

@@ -9,7 +9,7 @@
 //! | `boundary` | pointers of a caller as references, panics as codes |
 //! | [`exports`] | the functions that C sees |
 //!
-//! `unsafe` is in the last two alone. In a program in Rust, use [`mt_models::Predictor`].
+//! `unsafe` is in the last two alone. In a program in Rust, use [`mt_bundle::Predictor`].
 //!
 //! ```
 //! use mt_predict::exports::mt_predictor_load;

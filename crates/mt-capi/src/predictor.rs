@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use candle_core::Device;
-use mt_models::{Contents, Manifest, Predictor};
+use mt_bundle::{Contents, Manifest, Predictor};
 
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -65,7 +65,7 @@ impl Version {
         let predictor = Predictor::load(dir, &Device::Cpu).map_err(Error::Bundle)?;
         match Contents::of(&manifest).map_err(Error::Bundle)?.sha256 == sha256 {
             true => Ok(Self { predictor, sha256 }),
-            false => Err(Error::Bundle(mt_models::Error::File {
+            false => Err(Error::Bundle(mt_bundle::Error::File {
                 path: dir.to_owned(),
                 problem: "was replaced while it was loaded".to_owned(),
             })),

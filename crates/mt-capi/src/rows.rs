@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
+use mt_bundle::Predictions;
 use mt_features::{Column, RawRows, Value};
-use mt_models::Predictions;
 
 use crate::error::{Error, Result};
 use crate::predictor::{Shared, Version};

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use mt_models::{Registry, testing};
+use mt_models::Registry;
+use mt_models::testing;
 
 fn main() -> ExitCode {
     let registry = Registry::default().with("product", testing::product);

@@ -84,6 +84,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || cause.downcast_ref::<mt_features::Error>().is_some_and(mt_features::Error::is_usage)
             || cause.downcast_ref::<mt_serve::Error>().is_some_and(mt_serve::Error::is_usage)
             || cause.downcast_ref::<mt_models::Error>().is_some_and(mt_models::Error::is_usage)
+            || cause.downcast_ref::<mt_bundle::Error>().is_some_and(mt_bundle::Error::is_usage)
             || cause.downcast_ref::<mt_onnx::Error>().is_some_and(mt_onnx::Error::is_usage)
     })
 }

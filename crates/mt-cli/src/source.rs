@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use candle_core::Device;
+use mt_bundle::{Check, Manifest, Predictor, Signature};
 use mt_data::{CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, TableReader};
 use mt_features::{Coverage, Fit, Table};
-use mt_models::{Check, Manifest, Predictor, Registry, Signature};
+use mt_models::Registry;
 use mt_train::{Config, Differences, RunDir, read_identity};
 
 use crate::advice;
@@ -115,7 +116,7 @@ pub fn signature(dir: &Path, registry: &Registry) -> Result<Signature> {
 }
 
 /// Says which checkpoints of its run are whole, where that in `dir` is damaged.
-fn with_others(error: mt_models::Error, dir: &Path) -> anyhow::Error {
+fn with_others(error: mt_bundle::Error, dir: &Path) -> anyhow::Error {
     let run = dir.parent().and_then(Path::parent).filter(|_| mt_train::verify(dir).is_err());
     let Some(run) = run.and_then(|run| RunDir::find(run).ok()) else {
         return error.into();

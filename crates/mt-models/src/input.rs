@@ -183,7 +183,7 @@ impl InputLayer {
     ///
     /// # Errors
     /// [`Error::Table`] if there is no such table.
-    pub(crate) fn table(&self, name: &str) -> Result<Tensor> {
+    pub fn table(&self, name: &str) -> Result<Tensor> {
         match &self.tables {
             Tables::Frozen(tables) => Ok(tables.table(name)?),
             _ => Err(mt_layers::Error::UnknownTable { table: name.to_owned() }.into()),

@@ -11,9 +11,6 @@
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
 //! | [`Readout`], [`Target`] | from logits to probabilities and numbers; the scale that a regression was learned on |
-//! | [`Predictor`], [`Predictions`] | a trained model: raw or encoded rows in, predictions out |
-//! | [`Export`], [`Manifest`] | a bundle: everything needed to predict, and nothing else |
-//! | [`Checksums`] | what a checkpoint's files are compared with before they are read |
 //!
 //! Models return logits; [`Readout`] holds the only sigmoid.
 //!
@@ -34,31 +31,26 @@
 
 mod aitm;
 mod architecture;
-mod bundle;
 mod cgc;
-mod checksums;
 mod config;
 mod cross;
-mod disk;
 mod epnet;
 mod error;
 mod graph;
 mod input;
+mod input_rows;
 mod inputs;
 mod inventory;
-mod json;
+mod link;
 mod loss;
 mod mmoe;
 mod model;
 mod ple;
 mod ppnet;
-mod predictions;
-mod predictor;
 mod readout;
 mod registry;
 mod section;
 mod shared_bottom;
-mod signature;
 mod single_task;
 mod stage;
 mod target;
@@ -68,39 +60,34 @@ mod trunk;
 
 pub use aitm::{Aitm, AitmConfig};
 pub use architecture::{Architecture, Facts};
-pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
-pub use checksums::Checksums;
 pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
 pub use cross::{Cross, CrossConfig};
-pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use epnet::{Epnet, EpnetConfig};
 pub use error::{Error, Result};
 pub use graph::{Attribute, Graph};
 pub use input::{Embedded, Features, InputLayer, input};
-pub use inputs::{HeadColumns, InputRows, Inputs};
+pub use input_rows::InputRows;
+pub use inputs::{HeadColumns, Inputs};
 pub use inventory::{Inventory, count, fit_budget, inventory};
-pub use json::push_json;
+pub use link::Link;
 pub use loss::{Coupling, LossConfig, LossRows, TaskLoss};
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};
 pub use ppnet::{Ppnet, PpnetConfig};
-pub use predictions::Predictions;
-pub use predictor::Predictor;
-pub use readout::{Link, Readout, predictions, row_width};
+pub use readout::{Readout, predictions, row_width};
 pub use registry::Registry;
 pub use section::Section;
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
-pub use signature::Signature;
 pub use single_task::{SingleTask, SingleTaskConfig};
 pub use stage::{Stage, Transform};
 pub use target::Target;
 pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
-pub use mt_features::{Head, RawRows, Task, TaskKind, Value, heads};
-pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, TableFormat, candle_core, candle_nn};
+pub use mt_features::{Head, Task, TaskKind, heads};
+pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

@@ -5,35 +5,11 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 use mt_features::{Head, Task, TaskKind, heads, logit_columns, predicted};
-use mt_layers::{LossKind, simd, ziln_log_mean};
-use serde::{Deserialize, Serialize};
+use mt_layers::{simd, ziln_log_mean};
 
 use crate::error::{Error, Result};
+use crate::link::Link;
 use crate::target::Target;
-
-/// From the output of a regression to its prediction, the inverse of what its loss compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Link {
-    /// The output itself.
-    #[default]
-    Identity,
-    /// `e^z - 1`, of a loss on `ln(1 + y)`.
-    ExpM1,
-    /// `e^z`, the odds of a weighted logistic regression, and of [`TaskKind::ZeroInflated`] with `z` the logarithm of its mean.
-    Exp,
-}
-
-impl Link {
-    /// What undoes a loss.
-    pub fn of(loss: LossKind) -> Self {
-        match loss {
-            LossKind::LogMse => Self::ExpM1,
-            LossKind::WeightedLogistic | LossKind::Ziln => Self::Exp,
-            _ => Self::Identity,
-        }
-    }
-}
 
 /// What each task predicts from the heads' logits: the only place with a sigmoid or a softmax over classes.
 #[derive(Debug, Clone)]

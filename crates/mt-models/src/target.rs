@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::readout::Link;
+use crate::link::Link;
 
 /// How the labels of a regression were scaled for training, so that its loss is of the size of the other tasks'.
 ///
@@ -69,7 +69,7 @@ impl Target {
     }
 
     /// Whether every part is a number that a scale can have.
-    pub(crate) fn is_sound(&self) -> bool {
+    pub fn is_sound(&self) -> bool {
         let above_zero = |x: f64| x > 0.0 && x.is_finite();
         self.mean.is_finite() && above_zero(self.sd) && above_zero(self.smearing)
     }

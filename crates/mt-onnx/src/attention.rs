@@ -1,7 +1,8 @@
 //! Attention over lists, see [`mt_layers::Attention`]: from padded lists of table rows to what they become.
 
+use mt_bundle::Predictor;
 use mt_features::Schema;
-use mt_models::{Predictor, Side};
+use mt_models::Side;
 
 use crate::error::Result;
 use crate::graph::Graph;

@@ -39,6 +39,9 @@ pub enum Error {
     /// A model that cannot be read, or a folder that cannot be written.
     #[error(transparent)]
     Model(#[from] mt_models::Error),
+    /// A trained model that cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] mt_bundle::Error),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
@@ -50,6 +53,7 @@ impl Error {
         match self {
             Self::Name { .. } | Self::Growing { .. } | Self::Attention { .. } => true,
             Self::Model(error) => error.is_usage(),
+            Self::Bundle(error) => error.is_usage(),
             _ => false,
         }
     }

@@ -5,9 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use candle_core::Device;
+use mt_bundle::{Predictor, Signature, write_file, write_folder, write_json};
 use mt_features::fields::TableEncoder;
 use mt_features::{Computed, Encoder, Encoders, Field, MissingPolicy};
-use mt_models::{Predictor, Registry, Signature, write_file, write_folder, write_json};
+use mt_models::Registry;
 use prost::Message;
 use serde::Serialize;
 
@@ -56,7 +57,7 @@ impl Export<'_> {
     /// field, a task or the input `numeric` share a name, [`Error::Growing`] of a model with a table that grows. Then there is no folder.
     pub fn write(self, dir: &Path) -> Result<()> {
         if dir.exists() {
-            return Err(mt_models::Error::Exists { path: dir.to_owned() }.into());
+            return Err(mt_bundle::Error::Exists { path: dir.to_owned() }.into());
         }
         let predictor = Predictor::load_with(self.model, &Device::Cpu, &self.registry)?;
         let grows = |table: &&TableEncoder| matches!(table.encoder, Encoder::Growing(_));

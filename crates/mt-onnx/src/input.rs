@@ -1,7 +1,7 @@
 //! From what a client sends to the trunk's input `(B, D)`: embeddings of the fields, then the scaled numbers.
 
+use mt_bundle::{Predictor, Signature};
 use mt_features::{Field, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling};
-use mt_models::{Predictor, Signature};
 
 use crate::attention;
 use crate::error::{Error, Result};

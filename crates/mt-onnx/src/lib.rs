@@ -5,7 +5,7 @@
 //! | [`Export`] | a bundle or checkpoint to `model.onnx` and `encoders.json` |
 //!
 //! The graph (opset 17, any number of rows `B`) goes from raw numbers and table rows to what
-//! [`Predictor`](mt_models::Predictor) predicts:
+//! [`Predictor`](mt_bundle::Predictor) predicts:
 //!
 //! | input | type | shape | |
 //! |---|---|---|---|

@@ -1,7 +1,7 @@
 //! Tables, and lists of their rows.
 
+use mt_bundle::Predictor;
 use mt_features::{Field, Schema};
-use mt_models::Predictor;
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};

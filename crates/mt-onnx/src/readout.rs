@@ -1,7 +1,8 @@
 //! Towers, and from their logits to what is predicted: an output for each task and each head without a label.
 
+use mt_bundle::Signature;
 use mt_features::{Task, TaskKind};
-use mt_models::{LEAST_SIGMA, Link, Signature};
+use mt_models::{LEAST_SIGMA, Link};
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};

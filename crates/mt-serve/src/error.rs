@@ -33,7 +33,7 @@ pub enum Error {
         /// Its name.
         name: String,
         /// Why. Boxed, as every result carries the largest error.
-        source: Box<mt_models::Error>,
+        source: Box<mt_bundle::Error>,
     },
     /// A folder that cannot be read.
     #[error("{path}: cannot look for bundles")]

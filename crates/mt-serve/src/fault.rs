@@ -40,7 +40,7 @@ impl Fault {
     }
 
     /// The model failed on rows that it had taken.
-    pub fn failed(error: &mt_models::Error) -> Self {
+    pub fn failed(error: &mt_bundle::Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the model failed: {error}"))
     }
 }

@@ -3,8 +3,8 @@
 mod digits;
 mod request;
 
+use mt_bundle::Predictions;
 use mt_features::{FieldCoverage, Formula};
-use mt_models::Predictions;
 use serde::Serialize;
 
 use crate::fault::Fault;

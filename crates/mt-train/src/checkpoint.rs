@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use mt_bundle::{Checksums, Manifest, Signature, read_json, write_file, write_folder, write_json};
 use mt_features::{Encoders, Identity};
 use mt_layers::{Embeddings, Param, Params, unpack_tables};
-use mt_models::{Checksums, Manifest, Signature, read_json, write_file, write_folder, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::balance::BalanceState;

@@ -22,6 +22,9 @@ pub enum Error {
     /// Something about the model.
     #[error(transparent)]
     Model(#[from] mt_models::Error),
+    /// A checkpoint or a bundle that cannot be read or written.
+    #[error(transparent)]
+    Bundle(#[from] mt_bundle::Error),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
@@ -240,6 +243,7 @@ impl Error {
             | Self::Unselectable { .. }
             | Self::Symmetric(_) => true,
             Self::Model(error) => error.is_usage(),
+            Self::Bundle(error) => error.is_usage(),
             Self::Data(error) => error.is_usage(),
             _ => false,
         }

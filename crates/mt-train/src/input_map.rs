@@ -1,8 +1,9 @@
 //! The columns of a network's input, found by name in another network's.
 
 use candle_core::{DType, Device, Tensor};
+use mt_bundle::Signature;
 use mt_features::Schema;
-use mt_models::{InputRows, Inputs, ModelConfig, Signature};
+use mt_models::{InputRows, Inputs, ModelConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -69,7 +69,7 @@ pub use run::{Best, RunDir};
 pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
 // Written beside checkpoints by whoever runs them.
-pub use mt_models::{write_file, write_json};
+pub use mt_bundle::{write_file, write_json};
 // Part of events.
 pub use mt_layers::TableSize;
 pub use train::train;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use mt_bundle::Signature;
 use mt_data::{Dataset, Progress};
 use mt_features::{Fit, Schema};
-use mt_models::Signature;
 
 use crate::checkpoint::read_identity;
 use crate::config::Config;

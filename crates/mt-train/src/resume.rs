@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mt_bundle::Signature;
 use mt_data::Dataset;
-use mt_models::Signature;
 
 use crate::checkpoint::{State, read_identity, verify};
 use crate::error::{Error, Result};

@@ -16,7 +16,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mt_models::{read_json, remove_partial, write_file, write_json};
+use mt_bundle::{read_json, remove_partial, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
 use mt_models::Registry;

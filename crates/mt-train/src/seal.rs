@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mt_models::Contents;
+use mt_bundle::Contents;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

@@ -1,9 +1,10 @@
 //! What a training run begins with, new or continued.
 
 use candle_core::{DType, Device, Tensor};
+use mt_bundle::Signature;
 use mt_data::Dataset;
 use mt_layers::{Input, Params, shares, symmetric_weights};
-use mt_models::{InputLayer, Model, Signature, build};
+use mt_models::{InputLayer, Model, build};
 
 use crate::balance::Balancer;
 use crate::checkpoint::{self, State, Weights};

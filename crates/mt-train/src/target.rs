@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::Device;
+use mt_bundle::Signature;
 use mt_features::{Table, Task, TaskKind};
-use mt_models::{Link, Signature, Target, predictions};
+use mt_models::{Link, Target, predictions};
 
 use crate::config::TrainConfig;
 use crate::error::Result;

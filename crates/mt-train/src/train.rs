@@ -6,10 +6,10 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
+use mt_bundle::Signature;
 use mt_data::Dataset;
 use mt_features::nearly_tasks;
 use mt_layers::{Embeddings, Param, Run};
-use mt_models::Signature;
 
 use crate::accumulate::{collect, together};
 use crate::balance::Collected;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use mt_bundle::Signature;
 use mt_features::fields::KNOWN;
 use mt_features::{Encoder, Encoders, Scaling};
 use mt_layers::{Embeddings, Param};
-use mt_models::Signature;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Saved, of_keys};

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 /// Every crate of the workspace and what it may depend on, in any kind of dependency. Nothing depends on `mt-cli`.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("mt-features", &[]),
     ("mt-storage", &[]),
     ("mt-datasets", &["mt-features"]),
@@ -14,13 +14,23 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("mt-profile", &["mt-data", "mt-features", "mt-metrics"]),
     ("mt-layers", &["candle"]),
     ("mt-models", &["candle", "mt-features", "mt-layers"]),
+    ("mt-bundle", &["candle", "mt-features", "mt-layers", "mt-models"]),
     (
         "mt-train",
-        &["candle", "mt-data", "mt-datasets", "mt-features", "mt-metrics", "mt-layers", "mt-models"],
+        &[
+            "candle",
+            "mt-data",
+            "mt-datasets",
+            "mt-features",
+            "mt-metrics",
+            "mt-layers",
+            "mt-models",
+            "mt-bundle",
+        ],
     ),
-    ("mt-serve", &["candle", "mt-features", "mt-layers", "mt-models"]),
-    ("mt-capi", &["candle", "mt-features", "mt-layers", "mt-models"]),
-    ("mt-onnx", &["candle", "mt-features", "mt-layers", "mt-models"]),
+    ("mt-serve", &["candle", "mt-features", "mt-layers", "mt-models", "mt-bundle"]),
+    ("mt-capi", &["candle", "mt-features", "mt-layers", "mt-models", "mt-bundle"]),
+    ("mt-onnx", &["candle", "mt-features", "mt-layers", "mt-models", "mt-bundle"]),
     (
         "mt-cli",
         &[
@@ -32,6 +42,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "mt-metrics",
             "mt-layers",
             "mt-models",
+            "mt-bundle",
             "mt-train",
             "mt-serve",
             "mt-capi",
@@ -39,7 +50,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         ],
     ),
     // Its tests only: they span crates.
-    ("xtask", &["candle", "mt-data", "mt-features", "mt-layers", "mt-models", "mt-train", "mt-serve"]),
+    (
+        "xtask",
+        &["candle", "mt-data", "mt-features", "mt-layers", "mt-models", "mt-bundle", "mt-train", "mt-serve"],
+    ),
 ];
 
 #[derive(Deserialize)]

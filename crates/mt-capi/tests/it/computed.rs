@@ -1,8 +1,8 @@
 //! A model whose inputs are computed asks for the columns of which they are.
 
 use candle_core::Device;
+use mt_bundle::Predictor;
 use mt_features::Computed;
-use mt_models::Predictor;
 
 use crate::bundles;
 use crate::c::{Batch, Model};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::Device;
-use mt_models::{Contents, Manifest, Predictor, Value};
+use mt_bundle::Value;
+use mt_bundle::{Contents, Manifest, Predictor};
 
 use crate::bundles;
 

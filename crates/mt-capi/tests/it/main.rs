@@ -10,6 +10,6 @@ mod example;
 mod header;
 mod swapping;
 
-use mt_models::testing as bundles;
+use mt_bundle::testing as bundles;
 // What `c` takes from its crate.
 use mt_predict::{Failure, Handle, Rows, Status, exports};

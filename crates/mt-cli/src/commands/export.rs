@@ -6,9 +6,11 @@ mod onnx;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use mt_bundle::TableFormat;
+use mt_bundle::{Export, Manifest, Predictor, Signature, push_json};
 use mt_datasets::synth::{self, SynthConfig};
 use mt_features::{RawRows, RowEncoder, Table};
-use mt_models::{Export, Manifest, Predictor, Registry, Signature, TableFormat, push_json};
+use mt_models::Registry;
 use mt_train::{Config, Evaluation, RunDir};
 use serde_json::{Map, Value, json};
 

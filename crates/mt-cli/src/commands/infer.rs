@@ -6,9 +6,10 @@ mod report;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use mt_bundle::Predictor;
 use mt_data::{Labels, Paths};
 use mt_features::Table;
-use mt_models::{Predictor, Registry};
+use mt_models::Registry;
 use mt_train::{Config, Evaluation};
 
 use self::measure::{Requests, measure};

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use candle_core::Device;
+use mt_bundle::{Check, Manifest, Predictor, TableRows};
 use mt_data::Dataset;
 use mt_features::{Schema, Task};
-use mt_models::{Check, Manifest, ModelConfig, Predictor, Registry, TableRows, count, inventory};
+use mt_models::{ModelConfig, Registry, count, inventory};
 use mt_train::{Config, OffPath, Paths, RunDir, paths};
 
 use crate::args::{InspectArgs, Usage};

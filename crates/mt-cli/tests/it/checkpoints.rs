@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mt_models::Checksums;
+use mt_bundle::Checksums;
 use mt_train::{Owner, RunDir};
 
 use crate::support::{Folder, TINY};

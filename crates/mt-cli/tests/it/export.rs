@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mt_models::{Predictor, Value};
+use mt_bundle::Predictor;
+use mt_bundle::Value;
 
 use crate::support::{Folder, numbers, rows};
 

@@ -1,6 +1,6 @@
 //! What a run knows of its data: resuming, extending, evaluating and starting from it on the same rows, and on others.
 
-use mt_models::{Checksums, read_json};
+use mt_bundle::{Checksums, read_json};
 use serde_json::Value;
 
 use crate::support::{Folder, numbers, rows};

@@ -116,7 +116,7 @@ fn a_bundle_says_whether_its_rows_come_out_to_the_bit_or_within_rounding_and_ref
     // As another build would have written it, with its hash in the manifest.
     let write = |check: &serde_json::Value| {
         folder.write("bundle/check.json", check.to_string());
-        let contents = mt_models::Contents::of(&folder.path("bundle/check.json")).expect("a file");
+        let contents = mt_bundle::Contents::of(&folder.path("bundle/check.json")).expect("a file");
         let mut manifest: serde_json::Value =
             serde_json::from_str(&folder.read("bundle/bundle.json")).expect("JSON");
         manifest["files"]["check.json"] = serde_json::to_value(contents).expect("JSON");

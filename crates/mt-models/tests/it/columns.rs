@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
+use mt_features::{Field, Schema};
 use mt_layers::{Input, Params, Run, SparseRows};
-use mt_models::{
-    Error, Model, ModelConfig, Predictor, Signature, TableFormat, build, count, inventory, push_json,
-    write_json,
-};
+use mt_models::{Error, Model, ModelConfig, build, count, inventory};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Value, json};
 
-use crate::checkpoint::{checkpoint, export, load, signature, write};
 use crate::gradients::{KINDS, fields, named, rows, tasks};
 
 const COLUMNS: usize = 9;
@@ -158,47 +155,6 @@ fn names_stay_and_only_the_first_layers_of_what_reads_less_or_more_change() {
     }
 }
 
-/// A model whose gate of `like` reads a number and a field, and whose tower of `seconds` another field and a number.
-fn mixed() -> Signature {
-    let mut signature = signature();
-    signature.model.gate_fields = fields("like", &["user", "x"]);
-    signature.model.tower_fields = fields("seconds", &["age", "item"]);
-    signature
-}
-
-#[test]
-fn a_bundle_predicts_what_the_checkpoint_does_and_follows_a_field_to_the_tower_that_reads_it() {
-    let folder = checkpoint();
-    write(&folder.path().join("run"), &mixed());
-    let (run, bundle) = (load(&folder.path().join("run")), load(&export(&folder, "out", TableFormat::F32)));
-    assert_eq!(bundle.signature().model, mixed().model);
-    let predict = |predictor: &Predictor| {
-        let mut raw = predictor.rows();
-        let pushed = crate::checkpoint::rows().iter().try_for_each(|row| push_json(&mut raw, row));
-        pushed.expect("good rows");
-        predictor.predict_rows(&raw).expect("predictions").values().to_vec()
-    };
-    let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-    assert_eq!(bits(predict(&run)), bits(predict(&bundle)));
-
-    // Columns of the same number, but others.
-    let mut other = mixed();
-    other.model.tower_fields = fields("seconds", &["x", "item"]);
-    write_json(&folder.path().join("run").join(Signature::FILE), &other).expect("a file");
-    let other = predict(&load(&folder.path().join("run")));
-    let (of_run, seconds) = (predict(&run), |values: &[f32]| values[4].to_bits());
-    assert_ne!(seconds(&of_run), seconds(&other));
-    assert_eq!(bits(of_run[..4].to_vec()), bits(other[..4].to_vec()));
-
-    let mut unknown = mixed();
-    unknown.model.gate_fields = fields("like", &["usr"]);
-    write_json(&folder.path().join("run").join(Signature::FILE), &unknown).expect("a file");
-    let error = Predictor::load(&folder.path().join("run"), &Device::Cpu).expect_err("no such field");
-    let expected =
-        "model.gate_fields.like: the data has no field or numeric column \"usr\"; did you mean \"user\"?";
-    assert_eq!(error.to_string(), expected);
-}
-
 /// A stage with this prior.
 fn epnet(fields: &Value) -> Vec<BTreeMap<String, Value>> {
     vec![[("kind".to_owned(), json!("epnet")), ("fields".to_owned(), fields.clone())].into()]
@@ -243,7 +199,13 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
             "model.tower_fields.likes: there is no such head; the heads are like, tab, seconds",
         ),
     ];
-    let schema = signature().schema;
+    let field = |name: &str| Field { name: name.into(), column: name.into(), table: name.into(), list: None };
+    let schema = Schema {
+        numeric: vec!["x".into()],
+        fields: ["user", "item"].map(field).to_vec(),
+        tasks: tasks(&["like", "tab", "seconds"]),
+        ..Schema::default()
+    };
     for (cfg, expected) in cases {
         let refused = cfg.resolve().and_then(|_| cfg.inputs(&schema)).expect_err("must be refused");
         assert!(matches!(refused, Error::Config { .. }) && refused.is_usage());

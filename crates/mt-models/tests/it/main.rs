@@ -2,10 +2,7 @@
 #![allow(missing_docs)]
 
 mod budget;
-mod bundle;
-mod bundle_damage;
 mod by_task;
-mod checkpoint;
 mod columns;
 mod config;
 mod gradients;

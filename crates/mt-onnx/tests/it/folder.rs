@@ -1,10 +1,11 @@
 //! What an export leaves on disk, and when it leaves nothing.
 
+use mt_bundle::{Signature, write_json};
 use mt_features::{Encoder, Growing};
 use mt_layers::Columns;
 use mt_models::candle_nn::VarBuilder;
 use mt_models::testing::product;
-use mt_models::{Architecture, Facts, ModelConfig, Registry, Signature, Sizes, Trunk, write_json};
+use mt_models::{Architecture, Facts, ModelConfig, Registry, Sizes, Trunk};
 use mt_onnx::{Error, Export};
 
 use crate::model::{Inputs, signature, write};
@@ -115,11 +116,11 @@ fn exports_that_cannot_be_are_refused_and_leave_nothing() {
     let taken = Export { model: &model, tables: true, registry: Registry::default() }
         .write(&model)
         .expect_err("a folder that is there");
-    assert!(matches!(taken, Error::Model(mt_models::Error::Exists { .. })) && taken.is_usage());
+    assert!(matches!(taken, Error::Bundle(mt_bundle::Error::Exists { .. })) && taken.is_usage());
     std::fs::write(model.join("weights.safetensors"), "").expect("a file");
     let damaged = Export { model: &model, tables: true, registry: Registry::default() }
         .write(&out)
         .expect_err("no weights");
-    assert!(matches!(damaged, Error::Model(mt_models::Error::File { .. })) && !damaged.is_usage());
+    assert!(matches!(damaged, Error::Bundle(mt_bundle::Error::File { .. })) && !damaged.is_usage());
     assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
 }

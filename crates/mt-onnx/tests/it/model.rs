@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use mt_bundle::{Signature, write_json};
 use mt_features::fields::TableEncoder;
 use mt_features::{
     Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling,
@@ -10,9 +11,7 @@ use mt_features::{
 };
 use mt_layers::{Ids, Params, RowOptimizer, Run};
 use mt_models::testing::product;
-use mt_models::{
-    InputLayer, Link, ModelConfig, Norm, Registry, Signature, Target, Task, TaskKind, build, write_json,
-};
+use mt_models::{InputLayer, Link, ModelConfig, Norm, Registry, Target, Task, TaskKind, build};
 use serde_json::json;
 
 /// Every trunk, with one layer and with several, and a gate of its own temperature.

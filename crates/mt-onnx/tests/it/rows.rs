@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mt_bundle::{Predictor, Signature};
+use mt_bundle::{RawRows, Value};
 use mt_features::{NumericMissing, Pooling};
-use mt_models::{Predictor, RawRows, Signature, Value};
 use serde_json::{Value as Json, json};
 
 /// Rows in both forms, and what is predicted for them.

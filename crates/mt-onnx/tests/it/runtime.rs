@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::Device;
-use mt_models::{Predictor, Signature, write_json};
+use mt_bundle::{Predictor, Signature, write_json};
 use mt_onnx::Export;
 use serde_json::json;
 

@@ -155,7 +155,7 @@ fn load(found: &Found, score: Option<&str>, registry: &Registry) -> Result<Model
     let load = || Model::load(found.clone(), score, registry);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).unwrap_or_else(|_| {
         let problem = "is damaged: loading it panicked".to_owned();
-        let source = Box::new(mt_models::Error::File { path: found.dir.clone(), problem });
+        let source = Box::new(mt_bundle::Error::File { path: found.dir.clone(), problem });
         Err(Error::Model { name: found.name.clone(), source })
     })
 }

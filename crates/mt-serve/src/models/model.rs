@@ -3,8 +3,9 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::Device;
+use mt_bundle::{Contents, Manifest, Predictions, Predictor};
 use mt_features::{Formula, RawRows, TaskKind};
-use mt_models::{Contents, Manifest, Predictions, Predictor, Registry, Task};
+use mt_models::{Registry, Task};
 use prometheus_client::metrics::counter::Counter;
 use serde_json::Value as Json;
 
@@ -42,7 +43,7 @@ impl Model {
     pub fn load(found: Found, score: Option<&str>, registry: &Registry) -> Result<Self> {
         let fail = |source| Error::Model { name: found.name.clone(), source: Box::new(source) };
         let damaged = |problem: &str| {
-            fail(mt_models::Error::File { path: found.dir.clone(), problem: problem.to_owned() })
+            fail(mt_bundle::Error::File { path: found.dir.clone(), problem: problem.to_owned() })
         };
         let manifest = found.dir.join(Manifest::FILE);
         let Some(files) = Manifest::find(&found.dir).map_err(fail)? else {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use mt_models::Manifest;
+use mt_bundle::Manifest;
 
 use crate::error::{Error, Result};
 

@@ -1,7 +1,7 @@
 //! Output tensors.
 
+use mt_bundle::Predictions;
 use mt_features::error::Nearest;
-use mt_models::Predictions;
 use serde::{Deserialize, Serialize};
 
 use super::{Parameters, SCORE};

@@ -11,4 +11,4 @@ mod swapping;
 mod tls;
 mod v2;
 
-use mt_models::testing as bundles;
+use mt_bundle::testing as bundles;

@@ -1,7 +1,7 @@
 //! `/predict`, and what surrounds it.
 
 use candle_core::Device;
-use mt_models::{Predictor, push_json};
+use mt_bundle::{Predictor, push_json};
 use mt_serve::Token;
 use serde_json::json;
 

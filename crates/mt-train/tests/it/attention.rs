@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
+use mt_bundle::Predictor;
 use mt_features::permutation;
-use mt_models::Predictor;
 use mt_train::{Config, Evaluation, Event, Outcome, RunDir, train};
 
 use crate::fields::{bits, folder, load};

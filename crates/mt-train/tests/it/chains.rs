@@ -5,9 +5,10 @@ use std::path::Path;
 
 use approx::assert_relative_eq;
 use candle_core::{DType, Device, Result, Tensor};
+use mt_bundle::Predictor;
 use mt_features::{Task, TaskKind, heads};
 use mt_layers::{Input, Param, Params};
-use mt_models::{ModelConfig, Predictor, build, count, inventory};
+use mt_models::{ModelConfig, build, count, inventory};
 use mt_train::{Config, Event, Labelled, Objective, read_state};
 
 use crate::fields::{bits, config, folder, load, predictions_of_the_best, rows, run_in};

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use mt_models::{Export, Predictor, Signature, TableFormat};
+use mt_bundle::TableFormat;
+use mt_bundle::{Export, Predictor, Signature};
 use mt_train::{Config, RunDir, WarmStart, verify};
 
 use crate::fields::{bits, config, folder, load, rows, run_in};
@@ -25,7 +26,7 @@ fn with_flipped_bits(path: &Path, look: &mut dyn FnMut(&str)) {
     fs::write(path, whole).expect("written");
 }
 
-fn predictions(dir: &Path) -> Result<Vec<u32>, mt_models::Error> {
+fn predictions(dir: &Path) -> Result<Vec<u32>, mt_bundle::Error> {
     let predictor = Predictor::load(dir, &Device::Cpu)?;
     let mut rows = predictor.rows();
     for play in [0.0, 0.3, 0.9] {
@@ -34,7 +35,7 @@ fn predictions(dir: &Path) -> Result<Vec<u32>, mt_models::Error> {
     Ok(bits(predictor.predict_rows(&rows)?.values()))
 }
 
-fn export(checkpoint: &Path, out: &Path) -> Result<(), mt_models::Error> {
+fn export(checkpoint: &Path, out: &Path) -> Result<(), mt_bundle::Error> {
     let export = Export {
         checkpoint,
         tables: TableFormat::F32,
@@ -42,7 +43,7 @@ fn export(checkpoint: &Path, out: &Path) -> Result<(), mt_models::Error> {
         config: "version: 1\n",
         registry: mt_models::Registry::default(),
     };
-    let written = export.write::<mt_models::Error>(out, |_| Ok(String::new()));
+    let written = export.write::<mt_bundle::Error>(out, |_| Ok(String::new()));
     let _ = fs::remove_dir_all(out);
     written
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use candle_core::Device;
+use mt_bundle::{Checksums, Predictor};
 use mt_data::{Dataset, Labels, Paths, TableReader};
 use mt_features::permutation;
-use mt_models::{Checksums, Predictor};
 use mt_train::{Config, Evaluation, Event, Outcome, RunDir, train};
 use tempfile::TempDir;
 

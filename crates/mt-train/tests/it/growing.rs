@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
-use mt_models::{Export, Predictor, push_json};
+use mt_bundle::{Export, Predictor, push_json};
 use mt_train::{Config, Evaluation, Event, RunDir, TableSize, train};
 
 use crate::fields::{
@@ -143,7 +143,7 @@ fn a_bundle_finds_raw_values_and_predicts_the_bits_of_its_checkpoint() {
         assert_eq!(expected[100..102], expected[102..104], "strangers share a row");
         assert_ne!(expected[..2], expected[2..4]);
         let bundle = dir.path().join(format!("{storage}-bundle"));
-        let (path, tables) = (run.checkpoint(1), mt_models::TableFormat::F32);
+        let (path, tables) = (run.checkpoint(1), mt_bundle::TableFormat::F32);
         let export = Export {
             checkpoint: &path,
             tables,
@@ -151,7 +151,7 @@ fn a_bundle_finds_raw_values_and_predicts_the_bits_of_its_checkpoint() {
             config: "",
             registry: mt_models::Registry::default(),
         };
-        export.write(&bundle, |_| Ok::<_, mt_models::Error>(String::new())).expect("a bundle");
+        export.write(&bundle, |_| Ok::<_, mt_bundle::Error>(String::new())).expect("a bundle");
         assert_eq!(
             predict(&Predictor::load(&bundle, &Device::Cpu).expect("a bundle")),
             expected,

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
+use mt_bundle::Predictor;
 use mt_data::Dataset;
-use mt_models::Predictor;
 use mt_train::{Config, Event, Health, Outcome, RunDir, train};
 
 use crate::fields::bits;

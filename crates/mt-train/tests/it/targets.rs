@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
+use mt_bundle::{Predictor, Signature};
 use mt_data::Dataset;
-use mt_models::{Predictor, Signature};
 use mt_train::{Config, Error, Evaluation, Event, Metrics, RunDir, read_state, train};
 use tempfile::TempDir;
 

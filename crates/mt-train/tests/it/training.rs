@@ -148,7 +148,7 @@ fn an_interrupted_run_leaves_a_checkpoint() {
     // The step after the one at which it was asked to stop.
     let state = read_state(&run.step(41)).expect("a state");
     assert_eq!((state.epoch, state.rows, state.step), (1, 96 * (41 - 34), 41));
-    mt_models::Predictor::load(&run.step(41), &Device::Cpu).expect("a usable checkpoint");
+    mt_bundle::Predictor::load(&run.step(41), &Device::Cpu).expect("a usable checkpoint");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use candle_core::Device;
+use mt_bundle::Signature;
 use mt_features::{TaskKind, permutation};
-use mt_models::Signature;
 use mt_train::{Config, Evaluation, Metrics, RunDir, train};
 
 use crate::fields::{load, predictions_of_the_best, run_in};

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
+use mt_bundle::Predictor;
 use mt_data::{Covered, CsvConfig, DataConfig, Dataset, Skipped, TableReader};
 use mt_features::{
     ColumnRef, Encoders, Identity, Layout, Normalizer, Numeric, Schema, SparseRows, Table, TaskConfig,
 };
 use mt_layers::study::{self, MODELS, TASKS, WIDTH};
-use mt_models::{ModelConfig, Predictor};
+use mt_models::ModelConfig;
 use mt_train::{Config, RunDir, TrainConfig, train};
 
 use super::report::Unit;

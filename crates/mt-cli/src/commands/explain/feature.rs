@@ -1,8 +1,8 @@
 //! What is shuffled, and the predictions that come of it.
 
 use anyhow::Result;
+use mt_bundle::Predictor;
 use mt_features::{Ids, Numeric, Schema, SparseRows, Table};
-use mt_models::Predictor;
 
 /// Columns that are shuffled together.
 #[derive(Debug)]

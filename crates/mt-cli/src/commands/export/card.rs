@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use mt_models::{Link, Predictor, Signature, TableFormat, Task, TaskKind, count, inventory};
+use mt_bundle::TableFormat;
+use mt_bundle::{Predictor, Signature};
+use mt_models::{Link, Task, TaskKind, count, inventory};
 use mt_train::Config;
 
 use super::Quality;
@@ -129,7 +131,7 @@ fn regression(signature: &Signature, task: &Task) -> String {
 
 const RUST: &str = "\
 ```rust
-let predictor = mt_models::Predictor::load(\"bundle\".as_ref(), &candle_core::Device::Cpu)?;
+let predictor = mt_bundle::Predictor::load(\"bundle\".as_ref(), &candle_core::Device::Cpu)?;
 let mut rows = predictor.rows();
 rows.push([(\"column\", 17.into())])?;
 println!(\"{:?}\", predictor.predict_rows(&rows)?.task(0, \"task\"));

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use mt_bundle::{Predictions, Predictor};
 use mt_data::Records;
 use mt_features::{Column, RawRows, Value};
-use mt_models::{Predictions, Predictor};
 
 use crate::machine;
 

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use mt_bundle::TableFormat;
+use mt_bundle::{Manifest, Predictor};
 use mt_layers::simd;
-use mt_models::{Manifest, Predictor, TableFormat, count, inventory};
+use mt_models::{count, inventory};
 use mt_train::Evaluation;
 use serde::Serialize;
 

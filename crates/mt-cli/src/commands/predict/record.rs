@@ -7,8 +7,8 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use mt_bundle::{Contents, Manifest};
 use mt_data::{FileFormat, Storage, Version};
-use mt_models::{Contents, Manifest};
 use serde::{Deserialize, Serialize};
 
 use super::parts::Part;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use mt_bundle::Predictor;
 use mt_data::{EncodedRows, FileFormat, Kept, Labels, Paths, Progress, RowWriter};
 use mt_features::{Coverage, Formula, Table, Task, TaskKind};
-use mt_models::Predictor;
 use mt_train::Config;
 use rayon::prelude::*;
 

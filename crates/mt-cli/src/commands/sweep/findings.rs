@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use candle_core::Device;
+use mt_bundle::Predictor;
 use mt_data::Dataset;
 use mt_features::Table;
 use mt_metrics::{OverRows, Seeds};
-use mt_models::Predictor;
 use mt_train::{Config, RunDir, Scored, Select, write_file, write_json};
 use serde::Serialize;
 

@@ -12,9 +12,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use mt_bundle::read_json;
 use mt_data::Dataset;
 use mt_features::Identity;
-use mt_models::{Registry, read_json};
+use mt_models::Registry;
 use mt_train::{Config, Differences, Owner, RunDir, write_file, write_json};
 use serde::{Deserialize, Serialize};
 

@@ -11,7 +11,7 @@ use mt_data::arrow_array::{Int64Array, RecordBatch, StringArray};
 use mt_data::arrow_schema::SchemaRef;
 use mt_data::{Part, RecordBatches, Source, Storage};
 use mt_layers::TableFormat;
-use mt_models::{Export, Predictor};
+use mt_bundle::{Export, Predictor};
 use mt_train::{Config, RunDir, load, train};
 
 /// Visits of users to pages: a program's own, made up here.
@@ -94,7 +94,7 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
         config: &config,
         registry: mt_models::Registry::default(),
     };
-    export.write(&bundle, |_| Ok::<_, mt_models::Error>("Visits.\n".to_owned()))?;
+    export.write(&bundle, |_| Ok::<_, mt_bundle::Error>("Visits.\n".to_owned()))?;
     let predictor = Predictor::load(&bundle, &device)?;
     let mut rows = predictor.rows();
     rows.push([("user", "user 1".into()), ("page", 2.into())])?; // 1 + 2 x 2 = 5: bought

@@ -9,27 +9,27 @@ use candle_nn::VarBuilder;
 use mt_features::{Ids, Numeric, RawRows, RowEncoder};
 use mt_layers::Run;
 
-use crate::bundle::{Check, Manifest, Recorded, hold};
+use crate::check::Check;
 use crate::error::{Error, Result};
-use crate::input::{Features, InputLayer};
-use crate::inventory::{Inventory, inventory};
-use crate::model::{Model, build};
+use crate::hold::hold;
 use crate::predictions::{Outputs, Predictions, outputs};
-use crate::readout::Readout;
-use crate::registry::Registry;
 use crate::signature::Signature;
+use mt_models::Readout;
+use mt_models::{Features, InputLayer};
+use mt_models::{Inventory, inventory};
+use mt_models::{Model, build};
 
 /// A model with fixed weights, safe to share between threads.
 ///
 /// ```no_run
 /// use candle_core::Device;
-/// use mt_models::{Predictions, Predictor};
+/// use mt_bundle::{Predictions, Predictor};
 /// let predictor = Predictor::load("bundle".as_ref(), &Device::Cpu)?;
 /// let (mut rows, mut predictions) = (predictor.rows(), Predictions::default());
 /// rows.push([("user_id", 17.into()), ("tags", "a|b".into())])?;
 /// predictor.predict_into(&rows, &mut predictions)?;
 /// println!("{:?}", predictions.task(0, "like"));
-/// # Ok::<(), mt_models::Error>(())
+/// # Ok::<(), mt_bundle::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Predictor {
@@ -40,36 +40,10 @@ pub struct Predictor {
     readout: Readout,
     outputs: Outputs,
     device: Device,
-    check: Option<Check>,
+    pub(crate) check: Option<Check>,
 }
 
 impl Predictor {
-    /// Loads the model in `dir`: a bundle, or a checkpoint of a run.
-    ///
-    /// Its files may be changed and removed afterwards: embedding tables are read into memory, those of more than 1 GiB
-    /// (`MT_TABLE_MEMORY` in the environment) copied to a temporary file without a name, which is mapped. Of a bundle,
-    /// sizes of all files, hashes of all but the tables and the predictions of the rows recorded with it are checked; of a
-    /// checkpoint, the hashes of all files that are read.
-    ///
-    /// # Errors
-    /// [`Error::File`] if a file is missing or damaged, the weights are those of another model, or the recorded rows
-    /// come out further from what they were than rounding explains, see [`Predictor::check`].
-    pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        Self::load_with(dir, device, &Registry::default())
-    }
-
-    /// As [`Predictor::load`], for a network of one of the kinds of `registry`.
-    ///
-    /// # Errors
-    /// As [`Predictor::load`].
-    pub fn load_with(dir: &Path, device: &Device, registry: &Registry) -> Result<Self> {
-        let mut predictor = Self::of(Signature::verified(dir)?.with(registry), dir, device)?;
-        if Manifest::find(dir)?.is_some() {
-            predictor.check = Some(Recorded::read(dir)?.check(dir, &predictor)?);
-        }
-        Ok(predictor)
-    }
-
     /// The model of this `signature` in `dir`, with files that are as they were written.
     pub(crate) fn of(signature: Signature, dir: &Path, device: &Device) -> Result<Self> {
         let path = dir.join(Signature::WEIGHTS);
@@ -95,7 +69,7 @@ impl Predictor {
             InputLayer::numeric(cfg, schema, device)?
         } else {
             let path = dir.join(Signature::TABLES);
-            let bytes = hold::hold(&path)
+            let bytes = hold(&path)
                 .map_err(|error| Error::File { path: path.clone(), problem: error.to_string() })?;
             let layer = InputLayer::frozen(cfg, schema, encoders, *seed, bytes, device);
             layer.map_err(|error| Error::File { path, problem: error.to_string() })?
@@ -124,9 +98,9 @@ impl Predictor {
     /// programs that look rows up elsewhere.
     ///
     /// # Errors
-    /// [`Error::Table`] if there is no such table.
+    /// [`mt_models::Error::Table`] if there is no such table.
     pub fn table(&self, name: &str) -> Result<Tensor> {
-        self.layer.table(name)
+        Ok(self.layer.table(name)?)
     }
 
     /// What the model is.
@@ -162,7 +136,7 @@ impl Predictor {
     /// Predictions of raw rows.
     ///
     /// # Errors
-    /// [`Error::Width`] for rows of another model's predictor.
+    /// [`mt_models::Error::Width`] for rows of another model's predictor.
     pub fn predict_rows(&self, rows: &RawRows) -> Result<Predictions> {
         let mut predictions = Predictions::default();
         self.predict_into(rows, &mut predictions)?;
@@ -193,7 +167,7 @@ impl Predictor {
     /// [`Signature::encoders`] have encoded.
     ///
     /// # Errors
-    /// [`Error::Width`] if the rows have another number of columns than the model was trained on, [`Error::Table`] if
+    /// [`mt_models::Error::Width`] if the rows have another number of columns than the model was trained on, [`mt_models::Error::Table`] if
     /// table rows do not fit.
     pub fn predict(&self, numeric: Numeric, fields: Vec<Ids>) -> Result<Vec<f32>> {
         let mut predictions = Vec::new();
@@ -205,13 +179,13 @@ impl Predictor {
         let expected = self.signature.schema.numeric.len();
         let found = features.numeric.as_ref().map(mt_layers::Input::width).transpose()?.unwrap_or(0);
         if found != expected {
-            return Err(Error::Width { found, expected });
+            return Err(mt_models::Error::Width { found, expected }.into());
         }
         let features = features.to_device(&self.device)?;
         let mut run = Run::evaluation();
         let xs = self.model.read(&self.layer.forward(&features, &mut run)?, &mut run)?;
         let logits = self.model.forward(&xs, &mut run)?;
-        self.readout.predictions_into(&logits, predictions)
+        Ok(self.readout.predictions_into(&logits, predictions)?)
     }
 }
 

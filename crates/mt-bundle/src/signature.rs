@@ -6,13 +6,11 @@ use std::path::Path;
 use mt_features::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema, TaskKind};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::Manifest;
-use crate::checksums::Checksums;
-use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::readout::{Link, Readout};
-use crate::registry::Registry;
-use crate::target::Target;
+use mt_models::ModelConfig;
+use mt_models::Registry;
+use mt_models::Target;
+use mt_models::{Link, Readout};
 
 /// Everything about a trained model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,35 +72,6 @@ impl Signature {
     pub fn with(mut self, registry: &Registry) -> Self {
         self.model.registry = registry.clone();
         self
-    }
-
-    /// Reads the signature of the model in `dir`, after all that its predictions follow from was found to be as it was
-    /// written: of a checkpoint by its [`Checksums`], of a bundle as its [`Manifest`] checks it. Every reader of a trained
-    /// model begins here.
-    ///
-    /// A folder with neither is taken as it is: somebody put it together by hand.
-    ///
-    /// # Errors
-    /// [`Error::File`] for the first file that is missing or damaged.
-    pub fn verified(dir: &Path) -> Result<Self> {
-        if let Some(manifest) = Manifest::find(dir)? {
-            manifest.check(dir)?;
-            let signature = Self::read(dir)?;
-            manifest.check_encoders(dir, &signature.encoders)?;
-            return Ok(signature);
-        }
-        // What training leaves has checksums, so one without has lost them.
-        if ![Checksums::FILE, Checksums::STATE].iter().any(|file| dir.join(file).exists()) {
-            return Self::read(dir);
-        }
-        let checksums = Checksums::read(dir)?;
-        checksums.check(dir, Self::FILE)?;
-        checksums.check(dir, Self::WEIGHTS)?;
-        let signature = Self::read(dir)?;
-        if !signature.schema.fields.is_empty() {
-            checksums.check(dir, Self::TABLES)?;
-        }
-        Ok(signature)
     }
 
     /// What was fitted for the model, to read more rows as it reads them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mt_features::Task;
 
-use crate::readout::predictions;
+use mt_models::predictions;
 
 /// Where the predictions of each task, and of each head without a label, are in a row.
 pub(crate) type Outputs = Arc<[(String, Range<usize>)]>;
@@ -42,7 +42,7 @@ impl Predictions {
         self.outputs.as_deref().unwrap_or_default()
     }
 
-    /// Predictions a row `P`, see [`Readout::width`](crate::Readout::width).
+    /// Predictions a row `P`, see [`Readout::width`](mt_models::Readout::width).
     pub fn width(&self) -> usize {
         self.outputs().last().map_or(0, |(_, last)| last.end)
     }

@@ -1,15 +1,13 @@
 //! What belongs to a bundle, and whether it is there as it was written.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use mt_features::Encoders;
 use mt_layers::TableFormat;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::contents::Contents;
 use crate::disk::{io, read_json};
 use crate::error::{Error, Result};
 use crate::signature::Signature;
@@ -27,17 +25,6 @@ pub struct Manifest {
     pub encoders: String,
     /// The files by name. The model card is not among them, so that people may write into it.
     pub files: BTreeMap<String, Contents>,
-}
-
-/// What a file holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Contents {
-    /// Bytes.
-    pub bytes: u64,
-    /// SHA-256 of them, in hexadecimal.
-    pub sha256: String,
 }
 
 impl Manifest {
@@ -121,35 +108,6 @@ impl Manifest {
     }
 }
 
-fn hexadecimal(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn fingerprint(encoders: &Encoders) -> String {
     format!("{:016x}", encoders.fingerprint())
-}
-
-impl Contents {
-    /// Reads a file through.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn of(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(io(path, "read the file"))?;
-        let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
-        loop {
-            let n = file.read(&mut buffer).map_err(io(path, "read the file"))?;
-            if n == 0 {
-                break;
-            }
-            hash.update(&buffer[..n]);
-            bytes += n as u64;
-        }
-        Ok(Self { bytes, sha256: hexadecimal(hash) })
-    }
-
-    /// Of bytes in memory.
-    pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: hexadecimal(Sha256::new_with_prefix(bytes)) }
-    }
 }

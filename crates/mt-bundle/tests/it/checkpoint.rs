@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
+use mt_bundle::TableFormat;
+use mt_bundle::{Export, Signature, write_json};
 use mt_features::fields::TableEncoder;
 use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Scaling, Schema,
 };
 use mt_layers::{Params, RowOptimizer, Run};
-use mt_models::{Export, InputLayer, ModelConfig, Signature, TableFormat, Task, TaskKind, build, write_json};
+use mt_models::{InputLayer, ModelConfig, Task, TaskKind, build};
 use serde_json::{Map, Value as Json, json};
 use tempfile::TempDir;
 
@@ -101,11 +103,11 @@ pub fn export(folder: &TempDir, out: &str, tables: TableFormat) -> PathBuf {
         config: "version: 1\n",
         registry: mt_models::Registry::default(),
     };
-    export.write::<mt_models::Error>(&out, |_| Ok("# A model\n".to_owned())).expect("a bundle");
+    export.write::<mt_bundle::Error>(&out, |_| Ok("# A model\n".to_owned())).expect("a bundle");
     out
 }
 
 /// Shared by threads.
-pub fn load(dir: &Path) -> Arc<mt_models::Predictor> {
-    Arc::new(mt_models::Predictor::load(dir, &Device::Cpu).expect("a model"))
+pub fn load(dir: &Path) -> Arc<mt_bundle::Predictor> {
+    Arc::new(mt_bundle::Predictor::load(dir, &Device::Cpu).expect("a model"))
 }

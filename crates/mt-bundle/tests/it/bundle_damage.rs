@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use candle_core::Device;
-use mt_models::{Error, Manifest, Predictor, TableFormat};
+use mt_bundle::TableFormat;
+use mt_bundle::{Error, Manifest, Predictor};
 use serde_json::json;
 
 use crate::checkpoint::{checkpoint, export};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::Contents;
+use crate::contents::Contents;
 use crate::disk::{read_json, write_json};
 use crate::error::{Error, Result};
 

@@ -7,12 +7,13 @@ use candle_core::{Device, Tensor};
 use mt_layers::{TableFormat, pack_tables};
 use serde_json::{Map, Value as Json};
 
-use super::{Manifest, Recorded};
 use crate::disk::{io, write_file, write_folder, write_json};
 use crate::error::{Error, Result};
+use crate::manifest::Manifest;
 use crate::predictor::Predictor;
-use crate::registry::Registry;
+use crate::recorded::Recorded;
 use crate::signature::Signature;
+use mt_models::Registry;
 
 /// What goes into a bundle.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ fn write_tables(from: &Path, to: &Path, signature: &Signature, format: TableForm
         candle_core::safetensors::load(&path, &Device::Cpu).map_err(|e| fail(&e))?.into_iter().collect();
     let rows = |(table, _): (String, usize)| {
         let rows = signature.encoders.rows(&table);
-        rows.map(|rows| (table.clone(), rows)).ok_or(Error::NoEncoder { table })
+        rows.map(|rows| (table.clone(), rows)).ok_or(mt_models::Error::NoEncoder { table }.into())
     };
     let tables = signature.model.table_widths(&signature.schema)?;
     let tables = tables.into_iter().map(rows).collect::<Result<Vec<_>>>()?;

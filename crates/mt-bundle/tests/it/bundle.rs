@@ -1,8 +1,9 @@
 //! Bundles predict what their checkpoints do, from raw values too.
 
 use candle_core::Device;
+use mt_bundle::TableFormat;
+use mt_bundle::{Error, Export, Manifest, Predictions, Predictor, Signature, push_json};
 use mt_features::{Ids, RawRows, Value};
-use mt_models::{Error, Export, Manifest, Predictions, Predictor, Signature, TableFormat, push_json};
 
 use crate::checkpoint::{checkpoint, export, load, rows, signature, write};
 
@@ -141,7 +142,7 @@ fn an_export_never_replaces_a_folder() {
         registry: mt_models::Registry::default(),
     };
     let failed = failing.write::<Error>(&folder.path().join("other"), |_| {
-        Err(Error::NoEncoder { table: "as an example".into() })
+        Err(Error::Json { column: "as an".into(), found: "example".into() })
     });
     assert!(failed.is_err());
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2);

@@ -1,4 +1,4 @@
-//! Prediction in process from raw values, through encoders and normaliser: `cargo bench -p mt-models --bench raw`.
+//! Prediction in process from raw values, through encoders and normaliser: `cargo bench -p mt-bundle`.
 #![allow(missing_docs, unsafe_code)]
 
 use std::path::Path;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use candle_core::{DType, Device};
 use criterion::{Criterion, Throughput};
+use mt_bundle::{Predictions, Predictor, Result, Signature, write_json};
 use mt_features::fields::TableEncoder;
 use mt_features::{
     Column, Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, Schema, Task, TaskKind, Value,
 };
 use mt_layers::{Params, RowOptimizer, study};
-use mt_models::{InputLayer, ModelConfig, Predictions, Predictor, Result, Signature, build, write_json};
+use mt_models::{InputLayer, ModelConfig, build};
 
 // As in `mt`.
 #[global_allocator]
@@ -107,7 +108,7 @@ fn predictor(folder: &Path, model: &ModelConfig, schema: Schema, encoders: Encod
     };
     save(Signature::WEIGHTS, weights.collect());
     if let Some(embeddings) = layer.embeddings() {
-        save(Signature::TABLES, embeddings.export()?.into_iter().collect());
+        save(Signature::TABLES, embeddings.export().map_err(mt_models::Error::from)?.into_iter().collect());
     }
     let normalizer = Normalizer::identity(schema.numeric.len(), Layout::Sparse);
     let signature = Signature {
