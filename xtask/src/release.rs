@@ -6,14 +6,16 @@ use anyhow::{Result, ensure};
 use std::fs;
 
 /// In the order of their dependencies.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 16] = [
     "mt-metrics",
     "mt-features",
     "mt-storage",
     "mt-datasets",
     "mt-data",
     "mt-profile",
+    "mt-kernels",
     "mt-layers",
+    "mt-tables",
     "mt-models",
     "mt-bundle",
     "mt-train",

@@ -11,8 +11,9 @@ use mt_features::fields::TableEncoder;
 use mt_features::{
     Column, Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, Schema, Task, TaskKind, Value,
 };
-use mt_layers::{Params, RowOptimizer, study};
+use mt_layers::{Params, study};
 use mt_models::{InputLayer, ModelConfig, build};
+use mt_tables::RowOptimizer;
 
 // As in `mt`.
 #[global_allocator]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mt_layers::{TableFormat, pack_tables};
+use mt_tables::{TableFormat, pack_tables};
 use serde_json::{Map, Value as Json};
 
 use crate::disk::{io, write_file, write_folder, write_json};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut};
-use mt_layers::Bytes;
+use mt_tables::Bytes;
 
 /// Bytes of a file that is read into memory at most, unless [`VARIABLE`] says otherwise.
 const MEMORY: u64 = 1 << 30;

@@ -5,7 +5,7 @@
 //! | `bundle.json` | the [`Manifest`]: format, table format, fingerprint of the encoders, size and SHA-256 of each file |
 //! | `model.json` | the [`Signature`]: network, schema, encoders, normaliser, missing values |
 //! | `weights.safetensors` | the parameters by name |
-//! | `tables.safetensors` | the trained rows of embedding tables, and of those that grew where the rows of keys are, see [`mt_layers::pack_tables`]; only with fields |
+//! | `tables.safetensors` | the trained rows of embedding tables, and of those that grew where the rows of keys are, see [`mt_tables::pack_tables`]; only with fields |
 //! | `check.json` | some raw rows with their predictions, and the instruction set they were computed with |
 //! | `config.yaml` | the configuration that the model was trained with |
 //! | `README.md` | the model card |
@@ -53,8 +53,8 @@ pub use tables::TableRows;
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{RawRows, Value};
-pub use mt_layers::TableFormat;
 pub use mt_models::candle_core;
+pub use mt_tables::TableFormat;
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use mt_features::Encoders;
-use mt_layers::TableFormat;
+use mt_tables::TableFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::contents::Contents;

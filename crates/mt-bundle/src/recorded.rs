@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mt_layers::simd;
+use mt_kernels::simd;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 

@@ -8,7 +8,8 @@ use mt_features::fields::TableEncoder;
 use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Schema,
 };
-use mt_layers::{Params, RowOptimizer};
+use mt_layers::Params;
+use mt_tables::RowOptimizer;
 use serde_json::json;
 
 use mt_models::{InputLayer, ModelConfig, Task, TaskKind, build};

@@ -6,9 +6,11 @@ use std::sync::Mutex;
 
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
+use mt_kernels::Piece;
+use mt_kernels::affine::Maps;
 
 use crate::detour::Why;
-use crate::fused::affine::{Affine, Piece};
+use crate::fused::affine::Affine;
 use crate::fused::normal::LayerNorm;
 use crate::fused::operation::{self, Operation};
 use crate::fused::stack::Stack;
@@ -303,12 +305,12 @@ impl Level<'_> {
     fn fused(&self, run: &mut Run) -> Option<Affine> {
         let parameters = parameters(self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]), run)?;
         let width = self.pieces.iter().map(|piece| piece.width).sum();
-        let relu = self.relu && self.row_by_row();
         let norm = match self.plain() || !self.row_by_row() {
             true => None,
             false => Some(self.layer_norm(run)?),
         };
-        Some(Affine { parameters, pieces: self.pieces.clone(), width, relu, norm })
+        let relu = self.relu && self.row_by_row() && norm.is_none();
+        Some(Affine { parameters, maps: Maps { pieces: self.pieces.clone(), width, relu }, norm })
     }
 
     /// The normalisation of all columns, row by row.

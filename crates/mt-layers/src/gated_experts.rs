@@ -36,7 +36,7 @@ impl GatedExperts {
         shared: Range<usize>,
     ) -> Result<Self> {
         let gates: Vec<(Bank, Read)> = gates.into_iter().map(|(bank, read)| (bank, read.into())).collect();
-        let width = mixture.width;
+        let width = mixture.0.width;
         if experts.iter().any(|(bank, _)| bank.outputs() != width) {
             bail!("experts of another width than the mixture's {width}")
         }
@@ -50,7 +50,7 @@ impl GatedExperts {
 
     /// Units of an expert, and columns of a stream.
     pub fn width(&self) -> usize {
-        self.mixture.width
+        self.mixture.0.width
     }
 
     /// A stream for each gate: `(B, D)` to `(B, G·H)`. What the tasks share is [tapped](Run::tap) between experts and gates.
@@ -72,7 +72,7 @@ impl GatedExperts {
         } else {
             let (experts, gates) = (layers(&reads(&self.experts))?, layers(&in_place(&self.gates))?);
             if let (Some(bank), Some(gate)) = (stack(&experts, xs, run)?, stack(&gates, xs, run)?) {
-                let mixture = self.mixture.clone();
+                let mixture = self.mixture.0.clone();
                 let gated = Gated { experts: bank, gates: gate, mixture, kept: Mutex::default() };
                 return apply(gated, xs, &experts, run);
             }

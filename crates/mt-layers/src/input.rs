@@ -58,7 +58,8 @@ impl SparseRows {
         self.width
     }
 
-    pub(crate) fn parts(&self) -> (&[u32], &[u32], &[f32]) {
+    /// Where the entries of each row end in the other two, behind a 0; the columns, ascending in a row; the values.
+    pub fn parts(&self) -> (&[u32], &[u32], &[f32]) {
         (&self.offsets, &self.columns, &self.values)
     }
 

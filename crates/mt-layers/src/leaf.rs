@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 
+use mt_kernels::InputGradient;
+use mt_kernels::scratch::Scratch;
+
 use crate::fused::add_values;
-use crate::fused::scratch::{Scratch, scratch};
 
 /// Takes the leaf's tensor and its gradient.
 type Receive = Box<dyn FnOnce(&Tensor, Scratch) -> Result<()>>;
@@ -55,7 +57,7 @@ impl Leaf {
     /// Hands the gradient over, if there is one.
     pub fn end(self) -> Result<()> {
         let gradient = take(&mut *lock(&self.gradient));
-        if gradient.fresh {
+        if gradient.is_fresh() {
             return Ok(());
         }
         (self.receive)(&self.var, gradient.into_sums())
@@ -94,51 +96,6 @@ impl Below {
             return Ok(None);
         }
         Ok(Some(Tensor::from_vec(gradient.into_sums().into_vec(), xs.shape(), xs.device())?))
-    }
-}
-
-/// The gradient of what an operation reads.
-#[derive(Debug, Default)]
-pub(crate) struct InputGradient {
-    values: Scratch,
-    /// Whether nothing was added yet: `values` holds anything.
-    fresh: bool,
-}
-
-impl InputGradient {
-    /// A gradient of so many values, to which nothing was added.
-    pub fn new(len: usize) -> Self {
-        Self { values: scratch(len), fresh: true }
-    }
-
-    /// For whoever overwrites all of it.
-    pub fn written(&mut self) -> &mut [f32] {
-        self.fresh = false;
-        &mut self.values
-    }
-
-    /// For whoever adds to it part by part, and clears each part first if so told.
-    pub fn parts(&mut self) -> (&mut [f32], bool) {
-        (&mut self.values, take(&mut self.fresh))
-    }
-
-    /// For whoever adds to it.
-    pub fn sums(&mut self) -> &mut [f32] {
-        if take(&mut self.fresh) {
-            self.values.fill(0.0);
-        }
-        &mut self.values
-    }
-
-    /// Whether nothing was added yet.
-    pub fn is_fresh(&self) -> bool {
-        self.fresh
-    }
-
-    /// What was added.
-    pub fn into_sums(mut self) -> Scratch {
-        self.sums();
-        self.values
     }
 }
 

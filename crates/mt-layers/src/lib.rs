@@ -11,13 +11,11 @@
 //! | [`Run`] | what a pass is for, where its gradients go, who looks at what, and what left the fast path |
 //! | [`Norm`] | layer and batch normalisation of hidden layers |
 //! | [`sigmoid`], [`exp`], [`ln`] | functions of a tensor of which no platform decides a bit |
-//! | [`Embeddings`] | embedding tables outside of autograd, updated row by row |
-//! | [`FrozenEmbeddings`] | the same for prediction, read from the bytes of a file |
 //! | [`MultiTaskLoss`], [`LossKind`] | masked mean loss of each task (binary, multiclass, regression), weighted and summed |
 //! | [`Run::tap`], [`Gradients::collect_by_task`] | each task's gradient of what the tasks share |
 //! | [`Params`] | ordered, seeded parameter store with gradient slots |
 //! | [`Initializer`], [`symmetric_weights`] | start values, and the check that no two units start equal |
-//! | [`simd`] | run-time choice of the vector instruction set for own kernels |
+//! | [`Run::leaf`], [`values`] | for operations of your own: results whose gradient comes to you, and the values behind tensors |
 //! | [`process`] | threads as `mt` sets them up |
 //! | [`study`] | rows like those of the published study, for benchmarks |
 //!
@@ -47,12 +45,9 @@
 mod attention;
 mod bank;
 mod columns;
-mod counter;
 mod cut;
 mod detour;
 mod dropout;
-mod embedding;
-mod error;
 mod fused;
 mod gated_experts;
 mod gradients;
@@ -69,15 +64,12 @@ mod params;
 mod portable;
 pub mod process;
 mod run;
-pub mod simd;
 mod slot;
 pub mod study;
 mod symmetry;
 mod tap;
 mod tower;
-
-#[doc(hidden)]
-pub use pulp;
+pub mod values;
 
 /// candle, whose tensors and builders are part of this interface.
 pub use candle_core;
@@ -87,18 +79,14 @@ pub use attention::Attention;
 pub use bank::{Bank, forward_side_by_side};
 pub use columns::{Columns, Read};
 pub use detour::{Detour, Why};
-pub use embedding::{Bytes, Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowGradient, RowOptimizer};
-pub use embedding::{
-    Growth, Keys, Sequence, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables,
-};
-pub use error::Error;
 pub use gated_experts::GatedExperts;
 pub use gradients::Gradients;
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use lists::{Side, Values};
-pub use loss::{LEAST_SIGMA, Loss, LossKind, LossTerm, MultiTaskLoss, ziln_log_mean};
+pub use loss::{Loss, MultiTaskLoss};
 pub use mixture::Mixture;
+pub use mt_kernels::loss::{LEAST_SIGMA, LossKind, LossTerm, ziln_log_mean};
 pub use norm::Norm;
 pub use noted::{Mixed, Traced};
 pub use params::{Param, Params};

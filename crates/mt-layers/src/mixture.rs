@@ -1,6 +1,7 @@
 //! Mixtures of experts: `out_g = Σ_e softmax(logits_g / τ)_e · expert_e`.
 
 use candle_core::{D, Result, Tensor, bail};
+use mt_kernels::mixture::Gates;
 
 use crate::fused::mixture::FusedMixture;
 use crate::fused::readable;
@@ -9,11 +10,7 @@ use crate::run::Run;
 
 /// Which experts each gate mixes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mixture {
-    pub(crate) width: usize,
-    pub(crate) gates: Vec<Vec<usize>>,
-    pub(crate) temperature: f32,
-}
+pub struct Mixture(pub(crate) Gates);
 
 impl Mixture {
     /// Gates over experts of `width` units. `gates[g]` lists the experts gate `g` chooses from, in the order of its
@@ -31,23 +28,13 @@ impl Mixture {
         if !(temperature.is_finite() && temperature > 0.0) {
             bail!("the gates' temperature must be positive, not {temperature}")
         }
-        Ok(Self { width, gates, temperature: temperature as f32 })
-    }
-
-    /// Logits of all gates.
-    pub(crate) fn logits(&self) -> usize {
-        self.gates.iter().map(Vec::len).sum()
-    }
-
-    /// Columns of all mixtures.
-    pub(crate) fn outputs(&self) -> usize {
-        self.gates.len() * self.width
+        Ok(Self(Gates { width, gates, temperature: temperature as f32 }))
     }
 
     /// Refuses experts and logits of other sizes than the gates'.
     pub(crate) fn check(&self, columns: usize, logits: usize) -> Result<()> {
-        let needed = self.gates.iter().flatten().max().map_or(0, |e| (e + 1) * self.width);
-        if columns < needed || logits != self.logits() {
+        let needed = self.0.gates.iter().flatten().max().map_or(0, |e| (e + 1) * self.0.width);
+        if columns < needed || logits != self.0.logits() {
             bail!("mixture of {columns} expert columns and {logits} logits does not fit {self:?}")
         }
         Ok(())
@@ -58,7 +45,7 @@ impl Mixture {
         self.check(experts.dim(1)?, logits.dim(1)?)?;
         run.mixes(|| self.mixed(experts, logits), || self.imbalance(logits))?;
         if readable(experts) && readable(logits) {
-            return experts.apply_op2(logits, FusedMixture::new(self.clone()));
+            return experts.apply_op2(logits, FusedMixture::new(self.0.clone()));
         }
         self.composed(experts, logits)
     }
@@ -66,7 +53,7 @@ impl Mixture {
     /// What it reads, for whoever looks.
     fn mixed(&self, experts: &Tensor, logits: &Tensor) -> Result<Mixed> {
         let weights = self.weights(logits)?.detach();
-        Ok(Mixed { experts: experts.detach(), width: self.width, weights, gates: self.gates.clone() })
+        Ok(Mixed { experts: experts.detach(), width: self.0.width, weights, gates: self.0.gates.clone() })
     }
 
     /// How unevenly the gates use their experts, as a loss; `None` where no gate has a choice. N. Shazeer et al., *Outrageously
@@ -79,27 +66,27 @@ impl Mixture {
     /// # Errors
     /// If the sizes do not fit.
     pub fn imbalance(&self, logits: &Tensor) -> Result<Option<Tensor>> {
-        if self.gates.iter().all(|gate| gate.len() < 2) {
+        if self.0.gates.iter().all(|gate| gate.len() < 2) {
             return Ok(None);
         }
         let means = self.weights(logits)?.mean(0)?;
         // A gate without a choice has weight 1, and adds 1 - 1.
-        let choices = self.gates.iter().flat_map(|gate| std::iter::repeat_n(gate.len() as f32, gate.len()));
+        let choices = self.0.gates.iter().flat_map(|gate| std::iter::repeat_n(gate.len() as f32, gate.len()));
         let choices = Tensor::from_iter(choices, means.device())?.to_dtype(means.dtype())?;
-        ((means.sqr()? * choices)?.sum_all()? - self.gates.len() as f64).map(Some)
+        ((means.sqr()? * choices)?.sum_all()? - self.0.gates.len() as f64).map(Some)
     }
 
     /// The gates' weights `(B, Σ choices)`: a softmax over each gate's own logits.
     pub fn weights(&self, logits: &Tensor) -> Result<Tensor> {
-        let scaled = (logits / f64::from(self.temperature))?;
-        let (gates, choices) = (self.gates.len(), self.gates[0].len());
-        if self.gates.iter().all(|gate| gate.len() == choices) {
+        let scaled = (logits / f64::from(self.0.temperature))?;
+        let (gates, choices) = (self.0.gates.len(), self.0.gates[0].len());
+        if self.0.gates.iter().all(|gate| gate.len() == choices) {
             let each = scaled.reshape(((), gates, choices))?;
             return candle_nn::ops::softmax(&each, D::Minus1)?.reshape(((), gates * choices));
         }
         let mut at = 0;
         let mut weights = Vec::with_capacity(gates);
-        for gate in &self.gates {
+        for gate in &self.0.gates {
             weights.push(candle_nn::ops::softmax(&scaled.narrow(1, at, gate.len())?, D::Minus1)?);
             at += gate.len();
         }
@@ -110,19 +97,19 @@ impl Mixture {
     /// product `(G, E) x (E, H)` a row, as a kernel a gate and expert would cost more to launch than to run.
     pub(crate) fn composed(&self, experts: &Tensor, logits: &Tensor) -> Result<Tensor> {
         let (rows, columns) = experts.dims2()?;
-        let (gates, count) = (self.gates.len(), columns / self.width);
+        let (gates, count) = (self.0.gates.len(), columns / self.0.width);
         let mut weights = self.weights(logits)?;
-        if self.gates.iter().any(|gate| !gate.iter().copied().eq(0..count)) {
+        if self.0.gates.iter().any(|gate| !gate.iter().copied().eq(0..count)) {
             // Behind the weights a column of zeros, for the experts that a gate does not choose from.
             let mut places = vec![weights.dim(1)? as u32; gates * count];
             let chosen =
-                self.gates.iter().enumerate().flat_map(|(g, gate)| gate.iter().map(move |e| g * count + e));
+                self.0.gates.iter().enumerate().flat_map(|(g, gate)| gate.iter().map(move |e| g * count + e));
             chosen.zip(0..).for_each(|(place, weight)| places[place] = weight);
             let places = Tensor::new(places, weights.device())?;
             weights = weights.pad_with_zeros(1, 0, 1)?.index_select(&places, 1)?;
         }
-        let experts = experts.narrow(1, 0, count * self.width)?.reshape((rows, count, self.width))?;
-        weights.reshape((rows, gates, count))?.matmul(&experts)?.reshape((rows, gates * self.width))
+        let experts = experts.narrow(1, 0, count * self.0.width)?.reshape((rows, count, self.0.width))?;
+        weights.reshape((rows, gates, count))?.matmul(&experts)?.reshape((rows, gates * self.0.width))
     }
 }
 

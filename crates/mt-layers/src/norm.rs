@@ -44,7 +44,7 @@ const VARIANCE: &str = "running_variance";
 
 impl Norm {
     /// Added to variances before the root, as in PyTorch.
-    pub const EPSILON: f64 = 1e-5;
+    pub const EPSILON: f64 = mt_kernels::normal::EPSILON;
 
     /// Whether a tensor of this name holds running statistics, which are saved with a model and not trained.
     pub fn is_statistic(name: &str) -> bool {

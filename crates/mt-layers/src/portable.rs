@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::fused::{readable, slice};
-use crate::simd;
+use mt_kernels::simd;
 
 /// `1 / (1 + e⁻ˣ)` of each value.
 ///

@@ -6,10 +6,10 @@ use candle_core::{Device, Result, Tensor, Var, bail};
 
 use crate::cut::Cut;
 use crate::detour::{Detour, Why};
-use crate::fused::scratch::Scratch;
 use crate::leaf::{Below, Leaf};
 use crate::noted::{Mixed, Traced};
 use crate::slot::{Slot, Slots};
+use mt_kernels::scratch::Scratch;
 
 /// What a pass through a model is for. Only [`Norm::Batch`](crate::Norm::Batch) asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -172,7 +172,10 @@ impl Run {
     /// A tensor on the CPU that takes part in autograd while gradients are being collected: `receive` gets it and its gradient,
     /// if it has one, in the end: the leaf made last comes first, so that it can add to the gradients of those made before.
     /// Elsewhere it is a constant.
-    pub(crate) fn leaf(
+    ///
+    /// # Errors
+    /// If there are not as many values as the shape says.
+    pub fn leaf(
         &mut self,
         values: Vec<f32>,
         shape: (usize, usize),

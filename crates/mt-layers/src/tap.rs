@@ -12,7 +12,9 @@ use std::ops::Range;
 use candle_core::{DType, Result, Tensor, Var, bail};
 
 use crate::fused::loss::known;
-use crate::fused::{by_task, readable, with_all};
+use mt_kernels::by_task;
+
+use crate::fused::{readable, with_all};
 use crate::gradients::{Gradients, end};
 use crate::run::Run;
 

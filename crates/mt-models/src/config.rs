@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mt_layers::{Initializer, Norm, Storage};
+use mt_layers::{Initializer, Norm};
+use mt_tables::Storage;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;

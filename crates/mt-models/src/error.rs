@@ -36,7 +36,7 @@ pub enum Error {
     },
     /// An embedding table that cannot be made, or ids that do not fit it.
     #[error(transparent)]
-    Table(#[from] mt_layers::Error),
+    Table(#[from] mt_tables::Error),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use mt_features::{Batch, Encoder, Encoders, Numeric, Schema};
-use mt_layers::{
-    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Input, Pooling, RowOptimizer, Run, Sequence,
-    SparseRows, TableConfig, Values,
+use mt_layers::{Input, Run, SparseRows, Values};
+use mt_tables::{
+    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Pooling, RowOptimizer, Sequence, TableConfig,
 };
 
 use crate::config::ModelConfig;
@@ -186,7 +186,7 @@ impl InputLayer {
     pub fn table(&self, name: &str) -> Result<Tensor> {
         match &self.tables {
             Tables::Frozen(tables) => Ok(tables.table(name)?),
-            _ => Err(mt_layers::Error::UnknownTable { table: name.to_owned() }.into()),
+            _ => Err(mt_tables::Error::UnknownTable { table: name.to_owned() }.into()),
         }
     }
 
@@ -214,7 +214,7 @@ impl InputLayer {
     fn lists(
         &self,
         fields: &[Ids],
-        mut each: impl FnMut(&Sequence) -> std::result::Result<Tensor, mt_layers::Error>,
+        mut each: impl FnMut(&Sequence) -> std::result::Result<Tensor, mt_tables::Error>,
     ) -> Result<Vec<Values>> {
         let list = |sequence: &Sequence| {
             let (values, offsets) = (each(sequence)?, sequence.offsets(fields)?.into());
@@ -227,7 +227,7 @@ impl InputLayer {
 /// The lists of a schema that are read with attention.
 fn sequences(
     schema: &Schema,
-    find: impl Fn(&[&str]) -> std::result::Result<Sequence, mt_layers::Error>,
+    find: impl Fn(&[&str]) -> std::result::Result<Sequence, mt_tables::Error>,
 ) -> Result<Vec<Sequence>> {
     let names = |fields: Vec<usize>| fields.into_iter().map(|f| &*schema.fields[f].name).collect::<Vec<_>>();
     schema.sequences().into_iter().map(|fields| Ok(find(&names(fields))?)).collect()

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 use mt_features::{Head, Task, TaskKind, heads, logit_columns, predicted};
-use mt_layers::{simd, ziln_log_mean};
+use mt_kernels::simd;
+use mt_layers::ziln_log_mean;
 
 use crate::error::{Error, Result};
 use crate::link::Link;

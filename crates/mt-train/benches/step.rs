@@ -12,8 +12,9 @@ use mt_data::{Covered, DataConfig, Dataset, Skipped};
 use mt_features::{
     ColumnRef, Encoders, Identity, Layout, Normalizer, Numeric, Schema, SparseRows, Table, Task, TaskConfig,
 };
-use mt_layers::{Params, RowOptimizer};
+use mt_layers::Params;
 use mt_models::{InputLayer, ModelConfig, Readout, build};
+use mt_tables::RowOptimizer;
 use mt_train::{
     Config, Evaluation, Optimizer, OptimizerConfig, OptimizerKind, Result, RunDir, Scorer, TrainConfig, train,
 };

@@ -20,7 +20,8 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use mt_bundle::{Checksums, Manifest, Signature, read_json, write_file, write_folder, write_json};
 use mt_features::{Encoders, Identity};
-use mt_layers::{Embeddings, Param, Params, unpack_tables};
+use mt_layers::{Param, Params};
+use mt_tables::{Embeddings, unpack_tables};
 use serde::{Deserialize, Serialize};
 
 use crate::balance::BalanceState;

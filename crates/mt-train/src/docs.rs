@@ -16,8 +16,9 @@ use mt_features::{
     Attention, ColumnRef, Encoding, FieldConfig, Growing, Normalize, NumericMissing, Pooling, Schema, Task,
     TaskConfig, TaskKind,
 };
-use mt_layers::{Initializer, LossKind, Norm, RowOptimizer, Storage};
+use mt_layers::{Initializer, LossKind, Norm};
 use mt_models::{AttentionConfig, EmbeddingConfig, ModelConfig, Registry, count, inventory};
+use mt_tables::{RowOptimizer, Storage};
 use serde_yaml::Value;
 
 const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mt_layers::TableSize;
+use mt_tables::TableSize;
 use serde::Serialize;
 
 use crate::evaluate::{Evaluation, Scorer};

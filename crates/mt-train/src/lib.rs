@@ -71,7 +71,7 @@ pub use schedule::{Schedule, ScheduleKind};
 // Written beside checkpoints by whoever runs them.
 pub use mt_bundle::{write_file, write_json};
 // Part of events.
-pub use mt_layers::TableSize;
+pub use mt_tables::TableSize;
 pub use train::train;
 pub use warm_start::{TakenRows, WarmScaling, WarmStart, WarmStarted};
 

@@ -2,8 +2,8 @@
 
 use mt_data::{Dataset, gigabytes, physical_memory};
 use mt_features::Head;
-use mt_layers::TableConfig;
 use mt_models::{Inputs, ModelConfig, count, inventory};
+use mt_tables::TableConfig;
 
 use crate::config::Config;
 use crate::error::{Error, Result};

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::Task;
-use mt_layers::simd::sigmoid;
+use mt_kernels::simd::sigmoid;
 
 /// A probability below this counts as this: a row is worth a hundred others at most.
 const LEAST: f32 = 0.01;

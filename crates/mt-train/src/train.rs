@@ -9,7 +9,8 @@ use candle_core::Device;
 use mt_bundle::Signature;
 use mt_data::Dataset;
 use mt_features::nearly_tasks;
-use mt_layers::{Embeddings, Param, Run};
+use mt_layers::{Param, Run};
+use mt_tables::Embeddings;
 
 use crate::accumulate::{collect, together};
 use crate::balance::Collected;

@@ -8,7 +8,8 @@ use candle_core::{Device, Tensor};
 use mt_bundle::Signature;
 use mt_features::fields::KNOWN;
 use mt_features::{Encoder, Encoders, Scaling};
-use mt_layers::{Embeddings, Param};
+use mt_layers::Param;
+use mt_tables::Embeddings;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Saved, of_keys};

@@ -5,16 +5,18 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 /// Every crate of the workspace and what it may depend on, in any kind of dependency. Nothing depends on `mt-cli`.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("mt-features", &[]),
     ("mt-storage", &[]),
     ("mt-datasets", &["mt-features"]),
     ("mt-data", &["mt-datasets", "mt-features", "mt-storage"]),
     ("mt-metrics", &[]),
     ("mt-profile", &["mt-data", "mt-features", "mt-metrics"]),
-    ("mt-layers", &["candle"]),
-    ("mt-models", &["candle", "mt-features", "mt-layers"]),
-    ("mt-bundle", &["candle", "mt-features", "mt-layers", "mt-models"]),
+    ("mt-kernels", &[]),
+    ("mt-layers", &["candle", "mt-kernels"]),
+    ("mt-tables", &["candle", "mt-kernels", "mt-layers"]),
+    ("mt-models", &["candle", "mt-features", "mt-kernels", "mt-layers", "mt-tables"]),
+    ("mt-bundle", &["candle", "mt-features", "mt-kernels", "mt-layers", "mt-tables", "mt-models"]),
     (
         "mt-train",
         &[
@@ -23,14 +25,16 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "mt-datasets",
             "mt-features",
             "mt-metrics",
+            "mt-kernels",
             "mt-layers",
+            "mt-tables",
             "mt-models",
             "mt-bundle",
         ],
     ),
     ("mt-serve", &["candle", "mt-features", "mt-layers", "mt-models", "mt-bundle"]),
     ("mt-capi", &["candle", "mt-features", "mt-layers", "mt-models", "mt-bundle"]),
-    ("mt-onnx", &["candle", "mt-features", "mt-layers", "mt-models", "mt-bundle"]),
+    ("mt-onnx", &["candle", "mt-features", "mt-layers", "mt-tables", "mt-models", "mt-bundle"]),
     (
         "mt-cli",
         &[
@@ -40,6 +44,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "mt-features",
             "mt-profile",
             "mt-metrics",
+            "mt-kernels",
             "mt-layers",
             "mt-models",
             "mt-bundle",

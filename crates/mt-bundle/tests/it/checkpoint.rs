@@ -10,8 +10,9 @@ use mt_features::fields::TableEncoder;
 use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Scaling, Schema,
 };
-use mt_layers::{Params, RowOptimizer, Run};
+use mt_layers::{Params, Run};
 use mt_models::{InputLayer, ModelConfig, Task, TaskKind, build};
+use mt_tables::RowOptimizer;
 use serde_json::{Map, Value as Json, json};
 use tempfile::TempDir;
 
@@ -68,7 +69,7 @@ pub fn write(dir: &Path, signature: &Signature) {
     let inputs = model.inputs(schema).expect("columns");
     build(model, inputs, &schema.heads(), params.builder(DType::F32, &Device::Cpu)).expect("a model");
     let embeddings = layer.embeddings().expect("fields");
-    let ids = [vec![2, 4], vec![10, 60], vec![61, 10]].map(mt_layers::Ids::single).to_vec();
+    let ids = [vec![2, 4], vec![10, 60], vec![61, 10]].map(mt_tables::Ids::single).to_vec();
     let loss = |run: &mut Run| embeddings.forward(ids, None, run)?.sqr()?.sum_all();
     params.backward(loss).expect("gradients");
     embeddings.step(|_| 0.3);

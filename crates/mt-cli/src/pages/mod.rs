@@ -24,7 +24,7 @@ fn environment(on: &Device) -> String {
     facts(&[
         ("program", format!("mt {}", env!("CARGO_PKG_VERSION"))),
         ("processor", machine::cpu()),
-        ("instructions", mt_layers::simd::instructions()),
+        ("instructions", mt_kernels::simd::instructions()),
         ("threads", rayon::current_num_threads().to_string()),
         ("device", device::name(on)),
         ("system", std::env::consts::OS.to_owned()),

@@ -3,13 +3,14 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::list::{Kept, Room, Sums, backward_list, forward_list};
-use super::scratch::Scratch;
-use super::{PARALLEL, Parameter, least, parameters, readable, with_all, with_values};
+use super::{Parameter, parameters, readable, with_all, with_values};
 use crate::detour::Why;
 use crate::leaf::Below;
 use crate::lists::{Side, Unit, Values};
 use crate::run::Run;
+use mt_kernels::attention::{Kept, Room, Sums, backward_list, forward_list};
+use mt_kernels::scratch::Scratch;
+use mt_kernels::{PARALLEL, least};
 
 /// Rows that a thread takes at once: few, as their lists are not equally long. Fixed, so that partial sums do not depend on threads.
 const ROWS: usize = 32;

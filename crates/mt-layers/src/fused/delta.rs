@@ -4,12 +4,12 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::affine::Affine;
-use super::packed::SHARED;
-use super::rows::Rows;
-use super::scratch::Scratch;
-use super::{CHUNK, buffer, least};
-use crate::kernel;
-use crate::leaf::InputGradient;
+use mt_kernels::InputGradient;
+use mt_kernels::affine::mask;
+use mt_kernels::buffer::buffer;
+use mt_kernels::rows::Rows;
+use mt_kernels::scratch::Scratch;
+use mt_kernels::{CHUNK, SHARED, least};
 
 /// A layer's gradient before the activation.
 pub(super) struct Delta<'a> {
@@ -19,34 +19,19 @@ pub(super) struct Delta<'a> {
     bias: Vec<f32>,
 }
 
-kernel! {
-    /// Makes the gradient of a layer's `result` that before the activation, 0 where the unit was not active (nowhere without
-    /// ReLU), and adds its columns to `sums`.
-    pub(super) fn mask(_simd: S, gradient: &mut [f32], result: &[f32], relu: bool, sums: &mut [f32]) {
-        let width = sums.len();
-        for at in (0..gradient.len()).step_by(width) {
-            let (gradient, result) = (&mut gradient[at..at + width], &result[at..at + width]);
-            for i in 0..width {
-                gradient[i] = if relu && result[i] <= 0.0 { 0.0 } else { gradient[i] };
-                sums[i] += gradient[i];
-            }
-        }
-    }
-}
-
 impl<'a> Delta<'a> {
     /// Of the gradient of a layer's `result`.
     pub fn new(layer: &'a Affine, result: &[f32], mut gradient: Scratch) -> Result<Self> {
-        let (size, parallel) = (CHUNK * layer.width, gradient.len() >= SHARED);
+        let (size, parallel) = (CHUNK * layer.width(), gradient.len() >= SHARED);
         if let Some(norm) = &layer.norm {
             norm.backward(result, &mut gradient, parallel)?;
         }
         // What went through the normalisation went through ReLU before.
-        let relu = layer.relu && layer.norm.is_none();
-        let mut sums = buffer(gradient.len().div_ceil(size) * layer.width);
+        let relu = layer.maps.relu;
+        let mut sums = buffer(gradient.len().div_ceil(size) * layer.width());
         let chunks = gradient.par_chunks_mut(size).zip(result.par_chunks(size));
         chunks
-            .zip(sums.par_chunks_mut(layer.width))
+            .zip(sums.par_chunks_mut(layer.width()))
             .with_min_len(least(parallel))
             .for_each(|((gradient, result), sums)| mask(gradient, result, relu, sums));
         Ok(Self::masked(layer, gradient, sums))
@@ -54,11 +39,11 @@ impl<'a> Delta<'a> {
 
     /// Of chunks that went through [`mask`], with the sums of each.
     pub fn masked(layer: &'a Affine, values: Scratch, mut sums: Vec<f32>) -> Self {
-        let (total, rest) = sums.split_at_mut(layer.width.min(values.len()));
-        for part in rest.chunks_exact(layer.width) {
+        let (total, rest) = sums.split_at_mut(layer.width().min(values.len()));
+        for part in rest.chunks_exact(layer.width()) {
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
         }
-        sums.truncate(layer.width);
+        sums.truncate(layer.width());
         Self { layer, values, bias: sums }
     }
 }
@@ -75,7 +60,7 @@ pub(super) fn backward(deltas: &[Delta], rows: Rows, input: Option<&mut InputGra
     let mut of_input = || {
         deltas.iter().try_for_each(|delta| delta.layer.add_input_gradient(rows, &delta.values, width, input))
     };
-    if deltas.iter().any(|delta| delta.layer.is_large(rows)) {
+    if deltas.iter().any(|delta| delta.layer.maps.is_large(rows)) {
         // A thread that is done with its share of one large product goes on with the others instead of waiting.
         return rayon::join(of_parameters, of_input).1;
     }

@@ -6,17 +6,17 @@ use candle_core::Result;
 
 use super::delta::{Delta, backward};
 use super::operation::Operation;
-use super::rows::Rows;
-use super::scratch::{Scratch, scratch};
 use super::stack::Stack;
-use crate::leaf::InputGradient;
-use crate::mixture::Mixture;
+use mt_kernels::InputGradient;
+use mt_kernels::mixture::Gates;
+use mt_kernels::rows::Rows;
+use mt_kernels::scratch::{Scratch, scratch};
 
 /// A level of experts, the gates that weigh them, and their mixtures.
 pub(crate) struct Gated {
     pub experts: Stack,
     pub gates: Stack,
-    pub mixture: Mixture,
+    pub mixture: Gates,
     pub kept: Mutex<Kept>,
 }
 
@@ -40,7 +40,7 @@ impl Operation for Gated {
         self.experts.write(rows, &mut experts)?;
         let mut logits = scratch(rows.len() * self.gates.width());
         self.gates.write(rows, &mut logits)?;
-        let (weights, out) = self.mixture.forward_rows(self.experts.width(), &experts, &logits);
+        let (weights, out) = self.mixture.forward(self.experts.width(), &experts, &logits);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept { experts, logits, weights };
         Ok(out)
     }
@@ -56,8 +56,13 @@ impl Operation for Gated {
         let Kept { experts, logits, weights } = &*kept;
         let (last, gate) = (self.experts.last(), self.gates.last());
         let plain = last.norm.is_none().then_some(last);
-        let (to_experts, to_logits, sums) =
-            self.mixture.backward_rows(last.width, plain, experts, weights, &gradient);
+        let (to_experts, to_logits, sums) = self.mixture.backward(
+            last.width(),
+            plain.map(|last| last.maps.relu),
+            experts,
+            weights,
+            &gradient,
+        );
         let delta = match plain {
             Some(_) => Delta::masked(last, to_experts, sums),
             None => Delta::new(last, experts, to_experts)?,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-use super::rows::Rows;
-use super::scratch::{Scratch, scratch};
 use super::{slice, with_all, with_values};
 use crate::detour::Why;
 use crate::input::{Input, SparseRows};
-use crate::leaf::{Below, InputGradient};
+use crate::leaf::Below;
 use crate::run::Run;
+use mt_kernels::InputGradient;
+use mt_kernels::rows::Rows;
+use mt_kernels::scratch::{Scratch, scratch};
 
 /// An operation on the rows of an input with a hand-written backward pass.
 pub(crate) trait Operation: Send + Sync + 'static {
@@ -77,8 +78,13 @@ struct Applied<O> {
 impl<O: Operation> Applied<O> {
     /// The rows behind the first argument.
     fn rows<'a>(&'a self, dense: &'a [f32], shape: &Shape) -> Result<Rows<'a>> {
-        let width = if self.sparse.is_some() { 1 } else { shape.dims2()?.1 };
-        Ok(Rows::of(self.sparse.as_deref(), dense, width))
+        match &self.sparse {
+            Some(rows) => {
+                let (offsets, columns, values) = rows.parts();
+                Ok(Rows::sparse(offsets, columns, values))
+            }
+            None => Ok(Rows::Dense { values: dense, width: shape.dims2()?.1 }),
+        }
     }
 
     /// Returns the gradient of `xs` where candle is to have it.

@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::Result;
 
 use super::affine::Affine;
-use super::buffer;
 use super::delta::{Delta, backward};
 use super::operation::Operation;
-use super::rows::Rows;
-use super::scratch::{Scratch, scratch};
-use crate::leaf::InputGradient;
+use mt_kernels::InputGradient;
+use mt_kernels::buffer::buffer;
+use mt_kernels::rows::Rows;
+use mt_kernels::scratch::{Scratch, scratch};
 
 /// At least one layer, from the input up.
 #[derive(Debug)]
@@ -31,13 +31,13 @@ impl Stack {
         let mut between: Vec<Scratch> = Vec::with_capacity(self.layers.len() - 1);
         for (l, layer) in self.layers.iter().enumerate() {
             let below = match l.checked_sub(1) {
-                Some(below) => Rows::Dense { values: &between[below], width: self.layers[below].width },
+                Some(below) => Rows::Dense { values: &between[below], width: self.layers[below].width() },
                 None => rows,
             };
             if l + 1 == self.layers.len() {
                 layer.forward(below, out)?;
             } else {
-                let mut above = scratch(rows.len() * layer.width);
+                let mut above = scratch(rows.len() * layer.width());
                 layer.forward(below, &mut above)?;
                 between.push(above);
             }
@@ -56,7 +56,7 @@ impl Stack {
         let between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
         for (layer, result) in self.layers.iter().zip(&*between).rev() {
             let mut gradient = InputGradient::new(result.len());
-            let rows = Rows::Dense { values: result, width: layer.width };
+            let rows = Rows::Dense { values: result, width: layer.width() };
             backward(&[delta], rows, Some(&mut gradient))?;
             delta = Delta::new(layer, result, gradient.into_sums())?;
         }
@@ -69,7 +69,7 @@ impl Operation for Stack {
     const NAME: &'static str = "banks";
 
     fn width(&self) -> usize {
-        self.last().width
+        self.last().width()
     }
 
     fn forward(&self, rows: Rows) -> Result<Vec<f32>> {

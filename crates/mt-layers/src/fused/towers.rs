@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::levels::{Levels, RowMajor, Weights};
-use super::scratch::{Scratch, scratch};
-use super::{CHUNK, PARALLEL, Parameter, buffer, least, slice, with_all, written};
+use super::{Parameter, slice, with_all};
 use crate::leaf::Below;
+use mt_kernels::buffer::{buffer, written};
+use mt_kernels::levels::{Levels, RowMajor, Weights};
+use mt_kernels::scratch::{Scratch, scratch};
+use mt_kernels::{CHUNK, PARALLEL, least};
 
 /// The operation; its second argument is the first weight, which ties it into the graph.
 ///
@@ -27,7 +29,7 @@ pub(crate) struct FusedTowers {
 pub(crate) type Shared = Arc<OnceLock<Weights>>;
 
 impl FusedTowers {
-    /// Towers of `depth` layers each, whose `parameters` and `starts` are as [`Levels::new`] says.
+    /// Towers of `depth` layers each, whose `parameters` and `starts` are in the order that [`Levels::new`] says.
     pub fn new(
         parameters: Vec<Parameter>,
         depth: usize,
@@ -35,7 +37,9 @@ impl FusedTowers {
         weights: Shared,
         below: Below,
     ) -> Result<Self> {
-        let levels = Levels::new(&parameters, depth, starts)?;
+        let layers = 2 * depth * starts.len();
+        let sizes = parameters.iter().take(layers).step_by(2).map(|weight| weight.tensor.dims2());
+        let levels = Levels::new(&sizes.collect::<Result<Vec<_>>>()?, parameters.len() > layers, starts);
         Ok(Self { parameters, weights, levels, hidden: Mutex::default(), below })
     }
 

@@ -2,8 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::ziln::{HALF_LN_2_PI, LEAST_SIGMA};
-use super::{Loss, LossKind, LossTerm, MultiTaskLoss, PADDLEREC_EPSILON};
+use mt_kernels::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, PADDLEREC_EPSILON};
+
+use super::{Loss, MultiTaskLoss};
 
 impl MultiTaskLoss<'_> {
     pub(crate) fn composed(&self, logits: &Tensor) -> Result<Loss> {
@@ -26,7 +27,7 @@ impl MultiTaskLoss<'_> {
         let mut means = Vec::with_capacity(tasks);
         let mut at = 0;
         for (t, (task, count)) in self.tasks.iter().zip(self.counts()).enumerate() {
-            let loss = task.composed(&logits.narrow(1, at, task.logits)?, &labels.narrow(1, t, 1)?)?;
+            let loss = composed(task.kind, &logits.narrow(1, at, task.logits)?, &labels.narrow(1, t, 1)?)?;
             means.push(
                 ((loss * mask.narrow(1, t, 1)?)?.sum_all()? / f64::from(count.max(f32::MIN_POSITIVE)))?,
             );
@@ -39,59 +40,57 @@ impl MultiTaskLoss<'_> {
     }
 }
 
-impl LossTerm {
-    /// The loss `(B, 1)` of logits `(B, n)` and targets `(B, 1)`.
-    fn composed(&self, z: &Tensor, y: &Tensor) -> Result<Tensor> {
-        match self.kind {
-            // ln(1 + e^z) - z·y with the larger exponent taken out.
-            LossKind::CrossEntropy => {
-                let z = binary_logit(z)?;
-                (z.relu()? - (&z * y)?)? + ln_1p_exp_neg_abs(&z)?
-            }
-            LossKind::PaddlerecLog => {
-                let p = candle_nn::ops::sigmoid(&binary_logit(z)?)?;
-                let positive = (y * (&p + PADDLEREC_EPSILON)?.log()?)?;
-                let negative = (y.affine(-1.0, 1.0)? * p.affine(-1.0, 1.0 + PADDLEREC_EPSILON)?.log()?)?;
-                (positive + negative)?.neg()
-            }
-            LossKind::Focal { gamma } => {
-                let z = binary_logit(z)?;
-                let (tail, positive) = (ln_1p_exp_neg_abs(&z)?, z.relu()?);
-                // -ln p and -ln(1 - p).
-                let (yes, no) = (((&positive - z)? + &tail)?, (positive + tail)?);
-                let row = |own: &Tensor, other: &Tensor| (other * f64::from(-gamma))?.exp()? * own;
-                (y * row(&yes, &no)?)? + (y.affine(-1.0, 1.0)? * row(&no, &yes)?)?
-            }
-            LossKind::Product => product(z, y),
-            LossKind::Ziln => ziln(z, y),
-            LossKind::Multiclass => {
-                candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
-            }
-            LossKind::Mse | LossKind::LogMse => (z - y)?.sqr(),
-            LossKind::Mae => {
-                // The slope of `abs` would be 1 at 0.
-                let error = (z - y)?;
-                &error * error.sign()?.detach()
-            }
-            LossKind::Huber { delta } => {
-                // c·(e - c/2), with c the error cut to ±delta, is both branches at once.
-                let error = (z - y)?;
-                let cut = error.clamp(-delta, delta)?;
-                &cut * (&error - (&cut * 0.5)?)?
-            }
-            LossKind::Quantile { level } => {
-                let error = (y - z)?;
-                let sign = error.sign()?.detach();
-                // The level above 0, less 1 below, 0 at 0.
-                let cost = ((&sign * 0.5)? + (sign.abs()? * (f64::from(level) - 0.5))?)?;
-                error * cost
-            }
-            // max(z, 0) + y·max(-z, 0) + (1 + y)·ln(1 + e^-|z|): nothing cancels.
-            LossKind::WeightedLogistic => {
-                let positive = z.relu()?;
-                let negative = (&positive - z)?;
-                (positive + (y * negative)?)? + ((y + 1.0)? * ln_1p_exp_neg_abs(z)?)?
-            }
+/// The loss `(B, 1)` of logits `(B, n)` and targets `(B, 1)`.
+fn composed(kind: LossKind, z: &Tensor, y: &Tensor) -> Result<Tensor> {
+    match kind {
+        // ln(1 + e^z) - z·y with the larger exponent taken out.
+        LossKind::CrossEntropy => {
+            let z = binary_logit(z)?;
+            (z.relu()? - (&z * y)?)? + ln_1p_exp_neg_abs(&z)?
+        }
+        LossKind::PaddlerecLog => {
+            let p = candle_nn::ops::sigmoid(&binary_logit(z)?)?;
+            let positive = (y * (&p + PADDLEREC_EPSILON)?.log()?)?;
+            let negative = (y.affine(-1.0, 1.0)? * p.affine(-1.0, 1.0 + PADDLEREC_EPSILON)?.log()?)?;
+            (positive + negative)?.neg()
+        }
+        LossKind::Focal { gamma } => {
+            let z = binary_logit(z)?;
+            let (tail, positive) = (ln_1p_exp_neg_abs(&z)?, z.relu()?);
+            // -ln p and -ln(1 - p).
+            let (yes, no) = (((&positive - z)? + &tail)?, (positive + tail)?);
+            let row = |own: &Tensor, other: &Tensor| (other * f64::from(-gamma))?.exp()? * own;
+            (y * row(&yes, &no)?)? + (y.affine(-1.0, 1.0)? * row(&no, &yes)?)?
+        }
+        LossKind::Product => product(z, y),
+        LossKind::Ziln => ziln(z, y),
+        LossKind::Multiclass => {
+            candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
+        }
+        LossKind::Mse | LossKind::LogMse => (z - y)?.sqr(),
+        LossKind::Mae => {
+            // The slope of `abs` would be 1 at 0.
+            let error = (z - y)?;
+            &error * error.sign()?.detach()
+        }
+        LossKind::Huber { delta } => {
+            // c·(e - c/2), with c the error cut to ±delta, is both branches at once.
+            let error = (z - y)?;
+            let cut = error.clamp(-delta, delta)?;
+            &cut * (&error - (&cut * 0.5)?)?
+        }
+        LossKind::Quantile { level } => {
+            let error = (y - z)?;
+            let sign = error.sign()?.detach();
+            // The level above 0, less 1 below, 0 at 0.
+            let cost = ((&sign * 0.5)? + (sign.abs()? * (f64::from(level) - 0.5))?)?;
+            error * cost
+        }
+        // max(z, 0) + y·max(-z, 0) + (1 + y)·ln(1 + e^-|z|): nothing cancels.
+        LossKind::WeightedLogistic => {
+            let positive = z.relu()?;
+            let negative = (&positive - z)?;
+            (positive + (y * negative)?)? + ((y + 1.0)? * ln_1p_exp_neg_abs(z)?)?
         }
     }
 }

@@ -1,56 +1,14 @@
 //! The multi-task loss: masked mean of each task's loss, weighted and summed.
 
+mod batch;
 mod composed;
-mod kind;
-mod ziln;
 
 use candle_core::{Result, Tensor, bail};
 
-pub use kind::LossKind;
-pub(crate) use ziln::HALF_LN_2_PI;
-pub use ziln::{LEAST_SIGMA, ziln_log_mean};
+pub use batch::{Loss, MultiTaskLoss};
 
 use crate::fused::loss::loss_and_gradient;
 use crate::fused::readable;
-
-/// A term of the multi-task loss: that of one task.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LossTerm {
-    /// Logits of the task, as many as its [`kind`](Self::kind) takes.
-    pub logits: usize,
-    /// Factor of the task's mean loss in the sum.
-    pub weight: f32,
-    /// The loss of a row.
-    pub kind: LossKind,
-}
-
-/// The labels of a batch and how they are scored.
-#[derive(Debug, Clone)]
-pub struct MultiTaskLoss<'a> {
-    /// One entry a task, in the order of the logits.
-    pub tasks: &'a [LossTerm],
-    /// Labels `(B, T)`, row-major.
-    pub labels: &'a [f32],
-    /// Sample weight of each label `(B, T)`, not negative; 0 where it is missing, and then the label may be anything.
-    pub mask: &'a [f32],
-}
-
-/// What [`MultiTaskLoss::forward`] returns.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Loss {
-    /// The scalar to differentiate: `Σ_t weight_t · mean_t`.
-    pub total: Tensor,
-    /// Each task's masked mean loss `(T)`, unweighted; 0 for a task without a label in the batch. No gradient.
-    pub tasks: Tensor,
-}
-
-impl Loss {
-    /// The scalar to differentiate, and each task's mean loss `(T)`, without a gradient.
-    pub fn new(total: Tensor, tasks: Tensor) -> Self {
-        Self { total, tasks }
-    }
-}
 
 impl MultiTaskLoss<'_> {
     /// The loss of logits `(B, L)`: of each task `Σ mask · loss / Σ mask` over the rows.
@@ -101,16 +59,4 @@ impl MultiTaskLoss<'_> {
         }
         Ok(())
     }
-
-    /// Sum of the mask of each task.
-    pub(crate) fn counts(&self) -> Vec<f32> {
-        let mut counts = vec![0.0; self.tasks.len()];
-        for row in self.mask.chunks_exact(self.tasks.len()) {
-            counts.iter_mut().zip(row).for_each(|(count, m)| *count += m);
-        }
-        counts
-    }
 }
-
-/// The constant of PaddleRec's log loss.
-pub(crate) const PADDLEREC_EPSILON: f64 = 1e-4;

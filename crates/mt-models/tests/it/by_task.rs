@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use mt_features::{Task, TaskKind};
-use mt_layers::{
-    Embeddings, Field, Gradient, Ids, Input, LossKind, LossTerm, MultiTaskLoss, Params, Pooling,
-    RowOptimizer, Run, SparseRows, TableConfig,
-};
+use mt_layers::{Gradient, Input, LossKind, LossTerm, MultiTaskLoss, Params, Run, SparseRows};
 use mt_models::{Model, ModelConfig, build};
+use mt_tables::{Embeddings, Field, Ids, Pooling, RowOptimizer, TableConfig};
 
 use crate::gradients::{fields, named, rows};
 

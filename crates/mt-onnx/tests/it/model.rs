@@ -9,9 +9,10 @@ use mt_features::{
     Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling,
     Schema,
 };
-use mt_layers::{Ids, Params, RowOptimizer, Run};
+use mt_layers::{Params, Run};
 use mt_models::testing::product;
 use mt_models::{InputLayer, Link, ModelConfig, Norm, Registry, Target, Task, TaskKind, build};
+use mt_tables::{Ids, RowOptimizer};
 use serde_json::json;
 
 /// Every trunk, with one layer and with several, and a gate of its own temperature.

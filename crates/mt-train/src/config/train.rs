@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mt_features::{TaskConfig, TaskKind};
-use mt_layers::{LossKind, RowOptimizer};
+use mt_layers::LossKind;
 use mt_models::LossConfig;
+use mt_tables::RowOptimizer;
 use serde::{Deserialize, Serialize};
 
 use super::known;

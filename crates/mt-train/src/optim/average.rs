@@ -2,8 +2,9 @@
 //! Approximation by Averaging*, 1992, in the form of a moving average.
 
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, bail};
-use mt_layers::simd::flushed;
-use mt_layers::{Param, Params, kernel};
+use mt_kernels::kernel;
+use mt_kernels::simd::flushed;
+use mt_layers::{Param, Params};
 
 #[cfg(any(feature = "cuda", test))]
 use super::cuda;

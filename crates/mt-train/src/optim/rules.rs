@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use candle_core::{Result, Tensor, Var};
-use mt_layers::simd::{above, below, flushed};
-use mt_layers::{Gradient, kernel, pulp::Simd};
+use mt_kernels::simd::{above, below, flushed};
+use mt_kernels::{kernel, pulp::Simd};
+use mt_layers::Gradient;
 use rayon::prelude::*;
 
 #[cfg(any(feature = "cuda", test))]

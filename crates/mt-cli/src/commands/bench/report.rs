@@ -88,7 +88,7 @@ impl Setting {
     pub fn here(rows: u32, seconds: f64) -> Self {
         Self {
             cpu: machine::cpu(),
-            instructions: mt_layers::simd::instructions(),
+            instructions: mt_kernels::simd::instructions(),
             threads: rayon::current_num_threads(),
             rows,
             seconds,

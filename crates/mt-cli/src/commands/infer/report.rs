@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use mt_bundle::TableFormat;
 use mt_bundle::{Manifest, Predictor};
-use mt_layers::simd;
+use mt_kernels::simd;
 use mt_models::{count, inventory};
 use mt_train::Evaluation;
 use serde::Serialize;

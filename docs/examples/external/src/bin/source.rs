@@ -10,7 +10,7 @@ use candle_core::Device;
 use mt_data::arrow_array::{Int64Array, RecordBatch, StringArray};
 use mt_data::arrow_schema::SchemaRef;
 use mt_data::{Part, RecordBatches, Source, Storage};
-use mt_layers::TableFormat;
+use mt_tables::TableFormat;
 use mt_bundle::{Export, Predictor};
 use mt_train::{Config, RunDir, load, train};
 
