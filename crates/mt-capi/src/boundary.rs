@@ -7,9 +7,10 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
+use crate::failure::Failure;
 use crate::predictor::Handle;
 use crate::rows::Rows;
-use crate::status::{Failure, Status};
+use crate::status::Status;
 
 /// What `work` gives, or the code of its error, which is also written to `failure` unless that is null. A panic is an
 /// error: none may reach C.

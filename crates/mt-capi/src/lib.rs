@@ -5,7 +5,7 @@
 //! | `predictor` | a bundle, and putting another in its place |
 //! | `interface` | names and kinds of its tasks and columns, the same for all bundles put in its place |
 //! | `rows` | rows as a caller gives them, value by value, and their predictions |
-//! | `status`, `error` | what goes wrong, as a code and as a text |
+//! | `status`, `error`, `failure` | what goes wrong, as a code and as a text |
 //! | `boundary` | pointers of a caller as references, panics as codes |
 //! | [`exports`] | the functions that C sees |
 //!
@@ -25,6 +25,7 @@
 mod boundary;
 mod error;
 pub mod exports;
+mod failure;
 mod interface;
 mod predictor;
 mod rows;
@@ -32,6 +33,7 @@ mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use failure::Failure;
 pub use predictor::Handle;
 pub use rows::Rows;
-pub use status::{ColumnKind, Failure, Status, TaskKind};
+pub use status::{ColumnKind, Status, TaskKind};

@@ -13,8 +13,8 @@ use std::iter::repeat;
 use crate::delong::DeLong;
 use crate::multiclass::class;
 use crate::order::{assert_same_targets, key};
+use crate::over_rows::OverRows;
 use crate::radix::sort_by_long_key;
-use crate::seeds::OverRows;
 use crate::weights::{Amount, Present, Weight};
 
 /// A metric of one model on one set of rows, with what gives it an error or compares it.

@@ -2,7 +2,8 @@
 
 use crate::delong::DeLong;
 use crate::influence::Influence;
-use crate::seeds::{OverRows, reach};
+use crate::over_rows::OverRows;
+use crate::student::reach;
 use crate::student::two_sided_p;
 use serde::Serialize;
 

@@ -31,24 +31,9 @@
 //!   Biometrika 34, 1947);
 //! - √V in t is at least √R, with the same ν: where seeds happen to agree, no difference is surer than if they were ignored.
 
+use crate::over_rows::OverRows;
 use crate::paired::PairedTest;
-use crate::student::two_sided_quantile;
-
-/// A metric of one model on one set of rows, with its variance over draws of rows.
-pub trait OverRows: Sized {
-    /// The metric.
-    fn value(&self) -> f64;
-
-    /// The average of several models on the same rows; `None` if there is none, or rows differ.
-    fn mean(models: &[Self]) -> Option<Self>;
-
-    /// The variance of the metric over draws of rows; `None` if there are too few.
-    fn variance(&self) -> Option<f64>;
-
-    /// The difference to another model **on the same rows in the same order**, itself such a metric, without variance
-    /// between equal models; `None` if rows differ.
-    fn difference(&self, other: &Self) -> Option<Self>;
-}
+use crate::student::reach;
 
 /// One configuration trained from one seed or several, judged on the same rows in the same order.
 ///
@@ -159,13 +144,4 @@ fn combined(over_rows: f64, samples: &[Spread]) -> (f64, Option<f64>) {
     // Seeds that agree entirely leave the rows, whose variance counts as known.
     let degrees_of_freedom = if doubt > 0.0 { variance.powi(2) / doubt } else { f64::INFINITY };
     (variance.max(over_rows), Some(degrees_of_freedom))
-}
-
-/// Half the length of a confidence interval.
-///
-/// # Panics
-/// Unless 0 < `level` < 1.
-pub(crate) fn reach(level: f64, standard_error: f64, degrees_of_freedom: Option<f64>) -> f64 {
-    assert!(0.0 < level && level < 1.0, "a confidence level lies strictly between 0 and 1, not {level}");
-    standard_error * two_sided_quantile(level, degrees_of_freedom.unwrap_or(f64::INFINITY))
 }

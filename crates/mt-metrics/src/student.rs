@@ -69,6 +69,15 @@ fn incomplete_beta(x: f64, y: f64, a: f64, b: f64, ln_beta: f64) -> f64 {
     }
 }
 
+/// Half the length of a confidence interval.
+///
+/// # Panics
+/// Unless 0 < `level` < 1.
+pub(crate) fn reach(level: f64, standard_error: f64, degrees_of_freedom: Option<f64>) -> f64 {
+    assert!(0.0 < level && level < 1.0, "a confidence level lies strictly between 0 and 1, not {level}");
+    standard_error * two_sided_quantile(level, degrees_of_freedom.unwrap_or(f64::INFINITY))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -21,7 +20,8 @@ use crate::config::Limits;
 use crate::http::Service;
 use crate::linger::Lingering;
 use crate::metrics::Counted;
-use crate::shares::{Kept, Share, Shares};
+use crate::peer::Peer;
+use crate::shares::{Share, Shares};
 use crate::tls::Acceptor;
 
 /// Streams of one HTTP/2 connection at once: a client has few connections, so more than browsers ask for.
@@ -43,56 +43,6 @@ pub(crate) struct Connections {
     pub limits: Limits,
     /// The places of connections.
     pub places: Arc<Shares>,
-}
-
-/// A connection, as its requests see it.
-pub(crate) struct Peer {
-    pub client: IpAddr,
-    /// Without, it came in the last moment of the server.
-    place: Option<Share>,
-    /// Whether there was a request.
-    asked: AtomicBool,
-    unread: AtomicBool,
-}
-
-impl Peer {
-    pub fn new(client: IpAddr, place: Option<Share>) -> Arc<Self> {
-        Arc::new(Self { client, place, asked: AtomicBool::new(false), unread: AtomicBool::new(false) })
-    }
-
-    /// A request begins or ends.
-    pub fn touch(&self) {
-        self.asked.store(true, Ordering::Relaxed);
-        self.place.iter().for_each(Share::touch);
-    }
-
-    /// Keeps the connection while a request is computed.
-    pub fn keep(&self) -> Option<Kept<'_>> {
-        self.place.as_ref().map(Share::keep)
-    }
-
-    /// The rest of a request is not going to be read.
-    pub fn leave_unread(&self) {
-        self.unread.store(true, Ordering::Relaxed);
-    }
-
-    pub fn left_unread(&self) -> bool {
-        self.unread.load(Ordering::Relaxed)
-    }
-
-    /// Until when there must be another request.
-    fn deadline(&self, limits: &Limits) -> Instant {
-        let wait = if self.asked.load(Ordering::Relaxed) { limits.idle } else { limits.headers };
-        // One without a place ends with the server.
-        self.place.as_ref().map_or_else(Instant::now, |place| place.last_used().into()) + wait
-    }
-
-    async fn lost(&self) {
-        match &self.place {
-            Some(place) => place.lost().await,
-            None => std::future::pending().await,
-        }
-    }
 }
 
 /// Who a client is: an address, of IPv6 the network of 2⁶⁴ that one customer has.

@@ -38,6 +38,7 @@ mod linger;
 mod log;
 mod metrics;
 mod models;
+mod peer;
 mod predict;
 mod server;
 mod shares;

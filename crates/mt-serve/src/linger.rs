@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::connections::Peer;
+use crate::peer::Peer;
 
 /// A stream that, asked to close, says so, and then takes what is still sent, for some time, before it does.
 ///

@@ -12,11 +12,12 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::connections::{Connections, Peer, client};
+use crate::connections::{Connections, client};
 use crate::error::{Error, Result};
 use crate::http::Service;
 use crate::metrics::Metrics;
 use crate::models::{Models, Refused};
+use crate::peer::Peer;
 use crate::shares::{Share, Shares};
 use crate::tls;
 use crate::token::Secret;

@@ -25,10 +25,10 @@ use mt_tables::{Embeddings, unpack_tables};
 use serde::{Deserialize, Serialize};
 
 use crate::balance::BalanceState;
+use crate::best::Best;
 use crate::config::Select;
 use crate::error::{Error, Result};
 use crate::optim::{Optimizer, OptimizerConfig};
-use crate::run::Best;
 
 /// Name of the file with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::diagnose::Culprit;
+use crate::culprit::Culprit;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use mt_tables::TableSize;
 use serde::Serialize;
 
+use crate::best::Best;
 use crate::evaluate::{Evaluation, Scorer};
 use crate::health::Health;
 use crate::paths::OffPath;
-use crate::run::Best;
 use crate::running::TaskProgress;
 use crate::warm_start::WarmStarted;
 

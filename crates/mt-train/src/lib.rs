@@ -15,8 +15,10 @@
 mod accumulate;
 mod apart;
 mod balance;
+mod best;
 mod checkpoint;
 mod config;
+mod culprit;
 mod diagnose;
 #[cfg(test)]
 mod docs;
@@ -51,9 +53,10 @@ mod train;
 mod warm_start;
 
 pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
+pub use best::Best;
 pub use checkpoint::{State, read_identity, read_state, verify};
 pub use config::{CheckpointConfig, Config, Select, SelectMetric, Selection, TrainConfig};
-pub use diagnose::{Culprit, NotFinite};
+pub use culprit::{Culprit, NotFinite};
 pub use error::{Differences, Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};
 pub use event::{Event, Outcome};
@@ -65,15 +68,16 @@ pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
 pub use owner::Owner;
 pub use paths::{OffPath, Paths, paths};
-pub use run::{Best, RunDir};
+pub use run::RunDir;
 pub use running::TaskProgress;
 pub use schedule::{Schedule, ScheduleKind};
 // Written beside checkpoints by whoever runs them.
 pub use mt_bundle::{write_file, write_json};
 // Part of events.
+pub use config::{WarmScaling, WarmStart};
 pub use mt_tables::TableSize;
 pub use train::train;
-pub use warm_start::{TakenRows, WarmScaling, WarmStart, WarmStarted};
+pub use warm_start::{TakenRows, WarmStarted};
 
 /// The example of this crate's page, compiled as a doctest.
 #[cfg(doctest)]

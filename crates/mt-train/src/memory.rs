@@ -18,11 +18,25 @@ struct Part {
     bytes: u128,
 }
 
+impl Config {
+    /// The model section with the widths that its budget allows for `data`, where that and the rest of a step fit into
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`Config::sized_model`], and [`Error::Config`] for what does not fit into the memory there is.
+    pub fn fitting_model(&self, data: &Dataset) -> Result<ModelConfig> {
+        let inputs = self.model.inputs(&data.schema)?;
+        let model = self.sized_model(&inputs, &data.schema.heads())?;
+        check(self, &model, &inputs, data)?;
+        Ok(model)
+    }
+}
+
 /// Refuses a model that takes more than all memory there is, by parts that it takes in any case: parameters with their
 /// gradients and the optimizer's state, embedding tables with theirs, and the layers' outputs of one step.
 ///
 /// `model` has its final sizes.
-pub(crate) fn check(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> Result<()> {
+fn check(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> Result<()> {
     let Some(there) = physical_memory() else { return Ok(()) };
     let mut parts = vec![network(cfg, model, inputs, data)?, step(cfg, model, inputs, data)?];
     parts.extend(tables(cfg, data)?);

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use mt_models::Registry;
 
+use crate::best::Best;
 use crate::checkpoint::{read_state, verify};
 use crate::config::Config;
 use crate::error::{Error, Result, io};
@@ -34,16 +35,6 @@ pub struct RunDir {
     path: PathBuf,
     owner: Option<Arc<Owner>>,
     extends: bool,
-}
-
-/// The best epoch so far.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Best {
-    /// The epoch.
-    pub epoch: usize,
-    /// Its value of the chosen metric on the validation rows; `None` without validation rows.
-    pub value: Option<f64>,
 }
 
 impl RunDir {

@@ -5,8 +5,8 @@ use std::path::Path;
 use mt_bundle::Contents;
 use serde::{Deserialize, Serialize};
 
+use crate::best::Best;
 use crate::error::{Error, Result};
-use crate::run::Best;
 
 /// What the last line of a sealed text begins with.
 const SEAL: &str = "# sha256 of the lines above: ";

@@ -8,9 +8,10 @@ use mt_features::{Table, Task, TaskKind};
 use mt_models::{Link, Target, predictions};
 
 use crate::config::TrainConfig;
+use crate::config::WarmStart;
 use crate::error::Result;
 use crate::evaluate::Scorer;
-use crate::warm_start::{WarmStart, WarmStarted};
+use crate::warm_start::WarmStarted;
 
 /// Rows at least, of those there are, that a smearing factor is a mean over: its relative error is the spread of
 /// `e^residual` over the root of their number, 1 % where the residuals spread by 0.9.

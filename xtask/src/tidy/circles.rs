@@ -10,29 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that are in a circle still, by crate. It only gets shorter.
-const LEFT: [(&str, &str); 5] = [
-    ("mt-capi", "error.rs status.rs"),
-    (
-        "mt-cli",
-        "args.rs args/looking.rs args/scoring.rs args/searching.rs args/serving.rs \
-         commands/compare/comparison.rs commands/compare/seesaw.rs commands/export.rs commands/export/card.rs \
-         commands/init.rs commands/init/inputs.rs commands/init/label.rs commands/init/split.rs \
-         commands/init/times.rs commands/init/yaml.rs commands/sweep/draw.rs commands/sweep/plan.rs \
-         commands/sweep/tpe.rs commands/sweep/trial.rs stop.rs stop/unix.rs",
-    ),
-    ("mt-metrics", "influence.rs paired.rs seeds.rs"),
-    ("mt-serve", "connections.rs http/body.rs http/mod.rs http/reply.rs linger.rs v2/mod.rs v2/response.rs"),
-    (
-        "mt-train",
-        "balance/famo.rs balance/geometric.rs balance/gradnorm.rs balance/mod.rs balance/report.rs \
-         balance/state.rs checkpoint.rs config/locate.rs config/mod.rs config/select.rs config/text.rs \
-         config/train.rs diagnose.rs error.rs evaluate.rs extend.rs health/gradients.rs health/mod.rs \
-         input_map.rs memory.rs objective.rs optim/mod.rs optim/rules.rs owner.rs probe.rs rates.rs run.rs \
-         running.rs schedule.rs seal.rs warm_start.rs",
-    ),
-];
-
 /// A path of names, from the crate's root.
 type Names = Vec<String>;
 
@@ -51,19 +28,8 @@ pub fn check() -> Result<Vec<String>> {
     for entry in fs::read_dir("crates").context("crates")? {
         let folder = entry?.path();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let left = LEFT.iter().find(|(of, _)| *of == name).map_or("", |(_, files)| files);
-        let left: Vec<&str> = left.split_whitespace().collect();
-        let circles = circles(&read(&folder.join("src"))?);
-        let within: BTreeSet<&str> = circles.iter().flatten().map(String::as_str).collect();
-        for circle in &circles {
-            if circle.iter().any(|file| !left.contains(&file.as_str())) {
-                broken.push(format!("{name}: files that import each other: {}", circle.join(", ")));
-            }
-        }
-        for file in left.iter().filter(|file| !within.contains(*file)) {
-            broken.push(format!(
-                "{name}: {file} is in no circle any more; strike it off (xtask/src/tidy/circles.rs)"
-            ));
+        for circle in circles(&read(&folder.join("src"))?) {
+            broken.push(format!("{name}: files that import each other: {}", circle.join(", ")));
         }
     }
     Ok(broken)

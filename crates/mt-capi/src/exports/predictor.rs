@@ -8,9 +8,10 @@ use std::ptr;
 
 use crate::boundary::{answer, free, put, room, shared, text};
 use crate::error::{Error, Result};
+use crate::failure::Failure;
 use crate::interface::{Input, Task};
 use crate::predictor::Handle;
-use crate::status::{ColumnKind, Failure, Status, TaskKind};
+use crate::status::{ColumnKind, Status, TaskKind};
 
 /// Loads a bundle; null if that fails.
 #[unsafe(no_mangle)]

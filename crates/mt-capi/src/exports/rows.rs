@@ -10,9 +10,10 @@ use mt_features::Value;
 use super::predictor::write_text;
 use crate::boundary::{answer, exclusive, free, list, room, shared};
 use crate::error::Result;
+use crate::failure::Failure;
 use crate::predictor::Handle;
 use crate::rows::Rows;
-use crate::status::{Failure, Status};
+use crate::status::Status;
 
 /// Rows for a predictor; null if that fails.
 #[unsafe(no_mangle)]

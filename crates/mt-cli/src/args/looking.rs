@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Overrides;
+use super::common::Overrides;
 
 /// Write a configuration for files of one's own.
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{DeviceArg, ModelArg};
+use super::common::{DeviceArg, ModelArg};
 
 /// Predict for every row of files of any size.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceArg, ModelArg, Overrides};
+use super::common::{DeviceArg, ModelArg, Overrides};
 use crate::commands::sweep::Dimension;
 
 /// Say what a model's predictions rest on.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{DeviceArg, ModelArg, run_seconds};
+use super::common::{DeviceArg, ModelArg, run_seconds};
 
 /// Write a bundle, or an ONNX file.
 #[derive(Debug, clap::Args)]

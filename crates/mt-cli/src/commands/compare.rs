@@ -1,13 +1,15 @@
 //! `mt compare`.
 
 mod comparison;
+mod outcome;
 mod ranked;
+mod row;
 mod seesaw;
 mod trials;
 mod vary;
 
+pub use self::outcome::Over;
 pub use self::ranked::Ranked;
-pub use self::seesaw::Over;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -5,6 +5,7 @@ mod onnx;
 
 use std::path::Path;
 
+use self::card::Quality;
 use anyhow::{Context, Result, bail};
 use mt_bundle::TableFormat;
 use mt_bundle::{Export, Manifest, Predictor, Signature, push_json};
@@ -20,13 +21,6 @@ use crate::{print, source};
 
 /// Rows recorded with the bundle: enough that a damaged table or a changed kernel shows, few enough to load at once.
 const RECORDED: usize = 8;
-
-/// What the bundle predicts on rows set aside, and the checkpoint it is from.
-struct Quality {
-    rows: String,
-    before: Evaluation,
-    after: Evaluation,
-}
 
 pub fn run(args: &ExportArgs, registry: &Registry) -> Result<()> {
     let (run, cfg) = RunDir::open_with(&args.run, registry)?;

@@ -1,7 +1,9 @@
 //! `mt init`.
 
+mod draft;
 mod inputs;
 mod label;
+mod names;
 mod split;
 mod times;
 mod yaml;
@@ -11,27 +13,15 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use mt_data::{Dataset, Paths};
-use mt_profile::{Kind, Profile, Sample};
+use mt_profile::{Profile, Sample};
 use mt_train::Config;
 
+use self::draft::Draft;
 use self::inputs::Inputs;
-use self::label::Label;
-use self::split::Split;
 use crate::args::{InitArgs, Usage};
 use crate::print;
 use crate::progress::Bar;
 use crate::report::thousands;
-
-/// Everything that stands in the configuration.
-struct Draft<'a> {
-    args: &'a InitArgs,
-    profile: &'a Profile,
-    labels: Vec<Label>,
-    inputs: Inputs,
-    split: Split,
-    /// What rows are grouped by.
-    group: Option<usize>,
-}
 
 pub fn run(args: &InitArgs) -> Result<()> {
     // Said before anything is read.
@@ -77,33 +67,4 @@ fn taken(args: &InitArgs) -> Usage {
 /// `1 task`, `2 tasks`.
 fn counted(n: usize, what: &str) -> String {
     format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" })
-}
-
-impl<'a> Draft<'a> {
-    fn new(args: &'a InitArgs, profile: &'a Profile) -> Result<Self> {
-        let mut labels: Vec<Label> = Vec::new();
-        for name in &args.label {
-            let column = profile.find(name, "--label")?;
-            if labels.iter().any(|label| label.column == column) {
-                return Err(Usage(format!("--label names {name:?} twice")).into());
-            }
-            let mut label = Label::new(profile, column)?;
-            let others: Vec<String> = labels.iter().map(|label| label.task.clone()).collect();
-            label.task = label::unique(&label.task, &others);
-            labels.push(label);
-        }
-        let split = Split::new(profile, &labels);
-        let inputs = Inputs::new(profile, &labels, split.column());
-        if inputs.numbers.is_empty() && inputs.fields.is_empty() {
-            let text = "no column is left to predict from: mt data stats FILE shows what the columns hold";
-            return Err(Usage(text.to_owned()).into());
-        }
-        let repeated = |&column: &usize| {
-            let column = &profile.columns[column];
-            matches!(column.kind, Kind::Identifier | Kind::Category) && column.missing == 0
-        };
-        let fields = inputs.fields.iter().map(|field| field.column).filter(repeated);
-        let group = fields.filter_map(|column| Some((profile.groups(column)?, column))).min();
-        Ok(Draft { args, profile, labels, inputs, split, group: group.map(|(_, column)| column) })
-    }
 }

@@ -1,8 +1,10 @@
 //! `mt sweep`.
 
 mod draw;
+mod draws;
 mod findings;
 mod plan;
+mod record;
 mod space;
 mod tpe;
 mod trial;

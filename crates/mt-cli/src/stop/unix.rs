@@ -4,6 +4,7 @@
 use std::io;
 use std::ptr::null_mut;
 
+use super::asked::{EXIT_CODE, asked};
 use libc::{SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int};
 
 /// Handles SIGINT and SIGTERM, and SIGHUP unless it is ignored: then someone wants the program to outlive its terminal.
@@ -37,8 +38,8 @@ fn handle(signal: c_int) -> io::Result<()> {
 }
 
 extern "C" fn on_signal(_: c_int) {
-    if !super::asked() {
+    if !asked() {
         // SAFETY: `_exit` may be called at any time.
-        unsafe { libc::_exit(super::EXIT_CODE.into()) }
+        unsafe { libc::_exit(EXIT_CODE.into()) }
     }
 }

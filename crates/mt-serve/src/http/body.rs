@@ -11,11 +11,14 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
-use super::INLINE;
 use crate::config::Limits;
 use crate::fault::Fault;
 use crate::shares::{Kept, Share, Shares};
 use crate::v2::JSON_BYTES;
+
+/// Bytes of a body up to which a prediction runs on the thread that read it: some hundred microseconds. Handing work
+/// to another thread and waiting for it costs some ten, more than predicting a row.
+pub(super) const INLINE: usize = 64 << 10;
 
 /// Types that are read: JSON, JSON with binary tensors, and what `curl -d` says where it is told nothing.
 const TYPES: [&str; 3] =

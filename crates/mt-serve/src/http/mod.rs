@@ -9,37 +9,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, StatusCode, Version};
 use mt_features::error::Nearest;
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
-use self::body::{Body, Sender};
-use self::reply::{bytes, fault, json, page, text};
+use self::body::{Body, INLINE, Sender};
+use self::reply::{Answer, bytes, fault, json, page, text};
 use self::route::{Named, Route};
 use crate::config::{Config, Limits};
-use crate::connections::Peer;
 use crate::fault::Fault;
 use crate::metrics::{Counted, Metrics};
 use crate::models::{Model, Models};
+use crate::peer::Peer;
 use crate::predict::{self, Answered};
 use crate::shares::Shares;
 use crate::token::Secret;
 use crate::v2;
 
-type Answer = Response<Full<Bytes>>;
-
 /// The header that names a request, in its answer and the log.
 const REQUEST_ID: &str = "x-request-id";
-
-/// Bytes of a body up to which a prediction runs on the thread that read it: some hundred microseconds. Handing work
-/// to another thread and waiting for it costs some ten, more than predicting a row.
-const INLINE: usize = 64 << 10;
 
 /// What answers requests.
 pub(crate) struct Service {

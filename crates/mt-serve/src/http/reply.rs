@@ -8,9 +8,11 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::Answer;
 use crate::predict::Answered;
 use crate::v2::JSON_BYTES;
+
+/// An answer with its body.
+pub(super) type Answer = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

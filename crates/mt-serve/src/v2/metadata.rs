@@ -3,7 +3,7 @@
 use mt_models::TaskKind;
 use serde::Serialize;
 
-use super::SCORE;
+use super::parameters::SCORE;
 use crate::models::Model;
 
 /// The server runs.

@@ -5,6 +5,7 @@
 //! are `FP32`, `(B)` a task and `(B, classes)` for a multiclass one; with a final score of the server's there is `score`.
 
 mod metadata;
+mod parameters;
 mod response;
 mod tensor;
 
@@ -13,6 +14,7 @@ pub(crate) use metadata::{Live, Ready, index, metadata, server};
 use mt_features::{Column, FieldCoverage};
 use serde::Deserialize;
 
+use self::parameters::Parameters;
 use self::response::Wanted;
 use self::tensor::Tensor;
 use crate::cell::{Cell, push};
@@ -22,9 +24,6 @@ use crate::predict::{Answered, scores};
 
 /// The header that says how many bytes of a body are JSON, where binary tensors follow.
 pub(crate) const JSON_BYTES: &str = "inference-header-content-length";
-
-/// The output with the final score.
-const SCORE: &str = "score";
 
 #[derive(Deserialize)]
 struct Request<'a> {
@@ -36,13 +35,6 @@ struct Request<'a> {
     outputs: Vec<Wanted>,
     #[serde(default)]
     parameters: Parameters,
-}
-
-/// Those parameters of a request or an output that mean something here.
-#[derive(Default, Deserialize)]
-struct Parameters {
-    binary_data_output: Option<bool>,
-    binary_data: Option<bool>,
 }
 
 /// Predicts the rows of a request of at most `limit` rows. Of its body, the first `json` bytes are JSON.

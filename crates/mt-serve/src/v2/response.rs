@@ -4,7 +4,7 @@ use mt_bundle::Predictions;
 use mt_features::error::Nearest;
 use serde::{Deserialize, Serialize};
 
-use super::{Parameters, SCORE};
+use super::parameters::{Parameters, SCORE};
 use crate::fault::Fault;
 use crate::models::Model;
 

@@ -10,8 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LEAST;
 use super::adam::Moments;
+use super::least::LEAST;
 use super::softmax::softmax;
 
 /// A task's logit `ξ`, 0 at the start.

@@ -5,7 +5,7 @@
 //!
 //! Differs from the paper: `T` times the loss, so that equal losses weigh 1 each.
 
-use super::LEAST;
+use super::least::LEAST;
 
 /// `L / L_t` of each task.
 pub(crate) fn weights(losses: &[f64]) -> Vec<f64> {

@@ -9,9 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LEAST;
 use super::adam::Moments;
 use super::gram::Gram;
+use super::least::LEAST;
 
 /// The least weight: at 0 a task would be forgotten for good, as its gradient then has no length to correct.
 const FLOOR: f64 = 0.01;

@@ -20,6 +20,7 @@ mod geometric;
 mod gradnorm;
 mod gram;
 mod imtl;
+mod least;
 mod linear;
 mod mgda;
 mod nash;
@@ -50,9 +51,6 @@ use crate::error::Result;
 use crate::labelled::Labelled;
 use crate::objective::{Objective, in_float64};
 use crate::running::TaskProgress;
-
-/// The least loss that is divided by or whose logarithm is taken.
-const LEAST: f64 = 1e-8;
 
 /// Weighs the tasks of a training run.
 #[derive(Debug)]

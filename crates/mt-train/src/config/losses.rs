@@ -7,7 +7,8 @@ use mt_features::{LabelRule, Task, TaskConfig, TaskKind};
 use mt_layers::LossKind;
 use mt_models::{Coupling, Link, LossConfig, TaskLoss};
 
-use super::{Config, known};
+use super::Config;
+use super::train::known;
 use crate::error::{Error, Result};
 
 impl Config {

@@ -7,10 +7,11 @@ mod select;
 mod selection;
 mod text;
 mod train;
+mod warm_start;
 
 use std::path::Path;
 
-use mt_data::{DataConfig, Dataset};
+use mt_data::DataConfig;
 use mt_features::{Head, TaskConfig};
 use mt_layers::Norm;
 use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
@@ -19,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use self::locate::Origin;
 pub use self::select::{Select, SelectMetric};
 pub use self::selection::Selection;
+use self::train::known;
 pub use self::train::{CheckpointConfig, TrainConfig};
+pub use self::warm_start::{WarmScaling, WarmStart};
 use crate::error::{Error, Result};
-use crate::memory;
 
 /// A whole run: what to read, what to predict, which network, how to train it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -218,18 +220,6 @@ impl Config {
         }
     }
 
-    /// The model section with the widths that its budget allows for `data`, where that and the rest of a step fit into
-    /// memory.
-    ///
-    /// # Errors
-    /// As [`Config::sized_model`], and [`Error::Config`] for what does not fit into the memory there is.
-    pub fn fitting_model(&self, data: &Dataset) -> Result<ModelConfig> {
-        let inputs = self.model.inputs(&data.schema)?;
-        let model = self.sized_model(&inputs, &data.schema.heads())?;
-        memory::check(self, &model, &inputs, data)?;
-        Ok(model)
-    }
-
     /// The model section with the widths that its budget allows for this data.
     ///
     /// # Errors
@@ -262,10 +252,4 @@ fn check_balance(
     let problem =
         format!("{kind} weighs gradients of the tasks' losses alone, which train.load_balance is not in");
     check("train.balance.kind", !kind.of_gradients() || share == 0.0, problem)
-}
-
-/// Whether a task has this name, and what to say if not.
-fn known(tasks: &[TaskConfig], name: &str) -> (bool, String) {
-    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    (names.contains(&name), format!("there is no task {name:?}; the tasks are {}", names.join(", ")))
 }

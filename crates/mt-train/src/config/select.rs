@@ -6,9 +6,9 @@ use std::fmt;
 use mt_features::{Table, Task};
 use serde::{Deserialize, Serialize};
 
+use crate::best::Best;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Metrics};
-use crate::run::Best;
 
 /// How the best epoch is chosen.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -10,13 +10,12 @@ use mt_models::LossConfig;
 use mt_tables::RowOptimizer;
 use serde::{Deserialize, Serialize};
 
-use super::known;
 use super::select::{Select, SelectMetric};
+use super::warm_start::{WarmScaling, WarmStart};
 use crate::balance::{BalanceConfig, BalanceKind};
 use crate::error::Result;
 use crate::optim::OptimizerConfig;
 use crate::schedule::{Schedule, ScheduleKind};
-use crate::warm_start::{WarmScaling, WarmStart};
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -354,4 +353,10 @@ fn is_true(x: &bool) -> bool {
 
 fn is_zero(x: &f64) -> bool {
     *x == 0.0
+}
+
+/// Whether a task has this name, and what to say if not.
+pub(super) fn known(tasks: &[TaskConfig], name: &str) -> (bool, String) {
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    (names.contains(&name), format!("there is no task {name:?}; the tasks are {}", names.join(", ")))
 }

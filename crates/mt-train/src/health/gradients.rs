@@ -6,11 +6,13 @@ use mt_layers::Run;
 use mt_models::Features;
 use serde::Serialize;
 
-use super::ROWS;
 use crate::balance::Gram;
 use crate::error::Result;
 use crate::optim::{sum, sum_of_squares};
 use crate::probe::Probe;
+
+/// Rows looked at, at most: enough for means to a hundredth, few enough to cost next to nothing.
+pub(super) const ROWS: usize = 4096;
 
 /// A cosine below this is no noise of a batch: two tasks pull what they share in opposite directions.
 const OPPOSED: f64 = -0.3;

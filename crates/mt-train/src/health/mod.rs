@@ -10,9 +10,7 @@ use serde::Serialize;
 
 pub(crate) use self::experts::Look;
 pub use self::gradients::GradientHealth;
-
-/// Rows looked at, at most: enough for means to a hundredth, few enough to cost next to nothing.
-const ROWS: usize = 4096;
+use self::gradients::ROWS;
 
 /// An effective rank below this, of several experts, is a collapse: they are copies of each other.
 const SAME: f64 = 1.05;

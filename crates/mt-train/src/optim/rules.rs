@@ -8,9 +8,10 @@ use mt_kernels::{kernel, pulp::Simd};
 use mt_layers::Gradient;
 use rayon::prelude::*;
 
+use super::config::{OptimizerConfig, OptimizerKind};
 #[cfg(any(feature = "cuda", test))]
 use super::cuda::Kernel;
-use super::{OptimizerConfig, OptimizerKind, Values};
+use super::values::Values;
 
 /// Values of a parameter from which on a second thread pays.
 const PARALLEL: usize = 1 << 16;

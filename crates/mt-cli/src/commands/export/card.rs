@@ -5,10 +5,16 @@ use std::fmt::Write;
 use mt_bundle::TableFormat;
 use mt_bundle::{Predictor, Signature};
 use mt_models::{Link, Task, TaskKind, count, inventory};
-use mt_train::Config;
+use mt_train::{Config, Evaluation};
 
-use super::Quality;
 use crate::report::{Grid, WEIGHTED, metric_grids, thousands};
+
+/// What the bundle predicts on rows set aside, and the checkpoint it is from.
+pub struct Quality {
+    pub rows: String,
+    pub before: Evaluation,
+    pub after: Evaluation,
+}
 
 /// The card in Markdown.
 pub fn text(

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use mt_profile::{ColumnProfile, Profile};
 
-use super::yaml::in_expression;
+use super::names::in_expression;
 use crate::args::Usage;
 use crate::report::short;
 use crate::yaml::scalar;
@@ -124,7 +124,7 @@ impl Label {
         Label {
             column,
             task: task(name),
-            written: super::yaml::column(profile, column),
+            written: super::names::column(profile, column),
             kind: LabelKind::Binary,
             within: None,
             comment: String::new(),

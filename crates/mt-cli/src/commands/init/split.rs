@@ -4,7 +4,7 @@ use mt_features::Unit;
 use mt_profile::{ColumnProfile, Kind, Profile};
 
 use super::label::Label;
-use super::yaml::in_expression;
+use super::names::in_expression;
 use crate::yaml::scalar;
 
 /// Rows below which a tenth of them says little.

@@ -4,7 +4,7 @@ use mt_features::Unit;
 use mt_profile::{Kind, Profile};
 
 use super::label::{Label, plain, unique};
-use super::yaml::in_expression;
+use super::names::in_expression;
 use crate::yaml::scalar;
 
 /// Fields of the time that rows are split by, else of the first one, as comments.

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use mt_profile::Profile;
-
-use super::Draft;
+use super::draft::Draft;
 use super::inputs::Input;
-use super::label::LabelKind;
+use super::label::{Label, LabelKind};
+use super::names::column;
 use super::split::Split;
 use super::times;
 use crate::report::thousands;
@@ -16,21 +15,6 @@ use crate::yaml::scalar;
 const WIDTH: usize = 110;
 /// Rows below which batches are small.
 const SMALL: u64 = 20_000;
-
-/// A column as a key takes it: by name, or in files without names by number.
-pub fn column(profile: &Profile, column: usize) -> String {
-    match profile.is_named(column) {
-        true => scalar(&profile.columns[column].name),
-        false => column.to_string(),
-    }
-}
-
-/// A column as an expression has it.
-pub fn in_expression(name: &str) -> String {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(word);
-    if plain { name.to_owned() } else { format!("`{name}`") }
-}
 
 /// A comment in lines, each behind `indent`.
 fn comment(text: &str, indent: &str) -> String {
@@ -171,7 +155,7 @@ impl Draft<'_> {
     }
 
     fn tasks(&self) -> String {
-        let of = |label: &super::Label| {
+        let of = |label: &Label| {
             let kind = match label.kind {
                 LabelKind::Binary => String::new(),
                 LabelKind::Multiclass(classes) => format!(", kind: multiclass, classes: {classes}"),

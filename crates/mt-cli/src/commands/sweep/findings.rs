@@ -10,8 +10,8 @@ use mt_train::{Config, RunDir, Scored, Select, write_file, write_json};
 use serde::Serialize;
 
 use super::plan::Plan;
+use super::record::{Ended, Record};
 use super::space::{Dimension, Domain};
-use super::trial::{Ended, Record};
 use crate::commands::compare::{Over, Ranked};
 use crate::pages::{Response, SweepPage};
 use crate::progress::count;

@@ -20,8 +20,8 @@ use mt_train::{Config, Differences, Owner, RunDir, write_file, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::draw::{combinations, overrides};
+use super::record::Record;
 use super::space::Dimension;
-use super::trial::Record;
 use crate::args::{MethodArg, SweepArgs, Usage};
 
 /// Trials unless said otherwise.

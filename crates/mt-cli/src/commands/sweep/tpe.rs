@@ -6,7 +6,7 @@
 //! Own code: the crates for it bring a random generator of their own whose values may change with a version, or take only
 //! trials that they drew themselves, which a sweep that goes on cannot give them.
 
-use super::draw::Draws;
+use super::draws::Draws;
 use super::space::{Dimension, Domain};
 
 /// Share of the trials that are the best: γ of the paper.

@@ -11,7 +11,8 @@ use mt_data::Dataset;
 use mt_train::{Select, write_file};
 
 use super::plan::Plan;
-use super::trial::{Ended, Record, trial};
+use super::record::{Ended, Record};
+use super::trial::trial;
 use crate::progress::Bar;
 use crate::report::number;
 use crate::stop::Interrupted;
