@@ -14,10 +14,7 @@ use crate::error::{Error, Result};
 use crate::hold::hold;
 use crate::predictions::{Outputs, Predictions, outputs};
 use crate::signature::Signature;
-use mt_models::Readout;
-use mt_models::{Features, InputLayer};
-use mt_models::{Inventory, inventory};
-use mt_models::{Model, build};
+use mt_models::{Features, InputLayer, Inventory, Model, Readout, build, inventory};
 
 /// A model with fixed weights, safe to share between threads.
 ///

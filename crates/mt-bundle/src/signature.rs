@@ -7,10 +7,7 @@ use mt_features::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema,
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use mt_models::ModelConfig;
-use mt_models::Registry;
-use mt_models::Target;
-use mt_models::{Link, Readout};
+use mt_models::{Link, ModelConfig, Readout, Registry, Target};
 
 /// Everything about a trained model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use mt_models::Registry;
-use mt_models::testing;
+use mt_models::{Registry, testing};
 
 fn main() -> ExitCode {
     let registry = Registry::default().with("product", testing::product);

@@ -3,9 +3,8 @@
 use crate::prefetch::ahead;
 use crate::records::Records;
 use mt_kernels::blocks::{Block, LANES, dot, load, store};
-use mt_kernels::each_block;
-use mt_kernels::kernel;
 use mt_kernels::simd::{above, flushed};
+use mt_kernels::{each_block, kernel};
 
 /// Rows to update and their gradients, `ids.len() x width`.
 #[derive(Clone, Copy)]

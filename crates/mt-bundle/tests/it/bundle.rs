@@ -1,8 +1,7 @@
 //! Bundles predict what their checkpoints do, from raw values too.
 
 use candle_core::Device;
-use mt_bundle::TableFormat;
-use mt_bundle::{Error, Export, Manifest, Predictions, Predictor, Signature, push_json};
+use mt_bundle::{Error, Export, Manifest, Predictions, Predictor, Signature, TableFormat, push_json};
 use mt_features::{Ids, RawRows, Value};
 
 use crate::checkpoint::{checkpoint, export, load, rows, signature, write};

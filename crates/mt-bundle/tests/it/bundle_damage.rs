@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use candle_core::Device;
-use mt_bundle::TableFormat;
-use mt_bundle::{Error, Manifest, Predictor};
+use mt_bundle::{Error, Manifest, Predictor, TableFormat};
 use serde_json::json;
 
 use crate::checkpoint::{checkpoint, export};

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
-use mt_bundle::TableFormat;
-use mt_bundle::{Export, Signature, write_json};
+use mt_bundle::{Export, Signature, TableFormat, write_json};
 use mt_features::fields::TableEncoder;
 use mt_features::{
     Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Scaling, Schema,

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::Device;
-use mt_bundle::Value;
-use mt_bundle::{Contents, Manifest, Predictor};
+use mt_bundle::{Contents, Manifest, Predictor, Value};
 
 use crate::bundles;
 

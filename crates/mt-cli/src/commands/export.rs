@@ -7,8 +7,7 @@ use std::path::Path;
 
 use self::card::Quality;
 use anyhow::{Context, Result, bail};
-use mt_bundle::TableFormat;
-use mt_bundle::{Export, Manifest, Predictor, Signature, push_json};
+use mt_bundle::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
 use mt_datasets::synth::{self, SynthConfig};
 use mt_features::{RawRows, RowEncoder, Table};
 use mt_models::Registry;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use mt_bundle::Predictor;
-use mt_bundle::Value;
+use mt_bundle::{Predictor, Value};
 
 use crate::support::{Folder, numbers, rows};
 

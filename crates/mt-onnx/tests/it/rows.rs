@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mt_bundle::{Predictor, Signature};
-use mt_bundle::{RawRows, Value};
+use mt_bundle::{Predictor, RawRows, Signature, Value};
 use mt_features::{NumericMissing, Pooling};
 use serde_json::{Value as Json, json};
 

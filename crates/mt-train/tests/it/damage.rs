@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use mt_bundle::TableFormat;
-use mt_bundle::{Export, Predictor, Signature};
+use mt_bundle::{Export, Predictor, Signature, TableFormat};
 use mt_train::{Config, RunDir, WarmStart, verify};
 
 use crate::fields::{bits, config, folder, load, rows, run_in};

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use mt_data::Dataset;
 use mt_features::{Table, Task, TaskKind};
-use mt_models::testing;
-use mt_models::{Coupling, LossRows, Registry, Target, TaskLoss};
+use mt_models::{Coupling, LossRows, Registry, Target, TaskLoss, testing};
 use mt_train::{Config, Event, Labelled, Objective, RunDir, train};
 
 use crate::fields::{self, assert_same_files, folder, load, rows, run_in};

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use mt_layers::candle_core::{Result, Tensor};
 use mt_layers::candle_nn::{Init, VarBuilder};
 use mt_layers::{Bank, Columns, Initializer, Input, Run};
-use mt_models::{Architecture, Facts, Graph, LossRows, Registry, Section, Sizes, Stage, TaskKind, TaskLoss};
-use mt_models::{Transform, Trunk};
+use mt_models::{Architecture, Facts, Graph, LossRows, Registry, Section, Sizes, Stage, TaskKind, TaskLoss, Transform, Trunk};
 
 fn main() -> ExitCode {
     let registry = Registry::default()

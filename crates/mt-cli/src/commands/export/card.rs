@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use mt_bundle::TableFormat;
-use mt_bundle::{Predictor, Signature};
+use mt_bundle::{Predictor, Signature, TableFormat};
 use mt_models::{Link, Task, TaskKind, count, inventory};
 use mt_train::{Config, Evaluation};
 

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use mt_bundle::TableFormat;
-use mt_bundle::{Manifest, Predictor};
+use mt_bundle::{Manifest, Predictor, TableFormat};
 use mt_kernels::simd;
 use mt_models::{count, inventory};
 use mt_train::Evaluation;
