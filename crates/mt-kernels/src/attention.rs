@@ -192,11 +192,16 @@ fn tile<const R: usize, const W: usize>(
     }
 }
 
-/// The same of `R` whole rows, two blocks at a time.
+/// The same of `R` whole rows, so many blocks at a time that sums need not wait for each other.
 #[inline(always)]
 fn rows<const R: usize>((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
     let mut at = 0;
-    while at + 2 * LANES <= width {
+    // Of four blocks twice two.
+    while R < 8 && at + 3 * LANES <= width && at + 4 * LANES != width {
+        tile::<R, 3>((a, row, step), b, (width, at), out);
+        at += 3 * LANES;
+    }
+    while R < 8 && at + 2 * LANES <= width {
         tile::<R, 2>((a, row, step), b, (width, at), out);
         at += 2 * LANES;
     }
@@ -219,6 +224,10 @@ fn rows<const R: usize>((a, row, step): Left<'_>, b: &[f32], width: usize, out: 
 #[inline(always)]
 fn multiply((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
     let (count, mut r) = (out.len() / width, 0);
+    while width < 2 * LANES && r + 8 <= count {
+        rows::<8>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 8) * width]);
+        r += 8;
+    }
     while r + 4 <= count {
         rows::<4>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 4) * width]);
         r += 4;
