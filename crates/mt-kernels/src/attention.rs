@@ -319,9 +319,13 @@ kernel! {
             let row = h * width..(h + 1) * width;
             let (value, product) = (&kept.turned_value[row.clone()], &kept.turned_product[row.clone()]);
             let turned = &mut turned[row];
-            for i in 0..width {
-                turned[i] = value[i] + query[i] * product[i];
-            }
+            each_block!(width, |at, n| {
+                let (mut x, q, p) = (load(value, at, n), load(query, at, n), load(product, at, n));
+                for l in 0..LANES {
+                    x[l] += q[l] * p[l];
+                }
+                store(x, turned, at, n);
+            });
         }
         for j in 0..count {
             weights[j] = score(kept, &units[j * hidden..][..hidden]);
@@ -337,12 +341,20 @@ kernel! {
         to_bias.fill(0.0);
         for j in 0..count {
             let (units, slopes) = (&units[j * hidden..][..hidden], &mut slopes[j * hidden..][..hidden]);
-            for h in 0..hidden {
-                let there = units[h] > 0.0;
-                sums.last[h] += if there { slope[j] * units[h] } else { 0.0 };
-                slopes[h] = if there { slope[j] * kept.last[h] } else { 0.0 };
-                to_bias[h] += slopes[h];
-            }
+            each_block!(hidden, |at, n| {
+                let (x, w) = (load(units, at, n), load(kept.last, at, n));
+                let (mut last, mut bias) = (load(&sums.last, at, n), load(to_bias, at, n));
+                let mut own = [0.0; LANES];
+                for l in 0..LANES {
+                    let there = x[l] > 0.0;
+                    last[l] += if there { slope[j] * x[l] } else { 0.0 };
+                    own[l] = if there { slope[j] * w[l] } else { 0.0 };
+                    bias[l] += own[l];
+                }
+                store(last, &mut sums.last, at, n);
+                store(bias, to_bias, at, n);
+                store(own, slopes, at, n);
+            });
             let to_value = &mut to_list[j * width..][..width];
             match fresh {
                 true => scale(weights[j], pooled, to_value),
