@@ -69,6 +69,7 @@ mod params;
 mod portable;
 pub mod process;
 mod run;
+mod self_attention;
 pub mod simd;
 mod slot;
 pub mod study;
@@ -92,11 +93,12 @@ pub use embedding::{
     Growth, Keys, Sequence, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables,
 };
 pub use error::Error;
+pub use fused::self_attention::{Newest, SelfAttention};
 pub use gated_experts::GatedExperts;
 pub use gradients::Gradients;
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
-pub use lists::{Side, Values};
+pub use lists::{AttentionKind, Side, Values};
 pub use loss::{LEAST_SIGMA, Loss, LossKind, LossTerm, MultiTaskLoss, ziln_log_mean};
 pub use mixture::Mixture;
 pub use norm::Norm;

@@ -47,6 +47,7 @@ mod input;
 mod inputs;
 mod inventory;
 mod json;
+mod lists;
 mod loss;
 mod mmoe;
 mod model;
@@ -71,7 +72,7 @@ pub use architecture::{Architecture, Facts};
 pub use bundle::{Check, Contents, Export, Manifest, TableRows};
 pub use cgc::{Cgc, CgcConfig};
 pub use checksums::Checksums;
-pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
+pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig, SelfAttentionConfig};
 pub use cross::{Cross, CrossConfig};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use epnet::{Epnet, EpnetConfig};
@@ -81,6 +82,7 @@ pub use input::{Embedded, Features, InputLayer, input};
 pub use inputs::{HeadColumns, InputRows, Inputs};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use json::push_json;
+pub use lists::SequenceInput;
 pub use loss::{Coupling, LossConfig, LossRows, TaskLoss};
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
@@ -100,7 +102,8 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{Head, RawRows, Task, TaskKind, Value, heads};
-pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, TableFormat, candle_core, candle_nn};
+pub use mt_layers::{AttentionKind, LEAST_SIGMA, LossKind, Newest, Norm, SelfAttention, Side, TableFormat};
+pub use mt_layers::{candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

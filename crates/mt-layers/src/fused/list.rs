@@ -11,8 +11,8 @@ use crate::simd::sigmoid;
 
 /// What does not change from list to list.
 pub(super) struct Kept<'a> {
-    width: usize,
-    hidden: usize,
+    pub width: usize,
+    pub hidden: usize,
     /// `W_q + W_d`, `W_k - W_d` and `W_p`, each `(S, H)`.
     of_query: Vec<f32>,
     of_value: Vec<f32>,
@@ -144,16 +144,16 @@ impl Sums {
     }
 
     /// In the order and shapes of the parameters.
-    pub fn gradients(self) -> [Vec<f32>; 4] {
+    pub fn gradients(self) -> Vec<Vec<f32>> {
         let differences = self.of_query.iter().zip(&self.of_value).map(|(query, value)| query - value);
         let differences: Vec<f32> = differences.collect();
         let weight = [self.of_query, self.of_value, differences, self.of_product].concat();
-        [weight, self.bias, self.last, self.last_bias]
+        vec![weight, self.bias, self.last, self.last_bias]
     }
 }
 
 /// A matrix as the left factor of a product: its first value, and how far it is to the next row and the next column.
-type Left<'a> = (&'a [f32], usize, usize);
+pub(super) type Left<'a> = (&'a [f32], usize, usize);
 
 /// `out[r] += Σ_d a[r, d] · b[d]`, of `R` rows and `W` whole blocks from column `at` of rows of `width` values: the sums stay in
 /// registers.
@@ -213,7 +213,7 @@ fn rows<const R: usize>((a, row, step): Left<'_>, b: &[f32], width: usize, out: 
 
 /// The same of all rows of `out`.
 #[inline(always)]
-fn multiply((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
+pub(super) fn multiply((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
     let (count, mut r) = (out.len() / width, 0);
     while r + 4 <= count {
         rows::<4>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 4) * width]);

@@ -24,8 +24,10 @@ pub(crate) mod operation;
 mod packed;
 mod panels;
 mod parameter;
+mod reading;
 mod rows;
 pub(crate) mod scratch;
+pub(crate) mod self_attention;
 mod sparse;
 pub(crate) mod stack;
 #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "no_tiles.rs")]
