@@ -18,7 +18,7 @@ use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::fused::attention::attended;
-use crate::fused::self_attention::SelfAttention;
+use crate::fused::block::SelfAttention;
 use crate::init::Initializer;
 use crate::lists::{AttentionKind, Side, Unit, Values};
 use crate::run::Run;

@@ -93,7 +93,7 @@ pub use embedding::{
     Growth, Keys, Sequence, Storage, TableConfig, TableFormat, TableSize, pack_tables, unpack_tables,
 };
 pub use error::Error;
-pub use fused::self_attention::{Newest, SelfAttention};
+pub use fused::block::{Newest, SelfAttention};
 pub use gated_experts::GatedExperts;
 pub use gradients::Gradients;
 pub use init::{Initializer, xavier_uniform};

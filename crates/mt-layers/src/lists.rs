@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
-use crate::fused::self_attention::SelfAttention;
+use crate::fused::block::SelfAttention;
 
 /// The values of the lists of a batch, each a row: nothing is padded.
 #[derive(Debug, Clone)]

@@ -29,7 +29,7 @@
 use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 
-use crate::fused::self_attention::SelfAttention;
+use crate::fused::block::SelfAttention;
 use crate::init::Initializer;
 use crate::lists::Unit;
 use crate::norm::standardised;

@@ -3,10 +3,10 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::block::Block;
 use super::list::Kept;
 use super::reading::{Reading, Rows, ToRows};
 use super::scratch::Scratch;
-use super::self_attention::Block;
 use super::{PARALLEL, Parameter, least, parameters, readable, with_all, with_values};
 use crate::detour::Why;
 use crate::leaf::{Below, InputGradient};

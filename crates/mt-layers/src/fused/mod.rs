@@ -8,6 +8,7 @@
 
 pub(crate) mod affine;
 pub(crate) mod attention;
+pub(crate) mod block;
 mod buffer;
 pub(crate) mod by_task;
 mod delta;
@@ -27,7 +28,7 @@ mod parameter;
 mod reading;
 mod rows;
 pub(crate) mod scratch;
-pub(crate) mod self_attention;
+mod self_attention;
 mod sparse;
 pub(crate) mod stack;
 #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "no_tiles.rs")]

@@ -5,105 +5,13 @@
 //! `(W_Kᵀ x) · q = x · (W_K q)`, and the sum of values is `Σ_j a_j W_Vᵀ x_j = W_Vᵀ Σ_j a_j x_j`: one product with each matrix a row, and of
 //! the elements themselves as many as there are heads. Matrices are kept head by head: `(S, D)` of each, or turned `(D, S)`.
 
+use super::block::{Block, PARAMETERS, SelfAttention, turn};
 use super::list::multiply;
 use super::normal::{normalise, normalise_backward};
 use super::reading::{Reading, Rows, ToRows};
 use crate::embedding::blocks::{LANES, dot, each_block, load, store};
 use crate::kernel;
 use crate::simd::exp;
-
-/// Sizes of a block of self-attention over a list and its candidate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SelfAttention {
-    /// Heads `A`, each of `D = S / A` of the columns.
-    pub heads: usize,
-    /// Hidden units `F` of the feed-forward layers.
-    pub hidden: usize,
-    /// Values `L` that a list has at most: so many positions there are beside that of the candidate.
-    pub longest: usize,
-    /// Which end of a list is next to the candidate.
-    pub newest: Newest,
-}
-
-/// Which of a list's values is next to the candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Newest {
-    /// The first one.
-    First,
-    /// The last one.
-    Last,
-}
-
-impl SelfAttention {
-    /// Whether a block has these sizes over so many columns.
-    pub(crate) fn fit(&self, width: usize) -> bool {
-        let Self { heads, hidden, longest, .. } = *self;
-        width > 0 && hidden > 0 && longest > 0 && heads > 0 && width.is_multiple_of(heads)
-    }
-
-    /// How far value `j` of a list of `count` is from the candidate, from 1 on.
-    #[inline(always)]
-    pub(crate) fn position(&self, j: usize, count: usize) -> usize {
-        match self.newest {
-            Newest::First => j + 1,
-            Newest::Last => count - j,
-        }
-    }
-}
-
-/// Parameters of a block, in the order of [`crate::self_attention`].
-const PARAMETERS: usize = 13;
-
-/// What does not change from list to list.
-pub(super) struct Block<'a> {
-    sizes: &'a SelfAttention,
-    /// Columns `S`, and those of a head, `D`.
-    width: usize,
-    depth: usize,
-    /// As they come.
-    parameters: [&'a [f32]; PARAMETERS],
-    query: Vec<f32>,
-    query_turned: Vec<f32>,
-    key: Vec<f32>,
-    key_turned: Vec<f32>,
-    value: Vec<f32>,
-    value_turned: Vec<f32>,
-    /// `W_O` turned; as it comes it is `(D, S)` of each head.
-    output_turned: Vec<f32>,
-    first_turned: Vec<f32>,
-    second_turned: Vec<f32>,
-}
-
-/// So many rows of blocks of `size` values as the rows of their columns.
-fn turn(blocks: &[f32], rows: usize, size: usize) -> Vec<f32> {
-    let columns = blocks.len() / rows / size;
-    let column = |c: usize| (0..rows).flat_map(move |r| &blocks[(r * columns + c) * size..][..size]);
-    (0..columns).flat_map(column).copied().collect()
-}
-
-impl<'a> Block<'a> {
-    pub fn new(width: usize, sizes: &'a SelfAttention, parameters: &[&'a [f32]]) -> Self {
-        let parameters: [&[f32]; PARAMETERS] = std::array::from_fn(|i| parameters[i]);
-        let depth = width / sizes.heads;
-        let [query, key, value, output, _, _, _, first, _, second, ..] = parameters;
-        let by_head = |matrix: &[f32]| turn(matrix, width, depth);
-        Self {
-            sizes,
-            width,
-            depth,
-            parameters,
-            query: by_head(query),
-            query_turned: turn(query, width, 1),
-            key: by_head(key),
-            key_turned: turn(key, width, 1),
-            value: by_head(value),
-            value_turned: turn(value, width, 1),
-            output_turned: by_head(&turn(output, width, 1)),
-            first_turned: turn(first, width, 1),
-            second_turned: turn(second, sizes.hidden, 1),
-        }
-    }
-}
 
 /// What a thread makes of a chunk of rows on the way to their results. What heads have is that of one head after the other.
 struct Room {

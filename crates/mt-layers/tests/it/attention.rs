@@ -11,7 +11,7 @@ use mt_layers::{
     pack_tables,
 };
 
-use crate::embedding_support::field;
+use crate::embedding_support::{field, stir};
 
 /// Values a row of both tables, rows, and numeric columns.
 const SIZES: [(&str, usize, usize); 2] = [("item", 8, 40), ("author", 5, 11)];
@@ -28,16 +28,6 @@ fn kinds() -> [Kinds; 2] {
         [13, 8].map(|hidden| AttentionKind::Activation { hidden }),
         [block(1, 9, Newest::Last), block(2, 20, Newest::First)],
     ]
-}
-
-/// Parameters that are nowhere constant.
-pub fn stir(params: &Params) -> Result<()> {
-    for param in params.all() {
-        let wave: Vec<f32> = (0..param.var.elem_count()).map(|i| (i as f32 * 0.9).sin() * 0.2).collect();
-        let wave = Tensor::from_vec(wave, param.var.shape(), &Device::Cpu)?;
-        param.var.set(&(param.var.as_detached_tensor() + wave)?)?;
-    }
-    Ok(())
 }
 
 /// A candidate and its author, a list of both, a list of items alone.

@@ -14,3 +14,4 @@ mod loss_binary;
 mod loss_ziln;
 mod network;
 mod norm;
+mod self_attention;
