@@ -23,7 +23,7 @@
 //! Differs from the paper: of the block's outputs, which the paper puts side by side, that of the candidate is read, so that there are as many columns
 //! as with any other pooling and a list costs what it has; with one block nothing else depends on what the others ask, so nothing else
 //! is computed. Positions are places counted from the candidate, not spans of time, and are added to the values, not put beside
-//! them; they start at 0, so that a place which training never sees says nothing. ReLU in place of LeakyReLU, no dropout within the
+//! them; they start at 0, so that a place which training never sees says nothing. The last normalisation's scale starts at 0.03. ReLU in place of LeakyReLU, no dropout within the
 //! block. A candidate without values attends to itself alone.
 
 use candle_core::{D, DType, Result, Tensor, bail};
@@ -34,6 +34,10 @@ use crate::init::Initializer;
 use crate::lists::Unit;
 use crate::norm::standardised;
 use crate::portable::exp;
+
+/// What the last normalisation scales by at the start: its columns begin about as small as those of embedding tables beside them. Were
+/// they of size 1, chance would outweigh all else that the network reads.
+const START: f64 = 0.03;
 
 /// The parameters of a block over so many columns, in the order of the table above, with the positions behind the four matrices.
 pub(crate) fn parameters(
@@ -63,7 +67,7 @@ pub(crate) fn parameters(
         bias("0", hidden)?,
         weight("1", (hidden, width))?,
         bias("1", width)?,
-        norm("1", "scale", 1.0)?,
+        norm("1", "scale", START)?,
         norm("1", "shift", 0.0)?,
     ])
 }

@@ -1,6 +1,7 @@
 //! A block of self-attention: its sizes, and its parameters as they are read.
 
-/// Sizes of a block of self-attention over a list and its candidate.
+/// Sizes of a block of self-attention over a list and its candidate: Q. Chen et al., *Behavior Sequence Transformer for E-commerce
+/// Recommendation in Alibaba*, DLP-KDD 2019.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfAttention {
     /// Heads `A`, each of `D = S / A` of the columns.
