@@ -1,4 +1,5 @@
-//! A block of self-attention over lists and their candidates, see [`mt_models::SelfAttention`].
+//! A block of self-attention over lists and their candidates, see [`mt_models::SelfAttention`]. A list of more values than there are
+//! positions is an error of the runtime: `Gather` finds none.
 
 use mt_models::{Newest, SelfAttention};
 
