@@ -40,7 +40,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// Set where its list is read with attention.
+    /// Set where its list is read value by value, with an eye on a candidate.
     pub fn attention(&self) -> Option<&Attention> {
         self.list.as_ref().and_then(|list| list.pooling.attention())
     }
@@ -66,6 +66,14 @@ pub enum Keep {
     First(usize),
     /// So many before its end.
     Last(usize),
+}
+
+impl Keep {
+    /// How many values count.
+    pub fn most(self) -> usize {
+        let (Self::First(most) | Self::Last(most)) = self;
+        most
+    }
 }
 
 impl Schema {
@@ -113,6 +121,8 @@ impl Schema {
         let seen = self.fields.iter().map(|field| Seen {
             name: &field.name,
             list: field.list.is_some(),
+            most: field.list.as_ref().and_then(|list| list.keep).map(Keep::most),
+            pooling: field.list.as_ref().map_or("", |list| list.pooling.name()),
             attention: field.attention(),
         });
         let seen: Vec<Seen> = seen.collect();

@@ -19,31 +19,39 @@ use candle_nn::VarBuilder;
 
 use crate::fused::attention::attended;
 use crate::init::Initializer;
-use crate::lists::{Side, Unit, Values};
+use crate::lists::{AttentionKind, Side, Unit, Values};
 use crate::run::Run;
+use crate::self_attention;
+use mt_kernels::attention::SelfAttention;
 
-/// A local activation unit, with the columns that it reads and writes.
+/// What reads lists with an eye on the candidate, with the columns that it reads and writes: a local activation unit, or a
+/// [block of self-attention](crate::SelfAttention).
 #[derive(Debug, Clone)]
 pub struct Attention(Unit);
 
 impl Attention {
-    /// A unit of `hidden` units over values of the columns of all `sides`, one beside the other.
+    /// A unit of this kind over values of the columns of all `sides`, one beside the other.
     ///
     /// # Errors
-    /// If there are no sides, or `vb` cannot provide a parameter.
-    pub fn new(sides: Vec<Side>, hidden: usize, init: Initializer, vb: VarBuilder) -> Result<Self> {
-        let width = sides.iter().map(|side| side.width).sum();
-        if width == 0 || hidden == 0 {
-            bail!("attention of {hidden} units over {width} columns")
-        }
-        let (first, last) = (vb.pp("0"), vb.pp("1"));
-        let parameters = [
-            first.get_with_hints((4 * width, hidden), "weight", init.weight(4 * width, hidden))?,
-            first.get_with_hints(hidden, "bias", init.bias())?,
-            last.get_with_hints((hidden, 1), "weight", init.weight(hidden, 1))?,
-            last.get_with_hints(1, "bias", init.bias())?,
-        ];
-        Ok(Self(Unit { sides, width, hidden, parameters }))
+    /// If there are no sides, sizes are 0 or do not fit, or `vb` cannot provide a parameter.
+    pub fn new(sides: Vec<Side>, kind: AttentionKind, init: Initializer, vb: VarBuilder) -> Result<Self> {
+        let width: usize = sides.iter().map(|side| side.width).sum();
+        let parameters = match &kind {
+            AttentionKind::Activation { hidden } if width > 0 && *hidden > 0 => {
+                let (hidden, first, last) = (*hidden, vb.pp("0"), vb.pp("1"));
+                vec![
+                    first.get_with_hints((4 * width, hidden), "weight", init.weight(4 * width, hidden))?,
+                    first.get_with_hints(hidden, "bias", init.bias())?,
+                    last.get_with_hints((hidden, 1), "weight", init.weight(hidden, 1))?,
+                    last.get_with_hints(1, "bias", init.bias())?,
+                ]
+            }
+            AttentionKind::SelfAttention(sizes) if sizes.fit(width) => {
+                self_attention::parameters(width, sizes, init, &vb)?
+            }
+            kind => bail!("attention over {width} columns, {kind:?}"),
+        };
+        Ok(Self(Unit { sides, width, kind, parameters }))
     }
 
     /// Writes what each of `units` makes of its values into the columns of `xs` `(B, D)` that are its own, and hands on the
@@ -64,6 +72,12 @@ impl Attention {
             }
             if !offsets.is_sorted() {
                 bail!("lists that end before they begin")
+            }
+            if let AttentionKind::SelfAttention(SelfAttention { longest, .. }) = unit.kind {
+                let most = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize).max();
+                if most > Some(longest) {
+                    bail!("a list of {} values, of which {longest} have a position", most.unwrap_or_default())
+                }
             }
             let end = unit.sides.iter().map(|side| side.query.max(side.out) + side.width).max();
             if end > Some(columns) {
@@ -103,6 +117,9 @@ fn composed(units: &[&Unit], xs: &Tensor, lists: &[Values]) -> Result<Tensor> {
 
 /// What the lists become, `(B, S)`.
 fn pooled(unit: &Unit, xs: &Tensor, Values { values, offsets }: &Values) -> Result<Tensor> {
+    if let AttentionKind::SelfAttention(sizes) = &unit.kind {
+        return self_attention::pooled(unit, sizes, xs, values, offsets);
+    }
     let (rows, device, dtype) = (xs.dim(0)?, xs.device(), xs.dtype());
     let zeros = Tensor::zeros((rows, unit.width), dtype, device)?;
     let count = values.dim(0)?;
@@ -115,9 +132,10 @@ fn pooled(unit: &Unit, xs: &Tensor, Values { values, offsets }: &Values) -> Resu
     let row = Tensor::from_vec(row, count, device)?;
     let share = |length: u32| std::iter::repeat_n(1.0 / (length as f32).sqrt(), length as usize);
     let shares = Tensor::from_vec(lengths().flat_map(share).collect(), (count, 1), device)?;
-    let queries = unit.sides.iter().map(|side| xs.narrow(1, side.query, side.width));
-    let q = Tensor::cat(&queries.collect::<Result<Vec<_>>>()?, 1)?.contiguous()?.index_select(&row, 0)?;
-    let [weight, bias, last_weight, last_bias] = &unit.parameters;
+    let q = unit.query(xs)?.index_select(&row, 0)?;
+    let [weight, bias, last_weight, last_bias] = &unit.parameters[..] else {
+        bail!("a unit of {} parameters", unit.parameters.len())
+    };
     let read = Tensor::cat(&[&q, values, &(&q - values)?, &(&q * values)?], 1)?;
     let hidden = read.matmul(weight)?.broadcast_add(bias)?.relu()?;
     let scores = hidden.matmul(last_weight)?.broadcast_add(last_bias)?;

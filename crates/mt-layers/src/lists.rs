@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{Result, Tensor};
+use mt_kernels::attention::SelfAttention;
 
 /// The values of the lists of a batch, each a row: nothing is padded.
 #[derive(Debug, Clone)]
@@ -24,14 +25,34 @@ pub struct Side {
     pub width: usize,
 }
 
+/// How a list is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttentionKind {
+    /// By a local activation unit with so many hidden units.
+    Activation {
+        /// Hidden units `H`.
+        hidden: usize,
+    },
+    /// By a block of self-attention.
+    SelfAttention(SelfAttention),
+}
+
 /// What [`Attention`](crate::Attention) is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
     pub sides: Vec<Side>,
     /// Columns `S` of all sides.
     pub width: usize,
-    /// Hidden units `H`.
-    pub hidden: usize,
-    /// `W` as four matrices `(S, H)`, of `q`, `k`, `q - k`, `q ⊙ k`; then `b`, `w`, `c`.
-    pub parameters: [Tensor; 4],
+    pub kind: AttentionKind,
+    /// Of an activation unit `W` as four matrices `(S, H)`, of `q`, `k`, `q - k`, `q ⊙ k`; then `b`, `w`, `c`. Of self-attention as
+    /// [there](crate::self_attention).
+    pub parameters: Vec<Tensor>,
+}
+
+impl Unit {
+    /// The candidate's columns of `xs` `(B, D)`, those of all sides side by side: `(B, S)`.
+    pub fn query(&self, xs: &Tensor) -> Result<Tensor> {
+        let queries = self.sides.iter().map(|side| xs.narrow(1, side.query, side.width));
+        Tensor::cat(&queries.collect::<Result<Vec<_>>>()?, 1)?.contiguous()
+    }
 }

@@ -123,7 +123,10 @@ impl Normalizer {
 }
 
 /// Mean 0 and variance 1 along a dimension; with the mean and the variance, detached.
-fn standardised(xs: &Tensor, dim: impl candle_core::shape::Dim + Copy) -> Result<(Tensor, Tensor, Tensor)> {
+pub(crate) fn standardised(
+    xs: &Tensor,
+    dim: impl candle_core::shape::Dim + Copy,
+) -> Result<(Tensor, Tensor, Tensor)> {
     let mean = xs.mean_keepdim(dim)?;
     let centred = xs.broadcast_sub(&mean)?;
     let variance = centred.sqr()?.mean_keepdim(dim)?;

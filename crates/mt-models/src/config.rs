@@ -29,6 +29,9 @@ pub struct ModelConfig {
     /// How lists are read that are pooled with attention. Default: units of 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<AttentionConfig>,
+    /// How lists are read that are pooled with self-attention. Default: 2 heads, and 64 hidden units behind them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_attention: Option<SelfAttentionConfig>,
     /// What stands between the tables and the network, each of a kind that [`registry`](Self::registry) has, with its keys.
     /// Default: nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -73,6 +76,7 @@ impl<'de> Deserialize<'de> for ModelConfig {
                         "kind" => cfg.kind = map.next_value()?,
                         "embedding" => cfg.embedding = map.next_value()?,
                         "attention" => cfg.attention = map.next_value()?,
+                        "self_attention" => cfg.self_attention = map.next_value()?,
                         "stages" => {
                             cfg.stages = map.next_value::<Option<Vec<_>>>()?.unwrap_or_default();
                         }
@@ -129,6 +133,22 @@ impl Default for AttentionConfig {
     }
 }
 
+/// Sizes of the blocks that read lists with self-attention, see [`mt_layers::SelfAttention`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelfAttentionConfig {
+    /// Heads of each, which divide the columns of its lists. Default 2.
+    pub heads: usize,
+    /// Hidden units of its feed-forward layers. Default 64.
+    pub hidden: usize,
+}
+
+impl Default for SelfAttentionConfig {
+    fn default() -> Self {
+        Self { heads: 2, hidden: 64 }
+    }
+}
+
 fn is_single(storage: &Storage) -> bool {
     *storage == Storage::F32
 }
@@ -144,8 +164,18 @@ fn default_tower() -> Vec<usize> {
 }
 
 /// Keys of every kind of model with gates; the first is of these alone.
-const GATED: [&str; 9] =
-    ["gate_fields", "embedding", "attention", "stages", "tower", "tower_fields", "init", "norm", "budget"];
+const GATED: [&str; 10] = [
+    "gate_fields",
+    "embedding",
+    "attention",
+    "self_attention",
+    "stages",
+    "tower",
+    "tower_fields",
+    "init",
+    "norm",
+    "budget",
+];
 
 pub(crate) fn error(key: &str, problem: impl Into<String>) -> Error {
     Error::Config { key: format!("model.{key}"), problem: problem.into() }
@@ -159,6 +189,7 @@ impl ModelConfig {
             keys: BTreeMap::new(),
             embedding: None,
             attention: None,
+            self_attention: None,
             stages: Vec::new(),
             tower: default_tower(),
             gate_fields: BTreeMap::new(),
@@ -193,6 +224,10 @@ impl ModelConfig {
         }
         if let Some(AttentionConfig { hidden }) = &self.attention {
             positive("attention.hidden", &[*hidden])?;
+        }
+        if let Some(SelfAttentionConfig { heads, hidden }) = &self.self_attention {
+            positive("self_attention.heads", &[*heads])?;
+            positive("self_attention.hidden", &[*hidden])?;
         }
         self.stages()?;
         let mut section = Section::new("model.".to_owned(), &self.kind, &self.keys, self.init, self.norm);

@@ -250,7 +250,7 @@ fn fields(schema: &Schema) -> Vec<Field> {
             mt_features::Pooling::Mean => Pooling::Mean,
             mt_features::Pooling::Sum => Pooling::Sum,
             mt_features::Pooling::Max => Pooling::Max,
-            mt_features::Pooling::Attention(_) => Pooling::Sequence,
+            mt_features::Pooling::Attention(_) | mt_features::Pooling::SelfAttention(_) => Pooling::Sequence,
         }),
     };
     schema.fields.iter().map(field).collect()

@@ -9,13 +9,14 @@ use mt_layers::Side;
 
 use crate::config::{ModelConfig, error};
 use crate::error::Result;
+use crate::lists::SequenceInput;
 
 /// Columns of a trunk's input, by the fields and numeric columns that they are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inputs {
     width: usize,
     named: Vec<(String, Range<usize>)>,
-    sequences: Vec<(String, Vec<Side>)>,
+    sequences: Vec<SequenceInput>,
 }
 
 /// Columns of the input that heads read in another way than the rest of the network; one entry a head, ascending.
@@ -39,8 +40,8 @@ impl Inputs {
         &self.named
     }
 
-    /// Lists that are read with attention, by the name of the first field of each: what it and those beside it fill, of what.
-    pub fn sequences(&self) -> &[(String, Vec<Side>)] {
+    /// Lists that are read value by value.
+    pub fn sequences(&self) -> &[SequenceInput] {
         &self.sequences
     }
 
@@ -115,11 +116,9 @@ impl ModelConfig {
         }
         for fields in schema.sequences() {
             let sides = fields.iter().map(|&f| self.side(schema, &inputs, f)).collect::<Result<_>>()?;
-            inputs.sequences.push((schema.fields[fields[0]].name.clone(), sides));
+            inputs.sequences.push(self.sequence(&schema.fields[fields[0]], sides)?);
         }
-        if self.attention.is_some() && inputs.sequences.is_empty() {
-            return Err(error("attention", "no field of the data is pooled with attention (data.fields)"));
-        }
+        self.check_sequences(&inputs.sequences)?;
         self.head_columns(&inputs, &schema.heads())?;
         self.stage_columns(&inputs)?;
         Ok(inputs)

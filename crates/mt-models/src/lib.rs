@@ -42,6 +42,7 @@ mod input_rows;
 mod inputs;
 mod inventory;
 mod link;
+mod lists;
 mod loss;
 mod mmoe;
 mod model;
@@ -61,7 +62,7 @@ mod trunk;
 pub use aitm::{Aitm, AitmConfig};
 pub use architecture::{Architecture, Facts};
 pub use cgc::{Cgc, CgcConfig};
-pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
+pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig, SelfAttentionConfig};
 pub use cross::{Cross, CrossConfig};
 pub use epnet::{Epnet, EpnetConfig};
 pub use error::{Error, Result};
@@ -71,6 +72,7 @@ pub use input_rows::InputRows;
 pub use inputs::{HeadColumns, Inputs};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use link::Link;
+pub use lists::SequenceInput;
 pub use loss::{Coupling, LossConfig, LossRows, TaskLoss};
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
@@ -87,7 +89,8 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{Head, Task, TaskKind, heads};
-pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, candle_core, candle_nn};
+pub use mt_layers::{AttentionKind, LEAST_SIGMA, LossKind, Newest, Norm, SelfAttention, Side};
+pub use mt_layers::{candle_core, candle_nn};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

@@ -3,11 +3,12 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use mt_features::Head;
-use mt_layers::{Attention, Columns, Input, Norm, Run, Side, Towers};
+use mt_layers::{Attention, AttentionKind, Columns, Input, Norm, Run, Towers};
 
 use crate::config::ModelConfig;
 use crate::input::Embedded;
 use crate::inputs::{HeadColumns, Inputs};
+use crate::lists::SequenceInput;
 use crate::stage::Transform;
 use crate::{Sizes, Trunk};
 
@@ -70,20 +71,23 @@ impl<T: Trunk> MultiTask<T> {
         Ok(Self { towers: self.towers.normalised(norm, names, vb.pp("towers"))?, ..self })
     }
 
-    /// The same with lists that are read with attention: `sequences` are their names and columns, `hidden` the units of each.
+    /// The same with lists that are read value by value.
     ///
     /// # Parameters
-    /// Those of [`Attention`] under `attention.{name}`.
+    /// Those of [`Attention`] under `attention.{name}` or `self_attention.{name}`.
     pub fn attentive(
         self,
-        sequences: &[(String, Vec<Side>)],
-        hidden: usize,
+        sequences: &[SequenceInput],
         init: mt_layers::Initializer,
         vb: VarBuilder,
     ) -> Result<Self> {
-        let vb = vb.pp("attention");
-        let unit =
-            |(name, sides): &(String, Vec<Side>)| Attention::new(sides.clone(), hidden, init, vb.pp(name));
+        let unit = |SequenceInput { name, sides, kind }: &SequenceInput| {
+            let of = match kind {
+                AttentionKind::Activation { .. } => "attention",
+                AttentionKind::SelfAttention(_) => "self_attention",
+            };
+            Attention::new(sides.clone(), kind.clone(), init, vb.pp(of).pp(name))
+        };
         Ok(Self { attention: sequences.iter().map(unit).collect::<Result<_>>()?, ..self })
     }
 
@@ -170,8 +174,7 @@ pub fn build(
     let (gates, towers) = (gathered(gates)?, gathered(towers)?);
     let trunk = architecture.build(sizes, &gates, vb.clone())?;
     let model = MultiTask::new(trunk, heads, towers, &cfg.tower, cfg.init, vb.clone())?;
-    let hidden = cfg.attention.clone().unwrap_or_default().hidden;
-    let model = model.attentive(inputs.sequences(), hidden, cfg.init, vb.clone())?;
+    let model = model.attentive(inputs.sequences(), cfg.init, vb.clone())?;
     let stages = cfg.stages()?.into_iter().zip(cfg.stage_columns(&inputs)?).enumerate();
     let stages = stages.map(|(i, (stage, own))| stage.build(inputs.width(), &own, vb.pp("stages").pp(i)));
     let model = model.staged(stages.collect::<Result<_>>()?);

@@ -2,21 +2,22 @@
 
 use mt_bundle::Predictor;
 use mt_features::Schema;
-use mt_models::Side;
+use mt_models::{AttentionKind, SequenceInput, Side};
 
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::lists::{Listed, count, listed};
 use crate::proto::Attribute;
+use crate::self_attention;
 
 /// Puts into `parts`, the columns of each field, what the lists become that are read with attention.
 pub(crate) fn fill(graph: &mut Graph, predictor: &Predictor, parts: &mut [String]) -> Result<()> {
     let (schema, model) = (&predictor.signature().schema, &predictor.signature().model);
     let inputs = model.inputs(schema)?;
-    for (fields, (name, sides)) in schema.sequences().into_iter().zip(inputs.sequences()) {
-        let pooled = pooled(graph, predictor, &fields, name, parts)?;
+    for (fields, list) in schema.sequences().into_iter().zip(inputs.sequences()) {
+        let pooled = pooled(graph, predictor, &fields, list, parts)?;
         let mut at = 0;
-        for (field, Side { width, .. }) in fields.into_iter().zip(sides) {
+        for (field, Side { width, .. }) in fields.into_iter().zip(&list.sides) {
             parts[field] = graph.columns(&pooled, &(at..at + *width as u32).collect::<Vec<_>>());
             at += *width as u32;
         }
@@ -29,7 +30,7 @@ fn pooled(
     graph: &mut Graph,
     predictor: &Predictor,
     fields: &[usize],
-    name: &str,
+    SequenceInput { name, kind, .. }: &SequenceInput,
     parts: &[String],
 ) -> Result<String> {
     let schema: &Schema = &predictor.signature().schema;
@@ -45,6 +46,14 @@ fn pooled(
     let values: Vec<String> = sides.into_iter().map(|side| side.kept).collect();
     let (values, one, list) = (graph.concat(&values, 2), graph.float(1.0), graph.ints(&[1]));
     let query = graph.concat(&queries, 1);
+    if let AttentionKind::SelfAttention(sizes) = kind {
+        return self_attention::block(
+            graph,
+            &format!("self_attention.{name}"),
+            sizes,
+            [&values, &there, &query],
+        );
+    }
     let query = graph.node("Unsqueeze", &[&query, &list], &[]);
     let shape = graph.node("Shape", &[&values], &[]);
     let query = graph.node("Expand", &[&query, &shape], &[]);

@@ -60,7 +60,9 @@ fn looked_up(graph: &mut Graph, predictor: &Predictor, field: &Field) -> Result<
     let axis = graph.ints(&[1]);
     let over_list = [Attribute::int("keepdims", 0)];
     Ok(match list.pooling {
-        Pooling::Sum | Pooling::Attention(_) => graph.node("ReduceSum", &[&kept, &axis], &over_list),
+        Pooling::Sum | Pooling::Attention(_) | Pooling::SelfAttention(_) => {
+            graph.node("ReduceSum", &[&kept, &axis], &over_list)
+        }
         Pooling::Mean => {
             let sum = graph.node("ReduceSum", &[&kept, &axis], &over_list);
             let count = count(graph, &there, &axis);

@@ -36,6 +36,7 @@ mod lists;
 mod norm;
 mod proto;
 mod readout;
+mod self_attention;
 mod trunk;
 
 pub use error::{Error, Result};

@@ -17,7 +17,9 @@ use mt_features::{
     TaskConfig, TaskKind,
 };
 use mt_layers::{Initializer, LossKind, Norm};
-use mt_models::{AttentionConfig, EmbeddingConfig, ModelConfig, Registry, count, inventory};
+use mt_models::{
+    AttentionConfig, EmbeddingConfig, ModelConfig, Registry, SelfAttentionConfig, count, inventory,
+};
 use mt_tables::{RowOptimizer, Storage};
 use serde_yaml::Value;
 
@@ -82,6 +84,8 @@ fn full() -> Config {
         last: Some(1),
         first: Some(1),
     };
+    let candidate = Attention { query: "item".into(), beside: Some("seen".into()) };
+    let ordered = FieldConfig { pooling: Some(Pooling::SelfAttention(candidate)), ..field.clone() };
     // The keys of all architectures, of which one stands for a list of more.
     let kinds = Registry::default();
     let of_kinds = kinds.kinds().flat_map(|kind| kinds.keys(kind).expect("a kind that is there"));
@@ -103,7 +107,7 @@ fn full() -> Config {
             normalize: Normalize::None,
             fitted: Some("runs/yesterday".into()),
             numeric_missing: NumericMissing::Zero,
-            fields: vec![field],
+            fields: vec![field, ordered],
             numbers: vec![mt_features::Computed { name: "ratio".into(), value: "a / b".into() }],
             join: vec![JoinConfig {
                 file: "users.csv".into(),
@@ -139,6 +143,7 @@ fn full() -> Config {
                 storage: Storage::Bf16,
             }),
             attention: Some(AttentionConfig { hidden: 1 }),
+            self_attention: Some(SelfAttentionConfig { heads: 1, hidden: 1 }),
             stages: vec![
                 ["kind", "layers", "rank", "fields", "hidden"].map(|key| (key.to_owned(), 1.into())).into(),
             ],

@@ -66,7 +66,7 @@ fn listed(inputs: &Inputs, data: &Dataset) -> u128 {
         None => 0,
     };
     let widths =
-        inputs.sequences().iter().map(|(_, sides)| sides.iter().map(|side| side.width).sum::<usize>());
+        inputs.sequences().iter().map(|list| list.sides.iter().map(|side| side.width).sum::<usize>());
     data.schema.sequences().into_iter().map(values).zip(widths).map(|(n, width)| (n * width) as u128).sum()
 }
 

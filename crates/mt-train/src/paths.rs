@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor, TensorId};
 use mt_features::Schema;
 use mt_layers::candle_nn::VarBuilder;
-use mt_layers::{Detour, Input, Params, Run, Side, Values};
-use mt_models::{Embedded, Inputs, ModelConfig, build};
+use mt_layers::{Detour, Input, Params, Run, Values};
+use mt_models::{Embedded, Inputs, ModelConfig, SequenceInput, build};
 use serde::Serialize;
 
 use crate::accumulate::collect;
@@ -87,11 +87,10 @@ const ROWS: usize = 2;
 /// What the network reads of rows of zeros, each with lists of one value.
 fn zeros(inputs: &Inputs) -> Result<Embedded> {
     let zeros = |width: usize| Tensor::zeros((ROWS, width), DType::F32, &Device::Cpu);
-    let list = |sides: &[Side]| {
-        let values = zeros(sides.iter().map(|side| side.width).sum())?;
+    let list = |list: &SequenceInput| {
+        let values = zeros(list.sides.iter().map(|side| side.width).sum())?;
         Ok(Values { values, offsets: (0..=ROWS as u32).collect() })
     };
-    let lists = inputs.sequences().iter().map(|(_, sides)| list(sides));
-    let lists = lists.collect::<candle_core::Result<_>>()?;
+    let lists = inputs.sequences().iter().map(list).collect::<candle_core::Result<_>>()?;
     Ok(Embedded { xs: Input::from(zeros(inputs.width())?), lists })
 }

@@ -26,7 +26,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
         "experts: 2",
         "expertz: 2",
         "tiny.yaml:11:12: model.expertz: mmoe has no such key; did you mean \"experts\"? (it takes experts, expert, gate, \
-         temperature, gate_fields, embedding, attention, stages, tower, tower_fields, init, norm, budget)",
+         temperature, gate_fields, embedding, attention, self_attention, stages, tower, tower_fields, init, norm, budget)",
     );
     refused(
         "kind: mmoe",
@@ -68,7 +68,7 @@ fn a_key_of_another_kind_of_model_is_refused_with_the_kinds_own() {
         "experts: 2",
         "levels: 2",
         "tiny.yaml:11:11: model.levels: mmoe has no such key (it takes experts, expert, gate, temperature, \
-         gate_fields, embedding, attention, stages, tower, tower_fields, init, norm, budget)",
+         gate_fields, embedding, attention, self_attention, stages, tower, tower_fields, init, norm, budget)",
     );
 }
 

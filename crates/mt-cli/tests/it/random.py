@@ -30,8 +30,8 @@ for folder in sys.argv[1:]:
             inputs[i.name] = np.array([row(field["table"], text) for text in texts], dtype=np.int64)
             continue
         lists = [[row(field["table"], value) for value in text.split("|")] if text else [] for text in texts]
-        last = field["list"].get("keep", {}).get("last", 0)
-        lists = [values[-last:] for values in lists]
+        keep = field["list"].get("keep", {})
+        lists = [values[-keep.get("last", 0) :][: keep.get("first")] for values in lists]
         longest = max(1, max(map(len, lists)))
         inputs[i.name] = np.array([values + [-1] * (longest - len(values)) for values in lists], dtype=np.int64)
     names = [o.name for o in session.get_outputs()]

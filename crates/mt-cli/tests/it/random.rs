@@ -92,10 +92,12 @@ fn fields(draws: &mut Draws) -> Vec<Value> {
             let poolings = ["mean", "sum", "max"]
                 .map(Value::from)
                 .into_iter()
-                .chain([json!({"attention": {"query": "item"}})]);
+                .chain(["attention", "self_attention"].map(|kind| json!({kind: {"query": "item"}})));
             let pooling = draws.pick(&poolings.collect::<Vec<_>>());
+            let share = if pooling["self_attention"].is_null() { 0.3 } else { 1.0 };
             let mut seen = json!({"column": "seen", "table": "item", "separator": "|", "pooling": pooling});
-            maybe(seen.as_object_mut().expect("a map"), draws, 0.3, "last", &[json!(2), json!(3)]);
+            let end = ["last", "first"][draws.below(2)];
+            maybe(seen.as_object_mut().expect("a map"), draws, share, end, &[json!(2), json!(3)]);
             fields.push(seen);
         }
     }
@@ -176,7 +178,13 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
     ];
     maybe(&mut model, draws, 0.25, "stages", &stages);
     if !fields.is_empty() {
-        let mut embedding = Map::from_iter([("width".to_owned(), json!(1 + draws.below(9)))]);
+        let width = 1 + draws.below(9);
+        if fields.iter().any(|field| !field["pooling"]["self_attention"].is_null()) {
+            let heads = [1, width, if width.is_multiple_of(2) { 2 } else { 1 }][draws.below(3)];
+            let block = json!({"heads": heads, "hidden": 1 + draws.below(12)});
+            model.insert("self_attention".to_owned(), block);
+        }
+        let mut embedding = Map::from_iter([("width".to_owned(), json!(width))]);
         maybe(&mut embedding, draws, 0.2, "storage", &[json!("bf16")]);
         model.insert("embedding".to_owned(), Value::Object(embedding));
     }

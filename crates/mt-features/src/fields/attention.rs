@@ -4,22 +4,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Attention of a candidate over the values of a list.
+/// What the values of a list are read with an eye on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attention {
     /// The field with the candidate's value: one a row, with embeddings as wide as those of the list.
     pub query: String,
-    /// Another field with attention, of whose values these say more: the lists are equally long, and have their weights in common.
+    /// Another field pooled alike, of whose values these say more: the lists are equally long, and are read as one.
     /// Default: a list of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
 }
 
+/// Values of a list whose positions are learned.
+const MOST: usize = 1 << 16;
+
 /// A field as far as attention is concerned.
 pub(crate) struct Seen<'a> {
     pub name: &'a str,
     pub list: bool,
+    /// How many values its list has at most, where that is said.
+    pub most: Option<usize>,
+    /// What its pooling is called.
+    pub pooling: &'static str,
     pub attention: Option<&'a Attention>,
 }
 
@@ -29,17 +36,26 @@ pub(crate) fn check(fields: &[Seen], key: impl Fn(usize, &str) -> String) -> Res
     for (i, field) in fields.iter().enumerate() {
         let Some(Attention { query, beside }) = field.attention else { continue };
         let refuse = |part: &str, expected, found: String| {
-            Err(Error::Entry { key: key(i, &format!("pooling.attention.{part}")), expected, found })
+            Err(Error::Entry { key: key(i, &format!("pooling.{}.{part}", field.pooling)), expected, found })
         };
+        let positions = field.pooling == "self_attention";
+        if positions && !field.most.is_some_and(|most| (1..=MOST).contains(&most)) {
+            let expected = "how many values count, here or in `first`, from 1 to 65536: self_attention learns each position";
+            let found = field.most.map_or_else(|| "none".to_owned(), |most| most.to_string());
+            return Err(Error::Entry { key: key(i, "last"), expected, found });
+        }
         match named(query) {
             Some(Seen { list: false, .. }) => {}
             Some(_) => return refuse("query", "a field with one value", format!("the list {query:?}")),
             None => return refuse("query", "the name of a field with one value", format!("{query:?}")),
         }
         let Some(beside) = beside else { continue };
-        let first = named(beside).and_then(|field| field.attention);
-        if first.is_none_or(|first| first.beside.is_some()) {
-            let expected = "the name of a field with attention that is beside no other";
+        let first = named(beside).filter(|first| first.pooling == field.pooling);
+        if first.and_then(|first| first.attention).is_none_or(|first| first.beside.is_some()) {
+            let expected = match positions {
+                false => "the name of a field with attention that is beside no other",
+                true => "the name of a field with self_attention that is beside no other",
+            };
             return refuse("beside", expected, format!("{beside:?}"));
         }
     }

@@ -162,6 +162,8 @@ pub fn check_attention(fields: &[FieldConfig], names: &[String]) -> Result<()> {
     let seen = fields.iter().zip(names).map(|(field, name)| Seen {
         name,
         list: field.separator.is_some(),
+        most: field.last.or(field.first),
+        pooling: field.pooling.as_ref().map_or("", Pooling::name),
         attention: field.pooling.as_ref().and_then(Pooling::attention),
     });
     let seen: Vec<Seen> = seen.collect();

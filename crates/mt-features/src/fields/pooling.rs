@@ -20,28 +20,36 @@ pub enum Pooling {
     Max,
     /// Their sum, each weighed by what the candidate makes of it.
     Attention(Attention),
+    /// What self-attention over the values, in their order, and the candidate behind them makes of the candidate.
+    SelfAttention(Attention),
 }
 
-const EXPECTED: &str = "mean, sum, max or {attention: {query: FIELD}}";
+const EXPECTED: &str = "mean, sum, max, {attention: {query: FIELD}} or {self_attention: {query: FIELD}}";
 
 impl Pooling {
-    /// Set where it is attention.
+    /// Set where values are read one by one, with an eye on a candidate.
     pub fn attention(&self) -> Option<&Attention> {
         match self {
-            Self::Attention(attention) => Some(attention),
+            Self::Attention(attention) | Self::SelfAttention(attention) => Some(attention),
             _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+            Self::Max => "max",
+            Self::Attention(_) => "attention",
+            Self::SelfAttention(_) => "self_attention",
         }
     }
 }
 
 impl fmt::Display for Pooling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mean => "mean",
-            Self::Sum => "sum",
-            Self::Max => "max",
-            Self::Attention(_) => "attention",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -49,7 +57,7 @@ impl Serialize for Pooling {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(attention) = self.attention() else { return serializer.collect_str(self) };
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("attention", attention)?;
+        map.serialize_entry(self.name(), attention)?;
         map.end()
     }
 }
@@ -71,12 +79,12 @@ impl<'de> Deserialize<'de> for Pooling {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pooling, A::Error> {
-                match map.next_key::<String>()?.as_deref() {
-                    Some("attention") => {}
-                    Some(key) => return Err(de::Error::unknown_field(key, &["attention"])),
+                let pooling = match map.next_key::<String>()?.as_deref() {
+                    Some("attention") => Pooling::Attention(map.next_value()?),
+                    Some("self_attention") => Pooling::SelfAttention(map.next_value()?),
+                    Some(key) => return Err(de::Error::unknown_field(key, &["attention", "self_attention"])),
                     None => return Err(de::Error::invalid_length(0, &self)),
-                }
-                let pooling = Pooling::Attention(map.next_value()?);
+                };
                 match map.next_key::<String>()? {
                     None => Ok(pooling),
                     Some(_) => Err(de::Error::invalid_length(2, &self)),

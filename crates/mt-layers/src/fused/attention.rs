@@ -1,4 +1,4 @@
-//! Attention over lists on the CPU, and its backward pass. What happens within one list is in [`super::list`].
+//! Attention over lists on the CPU, and its backward pass. What happens within chunks of rows is in [`super::reading`].
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use super::{Parameter, parameters, readable, with_all, with_values};
 use crate::detour::Why;
 use crate::leaf::Below;
-use crate::lists::{Side, Unit, Values};
+use crate::lists::{AttentionKind, Side, Unit, Values};
 use crate::run::Run;
-use mt_kernels::attention::{Kept, Room, Sums, backward_list, forward_list};
+use mt_kernels::InputGradient;
+use mt_kernels::attention::{Block, Kept, Reading, Rows, ToRows};
 use mt_kernels::scratch::Scratch;
 use mt_kernels::{PARALLEL, least};
 
@@ -79,117 +80,146 @@ struct Reader {
 }
 
 impl Reader {
-    /// Chunks that a thread takes at least.
-    fn least(&self) -> usize {
-        least(self.list.values.elem_count() * self.unit.hidden >= PARALLEL)
-    }
-
-    /// Runs `f` on the values of the lists and what is kept of the parameters.
-    fn read<R>(&self, f: impl FnOnce(&[f32], &Kept) -> R) -> Result<R> {
-        let tensors: Vec<&Tensor> = [&self.list.values].into_iter().chain(&self.unit.parameters).collect();
-        with_all(&tensors, |all| Ok(f(all[0], &Kept::new(self.unit.width, self.unit.hidden, &all[1..]))))
-    }
-
     /// Fills the unit's columns of `out`, both with so many `columns`.
     fn forward(&self, xs: &[f32], columns: usize, out: &mut [f32]) -> Result<()> {
-        let Self { unit: Unit { sides, width, hidden, .. }, list: Values { offsets, .. }, .. } = self;
-        self.read(|values, kept| {
-            let size = ROWS * columns;
-            let chunks = xs.par_chunks(size).zip(out.par_chunks_mut(size)).enumerate();
-            chunks.with_min_len(self.least()).for_each(|(c, (xs, out))| {
-                let mut room = Room::new(*width, *hidden);
-                let rows = xs.chunks_exact(columns).zip(out.chunks_exact_mut(columns));
-                for (ends, (xs, out)) in offsets[c * ROWS..].windows(2).zip(rows) {
-                    if ends[0] == ends[1] {
-                        continue;
-                    }
-                    gather(sides, |side| side.query, xs, &mut room.query);
-                    forward_list(
-                        kept,
-                        &values[ends[0] as usize * width..ends[1] as usize * width],
-                        &mut room,
-                    );
-                    let mut at = 0;
-                    for side in sides {
-                        out[side.out..][..side.width].copy_from_slice(&room.pooled[at..][..side.width]);
-                        at += side.width;
-                    }
-                }
-            });
+        let width = self.unit.width;
+        self.read(|values, parameters| match &self.unit.kind {
+            AttentionKind::Activation { hidden } => {
+                self.fill(&Kept::new(width, *hidden, parameters), values, xs, columns, out);
+            }
+            AttentionKind::SelfAttention(sizes) => {
+                self.fill(&Block::new(width, sizes, parameters), values, xs, columns, out);
+            }
         })
     }
 
     /// Adds the gradients of the parameters, of the lists and, to `to_xs`, of the queries.
     fn backward(&self, xs: &[f32], columns: usize, gradient: &[f32], to_xs: &mut [f32]) -> Result<()> {
-        if self.list.values.elem_count() == 0 {
-            return Ok(());
-        }
-        let Self { unit: Unit { sides, width, hidden, .. }, list: Values { values, offsets }, .. } = self;
-        let mut to_values = self.below.take(values);
-        let chunks = xs.len().div_ceil(ROWS * columns);
-        let mut sums: Vec<Sums> = (0..chunks).map(|_| Sums::new(*width, *hidden)).collect();
-        self.read(|values, kept| {
-            let (mut rest, fresh) = to_values.parts();
-            let mut parts = Vec::with_capacity(chunks);
-            for c in 0..chunks {
-                let (first, end) = (c * ROWS, (offsets.len() - 1).min((c + 1) * ROWS));
-                let count = (offsets[end] - offsets[first]) as usize;
-                let (part, behind) = rest.split_at_mut(count * width);
-                parts.push(part);
-                rest = behind;
+        let (width, list) = (self.unit.width, &self.list.values);
+        let mut to_values = self.below.take(list);
+        let rows = (xs, gradient, to_xs);
+        let found = self.read(|values, parameters| match &self.unit.kind {
+            AttentionKind::Activation { hidden } => {
+                self.collect(&Kept::new(width, *hidden, parameters), values, columns, rows, &mut to_values)
             }
-            let size = ROWS * columns;
-            let read = xs.par_chunks(size).zip(gradient.par_chunks(size));
-            let written = to_xs.par_chunks_mut(size).zip(parts).zip(&mut sums);
-            let chunks = read.zip(written).enumerate().with_min_len(self.least());
-            chunks.for_each(|(c, ((xs, gradient), ((to_xs, to_values), sums)))| {
-                let (mut room, offsets) = (Room::new(*width, *hidden), &offsets[c * ROWS..]);
-                let rows = xs.chunks_exact(columns).zip(gradient.chunks_exact(columns));
-                let rows = rows.zip(to_xs.chunks_exact_mut(columns));
-                for (ends, ((xs, gradient), to_xs)) in offsets.windows(2).zip(rows) {
-                    if ends[0] == ends[1] {
-                        continue;
-                    }
-                    gather(sides, |side| side.query, xs, &mut room.query);
-                    gather(sides, |side| side.out, gradient, &mut room.pooled);
-                    let of =
-                        |first: u32| (ends[0] - first) as usize * width..(ends[1] - first) as usize * width;
-                    let to_values = &mut to_values[of(offsets[0])];
-                    backward_list(kept, &values[of(0)], to_values, fresh, &mut room, sums);
-                    let mut at = 0;
-                    for side in sides {
-                        let to_query = to_xs[side.query..][..side.width].iter_mut();
-                        to_query.zip(&room.to_query[at..]).for_each(|(sum, gradient)| *sum += gradient);
-                        at += side.width;
-                    }
-                }
-            });
+            AttentionKind::SelfAttention(sizes) => {
+                self.collect(&Block::new(width, sizes, parameters), values, columns, rows, &mut to_values)
+            }
         })?;
-        if values.track_op() {
-            self.below.give(to_values, values)?;
+        if list.track_op() {
+            self.below.give(to_values, list)?;
         }
-        self.add(&sums);
-        Ok(())
-    }
-
-    /// Adds the sums of all chunks, one after the other, to the gradients of the parameters.
-    fn add(&self, chunks: &[Sums]) {
-        let mut found = Sums::new(self.unit.width, self.unit.hidden);
-        chunks.iter().for_each(|sums| found.add(sums));
-        for (parameter, found) in self.parameters.iter().zip(found.gradients()) {
+        for (parameter, found) in self.parameters.iter().zip(found) {
             let Some(slot) = &parameter.gradient else { continue };
             let mut slot = slot.lock();
             slot.touch(None);
             slot.host.iter_mut().zip(found).for_each(|(sum, gradient)| *sum += gradient);
         }
+        Ok(())
+    }
+
+    /// Runs `f` on the values of the lists and the parameters.
+    fn read<R>(&self, f: impl FnOnce(&[f32], &[&[f32]]) -> R) -> Result<R> {
+        let tensors: Vec<&Tensor> = [&self.list.values].into_iter().chain(&self.unit.parameters).collect();
+        with_all(&tensors, |all| Ok(f(all[0], &all[1..])))
+    }
+
+    fn fill<K: Reading>(&self, kernel: &K, values: &[f32], xs: &[f32], columns: usize, out: &mut [f32]) {
+        let Self { unit: Unit { sides, width, .. }, list: Values { offsets, .. }, .. } = self;
+        let size = ROWS * columns;
+        let chunks = xs.par_chunks(size).zip(out.par_chunks_mut(size)).enumerate();
+        chunks.with_min_len(self.least(kernel)).for_each(|(c, (xs, out))| {
+            let rows = xs.len() / columns;
+            let offsets = &offsets[c * ROWS..=c * ROWS + rows];
+            let values = &values[offsets[0] as usize * width..offsets[rows] as usize * width];
+            let queries = gather(sides, |side| side.query, xs, columns, *width);
+            let mut pooled = vec![0.0; rows * width];
+            kernel.forward(&Rows { queries: &queries, values, offsets }, &mut pooled);
+            for (out, pooled) in out.chunks_exact_mut(columns).zip(pooled.chunks_exact(*width)) {
+                each_side(sides, |at, side| {
+                    out[side.out..][..side.width].copy_from_slice(&pooled[at..][..side.width]);
+                });
+            }
+        });
+    }
+
+    /// Gradients of the parameters, besides what [`backward`](Self::backward) adds to `xs`, `gradient` and `to_xs` being `rows`.
+    fn collect<K: Reading>(
+        &self,
+        kernel: &K,
+        values: &[f32],
+        columns: usize,
+        (xs, gradient, to_xs): (&[f32], &[f32], &mut [f32]),
+        to_values: &mut InputGradient,
+    ) -> Vec<Vec<f32>> {
+        if values.is_empty() && !K::ALONE {
+            return Vec::new();
+        }
+        let Self { unit: Unit { sides, width, .. }, list: Values { offsets, .. }, .. } = self;
+        let chunks = xs.len().div_ceil(ROWS * columns);
+        let mut sums: Vec<K::Sums> = (0..chunks).map(|_| kernel.sums()).collect();
+        let (mut rest, fresh) = to_values.parts();
+        let mut parts = Vec::with_capacity(chunks);
+        for c in 0..chunks {
+            let (first, end) = (c * ROWS, (offsets.len() - 1).min((c + 1) * ROWS));
+            let count = (offsets[end] - offsets[first]) as usize;
+            let (part, behind) = rest.split_at_mut(count * width);
+            parts.push(part);
+            rest = behind;
+        }
+        let size = ROWS * columns;
+        let read = xs.par_chunks(size).zip(gradient.par_chunks(size));
+        let written = to_xs.par_chunks_mut(size).zip(parts).zip(&mut sums);
+        let chunks = read.zip(written).enumerate().with_min_len(self.least(kernel));
+        chunks.for_each(|(c, ((xs, gradient), ((to_xs, to_values), sums)))| {
+            let rows = xs.len() / columns;
+            let offsets = &offsets[c * ROWS..=c * ROWS + rows];
+            let values = &values[offsets[0] as usize * width..offsets[rows] as usize * width];
+            let queries = gather(sides, |side| side.query, xs, columns, *width);
+            let gradient = gather(sides, |side| side.out, gradient, columns, *width);
+            let mut to_queries = vec![0.0; rows * width];
+            let to = ToRows { queries: &mut to_queries, values: to_values, fresh };
+            kernel.backward(&Rows { queries: &queries, values, offsets }, &gradient, to, sums);
+            for (to_xs, to_query) in to_xs.chunks_exact_mut(columns).zip(to_queries.chunks_exact(*width)) {
+                each_side(sides, |at, side| {
+                    let to_query = to_xs[side.query..][..side.width].iter_mut().zip(&to_query[at..]);
+                    to_query.for_each(|(sum, gradient)| *sum += gradient);
+                });
+            }
+        });
+        kernel.gradients(&sums)
+    }
+
+    /// Chunks that a thread takes at least.
+    fn least<K: Reading>(&self, kernel: &K) -> usize {
+        let Values { values, offsets } = &self.list;
+        let values = values.elem_count() / self.unit.width;
+        least(kernel.products(offsets.len() - 1, values) >= PARALLEL)
     }
 }
 
-/// The columns of all sides, of which `from` says where they begin in `xs`.
-fn gather(sides: &[Side], from: impl Fn(&Side) -> usize, xs: &[f32], to: &mut [f32]) {
+/// Calls `f` with each side and its first column among those of all.
+fn each_side(sides: &[Side], mut f: impl FnMut(usize, &Side)) {
     let mut at = 0;
     for side in sides {
-        to[at..][..side.width].copy_from_slice(&xs[from(side)..][..side.width]);
+        f(at, side);
         at += side.width;
     }
+}
+
+/// The columns of all sides, `width` of them, of which `from` says where they begin in each row of `xs`.
+fn gather(
+    sides: &[Side],
+    from: impl Fn(&Side) -> usize,
+    xs: &[f32],
+    columns: usize,
+    width: usize,
+) -> Vec<f32> {
+    let mut gathered = vec![0.0; xs.len() / columns * width];
+    for (to, xs) in gathered.chunks_exact_mut(width).zip(xs.chunks_exact(columns)) {
+        each_side(sides, |at, side| {
+            to[at..][..side.width].copy_from_slice(&xs[from(side)..][..side.width]);
+        });
+    }
+    gathered
 }

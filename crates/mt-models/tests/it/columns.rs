@@ -167,7 +167,7 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
     let cases = [
         (
             ModelConfig { gate_fields: of(&["user"]), ..new("single-task") },
-            "model.gate_fields: single-task has no such key (it takes bottom, embedding, attention, stages, tower, tower_fields, init, norm, \
+            "model.gate_fields: single-task has no such key (it takes bottom, embedding, attention, self_attention, stages, tower, tower_fields, init, norm, \
              budget)",
         ),
         (

@@ -12,13 +12,13 @@ fn a_key_of_another_kind_is_refused_with_the_kinds_own() {
     let cfg = ModelConfig::new("shared-bottom").with("experts", 4);
     assert_eq!(
         message(&cfg),
-        "model.experts: shared-bottom has no such key (it takes bottom, embedding, attention, stages, tower, tower_fields, init, norm, budget)"
+        "model.experts: shared-bottom has no such key (it takes bottom, embedding, attention, self_attention, stages, tower, tower_fields, init, norm, budget)"
     );
     let cfg = ModelConfig::new("cgc").with("levels", 2);
     assert_eq!(
         message(&cfg),
         "model.levels: cgc has no such key (it takes temperature, experts_per_task, shared_experts, expert, gate, \
-         gate_fields, embedding, attention, stages, tower, tower_fields, init, norm, budget)"
+         gate_fields, embedding, attention, self_attention, stages, tower, tower_fields, init, norm, budget)"
     );
 }
 

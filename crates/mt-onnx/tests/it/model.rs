@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use mt_bundle::{Signature, write_json};
 use mt_features::fields::TableEncoder;
 use mt_features::{
-    Encoder, Encoders, Field, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling, Scaling,
-    Schema,
+    Encoder, Encoders, Field, Keep, Layout, List, MissingPolicy, Normalizer, NumericMissing, Pooling,
+    Scaling, Schema,
 };
 use mt_layers::{Params, Run};
 use mt_models::testing::product;
@@ -95,6 +95,8 @@ pub enum Inputs {
     Fields,
     /// Lists read with attention, one of them with another one beside it, and a number.
     Attention,
+    /// The same with self-attention, one list from its start and one from its end.
+    SelfAttention,
 }
 
 /// A model of this network that has all kinds of tasks, and heads that have none.
@@ -119,17 +121,25 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         Inputs::Sparse => (vec![identity; 60], Layout::Sparse, NumericMissing::Zero),
         Inputs::Mixed => (vec![scaling(true, 2.0, 0.5, None); 2], Layout::Dense, NumericMissing::Fail),
         Inputs::Fields => (vec![], Layout::Dense, NumericMissing::Fail),
-        Inputs::Attention => (vec![identity], Layout::Dense, NumericMissing::Zero),
+        Inputs::Attention | Inputs::SelfAttention => (vec![identity], Layout::Dense, NumericMissing::Zero),
+    };
+    let keep = |name: &str| match inputs {
+        Inputs::SelfAttention if name == "words" => Some(Keep::First(3)),
+        Inputs::SelfAttention => Some(Keep::Last(3)),
+        _ => None,
     };
     let field = |name: &str, table: &str, pooling: Option<Pooling>| Field {
         name: name.into(),
         column: name.into(),
         table: table.into(),
-        list: pooling.map(|pooling| List { separator: '|', pooling, keep: None }),
+        list: pooling.map(|pooling| List { separator: '|', pooling, keep: keep(name) }),
     };
     let attention = |query: &str, beside: Option<&str>| {
         let attention = mt_features::Attention { query: query.into(), beside: beside.map(str::to_owned) };
-        Some(Pooling::Attention(attention))
+        Some(match inputs {
+            Inputs::SelfAttention => Pooling::SelfAttention(attention),
+            _ => Pooling::Attention(attention),
+        })
     };
     let fields = match inputs {
         Inputs::Dense | Inputs::Large | Inputs::Sparse => vec![],
@@ -140,7 +150,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             field("tags", "tag", Some(Pooling::Sum)),
             field("words", "tag", Some(Pooling::Max)),
         ],
-        Inputs::Attention => vec![
+        Inputs::Attention | Inputs::SelfAttention => vec![
             field("user", "user", None),
             field("seen", "item", attention("item", None)),
             field("item", "item", None),

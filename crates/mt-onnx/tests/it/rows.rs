@@ -126,7 +126,7 @@ fn pooled(predictor: &Predictor, raw: &RawRows, field: usize) -> Json {
                 Pooling::Sum => column.sum(),
                 Pooling::Mean => column.sum::<f32>() / rows.len() as f32,
                 Pooling::Max => column.fold(f32::NEG_INFINITY, f32::max),
-                Pooling::Attention(_) => panic!("read value by value"),
+                Pooling::Attention(_) | Pooling::SelfAttention(_) => panic!("read value by value"),
             }
         }));
     }

@@ -64,12 +64,12 @@ fn export(dir: &Path, number: usize, signature: &Signature, tables: bool) -> Pat
 
 #[test]
 fn every_network_input_and_task_predicts_in_onnx_runtime_what_it_does_here() {
-    use Inputs::{Attention, Dense, Fields, Large, Mixed, Sparse};
+    use Inputs::{Attention, Dense, Fields, Large, Mixed, SelfAttention, Sparse};
     let Some(python) = python("every_network_input_and_task") else { return };
     let dir = tempfile::tempdir().expect("a folder");
     let mut folders = Vec::new();
     for (name, network) in networks() {
-        for inputs in [Dense, Large, Sparse, Mixed, Fields, Attention] {
+        for inputs in [Dense, Large, Sparse, Mixed, Fields, Attention, SelfAttention] {
             for tables in [true, false] {
                 if tables || matches!(inputs, Mixed | Fields) {
                     let plain = signature(network.clone(), inputs);

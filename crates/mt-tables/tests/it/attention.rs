@@ -1,22 +1,36 @@
-//! Attention over lists: fused against composed, slopes, threads, tables that are only read, and numbers of PyTorch.
+//! Attention over lists, of each kind: fused against composed, slopes, threads, tables that are only read; numbers of PyTorch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use mt_layers::{Attention, Gradient, Initializer, Input, Params, Run, Side, Values};
+use mt_layers::{
+    Attention, AttentionKind, Gradient, Initializer, Input, Newest, Params, Run, SelfAttention, Side, Values,
+};
 use mt_tables::{
     Embeddings, Field, FrozenEmbeddings, Ids, Pooling, RowOptimizer, Sequence, TableConfig, TableFormat,
     pack_tables,
 };
 
-use crate::support::field;
+use crate::support::{field, stir};
 
 /// Values a row of both tables, rows, and numeric columns.
 const SIZES: [(&str, usize, usize); 2] = [("item", 8, 40), ("author", 5, 11)];
 const NUMBERS: usize = 3;
-const HIDDEN: usize = 13;
+
+/// How both lists are read.
+type Kinds = [AttentionKind; 2];
+
+fn kinds() -> [Kinds; 2] {
+    let block = |heads, hidden, newest| {
+        AttentionKind::SelfAttention(SelfAttention { heads, hidden, longest: 12, newest })
+    };
+    [
+        [13, 8].map(|hidden| AttentionKind::Activation { hidden }),
+        [block(1, 9, Newest::Last), block(2, 20, Newest::First)],
+    ]
+}
 
 /// A candidate and its author, a list of both, a list of items alone.
 fn fields() -> Vec<Field> {
@@ -32,13 +46,13 @@ fn fields() -> Vec<Field> {
 /// Columns of the input: item 0, seen 8, author 16, seen_author 21, liked 26, numbers 34.
 const COLUMNS: usize = 34 + NUMBERS;
 
-fn units(vb: VarBuilder) -> Result<Vec<Attention>> {
+fn units([first, second]: &Kinds, vb: VarBuilder) -> Result<Vec<Attention>> {
     let item = |out| Side { query: 0, out, width: 8 };
     let seen = vec![item(8), Side { query: 16, out: 21, width: 5 }];
     let init = Initializer::Xavier;
     Ok(vec![
-        Attention::new(seen, HIDDEN, init, vb.pp("seen"))?,
-        Attention::new(vec![item(26)], 8, init, vb.pp("liked"))?,
+        Attention::new(seen, first.clone(), init, vb.pp("seen"))?,
+        Attention::new(vec![item(26)], second.clone(), init, vb.pp("liked"))?,
     ])
 }
 
@@ -122,10 +136,11 @@ fn filled(embeddings: &Embeddings, units: &[Attention], rows: usize, run: &mut R
 /// Values, and the gradients of parameters and tables by name.
 type Outcome = (Vec<f32>, BTreeMap<String, Vec<f32>>);
 
-fn fused(rows: usize) -> Result<Outcome> {
+fn fused(kinds: &Kinds, rows: usize) -> Result<Outcome> {
     let (embeddings, params) = (embeddings(), Params::new(1));
     train(&embeddings)?;
-    let units = units(params.builder(DType::F32, &Device::Cpu))?;
+    let units = units(kinds, params.builder(DType::F32, &Device::Cpu))?;
+    stir(&params)?;
     let mut values = Vec::new();
     params.backward(|run| {
         let filled = filled(&embeddings, &units, rows, run)?;
@@ -146,10 +161,11 @@ fn fused(rows: usize) -> Result<Outcome> {
 }
 
 /// Tables and parameters as variables.
-fn variables(dtype: DType) -> Result<BTreeMap<String, Var>> {
+fn variables(kinds: &Kinds, dtype: DType) -> Result<BTreeMap<String, Var>> {
     let (embeddings, params) = (embeddings(), Params::new(1));
     train(&embeddings)?;
-    units(params.builder(DType::F32, &Device::Cpu))?;
+    units(kinds, params.builder(DType::F32, &Device::Cpu))?;
+    stir(&params)?;
     let mut all: Vec<(String, Tensor)> =
         params.all().into_iter().map(|p| (p.name, p.var.as_detached_tensor())).collect();
     for (f, (name, _, rows)) in [0, 2].into_iter().zip(SIZES) {
@@ -164,9 +180,9 @@ fn variables(dtype: DType) -> Result<BTreeMap<String, Var>> {
 }
 
 /// The same with candle's operations alone.
-fn composed(variables: &BTreeMap<String, Var>, dtype: DType, rows: usize) -> Result<Tensor> {
+fn composed(kinds: &Kinds, variables: &BTreeMap<String, Var>, dtype: DType, rows: usize) -> Result<Tensor> {
     let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-    let units = units(VarBuilder::from_tensors(tensors, dtype, &Device::Cpu))?;
+    let units = units(kinds, VarBuilder::from_tensors(tensors, dtype, &Device::Cpu))?;
     let ids = ids(rows);
     let of = |table: &str, f: usize| -> Result<Tensor> {
         variables[table].index_select(&Tensor::new(&ids[f].rows[..], &Device::Cpu)?, 0)
@@ -184,11 +200,12 @@ fn composed(variables: &BTreeMap<String, Var>, dtype: DType, rows: usize) -> Res
 
 #[test]
 fn fused_and_composed_agree() -> Result<()> {
-    // 300 rows are several chunks, the last one partial.
-    for rows in [1, 9, 300] {
-        let (values, gradients) = fused(rows)?;
-        let variables = variables(DType::F32)?;
-        let expected = composed(&variables, DType::F32, rows)?;
+    // 300 rows are several chunks, the last one partial; the only list of one row is empty.
+    let cases = kinds().into_iter().flat_map(|kinds| [1, 9, 300].map(|rows| (kinds.clone(), rows)));
+    for (kinds, rows) in cases {
+        let (values, gradients) = fused(&kinds, rows)?;
+        let variables = variables(&kinds, DType::F32)?;
+        let expected = composed(&kinds, &variables, DType::F32, rows)?;
         assert_eq!(values.len(), rows * COLUMNS);
         let own = expected.flatten_all()?.to_vec1::<f32>()?;
         approx::assert_relative_eq!(values[..], own[..], epsilon = 1e-5, max_relative = 1e-4);
@@ -209,47 +226,56 @@ fn fused_and_composed_agree() -> Result<()> {
 
 #[test]
 fn every_gradient_is_the_slope_of_the_loss() -> Result<()> {
-    let variables = variables(DType::F64)?;
-    let at = || composed(&variables, DType::F64, 6).and_then(|filled| loss(&filled));
-    let gradients = at()?.backward()?;
-    let step = 1e-6;
-    for (name, var) in &variables {
-        let found = gradients.get(var).expect("a gradient").flatten_all()?.to_vec1::<f64>()?;
-        let start = var.flatten_all()?.to_vec1::<f64>()?;
-        for i in (0..start.len()).step_by(3) {
-            let moved = |offset: f64| -> Result<f64> {
-                let mut values = start.clone();
-                values[i] += offset;
-                var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
-                at()?.to_scalar()
-            };
-            let slope = (moved(step)? - moved(-step)?) / (2.0 * step);
-            assert!((slope - found[i]).abs() < 1e-6, "{name}[{i}]: {} but slope {slope}", found[i]);
+    for kinds in kinds() {
+        let variables = variables(&kinds, DType::F64)?;
+        let at = || composed(&kinds, &variables, DType::F64, 6).and_then(|filled| loss(&filled));
+        let gradients = at()?.backward()?;
+        let step = 1e-6;
+        for (name, var) in &variables {
+            let found = gradients.get(var).expect("a gradient").flatten_all()?.to_vec1::<f64>()?;
+            let start = var.flatten_all()?.to_vec1::<f64>()?;
+            for i in (0..start.len()).step_by(3) {
+                let moved = |offset: f64| -> Result<f64> {
+                    let mut values = start.clone();
+                    values[i] += offset;
+                    var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+                    at()?.to_scalar()
+                };
+                let slope = (moved(step)? - moved(-step)?) / (2.0 * step);
+                assert!((slope - found[i]).abs() < 1e-6, "{name}[{i}]: {} but slope {slope}", found[i]);
+            }
+            var.set(&Tensor::from_vec(start, var.shape(), &Device::Cpu)?)?;
         }
-        var.set(&Tensor::from_vec(start, var.shape(), &Device::Cpu)?)?;
     }
     Ok(())
 }
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() -> Result<()> {
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        pool.install(|| fused(1000))
-    };
-    let one = run(1)?;
-    for threads in [2, 3, 8] {
-        assert!(run(threads)? == one, "{threads} threads");
+    for kinds in kinds() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| fused(&kinds, 1000))
+        };
+        let one = run(1)?;
+        for threads in [2, 3, 8] {
+            assert!(run(threads)? == one, "{threads} threads");
+        }
     }
     Ok(())
 }
 
 #[test]
 fn tables_that_are_only_read_give_the_same_bits() -> Result<()> {
+    kinds().iter().try_for_each(same_bits_when_only_read)
+}
+
+fn same_bits_when_only_read(kinds: &Kinds) -> Result<()> {
     let (embeddings, params) = (embeddings(), Params::new(1));
     train(&embeddings)?;
-    units(params.builder(DType::F32, &Device::Cpu))?;
-    let units = units(params.frozen(DType::F32, &Device::Cpu))?;
+    units(kinds, params.builder(DType::F32, &Device::Cpu))?;
+    stir(&params)?;
+    let units = units(kinds, params.frozen(DType::F32, &Device::Cpu))?;
     let expected = filled(&embeddings, &units, 50, &mut Run::evaluation())?.to_vec2::<f32>()?;
     let mut tensors = embeddings.export()?;
     tensors.retain(|name, _| ["steps", "ids", "values"].iter().any(|part| name.ends_with(part)));
@@ -335,7 +361,8 @@ fn values_and_gradients_are_those_of_pytorch() -> Result<()> {
     let factors = (0..9).map(|i| f64::from(i) + 1.0).collect::<Vec<_>>();
     let factors = Tensor::from_vec(factors, (3, 3), device)?;
     let pooled = |vb: VarBuilder, q: &Tensor, k: &Tensor, run: &mut Run| {
-        let unit = Attention::new(vec![Side { query: 0, out: 3, width: 3 }], 4, Initializer::Xavier, vb)?;
+        let (side, kind) = (Side { query: 0, out: 3, width: 3 }, AttentionKind::Activation { hidden: 4 });
+        let unit = Attention::new(vec![side], kind, Initializer::Xavier, vb)?;
         let xs = Tensor::cat(&[q, &q.zeros_like()?], 1)?;
         let lists = [Values { values: k.clone(), offsets: Arc::from([0, 2, 2, 5]) }];
         Attention::fill(&[unit], &xs, &lists, run)?.narrow(1, 3, 3)
@@ -357,7 +384,8 @@ fn values_and_gradients_are_those_of_pytorch() -> Result<()> {
     let params = Params::new(1);
     let single = |tensor: &Tensor| tensor.detach().to_dtype(DType::F32);
     let vb = params.builder(DType::F32, device);
-    Attention::new(vec![Side { query: 0, out: 3, width: 3 }], 4, Initializer::Xavier, vb.clone())?;
+    let (side, kind) = (Side { query: 0, out: 3, width: 3 }, AttentionKind::Activation { hidden: 4 });
+    Attention::new(vec![side], kind, Initializer::Xavier, vb.clone())?;
     for (param, (_, var)) in params.all().iter().zip([1, 0, 3, 2].map(|i| &named[i])) {
         param.var.set(&single(var)?)?;
     }

@@ -5,5 +5,6 @@ mod attention;
 mod frozen;
 mod growing;
 mod lookup;
+mod self_attention;
 mod support;
 mod training;

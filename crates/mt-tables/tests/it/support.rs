@@ -101,3 +101,13 @@ pub fn bits(embeddings: &Embeddings) -> std::result::Result<BTreeMap<String, Vec
     };
     Ok(embeddings.export()?.iter().map(|(name, t)| Ok((name.clone(), of(t)?))).collect::<Result<_>>()?)
 }
+
+/// Parameters that are nowhere constant.
+pub fn stir(params: &Params) -> Result<()> {
+    for param in params.all() {
+        let wave: Vec<f32> = (0..param.var.elem_count()).map(|i| (i as f32 * 0.9).sin() * 0.2).collect();
+        let wave = Tensor::from_vec(wave, param.var.shape(), &Device::Cpu)?;
+        param.var.set(&(param.var.as_detached_tensor() + wave)?)?;
+    }
+    Ok(())
+}

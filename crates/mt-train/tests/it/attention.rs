@@ -11,7 +11,8 @@ use mt_train::{Config, Evaluation, Event, Outcome, RunDir, train};
 use crate::fields::{bits, folder, load};
 use crate::training::files;
 
-/// Records in which a click follows from whether the item, or one of its maker, was seen.
+/// Records in which a click follows from whether the item, or one of its maker, was seen, and `last` from
+/// whether that was what was seen last.
 fn rows(count: usize) -> String {
     let draws = [1, 2, 3].map(|salt| permutation(count as u32, 7, salt));
     let row = |i: usize| {
@@ -22,14 +23,15 @@ fn rows(count: usize) -> String {
         let texts =
             |of: fn(&u32) -> u32| seen.iter().map(|x| of(x).to_string()).collect::<Vec<_>>().join("|");
         format!(
-            "{item},{},{},{},0.{noise},{click},{}\n",
+            "{item},{},{},{},0.{noise},{click},{},{}\n",
             item % 8,
             texts(|x| *x),
             texts(|x| x % 8),
-            u8::from(item % 3 == 0)
+            u8::from(item % 3 == 0),
+            u8::from(seen.last().is_some_and(|other| other % 8 == item % 8))
         )
     };
-    "item,maker,seen,makers,play,click,buy\n".to_owned() + &(0..count).map(row).collect::<String>()
+    "item,maker,seen,makers,play,click,buy,last\n".to_owned() + &(0..count).map(row).collect::<String>()
 }
 
 fn config(dir: &Path, pooling: [&str; 2], more: &[&str]) -> Config {
@@ -49,6 +51,8 @@ fn config(dir: &Path, pooling: [&str; 2], more: &[&str]) -> Config {
 }
 
 const ATTENTION: [&str; 2] = ["{attention: {query: item}}", "{attention: {query: maker, beside: seen}}"];
+const SELF_ATTENTION: [&str; 2] =
+    ["{self_attention: {query: item}}, last: 5", "{self_attention: {query: maker, beside: seen}}, last: 5"];
 
 fn run(cfg: &Config, dir: &Path, stop_at: u64) -> (RunDir, Outcome) {
     let data = load(cfg);
@@ -68,8 +72,9 @@ fn run(cfg: &Config, dir: &Path, stop_at: u64) -> (RunDir, Outcome) {
 #[test]
 fn attention_finds_what_pooling_cannot() {
     let dir = folder(&rows(6000));
-    let auc = |name: &str, pooling| {
-        let cfg = config(dir.path(), pooling, &["train.epochs=12"]);
+    let auc = |name: &str, label: &str, pooling| {
+        let label = format!("tasks[0].label={label}");
+        let cfg = config(dir.path(), pooling, &["train.epochs=12", &label]);
         let (_, outcome) = run(&cfg, &dir.path().join(name), u64::MAX);
         let data = load(&cfg);
         let valid = data.valid.as_ref().expect("validation rows");
@@ -77,24 +82,38 @@ fn attention_finds_what_pooling_cannot() {
         let tasks = Evaluation::new(&predictions, valid, &data.schema.tasks).tasks;
         tasks[0].1.metrics.ranking().expect("both classes")
     };
-    let (pooled, weighed) = (auc("pooled", ["mean", "mean"]), auc("weighed", ATTENTION));
+    let (pooled, weighed) = (auc("pooled", "click", ["mean", "mean"]), auc("weighed", "click", ATTENTION));
     assert!(weighed > 0.92 && weighed > pooled + 0.03, "{weighed}, and {pooled} with the mean");
+    let (unordered, ordered) = (auc("unordered", "last", ATTENTION), auc("ordered", "last", SELF_ATTENTION));
+    assert!(ordered > 0.9 && ordered > unordered + 0.03, "{ordered}, and {unordered} without positions");
 }
 
 #[test]
 fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
     let dir = folder(&rows(1000));
-    let variants: [&[&str]; 7] = [
-        &[],
-        &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"],
-        &["train.balance.kind=pcgrad"],
-        &["model={kind: single-task, attention: {hidden: 5}, embedding: {widths: {maker: 3}}}"],
-        &["model.stages=[{kind: cross, rank: 2}, {kind: cross, layers: 1}]", "train.balance.kind=pcgrad"],
-        &["model.stages=[{kind: epnet, fields: [item, makers], hidden: 5}]", "train.dropout=0.1"],
-        &["data.fields[0].encode={growing: {capacity: 18}}", "model.embedding.storage=bf16"],
+    let variants: [([&str; 2], &[&str]); 10] = [
+        (ATTENTION, &[]),
+        (ATTENTION, &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"]),
+        (ATTENTION, &["train.balance.kind=pcgrad"]),
+        (ATTENTION, &["model={kind: single-task, attention: {hidden: 5}, embedding: {widths: {maker: 3}}}"]),
+        (
+            ATTENTION,
+            &["model.stages=[{kind: cross, rank: 2}, {kind: cross, layers: 1}]", "train.balance.kind=pcgrad"],
+        ),
+        (
+            ATTENTION,
+            &["model.stages=[{kind: epnet, fields: [item, makers], hidden: 5}]", "train.dropout=0.1"],
+        ),
+        (ATTENTION, &["data.fields[0].encode={growing: {capacity: 18}}", "model.embedding.storage=bf16"]),
+        (SELF_ATTENTION, &["model.self_attention={heads: 4, hidden: 5}", "train.dropout=0.2"]),
+        (SELF_ATTENTION, &["train.balance.kind=pcgrad", "train.average=0.9"]),
+        (
+            ["{self_attention: {query: item}}, first: 3", ATTENTION[0]],
+            &["data.fields[3].pooling.attention.query=maker"],
+        ),
     ];
-    for (i, variant) in variants.into_iter().enumerate() {
-        let cfg = config(dir.path(), ATTENTION, variant);
+    for (i, (pooling, variant)) in variants.into_iter().enumerate() {
+        let cfg = config(dir.path(), pooling, variant);
         let path = |what: &str| dir.path().join(format!("{what}-{i}"));
         let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("a pool");
         let (folder, outcome) = pool(1).install(|| run(&cfg, &path("straight"), u64::MAX));
@@ -132,10 +151,18 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
         ("{attention: {}}", "missing field `query`"),
         ("{attention: {query: item, hidden: 3}}", "hidden"),
         ("{atention: {query: item}}", "did you mean \"attention\"?"),
-        ("median", "mean, sum, max or {attention: {query: FIELD}}"),
+        ("median", "mean, sum, max, {attention: {query: FIELD}} or {self_attention: {query: FIELD}}"),
+        ("{self_atention: {query: item}}", "did you mean \"self_attention\"?"),
+        (
+            "{self_attention: {query: item}}",
+            "data.fields[2].last: expected how many values count, here or in `first`, from 1 to 65536: self_attention learns \
+             each position, found none",
+        ),
+        ("{self_attention: {query: itme}}, last: 3", "data.fields[2].pooling.self_attention.query: expected"),
     ];
     for (pooling, expected) in cases {
-        let set = [format!("data.fields[2].pooling={pooling}")];
+        let (pooling, last) = pooling.split_once(", last: ").unwrap_or((pooling, "null"));
+        let set = [format!("data.fields[2].pooling={pooling}"), format!("data.fields[2].last={last}")];
         let error = Config::parse(&text, "test.yaml", &set).expect_err("must be refused").to_string();
         assert!(error.contains(expected), "{pooling}: {error}");
     }
@@ -143,6 +170,8 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
     for (set, expected) in [
         ("model.embedding.widths={maker: 3, item: 5}", None),
         ("model.attention.hidden=0", Some("model.attention.hidden")),
+        ("model.self_attention.heads=0", Some("model.self_attention.heads")),
+        ("model.self_attention={head: 1}", Some("did you mean \"heads\"?")),
         (
             "model.stages=[{kind: cros}]",
             Some("model.stages[0].kind: unknown value \"cros\"; did you mean \"cross\"?"),
@@ -171,6 +200,37 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
     let error = cfg.model.inputs(&load(&cfg).schema).expect_err("widths differ").to_string();
     assert!(
         error.contains("\"makers\" is pooled with attention of \"maker\"") && error.contains("3 and 4"),
+        "{error}"
+    );
+    let refused = |pooling, set: &[&str]| {
+        let cfg = config(dir.path(), pooling, set);
+        cfg.model.inputs(&load(&cfg).schema).expect_err("sizes that do not fit").to_string()
+    };
+    let error = refused(SELF_ATTENTION, &["model.self_attention.heads=3"]);
+    assert!(
+        error
+            .contains("model.self_attention.heads: expected a number that divides the 8 columns of \"seen\"")
+            && error.contains("one of: 1, 2, 4, 8; found 3"),
+        "{error}"
+    );
+    let error = refused(ATTENTION, &["model.self_attention.heads=2"]);
+    assert!(
+        error.contains("model.self_attention: no field of the data is pooled with self_attention"),
+        "{error}"
+    );
+    let error = refused(SELF_ATTENTION, &["model.attention.hidden=2"]);
+    assert!(error.contains("model.attention: no field of the data is pooled with attention"), "{error}");
+    let mixed = Config::parse(
+        &text,
+        "test.yaml",
+        &[
+            "data.fields[2].pooling={self_attention: {query: item}}".to_owned(),
+            "data.fields[2].last=3".to_owned(),
+        ],
+    );
+    let error = mixed.expect_err("two poolings").to_string();
+    assert!(
+        error.contains("expected the name of a field with attention that is beside no other, found \"seen\""),
         "{error}"
     );
 }

@@ -12,8 +12,8 @@ use crate::simd::sigmoid;
 
 /// What does not change from list to list.
 pub struct Kept<'a> {
-    width: usize,
-    hidden: usize,
+    pub(crate) width: usize,
+    pub(crate) hidden: usize,
     /// `W_q + W_d`, `W_k - W_d` and `W_p`, each `(S, H)`.
     of_query: Vec<f32>,
     of_value: Vec<f32>,
@@ -148,16 +148,16 @@ impl Sums {
     }
 
     /// In the order and shapes of the parameters.
-    pub fn gradients(self) -> [Vec<f32>; 4] {
+    pub fn gradients(self) -> Vec<Vec<f32>> {
         let differences = self.of_query.iter().zip(&self.of_value).map(|(query, value)| query - value);
         let differences: Vec<f32> = differences.collect();
         let weight = [self.of_query, self.of_value, differences, self.of_product].concat();
-        [weight, self.bias, self.last, self.last_bias]
+        vec![weight, self.bias, self.last, self.last_bias]
     }
 }
 
 /// A matrix as the left factor of a product: its first value, and how far it is to the next row and the next column.
-type Left<'a> = (&'a [f32], usize, usize);
+pub(super) type Left<'a> = (&'a [f32], usize, usize);
 
 /// `out[r] += Σ_d a[r, d] · b[d]`, of `R` rows and `W` whole blocks from column `at` of rows of `width` values: the sums stay in
 /// registers.
@@ -222,7 +222,7 @@ fn rows<const R: usize>((a, row, step): Left<'_>, b: &[f32], width: usize, out: 
 
 /// The same of all rows of `out`.
 #[inline(always)]
-fn multiply((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
+pub(super) fn multiply((a, row, step): Left<'_>, b: &[f32], width: usize, out: &mut [f32]) {
     let (count, mut r) = (out.len() / width, 0);
     while width < 2 * LANES && r + 8 <= count {
         rows::<8>((&a[r * row..], row, step), b, width, &mut out[r * width..(r + 8) * width]);
@@ -275,7 +275,7 @@ fn score(kept: &Kept, units: &[f32]) -> f32 {
 
 kernel! {
     /// Pools the values `list` `(n, S)` of `room.query` into `room.pooled`.
-    pub fn forward_list(_simd: S, kept: &Kept<'_>, list: &[f32], room: &mut Room) {
+    pub(super) fn forward_list(_simd: S, kept: &Kept<'_>, list: &[f32], room: &mut Room) {
         let (width, hidden) = (kept.width, kept.hidden);
         let count = list.len() / width;
         room.fit(count, hidden);
@@ -298,7 +298,7 @@ kernel! {
 kernel! {
     /// Of the gradient `room.pooled` of what `list` became: adds that of its values to `to_list`, or writes it there where that is
     /// `fresh`, adds that of the parameters to `sums`, and writes that of `room.query` to `room.to_query`.
-    pub fn backward_list(
+    pub(super) fn backward_list(
         _simd: S,
         kept: &Kept<'_>,
         list: &[f32],
