@@ -16,8 +16,8 @@ pub struct Attention {
     pub beside: Option<String>,
 }
 
-/// Values of a list whose positions are learned.
-const MOST: usize = 1 << 16;
+/// Values of a list whose positions are learned: each has a vector, and gradients of all are summed apart for each few rows.
+const MOST: usize = 4096;
 
 /// A field as far as attention is concerned.
 pub(crate) struct Seen<'a> {
@@ -40,7 +40,7 @@ pub(crate) fn check(fields: &[Seen], key: impl Fn(usize, &str) -> String) -> Res
         };
         let positions = field.pooling == "self_attention";
         if positions && !field.most.is_some_and(|most| (1..=MOST).contains(&most)) {
-            let expected = "how many values count, here or in `first`, from 1 to 65536: self_attention learns each position";
+            let expected = "how many values count, here or in `first`, from 1 to 4096: self_attention learns each position";
             let found = field.most.map_or_else(|| "none".to_owned(), |most| most.to_string());
             return Err(Error::Entry { key: key(i, "last"), expected, found });
         }

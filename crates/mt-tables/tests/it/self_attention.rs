@@ -26,15 +26,14 @@ fn factors(shape: &candle_core::Shape) -> Result<Tensor> {
     Tensor::from_vec(factors, shape, &Device::Cpu)
 }
 
+/// Values, and the gradients of parameters and the table by name.
+type Outcome = (Vec<f32>, BTreeMap<String, Vec<f32>>);
+
 const ROWS: usize = 23;
 const POOLINGS: [Pooling; 2] = [Pooling::Sum, Pooling::Sequence];
 
 /// What fused and composed operations say of lists of these lengths: values, and gradients of parameters and the table.
-fn both(
-    sizes: &SelfAttention,
-    width: usize,
-    lengths: &[usize],
-) -> Result<[(Vec<f32>, BTreeMap<String, Vec<f32>>); 2]> {
+fn both(sizes: &SelfAttention, width: usize, lengths: &[usize]) -> Result<[Outcome; 2]> {
     let (rows, table) = (lengths.len(), one_table(ROWS, width, RowOptimizer::Sgd {}, &POOLINGS));
     // Rows as large as trained ones.
     let every =

@@ -155,7 +155,7 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
         ("{self_atention: {query: item}}", "did you mean \"self_attention\"?"),
         (
             "{self_attention: {query: item}}",
-            "data.fields[2].last: expected how many values count, here or in `first`, from 1 to 65536: self_attention learns \
+            "data.fields[2].last: expected how many values count, here or in `first`, from 1 to 4096: self_attention learns \
              each position, found none",
         ),
         ("{self_attention: {query: itme}}, last: 3", "data.fields[2].pooling.self_attention.query: expected"),
