@@ -99,7 +99,7 @@ impl ModelConfig {
     /// Columns of the trunk's input: the embeddings of all fields, then the numeric columns.
     ///
     /// # Errors
-    /// As [`ModelConfig::table_widths`], [`ModelConfig::head_columns`] and [`ModelConfig::stage_columns`], and if a list is
+    /// As [`ModelConfig::table_widths`], [`Architecture::check`](crate::Architecture::check), [`ModelConfig::head_columns`] and [`ModelConfig::stage_columns`], and if a list is
     /// read with attention of a field whose embeddings are not as wide.
     pub fn inputs(&self, schema: &Schema) -> Result<Inputs> {
         let tables = self.table_widths(schema)?;
@@ -120,7 +120,9 @@ impl ModelConfig {
         if self.attention.is_some() && inputs.sequences.is_empty() {
             return Err(error("attention", "no field of the data is pooled with attention (data.fields)"));
         }
-        self.head_columns(&inputs, &schema.heads())?;
+        let heads = schema.heads();
+        self.resolve()?.check(&heads.iter().map(|head| head.name.as_str()).collect::<Vec<_>>())?;
+        self.head_columns(&inputs, &heads)?;
         self.stage_columns(&inputs)?;
         Ok(inputs)
     }
@@ -261,10 +263,15 @@ mod tests {
 
     #[test]
     fn first_layers_have_a_row_for_each_input() {
-        let cases: [(&str, &[&str]); 7] = [
+        let cases: [(&str, &[&str]); 9] = [
             (r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#, &["bottom"]),
             (r#"{"kind": "single-task", "bottom": [4]}"#, &["bottoms.buy", "bottoms.like"]),
             (r#"{"kind": "aitm", "bottom": [7, 4]}"#, &["bottoms.buy", "bottoms.like"]),
+            (r#"{"kind": "dbmtl", "bottom": [7], "specific": [7]}"#, &["bottom"]),
+            (
+                r#"{"kind": "dbmtl", "experts": 3, "expert": [4], "specific": [7]}"#,
+                &["experts", "gates.buy", "gates.like"],
+            ),
             (
                 r#"{"kind": "ppnet", "bottom": [5, 4]}"#,
                 &["bottoms.buy.0", "bottoms.like.0", "gates.buy", "gates.like"],

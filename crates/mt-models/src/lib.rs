@@ -1,8 +1,8 @@
-//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, PPNet, and a single-task baseline.
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, PPNet, DBMTL, and a single-task baseline.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`], [`Ppnet`] |
+//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`], [`Ppnet`], [`Dbmtl`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
@@ -39,6 +39,7 @@ mod cgc;
 mod checksums;
 mod config;
 mod cross;
+mod dbmtl;
 mod disk;
 mod epnet;
 mod error;
@@ -73,6 +74,7 @@ pub use cgc::{Cgc, CgcConfig};
 pub use checksums::Checksums;
 pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig};
 pub use cross::{Cross, CrossConfig};
+pub use dbmtl::{Dbmtl, DbmtlConfig, DbmtlShared};
 pub use disk::{read_json, remove_partial, write_file, write_folder, write_json};
 pub use epnet::{Epnet, EpnetConfig};
 pub use error::{Error, Result};

@@ -162,6 +162,7 @@ pub fn build(
     let inputs = inputs.into();
     let sizes = Sizes { inputs: inputs.width(), heads: &names };
     let architecture = cfg.resolve()?;
+    architecture.check(&names)?;
     let HeadColumns { gates, towers } = cfg.head_columns(&inputs, heads)?;
     let gathered = |columns: Vec<Option<Vec<u32>>>| {
         let own = |own: Option<Vec<u32>>| own.map(|places| Columns::new(places, vb.device())).transpose();

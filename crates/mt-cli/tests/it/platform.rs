@@ -91,6 +91,7 @@ fn no_bit_of_a_prediction_or_of_a_weight_is_the_platforms() {
         "single-task",
         "aitm",
         "ppnet",
+        "dbmtl, experts: 2",
         "mmoe, stages: [{kind: cross}, {kind: epnet, fields: [a]}]",
     ] {
         let weights = |run: &str| {

@@ -137,7 +137,7 @@ fn tasks(draws: &mut Draws) -> (Vec<Value>, Map<String, Value>) {
 }
 
 fn model(draws: &mut Draws, fields: &[Value]) -> Value {
-    let kinds = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"];
+    let kinds = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet", "dbmtl"];
     let kind = kinds[draws.below(kinds.len())];
     let mut model = Map::from_iter([("kind".to_owned(), json!(kind))]);
     let layers = [json!([4]), json!([9]), json!([6, 5])];
@@ -160,6 +160,11 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
         "ppnet" => {
             model.insert("bottom".to_owned(), draws.pick(&layers));
             maybe(&mut model, draws, 0.5, "gate", &gates);
+        }
+        "dbmtl" => {
+            model.insert("specific".to_owned(), draws.pick(&layers));
+            maybe(&mut model, draws, 0.5, "experts", &[json!(1), json!(3)]);
+            maybe(&mut model, draws, 0.3, "relations", &[json!({}), json!({"click": ["cvr"]})]);
         }
         _ => _ = model.insert("bottom".to_owned(), draws.pick(&layers)),
     }

@@ -8,10 +8,10 @@ use mt_layers::{Input, Params, SparseRows};
 use mt_models::{Embedded, Inputs, ModelConfig, Norm, build};
 use serde_json::json;
 
-pub const KINDS: [&str; 7] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"];
+pub const KINDS: [&str; 8] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet", "dbmtl"];
 
 /// Those without gates.
-const UNGATED: [&str; 3] = ["shared-bottom", "single-task", "aitm"];
+const UNGATED: [&str; 4] = ["shared-bottom", "single-task", "aitm", "dbmtl"];
 
 pub fn tasks(names: &[&str]) -> Vec<Task> {
     names.iter().map(|name| Task::new(*name, TaskKind::Binary)).collect()
@@ -78,6 +78,17 @@ fn every_parameter_of_every_model_gets_a_gradient() {
             }
             _ => deep.with("expert", vec![10, 8]).with("gate", vec![4]),
         });
+    }
+}
+
+#[test]
+fn relations_over_experts_learn_in_any_order() {
+    for (relations, norm) in
+        [(json!({"like": ["watch"], "share": ["like", "watch"]}), Norm::Layer), (json!({}), Norm::None)]
+    {
+        let cfg =
+            ModelConfig { norm, ..ModelConfig::new("dbmtl") }.with("experts", 3).with("expert", vec![10, 8]);
+        assert_all_learn(&cfg.with("specific", vec![9, 7]).with("relations", relations));
     }
 }
 

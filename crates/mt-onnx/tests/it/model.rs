@@ -51,6 +51,14 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
             "aitm deep, batches normalised",
             ModelConfig { norm: Norm::Batch, tower: vec![], ..new("aitm") }.with("bottom", units(&[9, 7])),
         ),
+        ("dbmtl", new("dbmtl").with("bottom", units(&[9, 7])).with("specific", units(&[6, 5]))),
+        (
+            "dbmtl over experts, layers normalised",
+            ModelConfig { norm: Norm::Layer, tower: vec![], ..new("dbmtl") }
+                .with("experts", 3)
+                .with("gate", units(&[4]))
+                .with("relations", json!({"done": ["tab"], "tab": ["cvr"]})),
+        ),
         ("mmoe", mmoe.clone().with("experts", 3)),
         ("mmoe of one", mmoe.clone().with("experts", 1)),
         // Normalised above them, as what untrained cross layers say of large numbers has no finite exponential.
