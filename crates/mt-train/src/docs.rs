@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::{
-    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
-    ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
+    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, PropensityConfig,
+    Schedule, ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
 };
 use mt_data::{
     BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, ParquetConfig, Paths,
@@ -127,6 +127,7 @@ fn full() -> Config {
             kind: TaskKind::Multiclass { classes: 3 },
             within: Some(ColumnRef::Index(1)),
             prediction: "click * cvr".parse().ok(),
+            imputed: None,
             labels: None,
         }],
         model: ModelConfig {
@@ -194,7 +195,11 @@ fn full() -> Config {
             standardize: false,
             smearing: false,
             task_weights: [("like".into(), 1.0)].into(),
-            propensities: [("like".into(), "click".into())].into(),
+            propensities: [(
+                "like".into(),
+                PropensityConfig { of: "click".into(), imputed: Some("error".into()) },
+            )]
+            .into(),
             balance: BalanceConfig {
                 kind: BalanceKind::Dwa,
                 gamma: [("like".into(), 1.0)].into(),

@@ -27,6 +27,7 @@ mod evaluate;
 mod event;
 mod extend;
 mod health;
+mod imputed;
 mod input_map;
 mod labelled;
 mod load;
@@ -52,7 +53,7 @@ mod warm_start;
 
 pub use balance::{BalanceConfig, BalanceKind, BalanceState, Balancer, Collected};
 pub use checkpoint::{State, read_identity, read_state, verify};
-pub use config::{CheckpointConfig, Config, Select, SelectMetric, Selection, TrainConfig};
+pub use config::{CheckpointConfig, Config, PropensityConfig, Select, SelectMetric, Selection, TrainConfig};
 pub use diagnose::{Culprit, NotFinite};
 pub use error::{Differences, Error, Result};
 pub use evaluate::{Evaluation, Metrics, Scored, Scorer, TaskEvaluation};

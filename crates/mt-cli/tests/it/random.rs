@@ -212,7 +212,14 @@ fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, 
         maybe(&mut train, draws, 0.3, "accumulate", &[json!(2), json!(3)]);
     }
     if !train.contains_key("accumulate") && second {
-        maybe(&mut train, draws, 0.3, "propensities", &[json!({"like": "click"})]);
+        let positive = ["uncertainty", "dwa", "geometric", "famo", "gradnorm"].map(Value::from);
+        let own = train["task_losses"].get("like").is_some()
+            || tasks.iter().any(|task| task["name"] == "like" && task["kind"] != "binary");
+        let mut all = vec![json!({"like": "click"})];
+        if !own && !positive.contains(&train.get("balance").unwrap_or(&Value::Null)["kind"]) {
+            all.push(json!({"like": {"of": "click", "imputed": "like_error"}}));
+        }
+        maybe(&mut train, draws, 0.3, "propensities", &all);
     }
     maybe(&mut train, draws, 0.2, "dropout", &[json!(0.1), json!(0.5)]);
     maybe(&mut train, draws, 0.2, "label_smoothing", &[json!(0.1)]);

@@ -179,7 +179,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             numeric: (0..columns.len()).map(|i| format!("x{i}")).collect(),
             fields,
             tasks: vec![
-                task("like", TaskKind::Binary),
+                Task { imputed: Some("like_error".to_owned()), ..task("like", TaskKind::Binary) },
                 task("done", TaskKind::BinarySoftmax),
                 task("tab", TaskKind::Multiclass { classes: 3 }),
                 task("ratio", TaskKind::Regression),

@@ -3,6 +3,7 @@
 mod depth;
 mod locate;
 mod losses;
+mod propensity;
 mod select;
 mod selection;
 mod text;
@@ -17,6 +18,7 @@ use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
+pub use self::propensity::PropensityConfig;
 pub use self::select::{Select, SelectMetric};
 pub use self::selection::Selection;
 pub use self::train::{CheckpointConfig, TrainConfig};
@@ -114,6 +116,7 @@ impl Config {
         let mut cfg: Self = text::parse(text, origin, overrides)?;
         cfg.model.registry = registry.clone();
         cfg.set_kinds();
+        cfg.set_imputed();
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
         if reader == Reader::Trainer {
