@@ -53,7 +53,7 @@ impl Inputs {
     }
 
     /// The columns of a field or a numeric column. Where both have the name, it is the field's.
-    fn columns(&self, name: &str) -> Option<Range<usize>> {
+    pub(crate) fn columns(&self, name: &str) -> Option<Range<usize>> {
         self.named.iter().find(|(own, _)| own == name).map(|(_, columns)| columns.clone())
     }
 }
@@ -167,15 +167,6 @@ impl ModelConfig {
             towers: of("tower_fields", &self.tower_fields)?,
         })
     }
-
-    /// What the [fields](crate::Stage::fields) of each stage are of these inputs.
-    ///
-    /// # Errors
-    /// As [`ModelConfig::stages`], and for a field or numeric column that is not there.
-    pub fn stage_columns(&self, inputs: &Inputs) -> Result<Vec<Vec<u32>>> {
-        let stages = self.stages()?.into_iter().enumerate();
-        stages.map(|(i, stage)| columns(&format!("stages[{i}].fields"), inputs, stage.fields())).collect()
-    }
 }
 
 /// A parameter with rows that belong to columns of the input.
@@ -185,7 +176,7 @@ pub struct InputRows {
     pub axis: usize,
     /// The first of them: before them are rows of something else, as of a tower's stream.
     pub start: usize,
-    /// The column of each, ascending.
+    /// The column of each, ascending. Behind them may be rows of columns that [stages append](crate::Stage::appends).
     pub columns: Vec<u32>,
 }
 
@@ -199,6 +190,9 @@ impl ModelConfig {
         let HeadColumns { gates, towers } = self.head_columns(inputs, heads)?;
         let all: Vec<u32> = (0..inputs.width() as u32).collect();
         let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
+        // What stages and the trunk read.
+        let mut widths: Vec<usize> = self.stage_columns(inputs)?.iter().map(|stage| stage.inputs).collect();
+        widths.push(self.read_width(inputs)?);
         // What reads the input is what grows with it.
         let (inventory, wider) = (crate::inventory(self, inputs, heads)?, inputs.with_one_more());
         let mut of_trunk = Vec::new();
@@ -208,7 +202,7 @@ impl ModelConfig {
             let grown: Vec<usize> =
                 dims.filter(|(_, (before, after))| before != after).map(|(at, _)| at).collect();
             match grown[..] {
-                [axis] if before.dims()[axis] == inputs.width() => {
+                [axis] if widths.contains(&before.dims()[axis]) => {
                     of_trunk.push((name, InputRows { axis, start: 0, columns: all.clone() }));
                 }
                 _ => {
@@ -235,7 +229,7 @@ impl ModelConfig {
     }
 }
 
-fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
+pub(crate) fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
     let mut columns = Vec::new();
     for name in names {
         let Some(own) = inputs.columns(name) else {
@@ -319,6 +313,22 @@ mod tests {
             assert_eq!((of.axis, of.start, of.columns.len()), (axis, 0, 7), "{name}");
         }
         assert!(!rows.contains_key("stages.0.0.bias"));
+    }
+
+    #[test]
+    fn columns_that_stages_append_have_rows_behind_those_of_the_inputs() {
+        let text = r#"{"kind": "mmoe", "stages": [{"kind": "fm", "fields": ["n2", "n0"]}, {"kind": "cross"}, {"kind": "fm",
+                       "fields": ["n1", "n3"]}], "gate_fields": {"buy": ["n2", "n5"]}}"#;
+        let cfg: ModelConfig = serde_json::from_str(text).expect("a model");
+        let schema = schema(7);
+        let inputs = cfg.inputs(&schema).expect("inputs");
+        let (rows, all) =
+            (cfg.input_rows(&inputs, &schema.heads()).expect("rows"), (0..7).collect::<Vec<u32>>());
+        let shapes = crate::inventory(&cfg, &inputs, &schema.heads()).expect("parameters");
+        for (name, length) in [("experts.0.weight", 9), ("gates.like.0.weight", 9), ("stages.1.0.into", 8)] {
+            assert_eq!((shapes[name].dims()[0], &rows[name].columns), (length, &all), "{name}");
+        }
+        assert_eq!(rows["gates.buy.0.weight"].columns, [2, 5]);
     }
 
     /// A weight with two rows for each input.

@@ -14,6 +14,7 @@ use crate::cross::CrossConfig;
 use crate::dbmtl::DbmtlConfig;
 use crate::epnet::EpnetConfig;
 use crate::error::{Error, Result};
+use crate::fm::FmConfig;
 use crate::loss::{KINDS, LossConfig, TaskLoss, jrc, ranknet};
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
@@ -73,6 +74,7 @@ impl Default for Registry {
             .with("dbmtl", DbmtlConfig::read)
             .with_stage("cross", CrossConfig::read)
             .with_stage("epnet", EpnetConfig::read)
+            .with_stage("fm", FmConfig::read)
     }
 }
 

@@ -93,7 +93,7 @@ fn no_bit_of_a_prediction_or_of_a_weight_is_the_platforms() {
         "aitm",
         "ppnet",
         "dbmtl, experts: 2",
-        "mmoe, stages: [{kind: cross}, {kind: epnet, fields: [a]}]",
+        "mmoe, stages: [{kind: cross}, {kind: fm, fields: [a, c]}, {kind: epnet, fields: [a]}]",
     ] {
         let weights = |run: &str| {
             ["weights", "optimizer"]

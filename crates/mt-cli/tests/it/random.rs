@@ -178,6 +178,7 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
         json!([{"kind": "cross"}]),
         json!([{"kind": "cross", "rank": 3, "layers": 2}]),
         json!([{"kind": "epnet", "fields": ["a"], "hidden": 3}, {"kind": "cross"}]),
+        json!([{"kind": "fm", "fields": ["a", "c", "b"]}, {"kind": "epnet", "fields": ["a"], "hidden": 3}]),
     ];
     maybe(&mut model, draws, 0.25, "stages", &stages);
     if !fields.is_empty() {

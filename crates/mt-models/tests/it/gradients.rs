@@ -121,11 +121,15 @@ fn towers_without_hidden_layers_learn() {
 
 #[test]
 fn a_stage_that_weighs_the_input_learns_and_so_does_what_it_weighs() {
-    let stage = [("kind", json!("epnet")), ("fields", json!(["x3", "x9"])), ("hidden", json!(6))];
-    let stages = vec![stage.map(|(key, value)| (key.to_owned(), value)).into()];
-    for kind in KINDS {
-        let (cfg, tasks) =
-            (ModelConfig { stages: stages.clone(), ..ModelConfig::new(kind) }, tasks(&["like"]));
+    let gate = json!({"kind": "epnet", "fields": ["x3", "x9"], "hidden": 6});
+    let pairs = json!({"kind": "fm", "fields": ["x6", "x0"]});
+    // Appended columns are read by the stages behind, too.
+    let all = json!([[gate], [pairs], [pairs, gate, pairs, {"kind": "cross"}]]);
+    let all: Vec<Vec<BTreeMap<_, _>>> = serde_json::from_value(all).expect("stages");
+    for (kind, stages) in KINDS.into_iter().flat_map(|kind| all.iter().map(move |stages| (kind, stages))) {
+        let tower_fields = fields("like", &["x0", "x9"]);
+        let cfg = ModelConfig { stages: stages.clone(), tower_fields, ..ModelConfig::new(kind) };
+        let tasks = tasks(&["like"]);
         let params = Params::new(7);
         let vb = params.builder(DType::F32, &Device::Cpu);
         let model = build(&cfg, named(&cfg, 12, &tasks), &mt_features::heads(&tasks), vb).expect("a model");

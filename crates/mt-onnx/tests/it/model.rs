@@ -208,19 +208,27 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
 }
 
 /// The same with a tower that reads the last field or number too, where there are gates one that reads the first and the
-/// last alone, and of an MMoE an input that the first weighs.
+/// last alone, and of an MMoE pairs of fields as wide as the first, and an input that the first weighs.
 pub fn with_columns(mut signature: Signature) -> Signature {
     let Schema { numeric, fields, .. } = &signature.schema;
-    let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
-    let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
+    let all: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
+    let [first, .., last] = &all[..] else { panic!("one input: {all:?}") };
     let names = ["tab", "cvr"];
     signature.model.tower_fields = names.map(|name| (name.to_owned(), vec![last.clone()])).into();
     if !signature.model.resolve().expect("a model").facts(&["done"]).gates.is_empty() {
         signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
     }
     if signature.model.kind == "mmoe" {
-        let stage = [("kind", json!("epnet")), ("fields", json!([first])), ("hidden", json!(3))];
-        signature.model.stages.push(stage.map(|(key, value)| (key.to_owned(), value)).into());
+        let inputs = signature.model.inputs(&signature.schema).expect("columns");
+        let named = inputs.named().iter().take(fields.len());
+        let alike = named.filter(|(_, own)| own.len() == inputs.named()[0].1.len()).map(|(name, _)| name);
+        let (pairs, gate) =
+            (alike.collect::<Vec<_>>(), json!({"kind": "epnet", "fields": [first], "hidden": 3}));
+        let stages = match pairs.len() {
+            0 | 1 => json!([gate]),
+            _ => json!([{"kind": "fm", "fields": pairs}, gate]),
+        };
+        signature.model.stages.extend(serde_json::from_value::<Vec<_>>(stages).expect("stages"));
     }
     signature
 }

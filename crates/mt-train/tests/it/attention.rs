@@ -84,13 +84,14 @@ fn attention_finds_what_pooling_cannot() {
 #[test]
 fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
     let dir = folder(&rows(1000));
-    let variants: [&[&str]; 7] = [
+    let variants: [&[&str]; 8] = [
         &[],
         &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"],
         &["train.balance.kind=pcgrad"],
         &["model={kind: single-task, attention: {hidden: 5}, embedding: {widths: {maker: 3}}}"],
         &["model.stages=[{kind: cross, rank: 2}, {kind: cross, layers: 1}]", "train.balance.kind=pcgrad"],
         &["model.stages=[{kind: epnet, fields: [item, makers], hidden: 5}]", "train.dropout=0.1"],
+        &["model.stages=[{kind: fm, fields: [item, seen]}, {kind: cross}]", "train.balance.kind=pcgrad"],
         &["data.fields[0].encode={growing: {capacity: 18}}", "model.embedding.storage=bf16"],
     ];
     for (i, variant) in variants.into_iter().enumerate() {
@@ -153,7 +154,7 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
         ),
         (
             "model.stages=[{layers: 3}]",
-            Some("model.stages[0].kind: expected the kind of a stage, one of: cross, epnet"),
+            Some("model.stages[0].kind: expected the kind of a stage, one of: cross, epnet, fm"),
         ),
         ("data.fields[3].table=other", None),
     ] {
