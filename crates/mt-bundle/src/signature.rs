@@ -43,12 +43,12 @@ pub struct Signature {
 
 impl Signature {
     /// The format of a model with this schema and normaliser, by what older versions would overlook or do not know: 3 where the
-    /// prediction of a task is a product of heads, a task is [`TaskKind::ZeroInflated`] or a list is read with attention, 2 where
+    /// prediction of a task is a product of heads, a head is read in training alone, a task is [`TaskKind::ZeroInflated`] or a list is read with attention, 2 where
     /// something is taken off numbers in double precision, else 1.
     pub fn format_of(schema: &Schema, normalizer: &Normalizer) -> u32 {
         match () {
             () if schema.tasks.iter().any(|task| task.kind == TaskKind::ZeroInflated) => 3,
-            () if schema.tasks.iter().any(|task| task.prediction.is_some()) => 3,
+            () if schema.tasks.iter().any(|task| task.prediction.is_some() || task.imputed.is_some()) => 3,
             () if schema.fields.iter().any(|field| field.attention().is_some()) => 3,
             () if normalizer.columns.iter().any(|column| column.base != 0.0) => 2,
             () => 1,

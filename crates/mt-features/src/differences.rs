@@ -39,9 +39,10 @@ impl Schema {
         }
         if self.tasks != now.tasks {
             let names = |schema: &Self| {
-                let task = |task: &crate::task::Task| match &task.prediction {
-                    Some(product) => format!("{} ({product})", task.name),
-                    None => format!("{} ({:?})", task.name, task.kind).to_lowercase(),
+                let task = |task: &crate::task::Task| match (&task.prediction, &task.imputed) {
+                    (Some(product), _) => format!("{} ({product})", task.name),
+                    (None, Some(head)) => format!("{} (with {head})", task.name),
+                    (None, None) => format!("{} ({:?})", task.name, task.kind).to_lowercase(),
                 };
                 schema.tasks.iter().map(task).collect::<Vec<_>>().join(", ")
             };

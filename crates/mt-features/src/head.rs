@@ -24,15 +24,26 @@ impl Head {
 }
 
 /// The heads that these tasks need: those of tasks with one of their own, in order, then those without a label, in order of
-/// first mention.
+/// first mention, then those that only a loss reads ([`Task::imputed`]).
 pub fn heads(tasks: &[Task]) -> Vec<Head> {
     let head = |task: Task| Head { name: task.name, kind: task.kind };
-    predicted(tasks).into_iter().filter(|task| task.prediction.is_none()).map(head).collect()
+    let imputed = tasks.iter().filter_map(|task| Some(Task::new(task.imputed.clone()?, TaskKind::Binary)));
+    let own = predicted(tasks).into_iter().filter(|task| task.prediction.is_none());
+    own.chain(imputed).map(head).collect()
 }
 
-/// Of each of these tasks the columns of the logits `(B, L)` of their [`heads`] that its prediction and its loss read: those
-/// of its head, or one of each factor.
+/// Of each of these tasks the columns of the logits `(B, L)` of their [`heads`] that its prediction reads: those of its head, or
+/// one of each factor.
 pub fn logit_columns(tasks: &[Task]) -> Vec<Vec<usize>> {
+    columns(tasks, |_| None)
+}
+
+/// The same that its loss reads: behind those of its prediction the one that is [imputed](Task::imputed), if there is one.
+pub fn loss_columns(tasks: &[Task]) -> Vec<Vec<usize>> {
+    columns(tasks, |task| task.imputed.as_ref())
+}
+
+fn columns(tasks: &[Task], also: impl Fn(&Task) -> Option<&String>) -> Vec<Vec<usize>> {
     let mut end = 0;
     let place = |head: Head| {
         end += head.outputs();
@@ -43,9 +54,10 @@ pub fn logit_columns(tasks: &[Task]) -> Vec<Vec<usize>> {
         let place = places.iter().find(|(name, _)| name == head);
         place.map_or(0..0, |(_, columns)| columns.clone())
     };
-    let columns = |task: &Task| match &task.prediction {
-        Some(product) => product.heads().iter().flat_map(of).collect(),
-        None => of(&task.name).collect(),
+    let columns = |task: &Task| {
+        let own = std::slice::from_ref(&task.name);
+        let read = task.prediction.as_ref().map_or(own, |product| product.heads());
+        read.iter().chain(also(task)).flat_map(of).collect()
     };
     tasks.iter().map(columns).collect()
 }
@@ -89,15 +101,16 @@ mod tests {
         };
         let tasks = [
             chain("buy", "click * cart * pay"),
-            Task::new("click", TaskKind::Binary),
+            Task { imputed: Some("missed".to_owned()), ..Task::new("click", TaskKind::Binary) },
             chain("put", "click * cart"),
             Task::new("tab", TaskKind::Multiclass { classes: 3 }),
         ];
         let names = |heads: &[Head]| heads.iter().map(|head| head.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&heads(&tasks)), ["click", "tab", "cart", "pay"]);
-        assert_eq!(heads(&tasks).iter().map(Head::outputs).sum::<usize>(), 6);
+        assert_eq!(names(&heads(&tasks)), ["click", "tab", "cart", "pay", "missed"]);
+        assert_eq!(heads(&tasks).iter().map(Head::outputs).sum::<usize>(), 7);
         let columns: [&[usize]; 4] = [&[0, 4, 5], &[0], &[0, 4], &[1, 2, 3]];
         assert_eq!(logit_columns(&tasks), columns);
+        assert_eq!(loss_columns(&tasks)[..2], [vec![0, 4, 5], vec![0, 6]]);
         let all = predicted(&tasks);
         assert_eq!(all[..4], tasks);
         assert_eq!(all[4..].iter().map(|task| &*task.name).collect::<Vec<_>>(), ["cart", "pay"]);

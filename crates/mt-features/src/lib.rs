@@ -60,7 +60,7 @@ pub use error::{Error, Result};
 pub use expression::{Formula, FormulaError};
 pub use fields::{Attention, Encoder, Encoders, Encoding, FieldConfig, Growing, Ids, Pooling};
 pub use fitted::{Fit, Fitted};
-pub use head::{Head, heads, logit_columns, nearly_tasks, predicted};
+pub use head::{Head, heads, logit_columns, loss_columns, nearly_tasks, predicted};
 pub use identity::{Digest, Identity, RowSet};
 pub use missing::{Missing, MissingPolicy, NumericMissing};
 pub use moment::Moment;
@@ -73,7 +73,7 @@ pub use shuffle::permutation;
 pub use split::split;
 pub use stats::{ColumnStats, NamedColumn, Stats, TaskStats};
 pub use table::Table;
-pub use task::{LabelRule, Task, TaskConfig, TaskKind, tasks};
+pub use task::{LabelRule, Task, TaskConfig, TaskKind, imputed_problem, tasks};
 pub use value::Value;
 
 /// The example of this crate's page, compiled as a doctest.

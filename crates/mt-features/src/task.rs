@@ -24,6 +24,8 @@ pub struct TaskConfig {
     pub within: Option<ColumnRef>,
     /// Of a binary task, the heads whose probabilities are multiplied. Default its own head.
     pub prediction: Option<Product>,
+    /// A head that estimates what the task's loss is where it has no label. Not written in a file: whoever trains the task sets it.
+    pub imputed: Option<String>,
     /// What the loss that is chosen for the task takes as a label. Not written in a file: whoever knows the loss sets it.
     pub labels: Option<LabelRule>,
 }
@@ -73,6 +75,7 @@ impl TaskConfig {
             kind: TaskKind::Binary,
             within: None,
             prediction: None,
+            imputed: None,
             labels: None,
         }
     }
@@ -117,7 +120,7 @@ impl TryFrom<Written> for TaskConfig {
             (Kind::BinarySoftmax, None) => TaskKind::BinarySoftmax,
             (Kind::Regression, None) => TaskKind::Regression,
         };
-        Ok(TaskConfig { name, label, kind, within, prediction, labels: None })
+        Ok(TaskConfig { name, label, kind, within, prediction, imputed: None, labels: None })
     }
 }
 
@@ -145,12 +148,15 @@ pub struct Task {
     /// The heads whose probabilities its prediction is the product of; `None` where it has a head of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction: Option<Product>,
+    /// A head of one logit that estimates the task's loss where there is no label: read in training alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imputed: Option<String>,
 }
 
 impl Task {
     /// A task with a head of its own.
     pub fn new(name: impl Into<String>, kind: TaskKind) -> Self {
-        Self { name: name.into(), kind, prediction: None }
+        Self { name: name.into(), kind, prediction: None, imputed: None }
     }
 }
 
@@ -257,10 +263,29 @@ pub fn tasks(configs: &[TaskConfig]) -> Result<Vec<Task>> {
         name: task.name.clone(),
         kind: task.kind,
         prediction: task.prediction.clone(),
+        imputed: task.imputed.clone(),
     };
     let tasks: Vec<Task> = configs.iter().map(task).collect();
     check_products(&tasks)?;
     Ok(tasks)
+}
+
+/// What is wrong with a head of this name that only the loss of a task reads.
+pub fn imputed_problem(name: &str, tasks: &[TaskConfig]) -> Option<String> {
+    let factor = |task: &TaskConfig| {
+        task.prediction.as_ref().is_some_and(|all| all.heads().iter().any(|head| head == name))
+    };
+    if let Some(why) = unfit(name) {
+        Some(format!("{name:?} cannot name a head: {why}"))
+    } else if tasks.iter().any(|task| task.name == name) {
+        Some(format!("{name:?} is a task; expected a name of its own"))
+    } else if tasks.iter().any(factor) {
+        Some(format!("{name:?} is a factor of a prediction; expected a name of its own"))
+    } else if tasks.iter().filter(|task| task.imputed.as_deref() == Some(name)).count() > 1 {
+        Some(format!("{name:?} is imputed for two tasks; expected a name of its own for each"))
+    } else {
+        None
+    }
 }
 
 /// Checks that every product is one of probabilities: of binary tasks with a head of their own, and of heads without a label.
@@ -277,7 +302,7 @@ pub(crate) fn check_products(tasks: &[Task]) -> Result<()> {
             return refuse(format!("a product of probabilities is of kind: binary, found {kind}"));
         }
         for factor in tasks.iter().filter(|other| product.heads().contains(&other.name)) {
-            let Task { name, kind, prediction } = factor;
+            let Task { name, kind, prediction, .. } = factor;
             match prediction {
                 _ if name == &task.name => return refuse(format!("task {name:?} is a factor of itself")),
                 Some(other) => {

@@ -37,6 +37,11 @@ impl Columns {
         self.places.is_empty()
     }
 
+    /// Where they are gathered.
+    pub fn device(&self) -> &Device {
+        self.index.device()
+    }
+
     /// These columns of `xs`: `(B, D)` to `(B, C)`. Sparse rows stay sparse.
     ///
     /// # Errors

@@ -26,6 +26,14 @@ pub trait Architecture: fmt::Debug + Send + Sync {
         vb: VarBuilder<'_>,
     ) -> TensorResult<Box<dyn Trunk>>;
 
+    /// Whether it can be for these heads; [`build`](Self::build) refuses them likewise. By default it can.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a key names what is not there, or cannot be for other reasons.
+    fn check(&self, _heads: &[&str]) -> Result<()> {
+        Ok(())
+    }
+
     /// What others want to know of it.
     fn facts(&self, heads: &[&str]) -> Facts;
 

@@ -95,7 +95,7 @@ impl Stage for CrossConfig {
         Ok(Box::new(Cross::new(self, inputs, vb)?))
     }
 
-    fn graph(&self, graph: &mut dyn Graph, name: &str, first: &str) -> crate::Result<String> {
+    fn graph(&self, graph: &mut dyn Graph, name: &str, first: &str, _: &[u32]) -> crate::Result<String> {
         let mut xs = first.to_owned();
         for l in 0..self.layers {
             let constant = |graph: &mut dyn Graph, what: &str, turned: bool| {

@@ -45,15 +45,7 @@ impl EpnetConfig {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config), naming the key.
     pub fn read(section: &mut Section<'_>) -> crate::Result<Box<dyn Stage>> {
-        let fields: Vec<String> = section.get("fields")?.unwrap_or_default();
-        if fields.is_empty() {
-            return Err(
-                section.error("fields", "expected the fields that the gate learns from, such as [tab]")
-            );
-        }
-        if let Some(i) = (0..fields.len()).find(|&i| fields[..i].contains(&fields[i])) {
-            return Err(section.error("fields", format!("{:?} is named twice", fields[i])));
-        }
+        let fields = section.names("fields", "the fields that the gate learns from, such as [tab]")?;
         Ok(Box::new(EpnetConfig { fields, hidden: section.count("hidden", 1, 32)?, init: section.init() }))
     }
 }
@@ -89,7 +81,7 @@ impl Stage for EpnetConfig {
         Ok(Box::new(Epnet::new(self, inputs, own, vb)?))
     }
 
-    fn graph(&self, graph: &mut dyn Graph, name: &str, xs: &str) -> crate::Result<String> {
+    fn graph(&self, graph: &mut dyn Graph, name: &str, xs: &str, _: &[u32]) -> crate::Result<String> {
         let logits = graph.mlp(name, 2, xs, false)?;
         let weights = graph.node("Sigmoid", &[&logits], &[]);
         let weighed = graph.node("Mul", &[xs, &weights], &[]);

@@ -16,7 +16,7 @@ pub struct InputRows {
     pub axis: usize,
     /// The first of them: before them are rows of something else, as of a tower's stream.
     pub start: usize,
-    /// The column of each, ascending.
+    /// The column of each, ascending. Behind them may be rows of columns that [stages append](crate::Stage::appends).
     pub columns: Vec<u32>,
 }
 
@@ -30,6 +30,9 @@ impl ModelConfig {
         let HeadColumns { gates, towers } = self.head_columns(inputs, heads)?;
         let all: Vec<u32> = (0..inputs.width() as u32).collect();
         let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
+        // What stages and the trunk read.
+        let mut widths: Vec<usize> = self.stage_columns(inputs)?.iter().map(|stage| stage.inputs).collect();
+        widths.push(self.read_width(inputs)?);
         // What reads the input is what grows with it.
         let [inventory, wider] =
             [inputs, &inputs.with_one_more()].map(|inputs| inventory(self, inputs, heads));
@@ -41,7 +44,7 @@ impl ModelConfig {
             let grown: Vec<usize> =
                 dims.filter(|(_, (before, after))| before != after).map(|(at, _)| at).collect();
             match grown[..] {
-                [axis] if before.dims()[axis] == inputs.width() => {
+                [axis] if widths.contains(&before.dims()[axis]) => {
                     of_trunk.push((name, InputRows { axis, start: 0, columns: all.clone() }));
                 }
                 _ => {
@@ -82,10 +85,15 @@ mod tests {
 
     #[test]
     fn first_layers_have_a_row_for_each_input() {
-        let cases: [(&str, &[&str]); 7] = [
+        let cases: [(&str, &[&str]); 9] = [
             (r#"{"kind": "shared-bottom", "bottom": [5, 4]}"#, &["bottom"]),
             (r#"{"kind": "single-task", "bottom": [4]}"#, &["bottoms.buy", "bottoms.like"]),
             (r#"{"kind": "aitm", "bottom": [7, 4]}"#, &["bottoms.buy", "bottoms.like"]),
+            (r#"{"kind": "dbmtl", "bottom": [7], "specific": [7]}"#, &["bottom"]),
+            (
+                r#"{"kind": "dbmtl", "experts": 3, "expert": [4], "specific": [7]}"#,
+                &["experts", "gates.buy", "gates.like"],
+            ),
             (
                 r#"{"kind": "ppnet", "bottom": [5, 4]}"#,
                 &["bottoms.buy.0", "bottoms.like.0", "gates.buy", "gates.like"],
@@ -133,6 +141,22 @@ mod tests {
             assert_eq!((of.axis, of.start, of.columns.len()), (axis, 0, 7), "{name}");
         }
         assert!(!rows.contains_key("stages.0.0.bias"));
+    }
+
+    #[test]
+    fn columns_that_stages_append_have_rows_behind_those_of_the_inputs() {
+        let text = r#"{"kind": "mmoe", "stages": [{"kind": "fm", "fields": ["n2", "n0"]}, {"kind": "cross"}, {"kind": "fm",
+                       "fields": ["n1", "n3"]}], "gate_fields": {"buy": ["n2", "n5"]}}"#;
+        let cfg: ModelConfig = serde_json::from_str(text).expect("a model");
+        let schema = schema(7);
+        let inputs = cfg.inputs(&schema).expect("inputs");
+        let (rows, all) =
+            (cfg.input_rows(&inputs, &schema.heads()).expect("rows"), (0..7).collect::<Vec<u32>>());
+        let shapes = crate::inventory(&cfg, &inputs, &schema.heads()).expect("parameters");
+        for (name, length) in [("experts.0.weight", 9), ("gates.like.0.weight", 9), ("stages.1.0.into", 8)] {
+            assert_eq!((shapes[name].dims()[0], &rows[name].columns), (length, &all), "{name}");
+        }
+        assert_eq!(rows["gates.buy.0.weight"].columns, [2, 5]);
     }
 
     /// A weight with two rows for each input.

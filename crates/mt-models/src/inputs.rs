@@ -54,7 +54,7 @@ impl Inputs {
     }
 
     /// The columns of a field or a numeric column. Where both have the name, it is the field's.
-    fn columns(&self, name: &str) -> Option<Range<usize>> {
+    pub(crate) fn columns(&self, name: &str) -> Option<Range<usize>> {
         self.named.iter().find(|(own, _)| own == name).map(|(_, columns)| columns.clone())
     }
 }
@@ -100,7 +100,7 @@ impl ModelConfig {
     /// Columns of the trunk's input: the embeddings of all fields, then the numeric columns.
     ///
     /// # Errors
-    /// As [`ModelConfig::table_widths`], [`ModelConfig::head_columns`] and [`ModelConfig::stage_columns`], and if a list is
+    /// As [`ModelConfig::table_widths`], [`Architecture::check`](crate::Architecture::check), [`ModelConfig::head_columns`] and [`ModelConfig::stage_columns`], and if a list is
     /// read with attention of a field whose embeddings are not as wide.
     pub fn inputs(&self, schema: &Schema) -> Result<Inputs> {
         let tables = self.table_widths(schema)?;
@@ -119,7 +119,9 @@ impl ModelConfig {
             inputs.sequences.push(self.sequence(&schema.fields[fields[0]], sides)?);
         }
         self.check_sequences(&inputs.sequences)?;
-        self.head_columns(&inputs, &schema.heads())?;
+        let heads = schema.heads();
+        self.resolve()?.check(&heads.iter().map(|head| head.name.as_str()).collect::<Vec<_>>())?;
+        self.head_columns(&inputs, &heads)?;
         self.stage_columns(&inputs)?;
         Ok(inputs)
     }
@@ -164,18 +166,9 @@ impl ModelConfig {
             towers: of("tower_fields", &self.tower_fields)?,
         })
     }
-
-    /// What the [fields](crate::Stage::fields) of each stage are of these inputs.
-    ///
-    /// # Errors
-    /// As [`ModelConfig::stages`], and for a field or numeric column that is not there.
-    pub fn stage_columns(&self, inputs: &Inputs) -> Result<Vec<Vec<u32>>> {
-        let stages = self.stages()?.into_iter().enumerate();
-        stages.map(|(i, stage)| columns(&format!("stages[{i}].fields"), inputs, stage.fields())).collect()
-    }
 }
 
-fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
+pub(crate) fn columns(key: &str, inputs: &Inputs, names: &[String]) -> Result<Vec<u32>> {
     let mut columns = Vec::new();
     for name in names {
         let Some(own) = inputs.columns(name) else {

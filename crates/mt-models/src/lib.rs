@@ -1,8 +1,8 @@
-//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, PPNet, and a single-task baseline.
+//! Multi-task ranking models on candle: ShareBottom, MMoE, CGC, PLE, AITM, PPNet, DBMTL, and a single-task baseline.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`], [`Ppnet`] |
+//! | [`Trunk`] | input to streams; implemented by [`SharedBottom`], [`SingleTask`], [`Mmoe`], [`Cgc`], [`Ple`], [`Aitm`], [`Ppnet`], [`Dbmtl`] |
 //! | [`Model`], [`MultiTask`] | a trunk with one tower a head |
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
@@ -34,8 +34,10 @@ mod architecture;
 mod cgc;
 mod config;
 mod cross;
+mod dbmtl;
 mod epnet;
 mod error;
+mod fm;
 mod graph;
 mod input;
 mod input_rows;
@@ -54,6 +56,7 @@ mod section;
 mod shared_bottom;
 mod single_task;
 mod stage;
+mod stage_columns;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -64,8 +67,10 @@ pub use architecture::{Architecture, Facts};
 pub use cgc::{Cgc, CgcConfig};
 pub use config::{AttentionConfig, EmbeddingConfig, ModelConfig, SelfAttentionConfig};
 pub use cross::{Cross, CrossConfig};
+pub use dbmtl::{Dbmtl, DbmtlConfig, DbmtlShared};
 pub use epnet::{Epnet, EpnetConfig};
 pub use error::{Error, Result};
+pub use fm::{Fm, FmConfig};
 pub use graph::{Attribute, Graph};
 pub use input::{Embedded, Features, InputLayer, input};
 pub use input_rows::InputRows;
@@ -84,6 +89,7 @@ pub use section::Section;
 pub use shared_bottom::{SharedBottom, SharedBottomConfig};
 pub use single_task::{SingleTask, SingleTaskConfig};
 pub use stage::{Stage, Transform};
+pub use stage_columns::StageColumns;
 pub use target::Target;
 pub use trunk::{Sizes, Trunk};
 

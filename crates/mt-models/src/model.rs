@@ -164,8 +164,9 @@ pub fn build(
 ) -> crate::Result<Box<dyn Model>> {
     let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
     let inputs = inputs.into();
-    let sizes = Sizes { inputs: inputs.width(), heads: &names };
+    let sizes = Sizes { inputs: cfg.read_width(&inputs)?, heads: &names };
     let architecture = cfg.resolve()?;
+    architecture.check(&names)?;
     let HeadColumns { gates, towers } = cfg.head_columns(&inputs, heads)?;
     let gathered = |columns: Vec<Option<Vec<u32>>>| {
         let own = |own: Option<Vec<u32>>| own.map(|places| Columns::new(places, vb.device())).transpose();
@@ -176,7 +177,8 @@ pub fn build(
     let model = MultiTask::new(trunk, heads, towers, &cfg.tower, cfg.init, vb.clone())?;
     let model = model.attentive(inputs.sequences(), cfg.init, vb.clone())?;
     let stages = cfg.stages()?.into_iter().zip(cfg.stage_columns(&inputs)?).enumerate();
-    let stages = stages.map(|(i, (stage, own))| stage.build(inputs.width(), &own, vb.pp("stages").pp(i)));
+    let stages =
+        stages.map(|(i, (stage, columns))| stage.build(columns.inputs, &columns.own, vb.pp("stages").pp(i)));
     let model = model.staged(stages.collect::<Result<_>>()?);
     Ok(Box::new(model.normalised(heads, cfg.norm, vb)?))
 }

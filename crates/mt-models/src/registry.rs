@@ -11,8 +11,10 @@ use crate::aitm::AitmConfig;
 use crate::architecture::Architecture;
 use crate::cgc::CgcConfig;
 use crate::cross::CrossConfig;
+use crate::dbmtl::DbmtlConfig;
 use crate::epnet::EpnetConfig;
 use crate::error::{Error, Result};
+use crate::fm::FmConfig;
 use crate::loss::{KINDS, LossConfig, TaskLoss, jrc, ranknet};
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
@@ -69,8 +71,10 @@ impl Default for Registry {
             .with("ple", PleConfig::read)
             .with("aitm", AitmConfig::read)
             .with("ppnet", PpnetConfig::read)
+            .with("dbmtl", DbmtlConfig::read)
             .with_stage("cross", CrossConfig::read)
             .with_stage("epnet", EpnetConfig::read)
+            .with_stage("fm", FmConfig::read)
     }
 }
 

@@ -99,6 +99,21 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Names, at least one and each once; `expected` says what they are.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), and for none, or one that comes twice.
+    pub fn names(&mut self, key: &'static str, expected: &str) -> Result<Vec<String>> {
+        let names: Vec<String> = self.get(key)?.unwrap_or_default();
+        if names.is_empty() {
+            return Err(self.error(key, format!("expected {expected}")));
+        }
+        match (0..names.len()).find(|&i| names[..i].contains(&names[i])) {
+            Some(i) => Err(self.error(key, format!("{:?} is named twice", names[i]))),
+            None => Ok(names),
+        }
+    }
+
     /// Units of hidden layers, of which there may be none.
     ///
     /// # Errors

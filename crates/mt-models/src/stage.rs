@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 
 /// A stage with all its sizes: what an entry of `model.stages` describes. It makes of the input `(B, D)` another one whose columns
-/// are of the same inputs, so that whatever reads columns by name need not know of it.
+/// are of the same inputs, so that whatever reads columns by name need not know of it; behind these it may append others.
 ///
 /// ```
 /// use mt_layers::candle_core::{Device, Result, Tensor};
@@ -50,17 +50,26 @@ pub trait Stage: fmt::Debug + Send + Sync {
         &[]
     }
 
-    /// Builds it for `inputs` columns `D`; `own` are those of [`fields`](Self::fields), ascending.
+    /// Columns that it appends behind those of the input, and which are of no input; `widths` are how many columns each of its
+    /// fields has. By default none.
+    ///
+    /// # Errors
+    /// What is wrong with fields of these widths.
+    fn appends(&self, _widths: &[usize]) -> std::result::Result<usize, String> {
+        Ok(0)
+    }
+
+    /// Builds it for `inputs` columns `D`, what stages before it append among them; `own` are those of [`fields`](Self::fields), ascending.
     ///
     /// # Errors
     /// If `vb` cannot provide a parameter.
     fn build(&self, inputs: usize, own: &[u32], vb: VarBuilder<'_>) -> TensorResult<Box<dyn Transform>>;
 
-    /// Writes it into a graph of ONNX, of `xs` and the parameters that begin with `name`. By default there is no such form.
+    /// Writes it into a graph of ONNX, of `xs`, in which `own` are its columns, and the parameters that begin with `name`. By default there is no such form.
     ///
     /// # Errors
     /// If a parameter is not there, or there is no such form of the stage.
-    fn graph(&self, _graph: &mut dyn Graph, name: &str, _xs: &str) -> Result<String> {
+    fn graph(&self, _graph: &mut dyn Graph, name: &str, _xs: &str, _own: &[u32]) -> Result<String> {
         let problem = "this stage has no form in ONNX (its Stage writes no graph)".to_owned();
         Err(Error::Config { key: format!("model.{name}"), problem })
     }
@@ -68,7 +77,7 @@ pub trait Stage: fmt::Debug + Send + Sync {
 
 /// A stage with its parameters.
 pub trait Transform: fmt::Debug + Send + Sync {
-    /// `(B, D)` to `(B, D)`.
+    /// `(B, D)` to `(B, D)`, with what it [appends](Stage::appends) behind.
     ///
     /// # Errors
     /// If the sizes do not fit.

@@ -86,10 +86,11 @@ impl Export<'_> {
         let names: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
         let tasks: Vec<&str> = predicted.iter().map(|task| task.name.as_str()).collect();
         let mut xs = input::input(&mut graph, predictor, self.tables)?;
-        for (i, stage) in signature.model.stages()?.iter().enumerate() {
-            xs = stage.graph(&mut graph, &format!("stages.{i}"), &xs)?;
-        }
         let inputs = signature.model.inputs(&signature.schema)?;
+        let stages = signature.model.stages()?.into_iter().zip(signature.model.stage_columns(&inputs)?);
+        for (i, (stage, columns)) in stages.enumerate() {
+            xs = stage.graph(&mut graph, &format!("stages.{i}"), &xs, &columns.own)?;
+        }
         let columns = signature.model.head_columns(&inputs, &heads)?;
         // What each head's gate reads, on the first level.
         let gathered = |graph: &mut Graph, own: &Option<Vec<u32>>| match own {

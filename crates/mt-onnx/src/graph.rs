@@ -154,9 +154,23 @@ impl Graph {
         let computed = self.graph.node.iter().flat_map(|node| &node.output);
         match inputs.chain(constants).chain(computed).find(|name| !names.insert(*name)) {
             Some(name) => Err(Error::Name { name: name.clone() }),
-            None => Ok(self.graph),
+            None => Ok(read(self.graph)),
         }
     }
+}
+
+/// The graph without what no output comes from, as what only losses read.
+fn read(mut graph: proto::Graph) -> proto::Graph {
+    let mut read: BTreeSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    // Whatever reads a value stands behind it.
+    for node in graph.node.iter().rev() {
+        if node.output.iter().any(|output| read.contains(output)) {
+            read.extend(node.input.iter().cloned());
+        }
+    }
+    graph.node.retain(|node| node.output.iter().any(|output| read.contains(output)));
+    graph.initializer.retain(|constant| read.contains(&constant.name));
+    graph
 }
 
 fn info(name: &str, elem_type: i32, sizes: Vec<Size>, doc_string: String) -> ValueInfo {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::{
-    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, Schedule,
-    ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
+    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, PropensityConfig,
+    Schedule, ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
 };
 use mt_data::{
     BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, ParquetConfig, Paths,
@@ -132,6 +132,7 @@ fn full() -> Config {
             kind: TaskKind::Multiclass { classes: 3 },
             within: Some(ColumnRef::Index(1)),
             prediction: "click * cvr".parse().ok(),
+            imputed: None,
             labels: None,
         }],
         model: ModelConfig {
@@ -200,7 +201,11 @@ fn full() -> Config {
             standardize: false,
             smearing: false,
             task_weights: [("like".into(), 1.0)].into(),
-            propensities: [("like".into(), "click".into())].into(),
+            propensities: [(
+                "like".into(),
+                PropensityConfig { of: "click".into(), imputed: Some("error".into()) },
+            )]
+            .into(),
             balance: BalanceConfig {
                 kind: BalanceKind::Dwa,
                 gamma: [("like".into(), 1.0)].into(),
@@ -300,7 +305,7 @@ fn every_model_shown_has_the_parameters_it_claims() {
         for block in blocks(&page(name), "model:") {
             let (claim, _) = block.split_once(" parameters").expect("a parameter count");
             let claim = claim.rsplit("# ").next().expect("a comment").replace(',', "");
-            let tasks = "version: 1\ndata: {synth: {}}\ntasks: [{name: a, label: 0}, {name: b, label: 1}]\n";
+            let tasks = "version: 1\ndata: {synth: {}}\ntasks: [{name: completion, label: 0}, {name: like, label: 1}]\n";
             let cfg = parse(&format!("{tasks}{block}"), name, &[]);
             let task = |name: &str| Task::new(name, TaskKind::Binary);
             let tasks = [task("completion"), task("like")];
@@ -310,7 +315,7 @@ fn every_model_shown_has_the_parameters_it_claims() {
             kinds.insert(cfg.model.kind.to_string());
         }
     }
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
 }
 
 /// The configurations that the study's map and the quickstart run, single-task first.

@@ -114,8 +114,13 @@ impl InputMap {
                 None => (length + ours.start + row) as u32,
             }
         };
+        // Rows of what stages append are taken over where there are as many.
+        let behind = |length: usize, rows: &InputRows| length - rows.start - rows.columns.len();
+        let (own, others) = (behind(fresh.dims()[axis], ours), behind(length, theirs));
+        let first = if own == others { length - own } else { length + fresh.dims()[axis] - own };
+        let columns = ours.columns.iter().enumerate().map(of_row);
         let rows: Vec<u32> =
-            (0..ours.start as u32).chain(ours.columns.iter().enumerate().map(of_row)).collect();
+            (0..ours.start as u32).chain(columns).chain((first..first + own).map(|row| row as u32)).collect();
         if !common {
             return Ok(None);
         }

@@ -81,7 +81,7 @@ fn step(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> R
     let layers: u128 = inventory.values().map(|shape| narrow(shape.dims())).sum();
     let logits: usize = heads.iter().map(Head::outputs).sum();
     let rows = (cfg.train.batch_size * cfg.train.accumulate).min(data.train.len());
-    let numbers = inputs.width() as u128 + layers + 2 * (logits as u128 + listed(inputs, data));
+    let numbers = model.read_width(inputs)? as u128 + layers + 2 * (logits as u128 + listed(inputs, data));
     let row = numbers * NUMBER;
     Ok(Part { what: format!("a step of {rows} rows"), keys: "train.batch_size", bytes: rows as u128 * row })
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use mt_features::{Table, Task, logit_columns};
+use mt_features::{Table, Task, loss_columns};
 use mt_layers::{Gradients, Loss, LossKind, LossTerm, MultiTaskLoss, Run};
 use mt_models::{Coupling, Link, Target, TaskLoss};
 
 use crate::apart::{self, Column};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::imputed;
 use crate::labelled::Labelled;
 use crate::propensity::{Propensity, propensities, weighed};
 
@@ -46,6 +47,8 @@ enum Computed {
     Fused(LossKind),
     /// Apart.
     Own(Arc<dyn TaskLoss>),
+    /// Over the rows that this task has a label in, with the head that is imputed.
+    Imputed(usize),
 }
 
 impl Objective {
@@ -63,12 +66,16 @@ impl Objective {
     /// As [`Config::loss_of`].
     pub fn scaled(cfg: &Config, tasks: &[Task], targets: &BTreeMap<String, Target>) -> Result<Self> {
         let links = cfg.links(tasks)?;
-        let columns = logit_columns(tasks);
+        let columns = loss_columns(tasks);
+        let pairs = cfg.train.propensities.iter().map(|(task, written)| (task.as_str(), written.of.as_str()));
+        let propensities = propensities(pairs, tasks, &columns);
         let term = |(task, columns): (&Task, &Vec<usize>)| {
+            let own = propensities.iter().find(|own| tasks[own.task] == *task && task.imputed.is_some());
             let link = links.get(&task.name).copied().unwrap_or_default();
             let scale = targets.get(&task.name).map(|target| (*target, link));
             let loss = cfg.loss_of(task)?;
             let loss = match (loss.fused(), scale) {
+                _ if let Some(own) = own => Computed::Imputed(own.of),
                 (None, _) => Computed::Own(loss.into()),
                 // Its labels are logarithms already.
                 (Some(LossKind::LogMse), Some(_)) => Computed::Fused(LossKind::Mse),
@@ -81,8 +88,7 @@ impl Objective {
             Ok(Term { logits: columns.len(), weight, loss, scale })
         };
         let terms = tasks.iter().zip(&columns).map(term).collect::<Result<_>>()?;
-        let chained = tasks.iter().any(|task| task.prediction.is_some());
-        let propensities = propensities(&cfg.train.propensities, tasks, &columns);
+        let chained = tasks.iter().any(|task| task.prediction.is_some() || task.imputed.is_some());
         Ok(Self {
             tasks: terms,
             columns: chained.then(|| columns.into_iter().flatten().map(|column| column as u32).collect()),
@@ -112,6 +118,7 @@ impl Objective {
         for (t, task) in tasks.iter().enumerate() {
             let loss = cfg.loss_of(task)?;
             let outputs = task.kind.outputs();
+            cfg.check_heads(task)?;
             let fits = loss.fused().map_or_else(|| loss.is_for(task.kind), |kind| kind.takes(outputs));
             if task.prediction.is_none() && !fits {
                 let problem = "the rows were read for a loss with other outputs, such as ziln; read them with this \
@@ -156,10 +163,8 @@ impl Objective {
             return forward(run);
         }
         let (total, importance) = run.importance(forward)?;
-        match importance {
-            Some(importance) => total + (importance * (share * self.load_balance))?,
-            None => Ok(total),
-        }
+        let Some(importance) = importance else { return Ok(total) };
+        total + (importance * (share * self.load_balance))?
     }
 
     /// The loss of the heads' logits `(B, L)`.
@@ -221,31 +226,34 @@ impl Objective {
             [] => None,
             all => Some(Labelled { mask: weighed(all, &batch.mask, logits)?, ..batch.clone() }),
         };
-        let batch = weighed.as_ref().unwrap_or(batch);
+        let (plain, batch) = (&batch.mask, weighed.as_ref().unwrap_or(batch));
         let weight = |(task, factor): (&Term, &f64)| (f64::from(task.weight) * factor) as f32;
         let weights = self.tasks.iter().zip(factors).map(weight);
         let fused = |(task, weight): (&Term, f32)| match task.loss {
             Computed::Fused(kind) => Some(LossTerm { logits: task.logits, weight, kind }),
-            Computed::Own(_) => None,
+            Computed::Own(_) | Computed::Imputed(_) => None,
         };
         let labels = &self.compared(&batch.labels);
         let terms: Option<Vec<LossTerm>> = self.tasks.iter().zip(weights.clone()).map(fused).collect();
         if let Some(terms) = terms {
             return MultiTaskLoss { tasks: &terms, labels, mask: &batch.mask }.forward(logits);
         }
-        self.mixed(logits, (batch, labels), &weights.collect::<Vec<_>>())
+        self.mixed(logits, (batch, labels, plain), &weights.collect::<Vec<_>>())
     }
 
-    /// The same where some losses are computed apart.
+    /// The same where some losses are computed apart; `plain` is the mask without propensities.
     fn mixed(
         &self,
         logits: &Tensor,
-        (batch, labels): (&Labelled, &[f32]),
+        (batch, labels, plain): (&Labelled, &[f32], &[f32]),
         weights: &[f32],
     ) -> candle_core::Result<Loss> {
+        let tasks = self.tasks.len();
         let (mut at, mut terms, mut together, mut columns) = (0, Vec::new(), Vec::new(), Vec::new());
         let mut means: Vec<Option<Tensor>> = Vec::with_capacity(self.tasks.len());
         for (t, (task, &weight)) in self.tasks.iter().zip(weights).enumerate() {
+            let own = || logits.narrow(1, at, task.logits)?.contiguous();
+            let column = Column { labels, mask: &batch.mask, task: t, tasks };
             means.push(match &task.loss {
                 Computed::Fused(kind) => {
                     terms.push(LossTerm { logits: task.logits, weight, kind: *kind });
@@ -254,27 +262,25 @@ impl Objective {
                     None
                 }
                 Computed::Own(loss) => {
-                    let own = logits.narrow(1, at, task.logits)?.contiguous()?;
-                    let column = Column { labels, mask: &batch.mask, task: t, tasks: self.tasks.len() };
                     let target = task.scale.map(|(target, _)| target);
-                    Some(apart::mean(&**loss, &own, (column, batch.groups.as_deref()), target)?)
+                    Some(apart::mean(&**loss, &own()?, (column, batch.groups.as_deref()), target)?)
+                }
+                Computed::Imputed(space) => {
+                    Some(imputed::mean(&own()?, column, Column { mask: plain, task: *space, ..column })?)
                 }
             });
             at += task.logits;
         }
-        let fused = match terms.is_empty() {
-            true => None,
-            false => {
-                let tasks = self.tasks.len();
-                let of = |values: &[f32]| -> Vec<f32> {
-                    values.chunks_exact(tasks).flat_map(|row| together.iter().map(|&t| row[t])).collect()
-                };
-                let logits = logits.index_select(&Tensor::new(columns, logits.device())?, 1)?;
-                let (labels, mask) = (of(labels), of(&batch.mask));
-                Some(MultiTaskLoss { tasks: &terms, labels: &labels, mask: &mask }.forward(&logits)?)
-            }
+        if terms.is_empty() {
+            return apart::sum(None, means, weights);
+        }
+        let of = |values: &[f32]| -> Vec<f32> {
+            values.chunks_exact(tasks).flat_map(|row| together.iter().map(|&t| row[t])).collect()
         };
-        apart::sum(fused, means, weights)
+        let logits = logits.index_select(&Tensor::new(columns, logits.device())?, 1)?;
+        let (labels, mask) = (&of(labels)[..], &of(&batch.mask)[..]);
+        let fused = MultiTaskLoss { tasks: &terms, labels, mask }.forward(&logits)?;
+        apart::sum(Some(fused), means, weights)
     }
 
     /// Labels `(B, T)` as the losses get them: of binary tasks moved towards ½ by the share ε, `(1 - ε) · y + ε / 2`
@@ -285,11 +291,11 @@ impl Objective {
             return Cow::Borrowed(labels);
         }
         let binary = |kind: LossKind| !matches!(kind, LossKind::Focal { .. }) && kind.is_binary();
+        let smoothed = |label| (1.0 - self.smoothing) * label + self.smoothing / 2.0;
         let compared = |(task, &label): (&Term, &f32)| match (&task.loss, task.scale) {
             (Computed::Fused(_), Some((target, link))) => target.scaled(link, label),
-            (Computed::Fused(kind), None) if binary(*kind) => {
-                (1.0 - self.smoothing) * label + self.smoothing / 2.0
-            }
+            (Computed::Fused(kind), None) if !binary(*kind) => label,
+            (Computed::Fused(_) | Computed::Imputed(_), None) => smoothed(label),
             _ => label,
         };
         self.tasks.iter().cycle().zip(labels).map(compared).collect()

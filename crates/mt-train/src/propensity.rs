@@ -7,8 +7,6 @@
 //! the weights, not by the number of rows, which varies less (A. Swaminathan and T. Joachims, *The Self-Normalized Estimator for
 //! Counterfactual Learning*, NIPS 2015). No gradient passes through `p`.
 
-use std::collections::BTreeMap;
-
 use candle_core::{DType, Device, Result, Tensor};
 use mt_features::Task;
 use mt_kernels::simd::sigmoid;
@@ -16,25 +14,28 @@ use mt_kernels::simd::sigmoid;
 /// A probability below this counts as this: a row is worth a hundred others at most.
 const LEAST: f32 = 0.01;
 
-/// A task, and the column of the logits whose probability its rows are weighed by.
+/// A task, and what its rows are weighed by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Propensity {
     pub task: usize,
+    /// The task of the probability, and its column of the logits.
+    pub of: usize,
     pub column: usize,
 }
 
-/// Those of a configuration, `{cvr: click}`; `columns` are the logits of each task.
-pub(crate) fn propensities(
-    of: &BTreeMap<String, String>,
+/// Those of these pairs, `cvr` by `click`; `columns` are the logits of each task.
+pub(crate) fn propensities<'a>(
+    of: impl Iterator<Item = (&'a str, &'a str)>,
     tasks: &[Task],
     columns: &[Vec<usize>],
 ) -> Vec<Propensity> {
-    let place = |name: &String| tasks.iter().position(|task| task.name == *name);
+    let place = |name: &str| tasks.iter().position(|task| task.name == name);
     let before = |task: usize| columns[..task].iter().map(Vec::len).sum();
-    let found = of
-        .iter()
-        .filter_map(|(task, of)| Some(Propensity { task: place(task)?, column: before(place(of)?) }));
-    found.collect()
+    let found = |(task, of)| {
+        let of = place(of)?;
+        Some(Propensity { task: place(task)?, of, column: before(of) })
+    };
+    of.filter_map(found).collect()
 }
 
 /// The mask `(B, T)` with rows weighed by the inverse of what the logits `(B, L)` say.
@@ -43,7 +44,7 @@ pub(crate) fn weighed(all: &[Propensity], mask: &[f32], logits: &Tensor) -> Resu
     let logits =
         logits.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     let (mut weighed, tasks) = (mask.to_vec(), mask.len() / rows.max(1));
-    for Propensity { task, column } in all {
+    for Propensity { task, column, .. } in all {
         for (mask, logits) in weighed.chunks_exact_mut(tasks).zip(logits.chunks_exact(columns)) {
             mask[*task] /= sigmoid(logits[*column]).max(LEAST);
         }

@@ -70,7 +70,7 @@ impl Setup {
         let heads = data.schema.heads();
         let sized = |vb| build(&network, &inputs, &heads, vb);
         let model = sized(params.builder(DType::F32, device))?;
-        check_shares(cfg, model.as_ref(), inputs.width(), device)?;
+        check_shares(cfg, model.as_ref(), network.read_width(&inputs)?, device)?;
         let mut optimizer = Optimizer::new(cfg.train.optimizer);
         let mut taken = None;
         // A run that goes on has its weights already.

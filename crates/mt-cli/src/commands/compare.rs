@@ -98,7 +98,7 @@ fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result
                 TaskKind::BinarySoftmax => TaskKind::Binary,
                 kind => kind,
             };
-            TaskConfig { kind, prediction: None, labels: None, ..task.clone() }
+            TaskConfig { kind, prediction: None, imputed: None, labels: None, ..task.clone() }
         };
         cfg.tasks.iter().map(label).collect::<Vec<_>>()
     };

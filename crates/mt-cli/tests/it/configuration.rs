@@ -32,7 +32,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
         "kind: mmoe",
         "kind: mmoo",
         "tiny.yaml:10:9: model.kind: unknown value \"mmoo\"; did you mean \"mmoe\"? (expected one of: shared-bottom, \
-         single-task, mmoe, cgc, ple, aitm, ppnet)",
+         single-task, mmoe, cgc, ple, aitm, ppnet, dbmtl)",
     );
 }
 

@@ -65,7 +65,7 @@ fn a_network_of_ones_own_goes_through_every_command() {
     assert_eq!(answer["predictions"][0]["watched"].as_f64().map(|x| x as f32), Some(predicted));
 
     // Who does not have the network says so, and what there is.
-    let known = "(expected one of: shared-bottom, single-task, mmoe, cgc, ple, aitm, ppnet)";
+    let known = "(expected one of: shared-bottom, single-task, mmoe, cgc, ple, aitm, ppnet, dbmtl)";
     let message = format!("own.yaml:10:9: model.kind: unknown value \"product\" {known}");
     folder.refuses(&["train", "own.yaml", "--run-dir", "other"], 2, &message);
     let said = folder.mt(&["predict", "--bundle", "bundle", "--input", "rows.csv", "--output", "other.csv"]);

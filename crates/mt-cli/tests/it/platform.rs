@@ -29,12 +29,13 @@ tasks:
 - {name: joint, label: click >= 1, kind: binary-softmax}
 - {name: lived, label: spend * 2, kind: regression}
 - {name: rare, label: seconds > 2, where: click}
+- {name: seldom, label: seconds > 3, where: click}
 model: {kind: mmoe, experts: 2, expert: [8]}
 train:
   epochs: 1
   batch_size: 32
   task_losses: {spend: log-mse, watch: weighted-logistic, pair: ranknet, joint: jrc, lived: ziln}
-  propensities: {rare: click}
+  propensities: {rare: click, seldom: {of: click, imputed: seldom_error}}
 ";
 
 fn bundle() -> Folder {
@@ -91,7 +92,8 @@ fn no_bit_of_a_prediction_or_of_a_weight_is_the_platforms() {
         "single-task",
         "aitm",
         "ppnet",
-        "mmoe, stages: [{kind: cross}, {kind: epnet, fields: [a]}]",
+        "dbmtl, experts: 2",
+        "mmoe, stages: [{kind: cross}, {kind: fm, fields: [a, c]}, {kind: epnet, fields: [a]}]",
     ] {
         let weights = |run: &str| {
             ["weights", "optimizer"]

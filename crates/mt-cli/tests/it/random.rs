@@ -139,7 +139,7 @@ fn tasks(draws: &mut Draws) -> (Vec<Value>, Map<String, Value>) {
 }
 
 fn model(draws: &mut Draws, fields: &[Value]) -> Value {
-    let kinds = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"];
+    let kinds = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet", "dbmtl"];
     let kind = kinds[draws.below(kinds.len())];
     let mut model = Map::from_iter([("kind".to_owned(), json!(kind))]);
     let layers = [json!([4]), json!([9]), json!([6, 5])];
@@ -163,6 +163,11 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
             model.insert("bottom".to_owned(), draws.pick(&layers));
             maybe(&mut model, draws, 0.5, "gate", &gates);
         }
+        "dbmtl" => {
+            model.insert("specific".to_owned(), draws.pick(&layers));
+            maybe(&mut model, draws, 0.5, "experts", &[json!(1), json!(3)]);
+            maybe(&mut model, draws, 0.3, "relations", &[json!({}), json!({"click": ["cvr"]})]);
+        }
         _ => _ = model.insert("bottom".to_owned(), draws.pick(&layers)),
     }
     maybe(&mut model, draws, 0.7, "tower", &[json!([]), json!([5]), json!([6, 3])]);
@@ -175,6 +180,7 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
         json!([{"kind": "cross"}]),
         json!([{"kind": "cross", "rank": 3, "layers": 2}]),
         json!([{"kind": "epnet", "fields": ["a"], "hidden": 3}, {"kind": "cross"}]),
+        json!([{"kind": "fm", "fields": ["a", "c", "b"]}, {"kind": "epnet", "fields": ["a"], "hidden": 3}]),
     ];
     maybe(&mut model, draws, 0.25, "stages", &stages);
     if !fields.is_empty() {
@@ -215,7 +221,14 @@ fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, 
         maybe(&mut train, draws, 0.3, "accumulate", &[json!(2), json!(3)]);
     }
     if !train.contains_key("accumulate") && second {
-        maybe(&mut train, draws, 0.3, "propensities", &[json!({"like": "click"})]);
+        let positive = ["uncertainty", "dwa", "geometric", "famo", "gradnorm"].map(Value::from);
+        let own = train["task_losses"].get("like").is_some()
+            || tasks.iter().any(|task| task["name"] == "like" && task["kind"] != "binary");
+        let mut all = vec![json!({"like": "click"})];
+        if !own && !positive.contains(&train.get("balance").unwrap_or(&Value::Null)["kind"]) {
+            all.push(json!({"like": {"of": "click", "imputed": "like_error"}}));
+        }
+        maybe(&mut train, draws, 0.3, "propensities", &all);
     }
     maybe(&mut train, draws, 0.2, "dropout", &[json!(0.1), json!(0.5)]);
     maybe(&mut train, draws, 0.2, "label_smoothing", &[json!(0.1)]);

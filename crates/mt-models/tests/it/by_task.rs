@@ -12,7 +12,7 @@ use crate::gradients::{fields, named, rows};
 
 const ROWS: usize = 40;
 const INPUTS: usize = 12;
-const SHARING: [&str; 5] = ["shared-bottom", "mmoe", "cgc", "ple", "aitm"];
+const SHARING: [&str; 6] = ["shared-bottom", "mmoe", "cgc", "ple", "aitm", "dbmtl"];
 
 fn tasks() -> Vec<Task> {
     let kinds = [TaskKind::Binary, TaskKind::Multiclass { classes: 3 }, TaskKind::Regression];

@@ -160,6 +160,12 @@ fn epnet(fields: &Value) -> Vec<BTreeMap<String, Value>> {
     vec![[("kind".to_owned(), json!("epnet")), ("fields".to_owned(), fields.clone())].into()]
 }
 
+/// A stage of pairs behind it.
+fn pairs(fields: &Value) -> Vec<BTreeMap<String, Value>> {
+    let fm = [("kind".to_owned(), json!("fm")), ("fields".to_owned(), fields.clone())].into();
+    epnet(&json!(["item"])).into_iter().chain([fm]).collect()
+}
+
 #[test]
 fn what_names_nothing_or_names_it_twice_is_refused() {
     let new = ModelConfig::new;
@@ -193,6 +199,22 @@ fn what_names_nothing_or_names_it_twice_is_refused() {
         (
             ModelConfig { stages: epnet(&json!([])), ..new("mmoe") },
             "model.stages[0].fields: expected the fields that the gate learns from, such as [tab]",
+        ),
+        (
+            ModelConfig { stages: pairs(&json!(["item", "usr"])), ..new("mmoe") },
+            "model.stages[1].fields: the data has no field or numeric column \"usr\"; did you mean \"user\"?",
+        ),
+        (
+            ModelConfig { stages: pairs(&json!(["item", "user", "x"])), ..new("mmoe") },
+            "model.stages[1].fields: expected fields of one width, found 16 columns of \"item\" and 1 of \"x\"",
+        ),
+        (
+            ModelConfig { stages: pairs(&json!(["item"])), ..new("mmoe") },
+            "model.stages[1].fields: expected two fields or more, found 1",
+        ),
+        (
+            ModelConfig { stages: pairs(&json!([])), ..new("mmoe") },
+            "model.stages[1].fields: expected the fields whose pairs are multiplied, such as [user, item]",
         ),
         (
             ModelConfig { tower_fields: fields("likes", &["item"]), ..new("shared-bottom") },

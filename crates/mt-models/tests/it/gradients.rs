@@ -8,10 +8,10 @@ use mt_layers::{Input, Params, SparseRows};
 use mt_models::{Embedded, Inputs, ModelConfig, Norm, build};
 use serde_json::json;
 
-pub const KINDS: [&str; 7] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"];
+pub const KINDS: [&str; 8] = ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet", "dbmtl"];
 
 /// Those without gates.
-const UNGATED: [&str; 3] = ["shared-bottom", "single-task", "aitm"];
+const UNGATED: [&str; 4] = ["shared-bottom", "single-task", "aitm", "dbmtl"];
 
 pub fn tasks(names: &[&str]) -> Vec<Task> {
     names.iter().map(|name| Task::new(*name, TaskKind::Binary)).collect()
@@ -82,6 +82,17 @@ fn every_parameter_of_every_model_gets_a_gradient() {
 }
 
 #[test]
+fn relations_over_experts_learn_in_any_order() {
+    for (relations, norm) in
+        [(json!({"like": ["watch"], "share": ["like", "watch"]}), Norm::Layer), (json!({}), Norm::None)]
+    {
+        let cfg =
+            ModelConfig { norm, ..ModelConfig::new("dbmtl") }.with("experts", 3).with("expert", vec![10, 8]);
+        assert_all_learn(&cfg.with("specific", vec![9, 7]).with("relations", relations));
+    }
+}
+
+#[test]
 fn normalised_models_learn_everything_but_their_statistics() {
     for (kind, norm) in KINDS.into_iter().flat_map(|kind| [(kind, Norm::Layer), (kind, Norm::Batch)]) {
         assert_all_learn(&ModelConfig { norm, ..ModelConfig::new(kind) });
@@ -110,11 +121,15 @@ fn towers_without_hidden_layers_learn() {
 
 #[test]
 fn a_stage_that_weighs_the_input_learns_and_so_does_what_it_weighs() {
-    let stage = [("kind", json!("epnet")), ("fields", json!(["x3", "x9"])), ("hidden", json!(6))];
-    let stages = vec![stage.map(|(key, value)| (key.to_owned(), value)).into()];
-    for kind in KINDS {
-        let (cfg, tasks) =
-            (ModelConfig { stages: stages.clone(), ..ModelConfig::new(kind) }, tasks(&["like"]));
+    let gate = json!({"kind": "epnet", "fields": ["x3", "x9"], "hidden": 6});
+    let pairs = json!({"kind": "fm", "fields": ["x6", "x0"]});
+    // Appended columns are read by the stages behind, too.
+    let all = json!([[gate], [pairs], [pairs, gate, pairs, {"kind": "cross"}]]);
+    let all: Vec<Vec<BTreeMap<_, _>>> = serde_json::from_value(all).expect("stages");
+    for (kind, stages) in KINDS.into_iter().flat_map(|kind| all.iter().map(move |stages| (kind, stages))) {
+        let tower_fields = fields("like", &["x0", "x9"]);
+        let cfg = ModelConfig { stages: stages.clone(), tower_fields, ..ModelConfig::new(kind) };
+        let tasks = tasks(&["like"]);
         let params = Params::new(7);
         let vb = params.builder(DType::F32, &Device::Cpu);
         let model = build(&cfg, named(&cfg, 12, &tasks), &mt_features::heads(&tasks), vb).expect("a model");

@@ -1,5 +1,6 @@
 //! Each network is a special case of the next: PLE with one level is CGC, CGC without task experts is MMoE, MMoE
-//! with one expert is ShareBottom. The first of AITM's tasks has a network of its own.
+//! with one expert is ShareBottom. The first of AITM's tasks has a network of its own,
+//! and a single task of DBMTL ShareBottom or MMoE, with more layers.
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,16 @@ proptest! {
         let single = ModelConfig::new("single-task").with("bottom", vec![width, 5]);
         let aitm = ModelConfig { kind: "aitm".to_owned(), ..single.clone() };
         assert_equal(both(&single, &aitm, &tasks(&["like"]), str::to_owned)?);
+    }
+
+    #[test]
+    fn dbmtl_of_one_task_is_shared_bottom_and_with_one_expert_the_same(width in 1usize..20, own in 1usize..9) {
+        let bottom = ModelConfig::new("shared-bottom").with("bottom", vec![width, own]);
+        let dbmtl = ModelConfig::new("dbmtl").with("specific", vec![own]);
+        let rename = |name: &str| name.replacen("bottom.1", "specific.like.0", 1);
+        assert_equal(both(&bottom, &dbmtl.clone().with("bottom", vec![width]), &tasks(&["like"]), rename)?);
+        let rename = |name: &str| rename(name).replacen("bottom", "experts", 1);
+        assert_equal(both(&bottom, &dbmtl.with("experts", 1).with("expert", vec![width]), &tasks(&["like"]), rename)?);
     }
 
     #[test]

@@ -51,6 +51,14 @@ pub fn networks() -> Vec<(&'static str, ModelConfig)> {
             "aitm deep, batches normalised",
             ModelConfig { norm: Norm::Batch, tower: vec![], ..new("aitm") }.with("bottom", units(&[9, 7])),
         ),
+        ("dbmtl", new("dbmtl").with("bottom", units(&[9, 7])).with("specific", units(&[6, 5]))),
+        (
+            "dbmtl over experts, layers normalised",
+            ModelConfig { norm: Norm::Layer, tower: vec![], ..new("dbmtl") }
+                .with("experts", 3)
+                .with("gate", units(&[4]))
+                .with("relations", json!({"done": ["tab"], "tab": ["cvr"]})),
+        ),
         ("mmoe", mmoe.clone().with("experts", 3)),
         ("mmoe of one", mmoe.clone().with("experts", 1)),
         // Normalised above them, as what untrained cross layers say of large numbers has no finite exponential.
@@ -181,7 +189,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
             numeric: (0..columns.len()).map(|i| format!("x{i}")).collect(),
             fields,
             tasks: vec![
-                task("like", TaskKind::Binary),
+                Task { imputed: Some("like_error".to_owned()), ..task("like", TaskKind::Binary) },
                 task("done", TaskKind::BinarySoftmax),
                 task("tab", TaskKind::Multiclass { classes: 3 }),
                 task("ratio", TaskKind::Regression),
@@ -210,19 +218,27 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
 }
 
 /// The same with a tower that reads the last field or number too, where there are gates one that reads the first and the
-/// last alone, and of an MMoE an input that the first weighs.
+/// last alone, and of an MMoE pairs of fields as wide as the first, and an input that the first weighs.
 pub fn with_columns(mut signature: Signature) -> Signature {
     let Schema { numeric, fields, .. } = &signature.schema;
-    let names: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
-    let [first, .., last] = &names[..] else { panic!("one input: {names:?}") };
+    let all: Vec<String> = fields.iter().map(|field| &field.name).chain(numeric).cloned().collect();
+    let [first, .., last] = &all[..] else { panic!("one input: {all:?}") };
     let names = ["tab", "cvr"];
     signature.model.tower_fields = names.map(|name| (name.to_owned(), vec![last.clone()])).into();
     if !signature.model.resolve().expect("a model").facts(&["done"]).gates.is_empty() {
         signature.model.gate_fields = [("done".to_owned(), vec![last.clone(), first.clone()])].into();
     }
     if signature.model.kind == "mmoe" {
-        let stage = [("kind", json!("epnet")), ("fields", json!([first])), ("hidden", json!(3))];
-        signature.model.stages.push(stage.map(|(key, value)| (key.to_owned(), value)).into());
+        let inputs = signature.model.inputs(&signature.schema).expect("columns");
+        let named = inputs.named().iter().take(fields.len());
+        let alike = named.filter(|(_, own)| own.len() == inputs.named()[0].1.len()).map(|(name, _)| name);
+        let (pairs, gate) =
+            (alike.collect::<Vec<_>>(), json!({"kind": "epnet", "fields": [first], "hidden": 3}));
+        let stages = match pairs.len() {
+            0 | 1 => json!([gate]),
+            _ => json!([{"kind": "fm", "fields": pairs}, gate]),
+        };
+        signature.model.stages.extend(serde_json::from_value::<Vec<_>>(stages).expect("stages"));
     }
     signature
 }

@@ -29,7 +29,7 @@ impl Config {
         }
     }
 
-    fn read_loss(&self, task: &str, written: &LossConfig) -> Result<Box<dyn TaskLoss>> {
+    pub(super) fn read_loss(&self, task: &str, written: &LossConfig) -> Result<Box<dyn TaskLoss>> {
         Ok(self.model.registry.loss(&format!("train.task_losses.{task}"), written)?)
     }
 
@@ -76,6 +76,40 @@ impl Config {
         self.tasks.iter_mut().zip(rules).for_each(|(task, rule)| task.labels = rule);
     }
 
+    /// Gives tasks the heads that `train.propensities` impute their losses with.
+    pub(super) fn set_imputed(&mut self) {
+        for task in &mut self.tasks {
+            task.imputed =
+                self.train.propensities.get(&task.name).and_then(|written| written.imputed.clone());
+        }
+    }
+
+    /// Refuses a task of rows that were read for another head beside its own.
+    pub(crate) fn check_heads(&self, task: &Task) -> Result<()> {
+        let written = self.train.propensities.get(&task.name);
+        if task.imputed.as_ref() == written.and_then(|written| written.imputed.as_ref()) {
+            return Ok(());
+        }
+        let problem = "the rows were read for other heads; read them with this configuration".to_owned();
+        Err(Error::Config { at: format!("train.propensities.{}", task.name), problem })
+    }
+
+    /// Checks that what is imputed is the cross-entropy of a label.
+    pub(super) fn check_imputed(&self, check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
+        for (name, _) in self.train.propensities.iter().filter(|(_, written)| written.imputed.is_some()) {
+            let fused = match self.train.task_losses.get(name) {
+                // What is wrong with the loss itself is said where all are checked.
+                Some(written) => self.read_loss(name, written).ok().map(|loss| loss.fused()),
+                None => Some(Some(self.train.loss)),
+            };
+            let good = fused.is_none_or(|fused| fused == Some(LossKind::CrossEntropy));
+            let problem =
+                format!("expected {name} to have the loss cross-entropy, which a row has by itself");
+            check(&format!("train.propensities.{name}.imputed"), good, problem)?;
+        }
+        Ok(())
+    }
+
     /// Checks that the losses are there, are of their tasks' kinds, and fit how the tasks are trained.
     ///
     /// # Errors
@@ -86,6 +120,7 @@ impl Config {
             true => Ok(()),
             false => Err(Error::Config { at: place(key), problem: format!("{key}: {problem}") }),
         };
+        self.check_imputed(&check)?;
         for (name, written) in &self.train.task_losses {
             let key = format!("train.task_losses.{name}");
             let (good, problem) = known(&self.tasks, name);

@@ -3,6 +3,7 @@
 mod depth;
 mod locate;
 mod losses;
+mod propensity;
 mod select;
 mod selection;
 mod text;
@@ -18,6 +19,7 @@ use mt_models::{Facts, Inputs, ModelConfig, Registry, fit_budget};
 use serde::{Deserialize, Serialize};
 
 use self::locate::Origin;
+pub use self::propensity::PropensityConfig;
 pub use self::select::{Select, SelectMetric};
 pub use self::selection::Selection;
 use self::train::known;
@@ -116,6 +118,7 @@ impl Config {
         let mut cfg: Self = text::parse(text, origin, overrides)?;
         cfg.model.registry = registry.clone();
         cfg.set_kinds();
+        cfg.set_imputed();
         let origin = Origin { text, name: origin, overrides };
         cfg.check_at(&|key| origin.place(key), true)?;
         if reader == Reader::Trainer {
@@ -165,10 +168,11 @@ impl Config {
         for (key, good, problem) in cfg.train.balance.problems(&cfg.model, |name| known(&cfg.tasks, name)) {
             check(&format!("train.balance.{key}"), good, problem)?;
         }
-        let network = cfg.model.resolve().map_err(|error| match &error {
+        let model = |error: mt_models::Error| match &error {
             mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
             _ => Error::Model(error),
-        })?;
+        };
+        let network = cfg.model.resolve().map_err(model)?;
         let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
         let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
         check("train.batch_size", !alone, problem)?;
@@ -187,6 +191,7 @@ impl Config {
                 check(&format!("model.{key}.{head}"), names.contains(&head.as_str()), problem)?;
             }
         }
+        network.check(&names).map_err(model)?;
         if !sourced {
             return Ok(());
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use mt_features::{TaskConfig, TaskKind};
+use mt_features::{TaskConfig, TaskKind, imputed_problem};
 use mt_layers::LossKind;
 use mt_models::LossConfig;
 use mt_tables::RowOptimizer;
 use serde::{Deserialize, Serialize};
 
+use super::propensity::PropensityConfig;
 use super::select::{Select, SelectMetric};
 use super::warm_start::{WarmScaling, WarmStart};
 use crate::balance::{BalanceConfig, BalanceKind};
@@ -76,9 +77,10 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_weights: BTreeMap<String, f32>,
     /// Tasks whose rows count in the loss by the inverse of the probability that another task, a binary one, predicts of them:
-    /// `{cvr: click}`, where `cvr` has labels on clicked rows alone. Default none.
+    /// `{cvr: click}`, where `cvr` has labels on clicked rows alone; or, with what the loss of the others is estimated to be, `{cvr:
+    /// {of: click, imputed: cvr_error}}`. Default none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub propensities: BTreeMap<String, String>,
+    pub propensities: BTreeMap<String, PropensityConfig>,
     /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
     pub balance: BalanceConfig,
     /// Weight of the gates' importance loss in what is minimised: how unevenly each uses its experts. Default 0.
@@ -208,6 +210,47 @@ impl TrainConfig {
         Ok(())
     }
 
+    /// Checks that each is of a probability, and looks at one batch a step.
+    fn check_propensities(
+        &self,
+        tasks: &[TaskConfig],
+        check: &dyn Fn(&str, bool, String) -> Result<()>,
+    ) -> Result<()> {
+        for (task, PropensityConfig { of, imputed }) in &self.propensities {
+            let key = format!("train.propensities.{task}");
+            let (good, problem) = known(tasks, task);
+            check(&key, good, problem)?;
+            let (good, problem) = known(tasks, of);
+            check(&key, good, problem)?;
+            let binary = |of: &TaskConfig| of.kind == TaskKind::Binary && of.prediction.is_none();
+            let good = task != of && tasks.iter().any(|other| other.name == *of && binary(other));
+            let expected = "expected another task, of the kind binary and with a head of its own";
+            check(&key, good || tasks.is_empty(), format!("{expected}, found {of}"))?;
+            let batches = self.accumulate;
+            let problem =
+                format!("{task} weighs rows by what a batch predicts, and a step has {batches} batches");
+            check(
+                "train.accumulate",
+                batches == 1,
+                format!("{problem}; expected 1, with as large a train.batch_size"),
+            )?;
+            let Some(imputed) = imputed else { continue };
+            let key = format!("{key}.imputed");
+            let problem = imputed_problem(imputed, tasks);
+            check(&key, problem.is_none(), problem.unwrap_or_default())?;
+            let own = tasks.iter().any(|other| other.name == *task && binary(other));
+            let problem = format!("expected {task} to be of the kind binary and with a head of its own");
+            check(&key, own || tasks.is_empty(), problem)?;
+            let kind = self.balance.kind;
+            let problem = format!(
+                "{kind} needs losses above 0, and that of {task} may be below with an imputed one (train.propensities); expected \
+                 fixed, schedule, random or a method of gradients other than gradnorm"
+            );
+            check("train.balance.kind", !kind.needs_positive(), problem)?;
+        }
+        Ok(())
+    }
+
     /// Whether nothing asks which epoch is better where none is compared with another.
     fn check_unselected(&self, check: &dyn Fn(&str, bool, String) -> Result<()>) -> Result<()> {
         let set = [
@@ -283,24 +326,7 @@ impl TrainConfig {
                 format!("expected a number from 0, found {weight}"),
             )?;
         }
-        for (task, of) in &self.propensities {
-            let key = format!("train.propensities.{task}");
-            let (good, problem) = known(task);
-            check(&key, good, problem)?;
-            let (good, problem) = known(of);
-            check(&key, good, problem)?;
-            let binary = |of: &TaskConfig| of.kind == TaskKind::Binary && of.prediction.is_none();
-            let good = task != of && tasks.iter().any(|other| other.name == *of && binary(other));
-            let expected = "expected another task, of the kind binary and with a head of its own";
-            check(&key, good || tasks.is_empty(), format!("{expected}, found {of}"))?;
-            let problem =
-                format!("{task} weighs rows by what a batch predicts, and a step has {batches} batches");
-            check(
-                "train.accumulate",
-                batches == 1,
-                format!("{problem}; expected 1, with as large a train.batch_size"),
-            )?;
-        }
+        self.check_propensities(tasks, check)?;
         let weighs = |name: &str| self.task_weights.get(name).is_none_or(|&weight| weight > 0.0);
         check(
             "train.task_weights",

@@ -91,7 +91,7 @@ fn attention_finds_what_pooling_cannot() {
 #[test]
 fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
     let dir = folder(&rows(1000));
-    let variants: [([&str; 2], &[&str]); 10] = [
+    let variants: [([&str; 2], &[&str]); 11] = [
         (ATTENTION, &[]),
         (ATTENTION, &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"]),
         (ATTENTION, &["train.balance.kind=pcgrad"]),
@@ -103,6 +103,10 @@ fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
         (
             ATTENTION,
             &["model.stages=[{kind: epnet, fields: [item, makers], hidden: 5}]", "train.dropout=0.1"],
+        ),
+        (
+            ATTENTION,
+            &["model.stages=[{kind: fm, fields: [item, seen]}, {kind: cross}]", "train.balance.kind=pcgrad"],
         ),
         (ATTENTION, &["data.fields[0].encode={growing: {capacity: 18}}", "model.embedding.storage=bf16"]),
         (SELF_ATTENTION, &["model.self_attention={heads: 4, hidden: 5}", "train.dropout=0.2"]),
@@ -182,7 +186,7 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
         ),
         (
             "model.stages=[{layers: 3}]",
-            Some("model.stages[0].kind: expected the kind of a stage, one of: cross, epnet"),
+            Some("model.stages[0].kind: expected the kind of a stage, one of: cross, epnet, fm"),
         ),
         ("data.fields[3].table=other", None),
     ] {

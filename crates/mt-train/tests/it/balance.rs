@@ -80,7 +80,7 @@ fn every_method_learns_and_says_what_it_does() {
     let dir = folder(&rows(1500));
     let data = load(&config(dir.path(), &[TASKS]));
     // At this rate, the attention of wide transfers would soon be all a task's own, whose gradient of the others is 0 then.
-    let models = ["mmoe", "shared-bottom", "cgc", "ple", "aitm, bottom: [16]"];
+    let models = ["mmoe", "shared-bottom", "cgc", "ple", "aitm, bottom: [16]", "dbmtl, bottom: [16]"];
     let all = OF_LOSSES.iter().map(|method| (method, &models[..1]));
     for (method, models) in all.chain(OF_GRADIENTS.iter().map(|method| (method, &models[..]))) {
         for model in models {

@@ -106,6 +106,7 @@ fn networks_have_what_belongs_to_a_head_for_heads_alone() {
         ("shared-bottom", &["towers"][..]),
         ("single-task", &["bottoms", "towers"]),
         ("aitm", &["bottoms", "towers"]),
+        ("dbmtl", &["specific", "towers"]),
         ("ppnet", &["bottoms", "gates", "towers"]),
         ("mmoe", &["gates", "towers"]),
         ("cgc", &["experts", "gates", "towers"]),

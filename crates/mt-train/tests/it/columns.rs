@@ -1,7 +1,11 @@
 //! Training of models whose gates and towers read fields of their own.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
+use candle_core::{Device, Tensor};
+use mt_bundle::Signature;
 use mt_train::{Config, Event};
 
 use crate::fields::{assert_same_files, config, folder, load, predictions_of_the_best, rows, run_in};
@@ -80,4 +84,42 @@ fn a_warm_start_takes_all_but_the_layers_of_another_width() {
     assert_eq!(taken.mismatched, ["towers.click.0.weight: [8, 8] there, [8, 12] here"]);
     assert!(taken.loaded.contains(&"gates.buy.0.weight".to_owned()), "{taken:?}");
     assert_eq!((taken.missing.len(), taken.unexpected.len()), (0, 0), "{taken:?}");
+}
+
+#[test]
+fn rows_of_columns_that_stages_append_are_taken_over_behind_those_of_inputs_that_have_moved() {
+    let dir = folder(&rows(600));
+    let started = |name: &str, fields: &str, from: Option<&str>| {
+        let stages = "model.stages=[{kind: fm, fields: [user, tags]}, {kind: epnet, fields: [user]}]";
+        let fields = format!("data.fields=[{fields}]");
+        let from = from.map(|from| format!("train.warm_start.from={}", dir.path().join(from).display()));
+        // Nothing moves.
+        let still = ["train.epochs=1", "train.rates={'*': 0}", stages, fields.as_str()];
+        let cfg = config(dir.path(), &still.into_iter().chain(from.as_deref()).collect::<Vec<_>>());
+        let mut taken = None;
+        let (run, _) = run_in(&cfg, &load(&cfg), &dir.path().join(name), &mut |event| {
+            if let Event::WarmStarted(report) = event {
+                taken = Some(report.clone());
+            }
+        });
+        let path = run.checkpoint(1).join(Signature::WEIGHTS);
+        (candle_core::safetensors::load(path, &Device::Cpu).expect("weights"), taken)
+    };
+    let (user, tags) = ("{column: user}", "{column: tags, separator: '|'}");
+    let (first, _) = started("first", &format!("{user}, {tags}"), None);
+    let more = format!("{{column: class}}, {tags}, {user}");
+    let (second, taken) = started("second", &more, Some("first"));
+    let taken = taken.expect("a report").inputs.expect("inputs");
+    assert_eq!((taken.known, taken.moved, taken.fresh), (3, 2, vec!["class".to_owned()]));
+    // user, tags and the number became class, tags, user and the number; the four terms are behind both.
+    let places = [(0..4, 8..12), (4..8, 4..8), (8..9, 12..13), (9..13, 13..17)];
+    for name in ["experts.0.weight", "gates.click.0.weight", "stages.1.0.weight"] {
+        let rows = |of: &HashMap<String, Tensor>, rows: &Range<usize>| {
+            let own = of[name].narrow(0, rows.start, rows.len()).and_then(|own| own.flatten_all());
+            own.and_then(|own| own.to_vec1::<f32>()).expect("rows")
+        };
+        for (there, here) in &places {
+            assert_eq!(rows(&first, there), rows(&second, here), "{name}: {here:?}");
+        }
+    }
 }

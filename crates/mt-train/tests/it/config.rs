@@ -93,6 +93,31 @@ fn mistakes_name_line_column_key_and_the_nearest_valid_one() {
             "run.yaml:9:16: model.gate_fields: shared-bottom has no such key (it takes bottom, embedding,",
         ),
         (
+            "mmoe\n  experts: 4",
+            "dbmtl\n  relations: {like: [completio]}",
+            "run.yaml:9:21: model.relations.like: there is no task \"completio\"; did you mean \"completion\"? (there are",
+        ),
+        (
+            "mmoe\n  experts: 4",
+            "dbmtl\n  relations: {like: [completion], completion: [like]}",
+            "run.yaml:9:47: model.relations.completion: a task follows from itself: completion, from like, from completion",
+        ),
+        (
+            "mmoe\n  experts: 4",
+            "dbmtl\n  gate: [4]",
+            "run.yaml:9:9: model.gate: there are no experts (model.experts)",
+        ),
+        (
+            "mmoe\n  experts: 4",
+            "dbmtl\n  experts: 4\n  bottom: [8]",
+            "run.yaml:10:11: model.bottom: experts stand in its place; leave out one of both",
+        ),
+        (
+            "mmoe\n  experts: 4",
+            "dbmtl\n  gate_fields: {like: [x]}",
+            "run.yaml:9:16: model.gate_fields: dbmtl has no such key (it takes experts, bottom,",
+        ),
+        (
             "epochs: 2",
             "task_weights: {lik: 2}",
             "run.yaml:11:23: train.task_weights.lik: there is no task \"lik\"",

@@ -42,7 +42,7 @@ fn learns_as_the_cpu_does(kind: &str, more: &str) {
 #[test]
 #[ignore = "needs a CUDA device"]
 fn a_card_learns_as_the_cpu_does() {
-    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"] {
+    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet", "dbmtl"] {
         learns_as_the_cpu_does(kind, "");
     }
 }

@@ -154,7 +154,7 @@ fn a_task_without_a_label_in_a_batch_keeps_its_own_parameters_whatever_their_mom
     let of_click = |row: &String| mask(row, &[4]);
     let first = HEADER.to_owned() + &all[..64].concat();
     let both = first.clone() + &all[64..].iter().map(of_click).collect::<String>();
-    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "aitm", "ppnet"] {
+    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "aitm", "ppnet", "dbmtl"] {
         for optimizer in ["{kind: adam}", "{kind: adamw, weight_decay: 0.1}", "{kind: sgd, momentum: 0.9}"] {
             let run = |text: &str| {
                 let dir = folder(text);

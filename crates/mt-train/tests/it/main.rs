@@ -17,6 +17,7 @@ mod fields;
 mod golden;
 mod growing;
 mod health;
+mod imputed;
 mod labels;
 mod norm;
 mod own_loss;

@@ -48,11 +48,12 @@ fn normalised_models_learn_resume_to_the_bit_and_predict_from_their_checkpoint()
         "{kind: cgc, norm: batch}",
         "{kind: aitm, bottom: [16, 8], norm: batch}",
         "{kind: ppnet, bottom: [8, 8], gate: [], norm: layer}",
+        "{kind: dbmtl, experts: 3, specific: [8, 8], norm: batch}",
     ];
     for (i, model) in models.into_iter().enumerate() {
         let extra: &[&str] = match i {
             2 => &["train.accumulate=2", "train.average=0.9"],
-            3 | 5 => &["train.balance.kind=pcgrad"],
+            3 | 5 | 7 => &["train.balance.kind=pcgrad"],
             4 => &["train.balance.kind=famo", "train.load_balance=0.1"],
             _ => &[],
         };

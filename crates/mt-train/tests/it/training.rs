@@ -59,7 +59,7 @@ fn training_changes_the_arithmetic_of_no_other_code() {
 
 #[test]
 fn every_model_learns_the_generated_tastes() {
-    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet"] {
+    for kind in ["shared-bottom", "single-task", "mmoe", "cgc", "ple", "aitm", "ppnet", "dbmtl"] {
         let cfg = config(
             &format!("{{kind: {kind}}}"),
             "  optimizer: {lr: 0.01}\n  epochs: 4\n".trim_end_matches("  epochs: 4\n"),
@@ -78,9 +78,14 @@ fn every_model_learns_the_generated_tastes() {
 
 #[test]
 fn checkpoints_do_not_depend_on_the_number_of_threads_or_the_run() {
-    for model in
-        ["{kind: ple}", "{kind: mmoe, gate: [8]}", "{kind: shared-bottom}", "{kind: aitm}", "{kind: ppnet}"]
-    {
+    for model in [
+        "{kind: ple}",
+        "{kind: mmoe, gate: [8]}",
+        "{kind: shared-bottom}",
+        "{kind: aitm}",
+        "{kind: ppnet}",
+        "{kind: dbmtl, experts: 2}",
+    ] {
         let cfg = config(model, "");
         let dir = tempfile::tempdir().expect("a folder");
         let checkpoints: Vec<_> = [1, 2, 5, 1]

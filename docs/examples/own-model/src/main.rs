@@ -107,7 +107,7 @@ impl Stage for Weigh {
         Ok(Box::new(Weighing(vb.get_with_hints(inputs, "weight", Init::Const(1.0))?)))
     }
 
-    fn graph(&self, graph: &mut dyn Graph, name: &str, xs: &str) -> mt_models::Result<String> {
+    fn graph(&self, graph: &mut dyn Graph, name: &str, xs: &str, _: &[u32]) -> mt_models::Result<String> {
         let weight = graph.parameter(&format!("{name}.weight"))?;
         let weight = graph.constant(&format!("{name}.weight"), &weight)?;
         Ok(graph.node("Mul", &[xs, &weight], &[]))
