@@ -7,6 +7,7 @@
 //! | [`ModelConfig`], [`build`] | a model from its configuration |
 //! | [`Architecture`], [`Registry`], [`Section`], [`Facts`], [`Graph`] | kinds of networks: those here, and your own |
 //! | [`TaskLoss`], [`LossRows`], [`LossConfig`] | what a task is trained on: the losses here, and your own |
+//! | [`JointLoss`], [`JointRows`] | what several tasks are trained on together, beside that |
 //! | [`Inputs`], [`HeadColumns`] | the columns of a trunk's input by name, and which of them single gates and towers read |
 //! | [`inventory`], [`fit_budget`] | names, shapes and counts of parameters; widths for a parameter budget |
 //! | [`Features`], [`InputLayer`] | from a batch to a trunk's input, through embedding tables where it has fields |
@@ -78,7 +79,7 @@ pub use inputs::{HeadColumns, Inputs};
 pub use inventory::{Inventory, count, fit_budget, inventory};
 pub use link::Link;
 pub use lists::SequenceInput;
-pub use loss::{Coupling, LossConfig, LossRows, TaskLoss};
+pub use loss::{Coupling, JointLoss, JointRows, LossConfig, LossRows, TaskLoss};
 pub use mmoe::{Mmoe, MmoeConfig};
 pub use model::{Model, MultiTask, build};
 pub use ple::{Ple, PleConfig};

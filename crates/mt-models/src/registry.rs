@@ -15,7 +15,7 @@ use crate::dbmtl::DbmtlConfig;
 use crate::epnet::EpnetConfig;
 use crate::error::{Error, Result};
 use crate::fm::FmConfig;
-use crate::loss::{KINDS, LossConfig, TaskLoss, jrc, ranknet};
+use crate::loss::{JointLoss, KINDS, LossConfig, TaskLoss, jrc, order, ranknet};
 use crate::mmoe::MmoeConfig;
 use crate::ple::PleConfig;
 use crate::ppnet::PpnetConfig;
@@ -31,7 +31,7 @@ type Read<T> = dyn Fn(&mut Section<'_>) -> Result<Box<T>> + Send + Sync;
 type Readers<T> = Arc<Vec<(String, Arc<Read<T>>)>>;
 
 /// The architectures that `model.kind` may name, the stages that `model.stages[].kind` may, and the losses that
-/// `train.task_losses` may.
+/// `train.task_losses` and `train.joint_losses` may.
 ///
 /// ```
 /// use mt_models::{MmoeConfig, ModelConfig, Registry};
@@ -52,18 +52,25 @@ pub struct Registry {
     architectures: Readers<dyn Architecture>,
     stages: Readers<dyn Stage>,
     losses: Readers<dyn TaskLoss>,
+    joint_losses: Readers<dyn JointLoss>,
 }
 
 impl Default for Registry {
     /// Those of this crate.
     fn default() -> Self {
-        let none = Registry { architectures: Arc::default(), stages: Arc::default(), losses: Arc::default() };
+        let none = Registry {
+            architectures: Arc::default(),
+            stages: Arc::default(),
+            losses: Arc::default(),
+            joint_losses: Arc::default(),
+        };
         let kinds = KINDS.into_iter().fold(none, |registry, (name, read)| {
             registry.with_loss(name, move |section| Ok(Box::new(read(section)?)))
         });
         kinds
             .with_loss("ranknet", ranknet)
             .with_loss("jrc", jrc)
+            .with_joint_loss("order", order)
             .with("shared-bottom", SharedBottomConfig::read)
             .with("single-task", SingleTaskConfig::read)
             .with("mmoe", MmoeConfig::read)
@@ -140,6 +147,51 @@ impl Registry {
         Registry { losses: added(self.losses, name, Arc::new(read)), ..self }
     }
 
+    /// The same with one more joint loss, called `name`, which comes before another of this name.
+    ///
+    /// ```
+    /// use mt_models::candle_core::{Device, Result, Tensor};
+    /// use mt_models::{JointLoss, JointRows, LossConfig, Registry, TaskKind};
+    ///
+    /// /// How far two tasks are from saying the same.
+    /// #[derive(Debug)]
+    /// struct Agree(Vec<String>);
+    ///
+    /// impl JointLoss for Agree {
+    ///     fn tasks(&self) -> &[String] {
+    ///         &self.0
+    ///     }
+    ///
+    ///     fn is_for(&self, kind: TaskKind) -> bool {
+    ///         kind == TaskKind::Binary
+    ///     }
+    ///
+    ///     fn forward(&self, rows: &JointRows<'_>) -> Result<Tensor> {
+    ///         rows.mean(&(&rows.logits[0] - &rows.logits[1])?.sqr()?, &rows.weights[0])
+    ///     }
+    /// }
+    ///
+    /// let registry = Registry::default().with_joint_loss("agree", |section| {
+    ///     Ok(Box::new(Agree(section.names("tasks", "two tasks")?)))
+    /// });
+    /// // `train.joint_losses: [agree: {tasks: [like, share], weight: 0.1}]`
+    /// let written = LossConfig::new("agree").with("tasks", vec!["like", "share"]).with("weight", 0.1);
+    /// let (weight, loss) = registry.joint_loss("train.joint_losses[0]", &written)?;
+    /// let logits = [1.0f32, 3.0].map(|z| Tensor::new(&[[z]], &Device::Cpu).unwrap());
+    /// let (labels, weights) = (vec![vec![0.0]; 2], vec![vec![1.0]; 2]);
+    /// let rows = JointRows::new(&logits, (&labels, &weights), None)?;
+    /// assert_eq!((weight, loss.forward(&rows)?.to_scalar::<f32>()?), (0.1, 4.0));
+    /// # Ok::<(), mt_models::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_joint_loss(
+        self,
+        name: &str,
+        read: impl Fn(&mut Section<'_>) -> Result<Box<dyn JointLoss>> + Send + Sync + 'static,
+    ) -> Self {
+        Registry { joint_losses: added(self.joint_losses, name, Arc::new(read)), ..self }
+    }
+
     /// What `model.kind` may name, in the order in which they were added.
     pub fn kinds(&self) -> impl Iterator<Item = &str> {
         self.architectures.iter().map(|(kind, _)| kind.as_str())
@@ -155,19 +207,30 @@ impl Registry {
         self.losses.iter().map(|(name, _)| name.as_str())
     }
 
+    /// What `train.joint_losses` may name, likewise.
+    pub fn joint_losses(&self) -> impl Iterator<Item = &str> {
+        self.joint_losses.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The joint loss that is written at a key, such as `train.joint_losses[0]`, and its weight, by default 1.
+    ///
+    /// # Errors
+    /// As [`Registry::loss`].
+    pub fn joint_loss(&self, key: &str, written: &LossConfig) -> Result<(f64, Box<dyn JointLoss>)> {
+        let mut weight = 1.0;
+        let loss = written_at(&self.joint_losses, key, written, |section| {
+            weight = section.above_zero("weight", weight)?;
+            Ok(())
+        })?;
+        Ok((weight, loss))
+    }
+
     /// The loss that is written at a key, such as `train.task_losses.like`.
     ///
     /// # Errors
     /// [`Error::Config`] where there is no such loss, or for a key of it that cannot be.
     pub fn loss(&self, key: &str, written: &LossConfig) -> Result<Box<dyn TaskLoss>> {
-        let LossConfig { name, keys } = written;
-        let read = named(&self.losses, name);
-        let read = read.map_err(|problem| Error::Config { key: key.to_owned(), problem })?;
-        let at = format!("{key}.{name}.");
-        let mut section = Section::new(at, name, keys, Initializer::default(), Norm::None);
-        let loss = read(&mut section)?;
-        section.end(&[])?;
-        Ok(loss)
+        written_at(&self.losses, key, written, |_| Ok(()))
     }
 
     /// The keys of a model section that are the architecture's own, in the order in which it reads them.
@@ -200,6 +263,21 @@ fn added<T: ?Sized>(readers: Readers<T>, kind: &str, read: Arc<Read<T>>) -> Read
     Arc::new(all)
 }
 
+/// What is written at a key as a name with keys, of which `also` reads those that all have.
+fn written_at<T: ?Sized>(
+    readers: &Readers<T>,
+    key: &str,
+    LossConfig { name, keys }: &LossConfig,
+    also: impl FnOnce(&mut Section<'_>) -> Result<()>,
+) -> Result<Box<T>> {
+    let read = named(readers, name).map_err(|problem| Error::Config { key: key.to_owned(), problem })?;
+    let mut section = Section::new(format!("{key}.{name}."), name, keys, Initializer::default(), Norm::None);
+    let found = read(&mut section)?;
+    also(&mut section)?;
+    section.end(&[])?;
+    Ok(found)
+}
+
 /// What a section describes, by the kind that it names.
 fn read<T: ?Sized>(readers: &Readers<T>, section: &mut Section<'_>) -> Result<Box<T>> {
     let read = named(readers, section.kind());
@@ -221,14 +299,15 @@ fn named<'a, T: ?Sized>(
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.kinds().chain(self.stages()).chain(self.losses())).finish()
+        let losses = self.losses().chain(self.joint_losses());
+        f.debug_list().entries(self.kinds().chain(self.stages()).chain(losses)).finish()
     }
 }
 
 /// Whether both have the same names.
 impl PartialEq for Registry {
     fn eq(&self, other: &Self) -> bool {
-        let stages = self.stages().eq(other.stages());
-        stages && self.kinds().eq(other.kinds()) && self.losses().eq(other.losses())
+        let losses = self.losses().eq(other.losses()) && self.joint_losses().eq(other.joint_losses());
+        losses && self.stages().eq(other.stages()) && self.kinds().eq(other.kinds())
     }
 }

@@ -206,6 +206,7 @@ fn full() -> Config {
                 PropensityConfig { of: "click".into(), imputed: Some("error".into()) },
             )]
             .into(),
+            joint_losses: vec![mt_models::LossConfig::new("order").with("weight", 0.6)],
             balance: BalanceConfig {
                 kind: BalanceKind::Dwa,
                 gamma: [("like".into(), 1.0)].into(),
@@ -237,6 +238,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
             "train.task_weights",
             "train.propensities",
             "train.task_losses",
+            "train.joint_losses[]",
             "train.select.weights",
             "train.rates",
             "train.balance.gamma",

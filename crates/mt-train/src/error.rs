@@ -217,10 +217,10 @@ impl From<mt_features::Error> for Error {
 }
 
 impl Error {
-    /// That the loss of a task compares the rows of a group, and there are no groups; `at` is where it was set.
-    pub(crate) fn ungrouped(at: String, task: &str, loss: &str) -> Self {
+    /// That a loss compares the rows of a group, and there are no groups; `at` is where its key was set.
+    pub(crate) fn ungrouped(at: String, key: &str, loss: &str) -> Self {
         let problem = format!(
-            "train.task_losses.{task}: {loss} compares the rows of a group; write in data.group which column tells these apart, \
+            "{key}: {loss} compares the rows of a group; write in data.group which column tells these apart, \
              such as a user's"
         );
         Self::Config { at, problem }

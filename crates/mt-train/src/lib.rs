@@ -31,6 +31,7 @@ mod extend;
 mod health;
 mod imputed;
 mod input_map;
+mod joint;
 mod labelled;
 mod load;
 mod memory;

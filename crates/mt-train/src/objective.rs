@@ -13,6 +13,7 @@ use crate::apart::{self, Column};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::imputed;
+use crate::joint::Joint;
 use crate::labelled::Labelled;
 use crate::propensity::{Propensity, propensities, weighed};
 
@@ -24,6 +25,8 @@ pub struct Objective {
     columns: Option<Vec<u32>>,
     /// Tasks whose rows count by the inverse of a probability.
     propensities: Vec<Propensity>,
+    /// What several tasks predict together.
+    joint: Vec<Joint>,
     /// Of binary tasks' labels.
     smoothing: f32,
     /// Weight of the gates' importance loss.
@@ -88,11 +91,17 @@ impl Objective {
             Ok(Term { logits: columns.len(), weight, loss, scale })
         };
         let terms = tasks.iter().zip(&columns).map(term).collect::<Result<_>>()?;
+        let joint = |(weight, loss): (f64, Box<dyn mt_models::JointLoss>)| {
+            let tasks = Config::joint_places(&*loss, tasks)?;
+            Ok(Joint { loss: loss.into(), weight, tasks })
+        };
+        let joint = cfg.joint_losses()?.into_iter().map(joint).collect::<Result<_>>()?;
         let chained = tasks.iter().any(|task| task.prediction.is_some() || task.imputed.is_some());
         Ok(Self {
             tasks: terms,
             columns: chained.then(|| columns.into_iter().flatten().map(|column| column as u32).collect()),
             propensities,
+            joint,
             smoothing: cfg.train.label_smoothing as f32,
             load_balance: cfg.train.load_balance,
         })
@@ -100,13 +109,14 @@ impl Objective {
 
     /// Whether a loss may look at the groups of rows.
     pub(crate) fn reads_groups(&self) -> bool {
-        self.tasks.iter().any(|task| matches!(task.loss, Computed::Own(_)))
+        !self.joint.is_empty() || self.tasks.iter().any(|task| matches!(task.loss, Computed::Own(_)))
     }
 
     /// Whether a loss compares the rows of a group, so that these have to be in one batch.
     pub(crate) fn couples_groups(&self) -> bool {
         let couples = |loss: &Arc<dyn TaskLoss>| loss.coupling() == Coupling::Group;
-        self.tasks.iter().any(|task| matches!(&task.loss, Computed::Own(loss) if couples(loss)))
+        self.joint.iter().any(Joint::couples_groups)
+            || self.tasks.iter().any(|task| matches!(&task.loss, Computed::Own(loss) if couples(loss)))
     }
 
     /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
@@ -115,6 +125,15 @@ impl Objective {
     /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs, or groups where
     /// there are none.
     pub(crate) fn check_labels(cfg: &Config, tasks: &[Task], table: &Table) -> Result<()> {
+        for ((_, loss), written) in cfg.joint_losses()?.iter().zip(&cfg.train.joint_losses) {
+            if loss.coupling() == Coupling::Group && table.groups().is_none() {
+                return Err(Error::ungrouped(
+                    "configuration".to_owned(),
+                    "train.joint_losses",
+                    &written.name,
+                ));
+            }
+        }
         for (t, task) in tasks.iter().enumerate() {
             let loss = cfg.loss_of(task)?;
             let outputs = task.kind.outputs();
@@ -128,7 +147,8 @@ impl Objective {
             }
             if loss.coupling() == Coupling::Group && table.groups().is_none() {
                 let name = cfg.train.task_losses.get(&task.name).map_or("its loss", |loss| &loss.name);
-                return Err(Error::ungrouped("configuration".to_owned(), &task.name, name));
+                let key = format!("train.task_losses.{}", task.name);
+                return Err(Error::ungrouped("configuration".to_owned(), &key, name));
             }
             let column = |values| <[f32]>::iter(values).skip(t).step_by(tasks.len()).copied();
             let mut labels = column(table.labels()).zip(column(table.mask()));
@@ -217,7 +237,18 @@ impl Objective {
 
     /// The same with the tasks' weights multiplied by `factors`.
     pub(crate) fn weighted(&self, logits: &Tensor, batch: &Labelled, factors: &[f64]) -> Result<Loss> {
-        Ok(self.of(&self.read(logits)?, batch, factors)?)
+        let logits = self.read(logits)?;
+        let loss = self.of(&logits, batch, factors)?;
+        let own = |task: usize| {
+            let at = self.tasks[..task].iter().map(|task| task.logits).sum();
+            let Term { logits: count, scale, ref loss, .. } = self.tasks[task];
+            // Behind its own, the head that is imputed.
+            let count = if matches!(loss, Computed::Imputed(_)) { 1 } else { count };
+            Ok((logits.narrow(1, at, count)?.contiguous()?, scale.map(|(target, _)| target)))
+        };
+        let joint = |total: Tensor, joint: &Joint| total + joint.weighted(batch, own)?;
+        let total = self.joint.iter().try_fold(loss.total.clone(), joint)?;
+        Ok(Loss::new(total, loss.tasks))
     }
 
     /// The loss of logits task by task.

@@ -1,8 +1,10 @@
 //! What a task is trained on: a loss of [`LossKind`], or one of your own.
 
 mod config;
+mod joint;
 mod jrc;
 mod kinds;
+mod order;
 mod ranknet;
 
 use std::collections::BTreeMap;
@@ -13,8 +15,10 @@ use mt_features::TaskKind;
 use mt_layers::LossKind;
 
 pub use self::config::LossConfig;
+pub use self::joint::{JointLoss, JointRows};
 pub(crate) use self::jrc::read as jrc;
 pub(crate) use self::kinds::KINDS;
+pub(crate) use self::order::read as order;
 pub(crate) use self::ranknet::read as ranknet;
 
 /// The loss of a task with all its parameters: what an entry of `train.task_losses` describes. Predictions are those of the task's

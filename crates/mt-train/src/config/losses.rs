@@ -121,6 +121,7 @@ impl Config {
             false => Err(Error::Config { at: place(key), problem: format!("{key}: {problem}") }),
         };
         self.check_imputed(&check)?;
+        self.check_joint_losses(place, sourced)?;
         for (name, written) in &self.train.task_losses {
             let key = format!("train.task_losses.{name}");
             let (good, problem) = known(&self.tasks, name);
@@ -153,7 +154,7 @@ impl Config {
             check("train.accumulate", batches == 1 || loss.coupling() != Coupling::Batch, problem)?;
             let grouped = !sourced || self.data.group.is_some() || loss.coupling() != Coupling::Group;
             if !grouped {
-                return Err(Error::ungrouped(place(&key), name, &written.name));
+                return Err(Error::ungrouped(place(&key), &key, &written.name));
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Configurations: as written in YAML (or JSON), with overrides, and checked.
 
 mod depth;
+mod joint_losses;
 mod locate;
 mod losses;
 mod propensity;

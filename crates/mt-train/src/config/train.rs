@@ -81,6 +81,10 @@ pub struct TrainConfig {
     /// {of: click, imputed: cvr_error}}`. Default none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub propensities: BTreeMap<String, PropensityConfig>,
+    /// Losses over what several tasks predict together, which are added to theirs: `[order: {tasks: [click, buy], weight: 0.6}]`.
+    /// Default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub joint_losses: Vec<LossConfig>,
     /// How the tasks are weighed against each other, besides `task_weights`. Default `fixed`.
     pub balance: BalanceConfig,
     /// Weight of the gates' importance loss in what is minimised: how unevenly each uses its experts. Default 0.
@@ -125,6 +129,7 @@ impl Default for TrainConfig {
             smearing: true,
             task_weights: BTreeMap::new(),
             propensities: BTreeMap::new(),
+            joint_losses: Vec::new(),
             balance: BalanceConfig::default(),
             load_balance: 0.0,
             select: Select::default(),

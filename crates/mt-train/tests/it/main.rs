@@ -18,6 +18,7 @@ mod golden;
 mod growing;
 mod health;
 mod imputed;
+mod joint_losses;
 mod labels;
 mod norm;
 mod own_loss;
