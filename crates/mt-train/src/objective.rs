@@ -72,9 +72,9 @@ impl Objective {
         let term = |(task, columns): (&Task, &Vec<usize>)| {
             let own = propensities.iter().find(|own| tasks[own.task] == *task && task.imputed.is_some());
             let link = links.get(&task.name).copied().unwrap_or_default();
-            let scale = targets.get(&task.name).map(|target| (*target, link));
+            let scale = targets.get(&task.name).map(|target| (target.clone(), link));
             let loss = cfg.loss_of(task)?;
-            let loss = match (loss.fused(), scale) {
+            let loss = match (loss.fused(), &scale) {
                 _ if let Some(own) = own => Computed::Imputed(own.of),
                 (None, _) => Computed::Own(loss.into()),
                 // Its labels are logarithms already.
@@ -262,7 +262,7 @@ impl Objective {
                     None
                 }
                 Computed::Own(loss) => {
-                    let target = task.scale.map(|(target, _)| target);
+                    let target = task.scale.as_ref().map(|(target, _)| target);
                     Some(apart::mean(&**loss, &own()?, (column, batch.groups.as_deref()), target)?)
                 }
                 Computed::Imputed(space) => {
@@ -292,8 +292,8 @@ impl Objective {
         }
         let binary = |kind: LossKind| !matches!(kind, LossKind::Focal { .. }) && kind.is_binary();
         let smoothed = |label| (1.0 - self.smoothing) * label + self.smoothing / 2.0;
-        let compared = |(task, &label): (&Term, &f32)| match (&task.loss, task.scale) {
-            (Computed::Fused(_), Some((target, link))) => target.scaled(link, label),
+        let compared = |(task, &label): (&Term, &f32)| match (&task.loss, &task.scale) {
+            (Computed::Fused(_), Some((target, link))) => target.scaled(*link, label),
             (Computed::Fused(kind), None) if !binary(*kind) => label,
             (Computed::Fused(_) | Computed::Imputed(_), None) => smoothed(label),
             _ => label,

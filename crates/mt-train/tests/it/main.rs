@@ -20,6 +20,7 @@ mod health;
 mod imputed;
 mod labels;
 mod norm;
+mod ordinal;
 mod own_loss;
 mod propensities;
 mod select;
