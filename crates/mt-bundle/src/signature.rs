@@ -43,11 +43,12 @@ pub struct Signature {
 
 impl Signature {
     /// The format of a model with this schema and normaliser, by what older versions would overlook or do not know: 3 where the
-    /// prediction of a task is a product of heads, a head is read in training alone, a task is [`TaskKind::ZeroInflated`] or a list is read with attention, 2 where
+    /// prediction of a task is a product of heads, a head is read in training alone, a task is [`TaskKind::ZeroInflated`] or [`TaskKind::Ordinal`] or a list is read with attention, 2 where
     /// something is taken off numbers in double precision, else 1.
     pub fn format_of(schema: &Schema, normalizer: &Normalizer) -> u32 {
+        let several = |kind| matches!(kind, TaskKind::ZeroInflated | TaskKind::Ordinal { .. });
         match () {
-            () if schema.tasks.iter().any(|task| task.kind == TaskKind::ZeroInflated) => 3,
+            () if schema.tasks.iter().any(|task| several(task.kind)) => 3,
             () if schema.tasks.iter().any(|task| task.prediction.is_some() || task.imputed.is_some()) => 3,
             () if schema.fields.iter().any(|field| field.attention().is_some()) => 3,
             () if normalizer.columns.iter().any(|column| column.base != 0.0) => 2,
@@ -91,8 +92,19 @@ impl Signature {
         }
         if let Some((task, target)) = signature.targets.iter().find(|(_, target)| !target.is_sound()) {
             return Err(fail(format!(
-                "targets.{task}: expected a finite mean, and sd and smearing above 0, found {target:?}"
+                "targets.{task}: expected a finite mean, sd and smearing above 0, and thresholds in order, found {target:?}"
             )));
+        }
+        for task in &signature.schema.tasks {
+            let TaskKind::Ordinal { thresholds: expected } = task.kind else { continue };
+            let ordinal = signature.targets.get(&task.name).and_then(|target| target.ordinal.as_ref());
+            let found = ordinal.map_or(0, |ordinal| ordinal.thresholds.len());
+            if found != expected as usize {
+                return Err(fail(format!(
+                    "targets.{}: expected {expected} thresholds, found {found}",
+                    task.name
+                )));
+            }
         }
         Ok(signature)
     }

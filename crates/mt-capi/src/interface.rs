@@ -45,7 +45,9 @@ impl Interface {
             let kind = match task.kind {
                 mt_models::TaskKind::Binary | mt_models::TaskKind::BinarySoftmax => TaskKind::Binary,
                 mt_models::TaskKind::Multiclass { .. } => TaskKind::Multiclass,
-                mt_models::TaskKind::Regression | mt_models::TaskKind::ZeroInflated => TaskKind::Regression,
+                mt_models::TaskKind::Regression
+                | mt_models::TaskKind::ZeroInflated
+                | mt_models::TaskKind::Ordinal { .. } => TaskKind::Regression,
             };
             Ok(Task { name: c_name(&task.name)?, kind, width: mt_models::predictions(task.kind) })
         };

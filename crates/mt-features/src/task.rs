@@ -130,7 +130,9 @@ impl From<TaskConfig> for Written {
             TaskKind::Binary => (Kind::Binary, None),
             TaskKind::BinarySoftmax => (Kind::BinarySoftmax, None),
             TaskKind::Multiclass { classes } => (Kind::Multiclass, Some(classes)),
-            TaskKind::Regression | TaskKind::ZeroInflated => (Kind::Regression, None),
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
+                (Kind::Regression, None)
+            }
         };
         let TaskConfig { name, label, within, prediction, .. } = task;
         Written { name, label, kind, classes, within, prediction }
@@ -179,6 +181,11 @@ pub enum TaskKind {
     /// Any number from 0, often exactly 0; three outputs: of a value above 0 whether there is one, and mean and spread of its
     /// logarithm. In a configuration a `regression` whose loss needs these outputs: whoever knows the loss sets it.
     ZeroInflated,
+    /// Any finite number; an output for each of some thresholds: whether it is above that. In a configuration likewise.
+    Ordinal {
+        /// Number of thresholds, at least 1.
+        thresholds: u32,
+    },
 }
 
 impl TaskKind {
@@ -188,7 +195,9 @@ impl TaskKind {
             TaskKind::Binary | TaskKind::Regression => 1,
             TaskKind::BinarySoftmax => 2,
             TaskKind::ZeroInflated => 3,
-            TaskKind::Multiclass { classes } => classes as usize,
+            TaskKind::Multiclass { classes: outputs } | TaskKind::Ordinal { thresholds: outputs } => {
+                outputs as usize
+            }
         }
     }
 
@@ -198,7 +207,7 @@ impl TaskKind {
             TaskKind::Binary => "binary",
             TaskKind::BinarySoftmax => "binary-softmax",
             TaskKind::Multiclass { .. } => "multiclass",
-            TaskKind::Regression | TaskKind::ZeroInflated => "regression",
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => "regression",
         }
     }
 
@@ -209,7 +218,7 @@ impl TaskKind {
 
     /// Whether the label is a number.
     pub fn is_regression(self) -> bool {
-        matches!(self, TaskKind::Regression | TaskKind::ZeroInflated)
+        matches!(self, TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. })
     }
 
     /// What a label has to be.
@@ -217,7 +226,7 @@ impl TaskKind {
         match self {
             TaskKind::Binary | TaskKind::BinarySoftmax => "0 or 1".into(),
             TaskKind::Multiclass { classes } => format!("a class from 0 to {}", classes - 1).into(),
-            TaskKind::Regression | TaskKind::ZeroInflated => "a number".into(),
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => "a number".into(),
         }
     }
 
@@ -229,7 +238,9 @@ impl TaskKind {
                 value.fract() == 0.0 && (0.0..f64::from(classes)).contains(&value)
             }
             // A number that only an `f64` holds is no label.
-            TaskKind::Regression | TaskKind::ZeroInflated => (value as f32).is_finite(),
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
+                (value as f32).is_finite()
+            }
         };
         good.then_some(value as f32)
     }

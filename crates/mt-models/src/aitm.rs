@@ -14,8 +14,8 @@
 //! The first task has no transfer. What passes from one to the next is what the tower reads, not what it says, so tasks may be
 //! of any kind.
 //!
-//! Differs from the paper: projections have a bias, and nothing keeps the probability of a step from being above that of the step
-//! before (its calibrator, a part of the loss); where a step implies the one before, a product of tasks is never above it.
+//! Differs from the paper: projections have a bias, and what keeps the probability of a step from being above that of the step before
+//! (its calibrator, a part of the loss) is the joint loss `order`; where a step implies the one before, a product of tasks never is.
 
 use std::collections::BTreeMap;
 

@@ -10,6 +10,7 @@ use mt_layers::ziln_log_mean;
 
 use crate::error::{Error, Result};
 use crate::link::Link;
+use crate::ordinal::Ordinal;
 use crate::target::Target;
 
 /// What each task predicts from the heads' logits: the only place with a sigmoid or a softmax over classes.
@@ -33,6 +34,8 @@ enum Output {
     },
     /// Of one logit each of several heads the product of their probabilities.
     Product(Vec<usize>),
+    /// Of those of one head what each adds by its probability to the least there is.
+    Steps { start: usize, least: f32, steps: Vec<f32> },
 }
 
 impl Readout {
@@ -54,6 +57,13 @@ impl Readout {
             let link = links.get(&task.name).copied().unwrap_or_default();
             let scale = targets.get(&task.name).map(|target| target.undo(link));
             let start = columns.first().copied().unwrap_or_default();
+            if let TaskKind::Ordinal { .. } = task.kind {
+                let fitted = targets.get(&task.name).and_then(|target| target.ordinal.as_ref());
+                let fitted = fitted.filter(|fitted| fitted.thresholds.len() == columns.len());
+                let (least, steps) =
+                    fitted.map_or_else(|| Ordinal::numbered(columns.len()).steps(), Ordinal::steps);
+                return Output::Steps { start, least, steps };
+            }
             Output::Own { columns: start..start + columns.len(), kind: task.kind, link, scale }
         };
         let predicted = predicted(tasks);
@@ -65,7 +75,7 @@ impl Readout {
     pub fn width(&self) -> usize {
         let width = |output: &Output| match output {
             Output::Own { kind, .. } => predictions(*kind),
-            Output::Product(_) => 1,
+            Output::Product(_) | Output::Steps { .. } => 1,
         };
         self.outputs.iter().map(width).sum()
     }
@@ -98,6 +108,10 @@ impl Readout {
                     Output::Product(columns) => {
                         out.push(columns.iter().map(|&head| simd::sigmoid(row[head])).product());
                     }
+                    Output::Steps { start, least, steps } => {
+                        let read = row[*start..].iter().zip(steps);
+                        out.push(read.fold(*least, |sum, (&z, step)| sum + simd::sigmoid(z) * step));
+                    }
                     Output::Own { columns, kind, link, scale } => {
                         own(&row[columns.clone()], *kind, (*link, *scale), out);
                     }
@@ -114,7 +128,7 @@ fn own(logits: &[f32], kind: TaskKind, (link, scale): (Link, Option<(f32, f32)>)
         TaskKind::Binary => out.push(simd::sigmoid(logits[0])),
         TaskKind::BinarySoftmax => out.push(simd::sigmoid(logits[1] - logits[0])),
         TaskKind::Multiclass { .. } => softmax(logits, out),
-        TaskKind::Regression => out.push(number(logits[0], link, scale)),
+        TaskKind::Regression | TaskKind::Ordinal { .. } => out.push(number(logits[0], link, scale)),
         TaskKind::ZeroInflated => {
             let z = ziln_log_mean([logits[0], logits[1], logits[2]]) as f32;
             out.push(number(z, link, scale));
@@ -140,7 +154,11 @@ pub fn row_width(tasks: &[Task]) -> usize {
 /// Predictions a row of a task of this kind.
 pub fn predictions(kind: TaskKind) -> usize {
     match kind {
-        TaskKind::Binary | TaskKind::BinarySoftmax | TaskKind::Regression | TaskKind::ZeroInflated => 1,
+        TaskKind::Binary
+        | TaskKind::BinarySoftmax
+        | TaskKind::Regression
+        | TaskKind::ZeroInflated
+        | TaskKind::Ordinal { .. } => 1,
         TaskKind::Multiclass { classes } => classes as usize,
     }
 }

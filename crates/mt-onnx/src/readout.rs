@@ -1,8 +1,9 @@
 //! Towers, and from their logits to what is predicted: an output for each task and each head without a label.
 
+use candle_core::{Device, Tensor};
 use mt_bundle::Signature;
 use mt_features::{Task, TaskKind};
-use mt_models::{LEAST_SIGMA, Link};
+use mt_models::{LEAST_SIGMA, Link, Ordinal};
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};
@@ -20,7 +21,14 @@ pub fn outputs(graph: &mut Graph, signature: &Signature, streams: &[String]) -> 
             TaskKind::ZeroInflated => log_mean(graph, &logits),
             _ => logits,
         };
-        let logits = match targets.get(&head.name) {
+        let target = targets.get(&head.name);
+        if let TaskKind::Ordinal { thresholds } = head.kind {
+            let fitted = target.and_then(|target| target.ordinal.clone());
+            let fitted = fitted.unwrap_or_else(|| Ordinal::numbered(thresholds as usize));
+            values.push((head.name.clone(), restored(graph, &head.name, fitted.steps(), &logits)?));
+            continue;
+        }
+        let logits = match target {
             Some(target) => unscaled(graph, target.undo(link), &logits),
             None => logits,
         };
@@ -75,6 +83,16 @@ fn log_mean(graph: &mut Graph, logits: &str) -> String {
     graph.node("Sub", &[&of_positive, &missed], &[])
 }
 
+/// The logits `(B, K)` of thresholds to the number `(B, 1)` that is restored of them.
+fn restored(graph: &mut Graph, head: &str, (least, steps): (f32, Vec<f32>), logits: &str) -> Result<String> {
+    let above = graph.node("Sigmoid", &[logits], &[]);
+    let steps = Tensor::new(steps, &Device::Cpu)?.unsqueeze(1)?;
+    let steps = graph.tensor(&format!("{head}.steps"), &steps)?;
+    let sum = graph.node("MatMul", &[&above, &steps], &[]);
+    let least = graph.float(least);
+    Ok(graph.node("Add", &[&sum, &least], &[]))
+}
+
 /// A regression's output before its link, whose labels were scaled.
 fn unscaled(graph: &mut Graph, (factor, summand): (f32, f32), logits: &str) -> String {
     let [factor, summand] = [graph.float(factor), graph.float(summand)];
@@ -92,9 +110,13 @@ fn value(graph: &mut Graph, kind: TaskKind, link: Link, logits: String) -> Strin
             graph.node("Gather", &[&both, &positive], &[Attribute::int("axis", 1)])
         }
         (TaskKind::Multiclass { .. }, _)
-        | (TaskKind::Regression | TaskKind::ZeroInflated, Link::Identity) => logits,
-        (TaskKind::Regression | TaskKind::ZeroInflated, Link::Exp) => graph.node("Exp", &[&logits], &[]),
-        (TaskKind::Regression | TaskKind::ZeroInflated, Link::ExpM1) => {
+        | (TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. }, Link::Identity) => {
+            logits
+        }
+        (TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. }, Link::Exp) => {
+            graph.node("Exp", &[&logits], &[])
+        }
+        (TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. }, Link::ExpM1) => {
             let one = graph.float(1.0);
             let exp = graph.node("Exp", &[&logits], &[]);
             graph.node("Sub", &[&exp, &one], &[])

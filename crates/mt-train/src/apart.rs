@@ -20,7 +20,7 @@ pub(crate) fn mean(
     loss: &dyn TaskLoss,
     logits: &Tensor,
     (column, groups): (Column<'_>, Option<&[u32]>),
-    target: Option<Target>,
+    target: Option<&Target>,
 ) -> Result<Tensor> {
     let Column { labels, mask, task, tasks } = column;
     let of = |values: &[f32], rows: &[u32]| -> Vec<f32> {
@@ -39,7 +39,7 @@ pub(crate) fn mean(
         false => logits.index_select(&Tensor::new(rows, logits.device())?, 0)?,
     };
     let own = match target {
-        Some(Target { mean, sd, .. }) => own.affine(sd, mean)?,
+        Some(Target { mean, sd, .. }) => own.affine(*sd, *mean)?,
         None => own,
     };
     let found = loss.forward(&LossRows::new(&own, (&labels, &weights), groups.as_deref())?)?;

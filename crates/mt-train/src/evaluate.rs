@@ -126,7 +126,7 @@ impl Metrics {
             TaskKind::Multiclass { classes } => {
                 Self::Multiclass(multiclass_summary(predictions, labels, classes as usize, weights))
             }
-            TaskKind::Regression | TaskKind::ZeroInflated => {
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
                 Self::Regression(regression_summary(predictions, labels, weights))
             }
         }

@@ -75,9 +75,9 @@ impl Objective {
         let term = |(task, columns): (&Task, &Vec<usize>)| {
             let own = propensities.iter().find(|own| tasks[own.task] == *task && task.imputed.is_some());
             let link = links.get(&task.name).copied().unwrap_or_default();
-            let scale = targets.get(&task.name).map(|target| (*target, link));
+            let scale = targets.get(&task.name).map(|target| (target.clone(), link));
             let loss = cfg.loss_of(task)?;
-            let loss = match (loss.fused(), scale) {
+            let loss = match (loss.fused(), &scale) {
                 _ if let Some(own) = own => Computed::Imputed(own.of),
                 (None, _) => Computed::Own(loss.into()),
                 // Its labels are logarithms already.
@@ -91,17 +91,12 @@ impl Objective {
             Ok(Term { logits: columns.len(), weight, loss, scale })
         };
         let terms = tasks.iter().zip(&columns).map(term).collect::<Result<_>>()?;
-        let joint = |(weight, loss): (f64, Box<dyn mt_models::JointLoss>)| {
-            let tasks = Config::joint_places(&*loss, tasks)?;
-            Ok(Joint { loss: loss.into(), weight, tasks })
-        };
-        let joint = cfg.joint_losses()?.into_iter().map(joint).collect::<Result<_>>()?;
         let chained = tasks.iter().any(|task| task.prediction.is_some() || task.imputed.is_some());
         Ok(Self {
             tasks: terms,
             columns: chained.then(|| columns.into_iter().flatten().map(|column| column as u32).collect()),
             propensities,
-            joint,
+            joint: Joint::all(cfg, tasks)?,
             smoothing: cfg.train.label_smoothing as f32,
             load_balance: cfg.train.load_balance,
         })
@@ -125,15 +120,7 @@ impl Objective {
     /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs, or groups where
     /// there are none.
     pub(crate) fn check_labels(cfg: &Config, tasks: &[Task], table: &Table) -> Result<()> {
-        for ((_, loss), written) in cfg.joint_losses()?.iter().zip(&cfg.train.joint_losses) {
-            if loss.coupling() == Coupling::Group && table.groups().is_none() {
-                return Err(Error::ungrouped(
-                    "configuration".to_owned(),
-                    "train.joint_losses",
-                    &written.name,
-                ));
-            }
-        }
+        Joint::check_groups(cfg, table)?;
         for (t, task) in tasks.iter().enumerate() {
             let loss = cfg.loss_of(task)?;
             let outputs = task.kind.outputs();
@@ -241,10 +228,10 @@ impl Objective {
         let loss = self.of(&logits, batch, factors)?;
         let own = |task: usize| {
             let at = self.tasks[..task].iter().map(|task| task.logits).sum();
-            let Term { logits: count, scale, ref loss, .. } = self.tasks[task];
+            let Term { logits: count, scale, loss, .. } = &self.tasks[task];
             // Behind its own, the head that is imputed.
-            let count = if matches!(loss, Computed::Imputed(_)) { 1 } else { count };
-            Ok((logits.narrow(1, at, count)?.contiguous()?, scale.map(|(target, _)| target)))
+            let count = if matches!(loss, Computed::Imputed(_)) { 1 } else { *count };
+            Ok((logits.narrow(1, at, count)?.contiguous()?, scale.as_ref().map(|(target, _)| target)))
         };
         let joint = |total: Tensor, joint: &Joint| total + joint.weighted(batch, own)?;
         let total = self.joint.iter().try_fold(loss.total.clone(), joint)?;
@@ -293,7 +280,7 @@ impl Objective {
                     None
                 }
                 Computed::Own(loss) => {
-                    let target = task.scale.map(|(target, _)| target);
+                    let target = task.scale.as_ref().map(|(target, _)| target);
                     Some(apart::mean(&**loss, &own()?, (column, batch.groups.as_deref()), target)?)
                 }
                 Computed::Imputed(space) => {
@@ -323,8 +310,8 @@ impl Objective {
         }
         let binary = |kind: LossKind| !matches!(kind, LossKind::Focal { .. }) && kind.is_binary();
         let smoothed = |label| (1.0 - self.smoothing) * label + self.smoothing / 2.0;
-        let compared = |(task, &label): (&Term, &f32)| match (&task.loss, task.scale) {
-            (Computed::Fused(_), Some((target, link))) => target.scaled(link, label),
+        let compared = |(task, &label): (&Term, &f32)| match (&task.loss, &task.scale) {
+            (Computed::Fused(_), Some((target, link))) => target.scaled(*link, label),
             (Computed::Fused(kind), None) if !binary(*kind) => label,
             (Computed::Fused(_) | Computed::Imputed(_), None) => smoothed(label),
             _ => label,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Device;
 use mt_bundle::Signature;
 use mt_features::{Table, Task, TaskKind};
-use mt_models::{Link, Target, predictions};
+use mt_models::{Link, Ordinal, Target, predictions};
 
 use crate::config::TrainConfig;
 use crate::config::WarmStart;
@@ -30,6 +30,10 @@ pub(crate) fn fit(
     let of = |(t, task): (usize, &Task)| {
         let link = links.get(&task.name).copied().unwrap_or_default();
         let target = match task.kind {
+            TaskKind::Ordinal { thresholds } => {
+                let ordinal = Some(Ordinal::fit(labelled(train, t), thresholds as usize));
+                Target { ordinal, ..Target::PLAIN }
+            }
             _ if !cfg.standardize => Target::PLAIN,
             TaskKind::ZeroInflated => Target::of_amounts(labelled(train, t)),
             _ => moments(train, t, link),
@@ -69,7 +73,7 @@ fn moments(train: &Table, task: usize, link: Link) -> Target {
     };
     // All labels alike have no spread to be divided by.
     let usable = sd.is_normal() && ((1.0 / sd) as f32).is_finite();
-    Target { mean, sd: if usable { sd } else { 1.0 }, smearing: 1.0 }
+    Target { mean, sd: if usable { sd } else { 1.0 }, ..Target::PLAIN }
 }
 
 /// Keeps the scales there of regressions whose tower was taken over: it says what it says on them.
@@ -95,7 +99,7 @@ pub(crate) fn take_over(
         }
         let link = there.links.get(name).copied().unwrap_or_default();
         let plain = (cfg.smearing && is_smeared(task, link)).then_some(Target::PLAIN);
-        match there.targets.get(name).copied().or(plain) {
+        match there.targets.get(name).cloned().or(plain) {
             Some(target) => signature.targets.insert(task.name.clone(), target),
             None => signature.targets.remove(&task.name),
         };

@@ -94,7 +94,7 @@ fn plain(paths: &[PathBuf], overrides: &[String], registry: &Registry) -> Result
     let labels = |cfg: &Config| {
         let label = |task: &TaskConfig| {
             let kind = match task.kind {
-                TaskKind::ZeroInflated => TaskKind::Regression,
+                TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => TaskKind::Regression,
                 TaskKind::BinarySoftmax => TaskKind::Binary,
                 kind => kind,
             };

@@ -140,7 +140,9 @@ fn rankings(predictions: &[f32], table: &Table, tasks: &[Task]) -> Vec<Option<f6
             TaskKind::Multiclass { classes } => {
                 multiclass_summary(predictions, labels, classes as usize, weights).macro_auc
             }
-            TaskKind::Regression | TaskKind::ZeroInflated => xauc(predictions, labels, weights),
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
+                xauc(predictions, labels, weights)
+            }
         }
     };
     tasks.iter().enumerate().map(ranking).collect()

@@ -57,7 +57,7 @@ fn calibration(title: &str, task: &TaskConfig, series: &[Series]) -> String {
 /// AUC and its like by one name, that of the kind of task.
 fn ranking_name(task: &TaskConfig) -> &'static str {
     match task.kind {
-        TaskKind::Regression | TaskKind::ZeroInflated => "XAUC",
+        TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => "XAUC",
         TaskKind::Multiclass { .. } => "mean AUC",
         TaskKind::Binary | TaskKind::BinarySoftmax => "AUC",
     }

@@ -31,7 +31,7 @@ impl Shape {
                     calibration: bins.iter().map(|bin| (bin.mean_prediction, bin.observed_rate)).collect(),
                 })
             }
-            TaskKind::Regression | TaskKind::ZeroInflated => {
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
                 let bins = regression_table(predictions, labels, CALIBRATION_BINS, weights);
                 let calibration = bins.iter().map(|bin| (bin.mean_prediction, bin.mean_target)).collect();
                 Some(Self { roc: None, calibration })

@@ -279,7 +279,7 @@ fn training_settings_of_tables_and_losses_are_refused_with_their_place() {
     train(
         "task_losses: {seconds: cross-entropy}",
         "26: train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, quantile, log-mse, \
-         weighted-logistic, ziln or another; cross-entropy is for kind: binary, binary-softmax, and this task is regression",
+         weighted-logistic, ziln, ordinal or another; cross-entropy is for kind: binary, binary-softmax, and this task is regression",
     );
     train(
         "task_losses: {secs: mae}",

@@ -54,7 +54,7 @@ fn a_loss_of_ones_own_goes_through_every_command_and_predictions_need_none() {
     folder.mt(&predict("mt.csv")).done();
     assert_eq!(folder.read("own.csv"), folder.read("mt.csv"));
     let known = "(expected one of: cross-entropy, paddlerec-log, focal, multiclass, mse, mae, huber, quantile, log-mse, \
-                 weighted-logistic, ziln, ranknet, jrc)";
+                 weighted-logistic, ziln, ordinal, ranknet, jrc)";
     let missing = format!("train.task_losses.watched: unknown value \"softplus\" {known}");
     folder.refuses(&["train", "own.yaml", "--run-dir", "other"], 2, &format!("own.yaml:17:26: {missing}"));
     for args in [&["train", "--resume", "straight"][..], &["compare", "own.yaml", "tiny.yaml"]] {

@@ -28,13 +28,14 @@ tasks:
 - {name: pair, label: click > 0.5}
 - {name: joint, label: click >= 1, kind: binary-softmax}
 - {name: lived, label: spend * 2, kind: regression}
+- {name: long, label: watch + 1, kind: regression}
 - {name: rare, label: seconds > 2, where: click}
 - {name: seldom, label: seconds > 3, where: click}
 model: {kind: mmoe, experts: 2, expert: [8]}
 train:
   epochs: 1
   batch_size: 32
-  task_losses: {spend: log-mse, watch: weighted-logistic, pair: ranknet, joint: jrc, lived: ziln}
+  task_losses: {spend: log-mse, watch: weighted-logistic, pair: ranknet, joint: jrc, lived: ziln, long: {ordinal: {thresholds: 7}}}
   propensities: {rare: click, seldom: {of: click, imputed: seldom_error}}
 ";
 

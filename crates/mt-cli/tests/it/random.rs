@@ -119,7 +119,11 @@ fn tasks(draws: &mut Draws) -> (Vec<Value>, Map<String, Value>) {
     if draws.chance(0.4) {
         tasks.push(json!({"name": "watch", "label": "seconds", "kind": "regression"}));
         let all = ["mae", "log-mse", "weighted-logistic"].map(Value::from).into_iter();
-        let all = all.chain([json!({"huber": {"delta": 5}}), json!({"quantile": {"level": 0.8}})]);
+        let all = all.chain([
+            json!({"huber": {"delta": 5}}),
+            json!({"quantile": {"level": 0.8}}),
+            json!({"ordinal": {"thresholds": 5}}),
+        ]);
         maybe(&mut losses, draws, 0.6, "watch", &all.collect::<Vec<_>>());
     }
     if draws.chance(0.3) {

@@ -17,6 +17,7 @@ use std::ops::RangeInclusive;
 /// | [`Quantile`](Self::Quantile) | 1 | any | `max(q·(y - z), (q - 1)·(y - z))` | `z`, the quantile `q` |
 /// | [`LogMse`](Self::LogMse) | 1 | above -1 | `(z - ln(1 + y))²` | `e^z - 1` |
 /// | [`WeightedLogistic`](Self::WeightedLogistic) | 1 | from 0 | `(1 + y)·ln(1 + e^z) - y·z` | `e^z`, the mean |
+/// | [`Ordinal`](Self::Ordinal) | K | 0 to K | the mean over `k` of that of cross-entropy of `y > k` | `Σ_k 1 / (1 + e^-z_k)` |
 /// | [`Ziln`](Self::Ziln) | 3 | from 0 | that a label is above 0, and how large it is then | `p·e^(μ + σ²/2)`, the mean |
 ///
 /// For a binary task with one logit `p = 1 / (1 + e^-z)`; with two, `p = softmax(z)[1]`.
@@ -79,6 +80,13 @@ pub enum LossKind {
     /// Probabilistic Model for Customer Lifetime Value Prediction", arXiv:1912.07753, 2019; σ is cut at
     /// 3e-4 in its code, where it has no slope. As any density's, the loss may be below 0.
     Ziln,
+    /// Ordinal regression: of each of `K` thresholds whether a label is above it, by cross-entropy, and of these the mean. The label
+    /// is the number of thresholds that it is above, so that the first logit is of `y > 0`. From X. Sun et al., "CREAD", AAAI 2024,
+    /// eq. 3, without its losses of the restored number and of the logits' order.
+    Ordinal {
+        /// Number of thresholds `K`, at least 1.
+        thresholds: u32,
+    },
 }
 
 impl LossKind {
@@ -95,6 +103,9 @@ impl LossKind {
             Self::Product => (2..=usize::MAX, "a logit for each of 2 heads or more"),
             Self::Multiclass => (2..=usize::MAX, "a logit for each of 2 classes or more"),
             Self::Ziln => (3..=3, "3 logits"),
+            Self::Ordinal { thresholds } => {
+                (thresholds as usize..=thresholds as usize, "a logit for each of its thresholds")
+            }
             Self::Mse
             | Self::Mae
             | Self::Huber { .. }
@@ -123,6 +134,7 @@ impl LossKind {
             Self::Quantile { level } if !(level > 0.0 && level < 1.0) => {
                 Some(("level", "a number between 0 and 1"))
             }
+            Self::Ordinal { thresholds: 0 } => Some(("thresholds", "at least 1")),
             Self::Focal { gamma } if !(gamma >= 0.0 && gamma.is_finite()) => {
                 Some(("gamma", "a number from 0"))
             }
@@ -154,7 +166,7 @@ impl LossKind {
                     "the index of a class, from 0 to one less than its logits",
                 )
             }
-            Self::Mse | Self::Mae | Self::Huber { .. } | Self::Quantile { .. } => {
+            Self::Mse | Self::Mae | Self::Huber { .. } | Self::Quantile { .. } | Self::Ordinal { .. } => {
                 (first_not!(f32::is_finite), "a finite number")
             }
             Self::LogMse => (first_not!(|y: f32| y > -1.0 && y.is_finite()), "a finite number above -1"),

@@ -66,6 +66,7 @@ kernel! {
             LossKind::Focal { gamma } => each!(focal, gamma),
             LossKind::Product => product(n, z, y, losses, slopes),
             LossKind::Ziln => ziln(n, z, y, losses, slopes),
+            LossKind::Ordinal { .. } => ordinal(n, z, y, losses, slopes),
             LossKind::Multiclass => multiclass(n, z, y, losses, slopes),
             LossKind::Mse | LossKind::LogMse => each!(squared),
             LossKind::Mae => each!(absolute),
@@ -96,6 +97,20 @@ fn cross_entropy(z: f32, y: f32) -> (f32, f32) {
     let (small, rest) = tails(z);
     let slope = if z >= 0.0 { (1.0 - y) - rest } else { rest - y };
     (z.max(0.0) - z * y + ln_1p(small), slope)
+}
+
+/// Cross-entropy of whether the label is above 0, 1, …, and the mean of these.
+#[inline(always)]
+fn ordinal(n: usize, z: &[f32], y: &[f32], losses: &mut [f32], slopes: &mut [f32]) {
+    let share = CHUNK as f32 / z.len() as f32;
+    losses[..n].fill(0.0);
+    for (k, (z, slopes)) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)).enumerate() {
+        for i in 0..n {
+            let (loss, slope) = cross_entropy(z[i], f32::from(u8::from(y[i] > k as f32)));
+            losses[i] += loss * share;
+            slopes[i] = slope * share;
+        }
+    }
 }
 
 #[inline(always)]

@@ -64,6 +64,12 @@ fn composed(kind: LossKind, z: &Tensor, y: &Tensor) -> Result<Tensor> {
         }
         LossKind::Product => product(z, y),
         LossKind::Ziln => ziln(z, y),
+        LossKind::Ordinal { .. } => {
+            let below =
+                Tensor::arange(0u32, z.dim(1)? as u32, z.device())?.to_dtype(y.dtype())?.unsqueeze(0)?;
+            let above = y.broadcast_gt(&below)?.to_dtype(z.dtype())?;
+            ((z.relu()? - (z * above)?)? + ln_1p_exp_neg_abs(z)?)?.mean_keepdim(1)
+        }
         LossKind::Multiclass => {
             candle_nn::ops::log_softmax(z, 1)?.gather(&y.to_dtype(DType::U32)?.contiguous()?, 1)?.neg()
         }

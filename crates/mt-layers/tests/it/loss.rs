@@ -29,6 +29,7 @@ fn every_kind() -> Vec<LossTerm> {
         task(1, LossKind::LogMse),
         task(1, LossKind::WeightedLogistic),
         task(3, LossKind::Ziln),
+        task(4, LossKind::Ordinal { thresholds: 4 }),
     ]
     .into_iter()
     .zip(1..)
@@ -45,6 +46,7 @@ fn label(task: &LossTerm, draw: f32) -> f32 {
     match task.kind {
         kind if kind.is_binary() => draw.round(),
         LossKind::Multiclass => (draw * task.logits as f32).floor(),
+        LossKind::Ordinal { thresholds } => (draw * (thresholds + 1) as f32).floor(),
         LossKind::LogMse | LossKind::WeightedLogistic => draw.powi(3) * 300.0,
         LossKind::Ziln => (draw * 2.0 - 1.0).max(0.0).powi(3) * 300.0,
         _ => draw * 6.0 - 3.0,
@@ -322,6 +324,7 @@ fn labels_out_of_range_are_refused_with_their_place() {
         (LossKind::LogMse, 1, -1.0, "above -1"),
         (LossKind::WeightedLogistic, 1, -0.5, "from 0"),
         (LossKind::Ziln, 3, -0.5, "from 0"),
+        (LossKind::Ordinal { thresholds: 2 }, 2, f32::NAN, "a finite number"),
     ] {
         let message = refused(task(logits, kind), label);
         assert!(message.contains("task 0, row 1") && message.contains(expected), "{message}");
@@ -342,6 +345,7 @@ fn logits_masks_and_deltas_that_do_not_fit_are_refused() {
         (1, LossKind::Multiclass),
         (2, LossKind::Mse),
         (1, LossKind::Ziln),
+        (3, LossKind::Ordinal { thresholds: 4 }),
     ];
     for (logits, kind) in unfit {
         assert!(refused(task(logits, kind), 1.0).contains("its loss takes"));

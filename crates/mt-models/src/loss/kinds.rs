@@ -11,7 +11,7 @@ use crate::section::Section;
 type Read = fn(&mut Section<'_>) -> Result<LossKind>;
 
 /// By name. Products of probabilities have theirs, whatever is written.
-pub(crate) const KINDS: [(&str, Read); 11] = [
+pub(crate) const KINDS: [(&str, Read); 12] = [
     ("cross-entropy", |_| Ok(LossKind::CrossEntropy)),
     ("paddlerec-log", |_| Ok(LossKind::PaddlerecLog)),
     ("focal", |section| with(section, "gamma", |gamma| LossKind::Focal { gamma })),
@@ -23,6 +23,7 @@ pub(crate) const KINDS: [(&str, Read); 11] = [
     ("log-mse", |_| Ok(LossKind::LogMse)),
     ("weighted-logistic", |_| Ok(LossKind::WeightedLogistic)),
     ("ziln", |_| Ok(LossKind::Ziln)),
+    ("ordinal", |section| Ok(LossKind::Ordinal { thresholds: section.count("thresholds", 1, 32)? as u32 })),
 ];
 
 /// A kind with a number that has to be given.
@@ -40,7 +41,9 @@ impl TaskLoss for LossKind {
         match kind {
             TaskKind::Binary | TaskKind::BinarySoftmax => self.is_binary(),
             TaskKind::Multiclass { .. } => *self == Self::Multiclass,
-            TaskKind::Regression | TaskKind::ZeroInflated => !self.is_binary() && *self != Self::Multiclass,
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
+                !self.is_binary() && *self != Self::Multiclass
+            }
         }
     }
 

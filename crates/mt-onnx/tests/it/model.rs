@@ -11,7 +11,7 @@ use mt_features::{
 };
 use mt_layers::{Params, Run};
 use mt_models::testing::product;
-use mt_models::{InputLayer, Link, ModelConfig, Norm, Registry, Target, Task, TaskKind, build};
+use mt_models::{InputLayer, Link, ModelConfig, Norm, Ordinal, Registry, Target, Task, TaskKind, build};
 use mt_tables::{Ids, RowOptimizer};
 use serde_json::json;
 
@@ -182,6 +182,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         },
     };
     let task = |name: &str, kind| Task::new(name, kind);
+    let ordinal = Ordinal { thresholds: vec![1.0, 4.0, 4.0, 20.0], means: vec![0.5, 2.0, 2.0, 9.0, 70.0] };
     Signature {
         format: Signature::FORMAT,
         model,
@@ -196,6 +197,7 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
                 task("seconds", TaskKind::Regression),
                 task("odds", TaskKind::Regression),
                 task("spend", TaskKind::ZeroInflated),
+                task("watch", TaskKind::Ordinal { thresholds: 4 }),
                 Task { prediction: "like * cvr * last".parse().ok(), ..task("bought", TaskKind::Binary) },
             ],
             ..Schema::default()
@@ -205,10 +207,11 @@ pub fn signature(model: ModelConfig, inputs: Inputs) -> Signature {
         links: [("seconds".into(), Link::ExpM1), ("odds".into(), Link::Exp), ("spend".into(), Link::Exp)]
             .into(),
         targets: [
-            ("ratio".into(), Target { mean: -0.5, sd: 3.0, smearing: 1.0 }),
-            ("seconds".into(), Target { mean: 0.7, sd: 0.4, smearing: 1.8 }),
-            ("odds".into(), Target { mean: 0.0, sd: 2.5, smearing: 1.0 }),
-            ("spend".into(), Target { mean: 0.0, sd: 1.5, smearing: 0.9 }),
+            ("ratio".into(), Target { mean: -0.5, sd: 3.0, smearing: 1.0, ..Target::PLAIN }),
+            ("seconds".into(), Target { mean: 0.7, sd: 0.4, smearing: 1.8, ..Target::PLAIN }),
+            ("odds".into(), Target { mean: 0.0, sd: 2.5, smearing: 1.0, ..Target::PLAIN }),
+            ("watch".into(), Target { ordinal: Some(ordinal), ..Target::PLAIN }),
+            ("spend".into(), Target { mean: 0.0, sd: 1.5, smearing: 0.9, ..Target::PLAIN }),
         ]
         .into(),
         missing: MissingPolicy { numeric: missing, texts: vec![] },

@@ -21,7 +21,7 @@ impl Config {
             _ if task.prediction.is_some() => return Ok(Box::new(LossKind::Product)),
             TaskKind::Binary | TaskKind::BinarySoftmax => self.train.loss,
             TaskKind::Multiclass { .. } => LossKind::Multiclass,
-            TaskKind::Regression | TaskKind::ZeroInflated => LossKind::Mse,
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => LossKind::Mse,
         };
         match self.train.task_losses.get(&task.name) {
             Some(written) => self.read_loss(&task.name, written),
@@ -48,15 +48,18 @@ impl Config {
 
     /// Gives regressions the kind that their losses need: these decide how many outputs there are.
     pub(super) fn set_kinds(&mut self) {
-        let is_ziln = |task: &TaskConfig| {
+        let needed = |task: &TaskConfig| {
             let written =
-                self.train.task_losses.get(&task.name).filter(|_| task.kind == TaskKind::Regression);
-            let loss = written.and_then(|written| self.read_loss(&task.name, written).ok());
-            loss.is_some_and(|loss| loss.fused() == Some(LossKind::Ziln))
+                self.train.task_losses.get(&task.name).filter(|_| task.kind == TaskKind::Regression)?;
+            match self.read_loss(&task.name, written).ok()?.fused()? {
+                LossKind::Ziln => Some(TaskKind::ZeroInflated),
+                LossKind::Ordinal { thresholds } => Some(TaskKind::Ordinal { thresholds }),
+                _ => None,
+            }
         };
-        let ziln: Vec<bool> = self.tasks.iter().map(is_ziln).collect();
-        for (task, _) in self.tasks.iter_mut().zip(ziln).filter(|(_, ziln)| *ziln) {
-            task.kind = TaskKind::ZeroInflated;
+        let kinds: Vec<Option<TaskKind>> = self.tasks.iter().map(needed).collect();
+        for (task, kind) in self.tasks.iter_mut().zip(kinds) {
+            task.kind = kind.unwrap_or(task.kind);
         }
     }
 
@@ -172,8 +175,8 @@ fn expected(task: &TaskConfig, name: &str, loss: &dyn TaskLoss) -> String {
             "a probability: cross-entropy, paddlerec-log, focal or another"
         }
         TaskKind::Multiclass { .. } => "classes: multiclass or another",
-        TaskKind::Regression | TaskKind::ZeroInflated => {
-            "a regression: mse, mae, huber, quantile, log-mse, weighted-logistic, ziln or another"
+        TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
+            "a regression: mse, mae, huber, quantile, log-mse, weighted-logistic, ziln, ordinal or another"
         }
     };
     let all = [

@@ -90,7 +90,7 @@ fn objective(weight: f64) -> Objective {
     );
     let cfg = Config::parse_with(&text, "test.yaml", &[], &registry()).expect("valid");
     let kinds = [("seconds", TaskKind::Regression), ("like", TaskKind::Binary), ("click", TaskKind::Binary)];
-    let target = mt_models::Target { mean: 10.0, sd: 4.0, smearing: 1.0 };
+    let target = mt_models::Target { mean: 10.0, sd: 4.0, ..mt_models::Target::PLAIN };
     let tasks = kinds.map(|(name, kind)| Task::new(name, kind));
     Objective::scaled(&cfg, &tasks, &[("seconds".to_owned(), target)].into()).expect("losses")
 }

@@ -21,6 +21,7 @@ mod imputed;
 mod joint_losses;
 mod labels;
 mod norm;
+mod ordinal;
 mod own_loss;
 mod propensities;
 mod select;

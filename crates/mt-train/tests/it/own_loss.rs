@@ -178,7 +178,7 @@ fn batch() -> (Labelled, Vec<f32>) {
 
 #[test]
 fn a_mean_is_of_the_rows_with_a_label_in_their_unit_and_by_their_groups() -> Result<()> {
-    let target = Target { mean: 10.0, sd: 4.0, smearing: 1.0 };
+    let target = Target { mean: 10.0, sd: 4.0, ..Target::PLAIN };
     for targets in [BTreeMap::new(), [("seconds".to_owned(), target)].into()] {
         let (batch, logits) = batch();
         let logits = Var::from_vec(logits, (4, 3), &Device::Cpu)?;
@@ -199,7 +199,7 @@ fn a_mean_is_of_the_rows_with_a_label_in_their_unit_and_by_their_groups() -> Res
 
 #[test]
 fn slopes_are_those_of_finite_differences_and_0_without_a_label() -> Result<()> {
-    let target = Target { mean: 1.0, sd: 2.0, smearing: 1.0 };
+    let target = Target { mean: 1.0, sd: 2.0, ..Target::PLAIN };
     let (objective, (mut batch, start)) = (objective(&[("seconds".to_owned(), target)].into()), batch());
     let loss =
         |batch: &Labelled, logits: &Tensor| objective.loss(logits, batch).map_err(candle_core::Error::wrap);
@@ -235,7 +235,7 @@ fn what_cannot_be_is_refused_with_its_place() {
             "{click: softplu}",
             "train.seed=1",
             "train.task_losses.click: unknown value \"softplu\"; did you mean \"softplus\"? (expected one of: \
-             cross-entropy, paddlerec-log, focal, multiclass, mse, mae, huber, quantile, log-mse, weighted-logistic, ziln, \
+             cross-entropy, paddlerec-log, focal, multiclass, mse, mae, huber, quantile, log-mse, weighted-logistic, ziln, ordinal, \
              ranknet, jrc, softplus, grouped)",
         ),
         (
@@ -252,7 +252,7 @@ fn what_cannot_be_is_refused_with_its_place() {
             "{seconds: softplus}",
             "train.seed=1",
             "train.task_losses.seconds: expected the loss of a regression: mse, mae, huber, quantile, log-mse, \
-             weighted-logistic, ziln or another; softplus is for kind: binary, and this task is regression",
+             weighted-logistic, ziln, ordinal or another; softplus is for kind: binary, and this task is regression",
         ),
         (
             "{seconds: {grouped: {centred: true}}}",

@@ -226,8 +226,9 @@ fn a_warm_start_keeps_the_scale_of_a_tower_that_it_takes() {
     let from = format!("train.warm_start={{from: '{}'}}", dir.path().join("donor").display());
     let still = ["train.optimizer={kind: sgd, lr: 1e-30}", "train.epochs=1", "data.normalize=none"];
     let cfg = |more: &str| config(dir.path(), "watch", &[&still[..], &[more]].concat());
-    let target =
-        |run: &RunDir, epoch| Signature::read(&run.checkpoint(epoch)).expect("a signature").targets["watch"];
+    let target = |run: &RunDir, epoch| {
+        Signature::read(&run.checkpoint(epoch)).expect("a signature").targets["watch"].clone()
+    };
     let run = |name: &str, cfg: &Config| run_in(cfg, &load(cfg), &dir.path().join(name), &mut |_| ()).0;
     let best = donor.best().expect("a file").expect("an epoch").epoch;
     assert_eq!(target(&run("all", &cfg(&from)), 1), target(&donor, best));
@@ -248,7 +249,7 @@ fn scales_are_those_of_the_labelled_training_rows() {
     );
     let cfg = Config::parse(&text, "test.yaml", &[]).expect("valid");
     let (run, _) = run_in(&cfg, &load(&cfg), &dir.path().join("run"), &mut |_| ());
-    let target = Signature::read(&run.checkpoint(1)).expect("a signature").targets["y"];
+    let target = Signature::read(&run.checkpoint(1)).expect("a signature").targets["y"].clone();
     assert_eq!((target.mean, target.sd, target.smearing), (15.0, 75f64.sqrt(), 1.0));
 }
 

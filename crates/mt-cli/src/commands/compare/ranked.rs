@@ -23,7 +23,7 @@ impl Ranked {
             TaskKind::Multiclass { classes } => {
                 Influence::macro_auc(predictions, labels, classes as usize, weights).map(Self::Other)
             }
-            TaskKind::Regression | TaskKind::ZeroInflated => {
+            TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
                 Influence::xauc(predictions, labels, weights).map(Self::Other)
             }
         }

@@ -60,9 +60,11 @@ impl Details {
             }
             if let Some(all) = &mut details.calibration {
                 let of_task = match task.kind {
-                    TaskKind::Regression | TaskKind::ZeroInflated => Calibration::Regression {
-                        bins: regression_table(predictions, labels, CALIBRATION_BINS, weights),
-                    },
+                    TaskKind::Regression | TaskKind::ZeroInflated | TaskKind::Ordinal { .. } => {
+                        Calibration::Regression {
+                            bins: regression_table(predictions, labels, CALIBRATION_BINS, weights),
+                        }
+                    }
                     _ => {
                         Calibration::Binary(calibration_table(predictions, labels, CALIBRATION_BINS, weights))
                     }

@@ -118,6 +118,9 @@ fn regression(signature: &Signature, task: &Task) -> String {
     let target = signature.targets.get(&task.name);
     let smearing = target.map_or(1.0, |target| target.smearing);
     let what = match signature.links.get(&task.name).copied().unwrap_or_default() {
+        Link::Identity if matches!(task.kind, TaskKind::Ordinal { .. }) => {
+            return "the mean label, restored from how likely it is above each of its thresholds".to_owned();
+        }
         Link::Identity => "the label".to_owned(),
         Link::Exp if task.kind == TaskKind::ZeroInflated => {
             format!("the mean label, `{smearing:.4} p e^(μ + σ²/2)`")
