@@ -32,6 +32,7 @@ mod health;
 mod imputed;
 mod input_map;
 mod joint;
+mod label_check;
 mod labelled;
 mod load;
 mod memory;

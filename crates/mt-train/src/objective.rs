@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use mt_features::{Table, Task, loss_columns};
+use mt_features::{Task, loss_columns};
 use mt_layers::{Gradients, Loss, LossKind, LossTerm, MultiTaskLoss, Run};
 use mt_models::{Coupling, Link, Target, TaskLoss};
 
 use crate::apart::{self, Column};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::imputed;
 use crate::joint::Joint;
 use crate::labelled::Labelled;
@@ -112,50 +112,6 @@ impl Objective {
         let couples = |loss: &Arc<dyn TaskLoss>| loss.coupling() == Coupling::Group;
         self.joint.iter().any(Joint::couples_groups)
             || self.tasks.iter().any(|task| matches!(&task.loss, Computed::Own(loss) if couples(loss)))
-    }
-
-    /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
-    ///
-    /// # Errors
-    /// [`Error::Label`] for the first that it does not, and [`Error::Config`] for a loss that takes other outputs, or groups where
-    /// there are none.
-    pub(crate) fn check_labels(cfg: &Config, tasks: &[Task], table: &Table) -> Result<()> {
-        Joint::check_groups(cfg, table)?;
-        for (t, task) in tasks.iter().enumerate() {
-            let loss = cfg.loss_of(task)?;
-            let outputs = task.kind.outputs();
-            cfg.check_heads(task)?;
-            let fits = loss.fused().map_or_else(|| loss.is_for(task.kind), |kind| kind.takes(outputs));
-            if task.prediction.is_none() && !fits {
-                let problem = "the rows were read for a loss with other outputs, such as ziln; read them with this \
-                               configuration";
-                let at = format!("train.task_losses.{}", task.name);
-                return Err(Error::Config { at, problem: problem.to_owned() });
-            }
-            if loss.coupling() == Coupling::Group && table.groups().is_none() {
-                let name = cfg.train.task_losses.get(&task.name).map_or("its loss", |loss| &loss.name);
-                let key = format!("train.task_losses.{}", task.name);
-                return Err(Error::ungrouped("configuration".to_owned(), &key, name));
-            }
-            let column = |values| <[f32]>::iter(values).skip(t).step_by(tasks.len()).copied();
-            let mut labels = column(table.labels()).zip(column(table.mask()));
-            let refused = match loss.fused() {
-                Some(kind) => {
-                    let (row, expected) = kind.first_refused(outputs, labels);
-                    row.map(|row| (row, expected.to_owned()))
-                }
-                None => {
-                    let refused = |(label, mask)| if mask > 0.0 { loss.refuses(label) } else { None };
-                    let found = |(row, pair)| Some((row, refused(pair)?));
-                    labels.by_ref().enumerate().find_map(found)
-                }
-            };
-            if let Some((row, expected)) = refused {
-                let found = table.labels()[row * tasks.len() + t];
-                return Err(Error::Label { task: task.name.clone(), row, expected, found });
-            }
-        }
-        Ok(())
     }
 
     /// Runs `forward` to logits and their loss, and returns the scalar to differentiate: with the gates' importance loss,
