@@ -97,7 +97,7 @@ pub use gradients::Gradients;
 pub use init::{Initializer, xavier_uniform};
 pub use input::{Input, SparseRows};
 pub use lists::{Side, Values};
-pub use loss::{LEAST_SIGMA, Loss, LossKind, LossTerm, MultiTaskLoss, ziln_log_mean};
+pub use loss::{LEAST_SIGMA, Loss, LossKind, LossTerm, MultiTaskLoss, ordinal_base, ziln_log_mean};
 pub use mixture::Mixture;
 pub use norm::Norm;
 pub use noted::{Mixed, Traced};

@@ -108,7 +108,7 @@ pub use trunk::{Sizes, Trunk};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{Head, RawRows, Task, TaskKind, Value, heads};
-pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, TableFormat, candle_core, candle_nn};
+pub use mt_layers::{LEAST_SIGMA, LossKind, Norm, Side, TableFormat, candle_core, candle_nn, ordinal_base};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 use mt_features::{Head, Task, TaskKind, heads, logit_columns, predicted};
-use mt_layers::{LossKind, simd, ziln_log_mean};
+use mt_layers::{LossKind, ordinal_base, simd, ziln_log_mean};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -57,8 +57,8 @@ enum Output {
     },
     /// Of one logit each of several heads the product of their probabilities.
     Product(Vec<usize>),
-    /// Of those of one head what each adds by its probability to the least there is.
-    Steps { start: usize, least: f32, steps: Vec<f32> },
+    /// Of those of one head what each adds by its probability to the least there is; with each step the base of its logit.
+    Steps { start: usize, least: f32, steps: Vec<(f32, f32)> },
 }
 
 impl Readout {
@@ -85,6 +85,8 @@ impl Readout {
                 let fitted = fitted.filter(|fitted| fitted.thresholds.len() == columns.len());
                 let (least, steps) =
                     fitted.map_or_else(|| Ordinal::numbered(columns.len()).steps(), Ordinal::steps);
+                let base = |k| ordinal_base(k, columns.len());
+                let steps = steps.into_iter().enumerate().map(|(k, step)| (base(k), step)).collect();
                 return Output::Steps { start, least, steps };
             }
             Output::Own { columns: start..start + columns.len(), kind: task.kind, link, scale }
@@ -133,7 +135,9 @@ impl Readout {
                     }
                     Output::Steps { start, least, steps } => {
                         let read = row[*start..].iter().zip(steps);
-                        out.push(read.fold(*least, |sum, (&z, step)| sum + simd::sigmoid(z) * step));
+                        out.push(
+                            read.fold(*least, |sum, (&z, (base, step))| sum + simd::sigmoid(z + base) * step),
+                        );
                     }
                     Output::Own { columns, kind, link, scale } => {
                         own(&row[columns.clone()], *kind, (*link, *scale), out);

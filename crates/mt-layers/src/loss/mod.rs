@@ -2,11 +2,13 @@
 
 mod composed;
 mod kind;
+mod ordinal;
 mod ziln;
 
 use candle_core::{Result, Tensor, bail};
 
 pub use kind::LossKind;
+pub use ordinal::ordinal_base;
 pub(crate) use ziln::HALF_LN_2_PI;
 pub use ziln::{LEAST_SIGMA, ziln_log_mean};
 
