@@ -88,7 +88,7 @@ pub use lists::{AttentionKind, Side, Values};
 pub use loss::{Loss, MultiTaskLoss};
 pub use mixture::Mixture;
 pub use mt_kernels::attention::{Newest, SelfAttention};
-pub use mt_kernels::loss::{LEAST_SIGMA, LossKind, LossTerm, ziln_log_mean};
+pub use mt_kernels::loss::{LEAST_SIGMA, LossKind, LossTerm, ordinal_base, ziln_log_mean};
 pub use norm::Norm;
 pub use noted::{Mixed, Traced};
 pub use params::{Param, Params};

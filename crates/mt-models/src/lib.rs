@@ -99,7 +99,7 @@ pub use trunk::{Sizes, Trunk};
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{Head, Task, TaskKind, heads};
 pub use mt_layers::{AttentionKind, LEAST_SIGMA, LossKind, Newest, Norm, SelfAttention, Side};
-pub use mt_layers::{candle_core, candle_nn};
+pub use mt_layers::{candle_core, candle_nn, ordinal_base};
 
 /// The example of the page about this crate, compiled as a doctest.
 #[cfg(doctest)]

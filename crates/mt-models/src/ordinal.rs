@@ -2,6 +2,8 @@
 //!
 //! `ŷ = m_0 + Σ_k P(y > t_k) · (m_k - m_{k-1})`, `t_k` the quantile `k / (K + 1)` of the labels, `m_k` their mean between `t_k` and `t_{k+1}`
 //!
+//! `P(y > t_k) = σ(z_k + b_k)`, `b_k` the logit of `1 - k / (K + 1)` ([`ordinal_base`](mt_layers::ordinal_base))
+//!
 //! X. Sun et al., *CREAD: A Classification-Restoration Framework with Error Adaptive Discretization for Watch Time Prediction in Video
 //! Recommender Systems*, AAAI 2024, eq. 2, with thresholds of equal frequency. Differs from the paper: it restores by differences of
 //! thresholds, here they are of means between them, so that right probabilities give the right mean however far the last labels lie.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use candle_core::{DType, Tensor};
 use mt_features::{Head, Task, TaskKind, heads, logit_columns, predicted};
 use mt_kernels::simd;
-use mt_layers::ziln_log_mean;
+use mt_layers::{ordinal_base, ziln_log_mean};
 
 use crate::error::{Error, Result};
 use crate::link::Link;
@@ -34,8 +34,8 @@ enum Output {
     },
     /// Of one logit each of several heads the product of their probabilities.
     Product(Vec<usize>),
-    /// Of those of one head what each adds by its probability to the least there is.
-    Steps { start: usize, least: f32, steps: Vec<f32> },
+    /// Of those of one head what each adds by its probability to the least there is; with each step the base of its logit.
+    Steps { start: usize, least: f32, steps: Vec<(f32, f32)> },
 }
 
 impl Readout {
@@ -62,6 +62,8 @@ impl Readout {
                 let fitted = fitted.filter(|fitted| fitted.thresholds.len() == columns.len());
                 let (least, steps) =
                     fitted.map_or_else(|| Ordinal::numbered(columns.len()).steps(), Ordinal::steps);
+                let base = |k| ordinal_base(k, columns.len());
+                let steps = steps.into_iter().enumerate().map(|(k, step)| (base(k), step)).collect();
                 return Output::Steps { start, least, steps };
             }
             Output::Own { columns: start..start + columns.len(), kind: task.kind, link, scale }
@@ -110,7 +112,9 @@ impl Readout {
                     }
                     Output::Steps { start, least, steps } => {
                         let read = row[*start..].iter().zip(steps);
-                        out.push(read.fold(*least, |sum, (&z, step)| sum + simd::sigmoid(z) * step));
+                        out.push(
+                            read.fold(*least, |sum, (&z, (base, step))| sum + simd::sigmoid(z + base) * step),
+                        );
                     }
                     Output::Own { columns, kind, link, scale } => {
                         own(&row[columns.clone()], *kind, (*link, *scale), out);

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use mt_bundle::Signature;
 use mt_features::{Task, TaskKind};
-use mt_models::{LEAST_SIGMA, Link, Ordinal};
+use mt_models::{LEAST_SIGMA, Link, Ordinal, ordinal_base};
 
 use crate::error::Result;
 use crate::graph::{Graph, Size};
@@ -85,7 +85,10 @@ fn log_mean(graph: &mut Graph, logits: &str) -> String {
 
 /// The logits `(B, K)` of thresholds to the number `(B, 1)` that is restored of them.
 fn restored(graph: &mut Graph, head: &str, (least, steps): (f32, Vec<f32>), logits: &str) -> Result<String> {
-    let above = graph.node("Sigmoid", &[logits], &[]);
+    let base = (0..steps.len()).map(|k| ordinal_base(k, steps.len())).collect::<Vec<_>>();
+    let base = graph.tensor(&format!("{head}.base"), &Tensor::new(base, &Device::Cpu)?.unsqueeze(0)?)?;
+    let logits = graph.node("Add", &[logits, &base], &[]);
+    let above = graph.node("Sigmoid", &[&logits], &[]);
     let steps = Tensor::new(steps, &Device::Cpu)?.unsqueeze(1)?;
     let steps = graph.tensor(&format!("{head}.steps"), &steps)?;
     let sum = graph.node("MatMul", &[&above, &steps], &[]);

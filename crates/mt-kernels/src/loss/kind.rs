@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 /// | [`Quantile`](Self::Quantile) | 1 | any | `max(q·(y - z), (q - 1)·(y - z))` | `z`, the quantile `q` |
 /// | [`LogMse`](Self::LogMse) | 1 | above -1 | `(z - ln(1 + y))²` | `e^z - 1` |
 /// | [`WeightedLogistic`](Self::WeightedLogistic) | 1 | from 0 | `(1 + y)·ln(1 + e^z) - y·z` | `e^z`, the mean |
-/// | [`Ordinal`](Self::Ordinal) | K | 0 to K | the mean over `k` of that of cross-entropy of `y > k` | `Σ_k 1 / (1 + e^-z_k)` |
+/// | [`Ordinal`](Self::Ordinal) | K | 0 to K | the mean over `k` of that of cross-entropy of `y > k` | `Σ_k 1 / (1 + e^-(z_k + b_k))` |
 /// | [`Ziln`](Self::Ziln) | 3 | from 0 | that a label is above 0, and how large it is then | `p·e^(μ + σ²/2)`, the mean |
 ///
 /// For a binary task with one logit `p = 1 / (1 + e^-z)`; with two, `p = softmax(z)[1]`.
@@ -76,12 +76,13 @@ pub enum LossKind {
     WeightedLogistic,
     /// The likelihood of labels that are often exactly 0 and else log-normal, such as what customers spend: cross-entropy of
     /// `y > 0`, and for those above 0 the log-normal `ln(y·σ·√2π) + (ln y - μ)² / 2σ²`. Of the logits `(z, m, s)` `p = 1 / (1 +
-    /// e^-z)`, `μ = m`, `σ = ln(1 + e^s) +` [`LEAST_SIGMA`](crate::LEAST_SIGMA). From X. Wang, T. Liu and J. Miao, "A Deep
+    /// e^-z)`, `μ = m`, `σ = ln(1 + e^s) +` [`LEAST_SIGMA`](super::LEAST_SIGMA). From X. Wang, T. Liu and J. Miao, "A Deep
     /// Probabilistic Model for Customer Lifetime Value Prediction", arXiv:1912.07753, 2019; σ is cut at
     /// 3e-4 in its code, where it has no slope. As any density's, the loss may be below 0.
     Ziln,
     /// Ordinal regression: of each of `K` thresholds whether a label is above it, by cross-entropy, and of these the mean. The label
-    /// is the number of thresholds that it is above, so that the first logit is of `y > 0`. From X. Sun et al., "CREAD", AAAI 2024,
+    /// is the number of thresholds that it is above, so that the first logit is of `y > 0`. To each logit
+    /// [`ordinal_base`](super::ordinal_base) is added first. From X. Sun et al., "CREAD", AAAI 2024,
     /// eq. 3, without its losses of the restored number and of the logits' order.
     Ordinal {
         /// Number of thresholds `K`, at least 1.

@@ -2,12 +2,14 @@
 
 mod batch;
 mod kind;
+mod ordinal;
 mod rows;
 mod term;
 mod ziln;
 
 pub use batch::losses_and_gradient;
 pub use kind::LossKind;
+pub use ordinal::ordinal_base;
 pub use term::LossTerm;
 pub use ziln::{HALF_LN_2_PI, LEAST_SIGMA, ziln_log_mean};
 

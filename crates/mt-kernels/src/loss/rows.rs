@@ -2,6 +2,7 @@
 
 use super::PADDLEREC_EPSILON;
 use super::kind::LossKind;
+use super::ordinal::ordinal_base;
 use super::term::LossTerm;
 use super::ziln::{HALF_LN_2_PI, LEAST_SIGMA};
 use crate::chunks::CHUNK;
@@ -102,11 +103,12 @@ fn cross_entropy(z: f32, y: f32) -> (f32, f32) {
 /// Cross-entropy of whether the label is above 0, 1, …, and the mean of these.
 #[inline(always)]
 fn ordinal(n: usize, z: &[f32], y: &[f32], losses: &mut [f32], slopes: &mut [f32]) {
-    let share = CHUNK as f32 / z.len() as f32;
+    let (share, thresholds) = (CHUNK as f32 / z.len() as f32, z.len() / CHUNK);
     losses[..n].fill(0.0);
     for (k, (z, slopes)) in z.chunks_exact(CHUNK).zip(slopes.chunks_exact_mut(CHUNK)).enumerate() {
+        let base = ordinal_base(k, thresholds);
         for i in 0..n {
-            let (loss, slope) = cross_entropy(z[i], f32::from(u8::from(y[i] > k as f32)));
+            let (loss, slope) = cross_entropy(z[i] + base, f32::from(u8::from(y[i] > k as f32)));
             losses[i] += loss * share;
             slopes[i] = slope * share;
         }

@@ -1,13 +1,13 @@
 //! What the three logits of a zero-inflated log-normal mean.
 
 /// Added to σ, in units of `ln y`: what is known of a label to a hundredth is known, and no row weighs more than 10⁴ times as
-/// much as one of σ = 1. See [`LossKind::Ziln`](crate::LossKind::Ziln).
+/// much as one of σ = 1. See [`LossKind::Ziln`](super::LossKind::Ziln).
 pub const LEAST_SIGMA: f64 = 0.01;
 
 /// Of the log-normal density.
 pub const HALF_LN_2_PI: f64 = 0.918_938_533_204_672_8;
 
-/// The logarithm `ln p + μ + σ²/2` of the mean that the logits `(z, m, s)` of [`LossKind::Ziln`](crate::LossKind::Ziln) say.
+/// The logarithm `ln p + μ + σ²/2` of the mean that the logits `(z, m, s)` of [`LossKind::Ziln`](super::LossKind::Ziln) say.
 pub fn ziln_log_mean([z, m, s]: [f32; 3]) -> f64 {
     let softplus = |x: f64| x.max(0.0) + libm::log1p(libm::exp(-x.abs()));
     let sigma = softplus(s.into()) + LEAST_SIGMA;

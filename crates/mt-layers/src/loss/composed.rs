@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use mt_kernels::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, PADDLEREC_EPSILON};
+use mt_kernels::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, PADDLEREC_EPSILON, ordinal_base};
 
 use super::{Loss, MultiTaskLoss};
 
@@ -65,8 +65,10 @@ fn composed(kind: LossKind, z: &Tensor, y: &Tensor) -> Result<Tensor> {
         LossKind::Product => product(z, y),
         LossKind::Ziln => ziln(z, y),
         LossKind::Ordinal { .. } => {
-            let below =
-                Tensor::arange(0u32, z.dim(1)? as u32, z.device())?.to_dtype(y.dtype())?.unsqueeze(0)?;
+            let n = z.dim(1)?;
+            let row = |values: Vec<f32>| Tensor::from_vec(values, (1, n), z.device())?.to_dtype(z.dtype());
+            let below = row((0..n).map(|k| k as f32).collect())?;
+            let z = &z.broadcast_add(&row((0..n).map(|k| ordinal_base(k, n)).collect())?)?;
             let above = y.broadcast_gt(&below)?.to_dtype(z.dtype())?;
             ((z.relu()? - (z * above)?)? + ln_1p_exp_neg_abs(z)?)?.mean_keepdim(1)
         }
