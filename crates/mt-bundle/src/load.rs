@@ -20,7 +20,7 @@ impl Signature {
     /// A folder with neither is taken as it is: somebody put it together by hand.
     ///
     /// # Errors
-    /// [`Error::File`] for the first file that is missing or damaged.
+    /// [`Error::File`](crate::Error::File) for the first file that is missing or damaged.
     pub fn verified(dir: &Path) -> Result<Self> {
         if let Some(manifest) = Manifest::find(dir)? {
             manifest.check(dir)?;
@@ -52,7 +52,7 @@ impl Predictor {
     /// checkpoint, the hashes of all files that are read.
     ///
     /// # Errors
-    /// [`Error::File`] if a file is missing or damaged, the weights are those of another model, or the recorded rows
+    /// [`Error::File`](crate::Error::File) if a file is missing or damaged, the weights are those of another model, or the recorded rows
     /// come out further from what they were than rounding explains, see [`Predictor::check`].
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
         Self::load_with(dir, device, &Registry::default())
