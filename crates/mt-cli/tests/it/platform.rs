@@ -36,6 +36,7 @@ train:
   epochs: 1
   batch_size: 32
   task_losses: {spend: log-mse, watch: weighted-logistic, pair: ranknet, joint: jrc, lived: ziln, long: {ordinal: {thresholds: 7}}}
+  joint_losses: [{order: {tasks: [click, pair], weight: 0.6}}]
   propensities: {rare: click, seldom: {of: click, imputed: seldom_error}}
 ";
 

@@ -82,6 +82,6 @@ impl<'a> JointRows<'a> {
     pub fn mean(&self, losses: &Tensor, weights: &[f32]) -> TensorResult<Tensor> {
         let all: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
         let losses = losses.reshape((weights.len(), 1))?;
-        (losses * self.column(weights)?)?.sum_all()? / all.max(f64::MIN_POSITIVE)
+        (losses * self.column(weights)?)?.sum_all()? / if all > 0.0 { all } else { 1.0 }
     }
 }
