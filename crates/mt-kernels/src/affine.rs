@@ -98,6 +98,7 @@ kernel! {
 
 impl Maps {
     /// Whether the multiply-adds of a pass are enough for several threads.
+    #[inline]
     pub fn parallel(&self, rows: Rows) -> bool {
         rows.entries() * self.width >= PARALLEL
     }
@@ -111,6 +112,7 @@ impl Maps {
     ///
     /// # Panics
     /// If the pieces do not fit the rows, the parameters or each other.
+    #[inline]
     pub fn forward(&self, rows: Rows, params: &[&[f32]], out: &mut [f32]) {
         if pays(&self.pieces, rows) {
             let Packed { weight, bias, piece } =

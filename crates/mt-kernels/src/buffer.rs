@@ -11,6 +11,7 @@ use crate::chunks::least;
 const SHARED: usize = 1 << 18;
 
 /// A zeroed buffer, for sums and for what goes to candle.
+#[inline]
 pub fn buffer(len: usize) -> Vec<f32> {
     if len < SHARED {
         return vec![0.0; len];

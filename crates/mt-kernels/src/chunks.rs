@@ -10,6 +10,7 @@ pub const PARALLEL: usize = 1 << 18;
 pub const SHARED: usize = 1 << 15;
 
 /// Chunks that a thread takes at least: all of them where a second thread would not pay.
+#[inline]
 pub fn least(parallel: bool) -> usize {
     if parallel { 1 } else { usize::MAX }
 }

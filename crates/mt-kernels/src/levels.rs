@@ -71,20 +71,28 @@ kernel! {
 const ONES: [f32; CHUNK] = [1.0; CHUNK];
 
 impl Levels {
-    /// `sizes` are units and inputs of each layer, tower after tower, `norms` whether hidden layers are normalised; `starts` is
-    /// the first column of the streams that each tower reads: the same one, or the end of what the tower before reads.
+    /// `size` says units and inputs of each layer, tower after tower of `depth` layers, `norms` whether hidden layers are normalised;
+    /// `starts` is the first column of the streams that each tower reads: the same one, or the end of what the tower before reads.
     ///
     /// Parameters are weight `(units, inputs)` and bias of each layer, tower after tower, and of normalised layers scale and
     /// shift behind all of these.
-    pub fn new(sizes: &[(usize, usize)], norms: bool, starts: &[usize]) -> Self {
+    #[inline]
+    ///
+    /// # Errors
+    /// What `size` says.
+    pub fn new<E>(
+        depth: usize,
+        size: impl Fn(usize) -> Result<(usize, usize), E>,
+        norms: bool,
+        starts: &[usize],
+    ) -> Result<Self, E> {
         let towers = starts.len();
-        let depth = sizes.len() / towers;
         let (mut levels, mut hidden, mut values) = (Vec::with_capacity(depth), 0, 0);
         for l in 0..depth {
             let shared = l == 0 && starts.iter().all(|start| *start == starts[0]);
             let mut level = Level { shared, ..Level::default() };
             for (t, start) in starts.iter().enumerate() {
-                let (units, inputs) = sizes[t * depth + l];
+                let (units, inputs) = size(t * depth + l)?;
                 let below = levels.last().map_or(*start, |below: &Level| below.units[t]);
                 level.reads.push(below..below + inputs);
                 level.weights.push(values);
@@ -102,15 +110,17 @@ impl Levels {
             }
             levels.push(level);
         }
-        Self { levels, towers, hidden, values }
+        Ok(Self { levels, towers, hidden, values })
     }
 
     /// Number of logits of all towers.
+    #[inline]
     pub fn logits(&self) -> usize {
         self.levels.last().map_or(0, Level::width)
     }
 
     /// First value of a parameter.
+    #[inline]
     pub fn start(&self, parameter: usize) -> usize {
         let (pair, first) = (parameter / 2, parameter.is_multiple_of(2));
         let (depth, pairs) = (self.levels.len(), self.levels.len() * self.towers);
@@ -151,6 +161,7 @@ impl Levels {
     }
 
     /// Writes the units of all levels to `hidden`, level after level, and the logits.
+    #[inline]
     pub fn forward(&self, weights: &Weights, streams: RowMajor, hidden: &mut [f32], logits: &mut [f32]) {
         let rows = streams.rows();
         for (l, level) in self.levels.iter().enumerate() {
@@ -346,7 +357,8 @@ mod tests {
         for (starts, width) in [([0, 0, 0], 5), ([0, 5, 10], 15)] {
             for hidden in [&[][..], &[3], &[4, 3]] {
                 let (sizes, parameters) = towers(hidden);
-                let levels = Levels::new(&sizes, false, &starts);
+                let size = |layer: usize| Ok::<_, ()>(sizes[layer]);
+                let levels = Levels::new(hidden.len() + 1, size, false, &starts).expect("sizes");
                 let parameters: Vec<&[f32]> = parameters.iter().map(|values| &values[..]).collect();
                 let weights = levels.weights(&parameters);
                 let xs = values(ROWS * width, 1);

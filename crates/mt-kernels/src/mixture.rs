@@ -188,11 +188,13 @@ fn unmix_panel<S: Simd, const V: usize, const TAIL: bool>(
 
 impl Gates {
     /// Logits of all gates.
+    #[inline]
     pub fn logits(&self) -> usize {
         self.gates.iter().map(Vec::len).sum()
     }
 
     /// Columns of all mixtures.
+    #[inline]
     pub fn outputs(&self) -> usize {
         self.gates.len() * self.width
     }
@@ -202,6 +204,7 @@ impl Gates {
     }
 
     /// The gates' weights, kept for the backward pass, and the mixtures. A row of experts has `columns` columns.
+    #[inline]
     pub fn forward(&self, columns: usize, experts: &[f32], logits: &[f32]) -> (Scratch, Vec<f32>) {
         let (choices, width) = (self.logits(), self.outputs());
         let rows = experts.len() / columns;

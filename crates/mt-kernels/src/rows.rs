@@ -48,6 +48,7 @@ impl<'a> SparseBlock<'a> {
 
 impl<'a> Rows<'a> {
     /// Sparse rows, whose entries are `offsets[r]..offsets[r + 1]` of the ascending `columns` and of `values`.
+    #[inline]
     pub fn sparse(offsets: &'a [u32], columns: &'a [u32], values: &'a [f32]) -> Self {
         Self::Sparse(SparseBlock { offsets, columns, values })
     }
@@ -58,6 +59,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Number of rows.
+    #[inline]
     pub fn len(self) -> usize {
         match self {
             Self::Sparse(rows) => rows.offsets.len() - 1,
@@ -66,6 +68,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The rows `from..to`.
+    #[inline]
     pub fn range(self, from: usize, to: usize) -> Self {
         match self {
             Self::Sparse(rows) => Self::Sparse(SparseBlock { offsets: &rows.offsets[from..=to], ..rows }),
@@ -74,6 +77,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Values that are there: of dense rows all.
+    #[inline]
     pub fn entries(self) -> usize {
         match self {
             Self::Sparse(SparseBlock { offsets, .. }) => (offsets[offsets.len() - 1] - offsets[0]) as usize,
@@ -102,6 +106,7 @@ impl<'a> Rows<'a> {
 
     /// The values, if so many columns of them are better left to the matrix product, which a single row is not: it
     /// reads each weight once.
+    #[inline]
     pub(crate) fn wide(self, inputs: usize) -> Option<(&'a [f32], usize)> {
         match self {
             Self::Dense { values, width } if inputs >= WIDE && values.len() > width => Some((values, width)),

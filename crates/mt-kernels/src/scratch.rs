@@ -33,6 +33,7 @@ pub struct Scratch {
 
 /// A buffer that holds anything: whoever takes it writes each value before it is read. Debug builds fill it with NaN to
 /// find those who do not.
+#[inline]
 pub fn scratch(len: usize) -> Scratch {
     let kept = if len < SMALL { None } else { FREE.with_borrow_mut(|free| smallest(free, len)) };
     let mut values = kept.unwrap_or_else(|| vec![0.0; len]);
@@ -43,6 +44,7 @@ pub fn scratch(len: usize) -> Scratch {
 }
 
 /// As [`scratch`], beginning on a line of the cache.
+#[inline]
 pub fn aligned(len: usize) -> Scratch {
     let mut scratch = scratch(len + LINE);
     scratch.at = scratch.values.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
@@ -58,6 +60,7 @@ fn smallest(free: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
 
 impl Scratch {
     /// The values, which do not come back.
+    #[inline]
     pub fn into_vec(mut self) -> Vec<f32> {
         let mut values = take(&mut self.values);
         values.truncate(self.at + self.len);
@@ -67,6 +70,7 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
+    #[inline]
     fn drop(&mut self) {
         if self.values.len() < SMALL {
             return;
@@ -86,12 +90,14 @@ impl Drop for Scratch {
 impl Deref for Scratch {
     type Target = [f32];
 
+    #[inline]
     fn deref(&self) -> &[f32] {
         &self.values[self.at..][..self.len]
     }
 }
 
 impl DerefMut for Scratch {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.values[self.at..][..self.len]
     }

@@ -26,6 +26,7 @@ impl Features {
     ///
     /// # Errors
     /// If the columns do not hold together.
+    #[inline]
     pub fn new(numeric: Numeric, fields: Vec<mt_features::Ids>) -> Result<Self> {
         let numeric = if numeric.width() > 0 { Some(input(numeric)?) } else { None };
         let ids = |ids: mt_features::Ids| Ids {
@@ -194,6 +195,7 @@ impl InputLayer {
     ///
     /// # Errors
     /// [`Error::Table`] if table rows do not fit the fields, or lists that run in parallel are not equally long.
+    #[inline]
     pub fn forward(&self, xs: &Features, run: &mut Run) -> Result<Embedded> {
         let (numeric, fields) = (xs.numeric.as_ref(), &xs.fields);
         let (dense, lists) = match (&self.tables, numeric) {
@@ -260,6 +262,7 @@ fn fields(schema: &Schema) -> Vec<Field> {
 ///
 /// # Errors
 /// If the rows do not hold together.
+#[inline]
 pub fn input(numeric: Numeric) -> Result<Input> {
     Ok(match numeric {
         Numeric::Sparse(rows) => SparseRows::new(rows.width, rows.offsets, rows.columns, rows.values)?.into(),

@@ -74,6 +74,7 @@ impl Readout {
     }
 
     /// Predictions `P` a row: one a task, `classes` of a multiclass one, and one a head without a label.
+    #[inline]
     pub fn width(&self) -> usize {
         let width = |output: &Output| match output {
             Output::Own { kind, .. } => predictions(*kind),
@@ -97,6 +98,7 @@ impl Readout {
     ///
     /// # Errors
     /// As [`Readout::predictions`].
+    #[inline]
     pub fn predictions_into(&self, logits: &Tensor, out: &mut Vec<f32>) -> Result<()> {
         let (rows, columns) = logits.dims2()?;
         if columns != self.logits {
@@ -127,6 +129,7 @@ impl Readout {
 }
 
 /// Predictions of a task from the logits of its own head.
+#[inline]
 fn own(logits: &[f32], kind: TaskKind, (link, scale): (Link, Option<(f32, f32)>), out: &mut Vec<f32>) {
     match kind {
         TaskKind::Binary => out.push(simd::sigmoid(logits[0])),

@@ -234,15 +234,9 @@ fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, 
         }
         maybe(&mut train, draws, 0.3, "propensities", &all);
     }
-    let plain = |name: &str| {
-        let kind = [Value::Null, json!("binary")];
-        let fits = |task: &Value| {
-            task["name"] == name && task["prediction"].is_null() && kind.contains(&task["kind"])
-        };
-        tasks.iter().any(fits)
-    };
-    let balanced = train.get("balance").is_some_and(|balance| balance["kind"] != "uncertainty");
-    if !train.contains_key("accumulate") && !balanced && plain("click") && plain("like") {
+    let plain =
+        tasks.iter().take(2).all(|task| task["kind"] != "binary-softmax" && task["prediction"].is_null());
+    if second && plain && !train.contains_key("accumulate") && !train.contains_key("balance") {
         maybe(&mut train, draws, 0.4, "joint_losses", &[json!([{"order": {"tasks": ["click", "like"]}}])]);
     }
     maybe(&mut train, draws, 0.2, "dropout", &[json!(0.1), json!(0.5)]);

@@ -38,8 +38,8 @@ impl FusedTowers {
         below: Below,
     ) -> Result<Self> {
         let layers = 2 * depth * starts.len();
-        let sizes = parameters.iter().take(layers).step_by(2).map(|weight| weight.tensor.dims2());
-        let levels = Levels::new(&sizes.collect::<Result<Vec<_>>>()?, parameters.len() > layers, starts);
+        let size = |layer: usize| parameters[2 * layer].tensor.dims2();
+        let levels = Levels::new(depth, size, parameters.len() > layers, starts)?;
         Ok(Self { parameters, weights, levels, hidden: Mutex::default(), below })
     }
 
