@@ -27,6 +27,14 @@ impl ModelConfig {
             Some(list) if matches!(list.pooling, Pooling::SelfAttention(_)) => {
                 let cfg = self.self_attention.clone().unwrap_or_default();
                 let width: usize = sides.iter().map(|side| side.width).sum();
+                if width == 1 {
+                    let problem = format!(
+                        "expected at least 2 columns of {:?} and the lists beside it: self-attention normalises them, and one is \
+                         always the same then",
+                        field.name
+                    );
+                    return Err(error("embedding.width", problem));
+                }
                 if !width.is_multiple_of(cfg.heads) {
                     let fit: Vec<_> =
                         (1..=width).filter(|n| width.is_multiple_of(*n)).map(|n| n.to_string()).collect();

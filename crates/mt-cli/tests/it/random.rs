@@ -188,8 +188,9 @@ fn model(draws: &mut Draws, fields: &[Value]) -> Value {
     ];
     maybe(&mut model, draws, 0.25, "stages", &stages);
     if !fields.is_empty() {
-        let width = 1 + draws.below(9);
+        let mut width = 1 + draws.below(9);
         if fields.iter().any(|field| !field["pooling"]["self_attention"].is_null()) {
+            width = width.max(2);
             let heads = [1, width, if width.is_multiple_of(2) { 2 } else { 1 }][draws.below(3)];
             let block = json!({"heads": heads, "hidden": 1 + draws.below(12)});
             model.insert("self_attention".to_owned(), block);

@@ -27,7 +27,7 @@ impl SelfAttention {
     /// Whether a block has these sizes over so many columns.
     pub fn fit(&self, width: usize) -> bool {
         let Self { heads, hidden, longest, .. } = *self;
-        width > 0 && hidden > 0 && longest > 0 && heads > 0 && width.is_multiple_of(heads)
+        width > 1 && hidden > 0 && longest > 0 && heads > 0 && width.is_multiple_of(heads)
     }
 
     /// How far value `j` of a list of `count` is from the candidate, from 1 on.

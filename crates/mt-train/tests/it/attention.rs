@@ -217,6 +217,10 @@ fn what_cannot_be_read_with_attention_is_refused_with_its_key() {
             && error.contains("one of: 1, 2, 4, 8; found 3"),
         "{error}"
     );
+    let alone = ["{self_attention: {query: item}}, first: 3", ATTENTION[0]];
+    let error =
+        refused(alone, &["data.fields[3].pooling.attention.query=maker", "model.embedding={width: 1}"]);
+    assert!(error.contains("model.embedding.width: expected at least 2 columns of \"seen\""), "{error}");
     let error = refused(ATTENTION, &["model.self_attention.heads=2"]);
     assert!(
         error.contains("model.self_attention: no field of the data is pooled with self_attention"),
