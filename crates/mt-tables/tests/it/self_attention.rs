@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn fused_and_composed_agree_whatever_the_sizes(
         (heads, depth, hidden) in (1..4usize, 1..9usize, 1..20usize)
-            .prop_filter("the slope of two columns that are normalised is 0, but for rounding", |(a, d, _)| a * d != 2),
+            .prop_filter("one column is refused, and the slope of two that are normalised 0, but for rounding", |(a, d, _)| a * d > 2),
         lengths in vec(0..12usize, 1..80),
         first in any::<bool>(),
     ) {
