@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use mt_models::Registry;
 use mt_tables::{TableFormat, pack_tables};
 use serde_json::{Map, Value as Json};
 
@@ -13,7 +14,6 @@ use crate::manifest::Manifest;
 use crate::predictor::Predictor;
 use crate::recorded::Recorded;
 use crate::signature::Signature;
-use mt_models::Registry;
 
 /// What goes into a bundle.
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mt_features::{Ids, Numeric, RawRows, RowEncoder};
 use mt_layers::Run;
+use mt_models::{Features, InputLayer, Inventory, Model, Readout, build, inventory};
 
 use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::hold::hold;
 use crate::predictions::{Outputs, Predictions, outputs};
 use crate::signature::Signature;
-use mt_models::{Features, InputLayer, Inventory, Model, Readout, build, inventory};
 
 /// A model with fixed weights, safe to share between threads.
 ///

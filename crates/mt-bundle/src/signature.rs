@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use mt_features::{Coverage, Encoders, Fitted, MissingPolicy, Normalizer, Schema, TaskKind};
+use mt_models::{Link, ModelConfig, Readout, Registry, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use mt_models::{Link, ModelConfig, Readout, Registry, Target};
 
 /// Everything about a trained model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -16,13 +16,13 @@
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
+use mt_kernels::attention::SelfAttention;
 
 use crate::fused::attention::attended;
 use crate::init::Initializer;
 use crate::lists::{AttentionKind, Side, Unit, Values};
 use crate::run::Run;
 use crate::self_attention;
-use mt_kernels::attention::SelfAttention;
 
 /// What reads lists with an eye on the candidate, with the columns that it reads and writes: a local activation unit, or a
 /// [block of self-attention](crate::SelfAttention).

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor, bail};
+use mt_kernels::counter::{draw, mix};
 
 use crate::input::{Input, SparseRows};
-use mt_kernels::counter::{draw, mix};
 
 impl Input {
     /// The input with each value zeroed with probability `share`, the others divided by `1 - share`, so that sums keep

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
-
 use mt_kernels::InputGradient;
 use mt_kernels::scratch::Scratch;
 

@@ -1,9 +1,9 @@
 //! Functions of a tensor of which no platform decides a bit: candle's call the machine's C library.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use mt_kernels::simd;
 
 use crate::fused::{readable, slice};
-use mt_kernels::simd;
 
 /// `1 / (1 + e⁻ˣ)` of each value.
 ///

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor, Var, bail};
+use mt_kernels::scratch::Scratch;
 
 use crate::cut::Cut;
 use crate::detour::{Detour, Why};
 use crate::leaf::{Below, Leaf};
 use crate::noted::{Mixed, Traced};
 use crate::slot::{Slot, Slots};
-use mt_kernels::scratch::Scratch;
 
 /// What a pass through a model is for. Only [`Norm::Batch`](crate::Norm::Batch) asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

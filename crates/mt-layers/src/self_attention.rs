@@ -28,12 +28,12 @@
 
 use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
+use mt_kernels::attention::SelfAttention;
 
 use crate::init::Initializer;
 use crate::lists::Unit;
 use crate::norm::standardised;
 use crate::portable::exp;
-use mt_kernels::attention::SelfAttention;
 
 /// What the last normalisation scales by at the start: its columns begin about as small as those of embedding tables beside them. Were
 /// they of size 1, chance would outweigh all else that the network reads.

@@ -10,9 +10,9 @@
 use std::ops::Range;
 
 use candle_core::{DType, Result, Tensor, Var, bail};
+use mt_kernels::by_task;
 
 use crate::fused::loss::known;
-use mt_kernels::by_task;
 
 use crate::fused::{readable, with_all};
 use crate::gradients::{Gradients, end};

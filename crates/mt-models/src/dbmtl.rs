@@ -261,6 +261,7 @@ impl Trunk for Dbmtl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::assert_golden;
     use candle_core::{DType, Device};
     use mt_layers::Params;
 
@@ -354,46 +355,19 @@ mod tests {
             ),
         ];
         let device = &Device::Cpu;
-        let wave = |k: f64, shape: &[usize]| {
-            let count = shape.iter().product::<usize>();
-            let values = (0..count).map(|i| (i as f64 * k + 0.3).sin() as f32).collect::<Vec<_>>();
-            Tensor::from_vec(values, shape, device)
-        };
         let params = Params::new(1);
         let cfg = config(&[("a", &["c"]), ("b", &["c", "a"])]);
         let sizes = Sizes { inputs: 4, heads: &["a", "b", "c"] };
         let dbmtl = Dbmtl::new(&cfg, sizes, &[], params.builder(DType::F32, device))?;
-        let mut values = BTreeMap::new();
-        for (layer, k, inputs, units) in [
+        let layers = [
             ("bottom.0", 0.7, 4, 3),
             ("specific.a.0", 1.1, 3, 2),
             ("specific.b.0", 0.5, 3, 2),
             ("specific.c.0", 0.8, 3, 2),
             ("relations.a.0", 1.6, 4, 2),
             ("relations.b.0", 0.6, 6, 2),
-        ] {
-            values.insert(format!("{layer}.weight"), wave(k, &[inputs, 1, units])?);
-            values.insert(format!("{layer}.bias"), wave(k + 0.05, &[1, units])?);
-        }
-        params.assign(&values)?;
-        let xs = Input::from(wave(0.9, &[2, 4])?);
-        let factors = Tensor::from_vec((1..13).map(|i| i as f32).collect::<Vec<_>>(), (2, 6), device)?;
-        let loss = |run: &mut Run| (dbmtl.forward(&xs, run)? * &factors)?.sum_all();
-        // Of fused operations, and of candle's own.
-        let store = loss(&mut Run::training())?.backward()?;
-        params.backward(loss)?;
-        for (name, expected) in expected {
-            let found = match params.all().into_iter().find(|param| param.name == name) {
-                Some(param) => {
-                    let composed = store.get(&param.var).expect("a gradient").flatten_all()?.to_vec1()?;
-                    [param.gradient.lock().host.clone(), composed]
-                }
-                None => [dbmtl.forward(&xs, &mut Run::evaluation())?.flatten_all()?.to_vec1()?, vec![]],
-            };
-            for found in found.iter().filter(|found| !found.is_empty()) {
-                approx::assert_relative_eq!(found[..], *expected, epsilon = 2e-5, max_relative = 2e-5);
-            }
-        }
-        Ok(())
+        ];
+        let layers = layers.map(|(layer, k, inputs, units)| (layer.to_owned(), k, inputs, units));
+        assert_golden(&dbmtl, &params, layers, &expected)
     }
 }

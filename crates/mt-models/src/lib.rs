@@ -39,6 +39,8 @@ mod dbmtl;
 mod epnet;
 mod error;
 mod fm;
+#[cfg(test)]
+mod golden;
 mod graph;
 mod input;
 mod input_rows;

@@ -177,6 +177,7 @@ impl Trunk for Ppnet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::assert_golden;
     use candle_core::{DType, Device};
     use mt_layers::Params;
 
@@ -220,48 +221,20 @@ mod tests {
             ),
         ];
         let device = &Device::Cpu;
-        let wave = |k: f64, shape: &[usize]| {
-            let count = shape.iter().product::<usize>();
-            let values = (0..count).map(|i| (i as f64 * k + 0.3).sin() as f32).collect::<Vec<_>>();
-            Tensor::from_vec(values, shape, device)
-        };
         let params = Params::new(1);
         let (init, norm) = (Initializer::Xavier, Norm::None);
         let cfg = PpnetConfig { bottom: vec![3, 2], gate: vec![3], init, norm };
         let sizes = Sizes { inputs: 4, heads: &["a", "b"] };
         let columns = [Some(Columns::new(vec![1, 3], device)?), None];
         let ppnet = Ppnet::with_columns(&cfg, sizes, &columns, params.builder(DType::F32, device))?;
-        let mut values = BTreeMap::new();
-        for (head, k, prior) in [("a", 0.5, 2), ("b", 0.7, 4)] {
-            for (layer, k, inputs, units) in [
+        let layers = [("a", 0.5, 2), ("b", 0.7, 4)].into_iter().flat_map(|(head, k, prior)| {
+            [
                 (format!("bottoms.{head}.0.0"), k, 4, 3),
                 (format!("bottoms.{head}.1.0"), k + 0.3, 3, 2),
                 (format!("gates.{head}.0"), k + 0.6, prior, 3),
                 (format!("gates.{head}.1"), k + 0.9, 3, 5),
-            ] {
-                values.insert(format!("{layer}.weight"), wave(k, &[inputs, 1, units])?);
-                values.insert(format!("{layer}.bias"), wave(k + 0.05, &[1, units])?);
-            }
-        }
-        params.assign(&values)?;
-        let xs = Input::from(wave(0.9, &[2, 4])?);
-        let factors = Tensor::from_vec((1..9).map(|i| i as f32).collect::<Vec<_>>(), (2, 4), device)?;
-        let loss = |run: &mut Run| (ppnet.forward(&xs, run)? * &factors)?.sum_all();
-        // Of fused operations, and of candle's own.
-        let store = loss(&mut Run::training())?.backward()?;
-        params.backward(loss)?;
-        for (name, expected) in expected {
-            let found = match params.all().into_iter().find(|param| param.name == name) {
-                Some(param) => {
-                    let composed = store.get(&param.var).expect("a gradient").flatten_all()?.to_vec1()?;
-                    [param.gradient.lock().host.clone(), composed]
-                }
-                None => [ppnet.forward(&xs, &mut Run::evaluation())?.flatten_all()?.to_vec1()?, vec![]],
-            };
-            for found in found.iter().filter(|found| !found.is_empty()) {
-                approx::assert_relative_eq!(found[..], *expected, epsilon = 2e-5, max_relative = 2e-5);
-            }
-        }
-        Ok(())
+            ]
+        });
+        assert_golden(&ppnet, &params, layers, &expected)
     }
 }

@@ -3,6 +3,11 @@
 use std::sync::{Arc, PoisonError};
 
 use candle_core::{DType, Device, Result, bail};
+use mt_kernels::blocks::copy;
+use mt_kernels::buffer::{buffer, written};
+use mt_kernels::{CHUNK, PARALLEL};
+use mt_layers::values::{readable, with_values};
+use mt_layers::{Input, SparseRows};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -12,11 +17,6 @@ use crate::ids::Ids;
 use crate::lookup::Lookup;
 use crate::placed::Placed;
 use crate::shared::{Shared, read};
-use mt_kernels::blocks::copy;
-use mt_kernels::buffer::{buffer, written};
-use mt_kernels::{CHUNK, PARALLEL};
-use mt_layers::values::{readable, with_values};
-use mt_layers::{Input, SparseRows};
 
 /// What one batch looked up, for its gradient.
 pub(crate) struct LookedUp {

@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use candle_core::Tensor;
-use rayon::prelude::*;
-
 use mt_kernels::PARALLEL;
 use mt_kernels::scratch::LINE;
 use mt_layers::{Input, Run};
+use rayon::prelude::*;
 
 use crate::assemble::{self, LookedUp, assemble};
 use crate::config::TableConfig;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use mt_layers::Input;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::assemble::{self, assemble};
@@ -18,7 +19,6 @@ use crate::pack::{bits, places};
 use crate::placed::{FieldEntry, Placed};
 use crate::sequence::Sequence;
 use crate::start::Start;
-use mt_layers::Input;
 
 /// A safetensors file in memory that stays as it is.
 pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;

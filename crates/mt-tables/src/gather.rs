@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use mt_kernels::blocks::add_scaled;
+use mt_kernels::kernel;
+
 use crate::field::Pooling;
 use crate::ids::Ids;
 use crate::lookup::Lookup;
 use crate::prefetch::ahead;
-use mt_kernels::blocks::add_scaled;
-use mt_kernels::kernel;
 
 /// A field's columns `at..at + width` of a row-major matrix with rows of `stride`.
 #[derive(Debug, Clone, Copy)]

@@ -5,11 +5,11 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use mt_kernels::counter::mix;
 
 use crate::growth::{Growth, RESERVED};
 use crate::ids::{Ids, Keys};
 use crate::prefetch::{BURST, prefetch};
-use mt_kernels::counter::mix;
 
 /// What is kept of a key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::growth::RESERVED;
 use mt_kernels::counter::mix;
+
+use crate::growth::RESERVED;
 
 /// Where the places of keys are; a place whose row is 0 is empty.
 #[derive(Debug)]

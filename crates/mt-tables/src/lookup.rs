@@ -2,10 +2,10 @@
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use mt_kernels::blocks;
 
 use crate::prefetch::prefetch;
 use crate::start::Start;
-use mt_kernels::blocks;
 
 /// What a lookup reads.
 #[derive(Clone, Copy)]

@@ -4,9 +4,9 @@
 //! 2018.
 
 use half::{bf16, f16};
+use mt_kernels::counter::draw;
 
 use crate::storage::Storage;
-use mt_kernels::counter::draw;
 
 /// Bits of the numbers nearest to `values`, in as many of `halves`.
 pub(crate) fn nearest(storage: Storage, values: &[f32], halves: &mut [u16]) {

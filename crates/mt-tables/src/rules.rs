@@ -1,10 +1,11 @@
 //! The arithmetic of the row optimizers, a block at a time.
 
-use crate::prefetch::ahead;
-use crate::records::Records;
 use mt_kernels::blocks::{Block, LANES, dot, load, store};
 use mt_kernels::simd::{above, flushed};
 use mt_kernels::{each_block, kernel};
+
+use crate::prefetch::ahead;
+use crate::records::Records;
 
 /// Rows to update and their gradients, `ids.len() x width`.
 #[derive(Clone, Copy)]

@@ -1,11 +1,12 @@
 //! Backward: the gradients of a table's rows, one sum for each row that a batch looked up.
 
+use mt_kernels::blocks::{add_scaled, scale};
+use mt_kernels::kernel;
+
 use crate::field::Pooling;
 use crate::gather::{Place, arg_max};
 use crate::ids::Ids;
 use crate::lookup::Lookup;
-use mt_kernels::blocks::{add_scaled, scale};
-use mt_kernels::kernel;
 
 /// Summed gradients of distinct rows, kept until an update consumes them. Buffers keep their memory.
 ///

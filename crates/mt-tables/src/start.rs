@@ -1,8 +1,7 @@
 //! Start values of rows, each drawn from a hash of the seed, the table's name and the row's id.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use mt_kernels::counter::{draw, mix};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Where the start values of one table come from: uniform in `±0.03/√K`, so that a row has length `0.03/√3`, whatever
 /// `K`. Rows that training reaches late or never are noise of that size to the network: on KuaiRand 0.742 of a test AUC

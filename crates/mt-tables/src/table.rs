@@ -1,12 +1,13 @@
 //! One table: a record for each row, of which only trained ones take memory.
 
+use mt_kernels::scratch::LINE;
+
 use crate::config::TableConfig;
 use crate::error::Error;
 use crate::growing::{Changes, Growing, SavedKeys};
 use crate::growth::{RESERVED, TableSize};
 use crate::ids::Ids;
 use crate::lookup::{Lookup, Values};
-use mt_kernels::scratch::LINE;
 
 use crate::records::Records;
 use crate::rounding::nearest;

@@ -3,10 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::{
-    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, PropensityConfig,
-    Schedule, ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
-};
 use mt_data::{
     BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, ParquetConfig, Paths,
     SplitConfig,
@@ -22,6 +18,11 @@ use mt_models::{
 };
 use mt_tables::{RowOptimizer, Storage};
 use serde_yaml::Value;
+
+use crate::{
+    BalanceConfig, BalanceKind, CheckpointConfig, Config, OptimizerConfig, OptimizerKind, PropensityConfig,
+    Schedule, ScheduleKind, Select, SelectMetric, TrainConfig, WarmStart,
+};
 
 const PAGES: [&str; 4] = ["config.md", "models.md", "balancing.md", "paddlerec.md"];
 

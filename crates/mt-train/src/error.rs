@@ -226,6 +226,16 @@ impl Error {
         Self::Config { at, problem }
     }
 
+    /// The same with the place of the key that is wrong in a model section or in a loss, which `place` knows.
+    pub(crate) fn placed(self, place: &dyn Fn(&str) -> String) -> Self {
+        match &self {
+            Self::Model(mt_models::Error::Config { key, .. }) => {
+                Self::Config { at: place(key), problem: self.to_string() }
+            }
+            _ => self,
+        }
+    }
+
     /// Whether the configuration or a folder that was named is at fault, not the run.
     pub fn is_usage(&self) -> bool {
         match self {

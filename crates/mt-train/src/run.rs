@@ -17,9 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mt_bundle::{read_json, remove_partial, write_file, write_json};
-use serde::{Deserialize, Serialize};
-
 use mt_models::Registry;
+use serde::{Deserialize, Serialize};
 
 use crate::best::Best;
 use crate::checkpoint::{read_state, verify};

@@ -5,7 +5,6 @@ mod onnx;
 
 use std::path::Path;
 
-use self::card::Quality;
 use anyhow::{Context, Result, bail};
 use mt_bundle::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
 use mt_datasets::synth::{self, SynthConfig};
@@ -13,6 +12,8 @@ use mt_features::{RawRows, RowEncoder, Table};
 use mt_models::Registry;
 use mt_train::{Config, Evaluation, RunDir};
 use serde_json::{Map, Value, json};
+
+use self::card::Quality;
 
 use crate::args::{ExportArgs, FormatArg, TargetArg, Usage};
 use crate::report::{Grid, number, thousands};

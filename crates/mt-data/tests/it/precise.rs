@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::parquet_writer::{Column, Form, write};
 use mt_data::{DataConfig, Labels, TableReader};
 use mt_features::{Layout, MissingPolicy, RawRows, RowEncoder, Table, TaskConfig, Value};
+
+use crate::parquet_writer::{Column, Form, write};
 
 use crate::support::{Files, label, load, section};
 

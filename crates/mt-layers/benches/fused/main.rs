@@ -10,12 +10,12 @@ use std::time::Duration;
 use candle_core::{Result, Tensor};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use mt_layers::study::{WIDTH, rows};
 use mt_layers::{
     Bank, Initializer, Input, LossKind, LossTerm, Mixture, MultiTaskLoss, Run, SparseRows, Towers,
 };
 
 use crate::routes::{Routes, Upstream, normal, variable};
-use mt_layers::study::{WIDTH, rows};
 
 // As in `mt`.
 #[global_allocator]

@@ -1,6 +1,10 @@
 //! Attention over lists on the CPU, and its backward pass. What happens within chunks of rows is in [`super::reading`].
 
 use candle_core::{Result, Tensor};
+use mt_kernels::InputGradient;
+use mt_kernels::attention::{Block, Kept, Reading, Rows, ToRows};
+use mt_kernels::scratch::Scratch;
+use mt_kernels::{PARALLEL, least};
 use rayon::prelude::*;
 
 use super::{Parameter, parameters, readable, with_all, with_values};
@@ -8,10 +12,6 @@ use crate::detour::Why;
 use crate::leaf::Below;
 use crate::lists::{AttentionKind, Side, Unit, Values};
 use crate::run::Run;
-use mt_kernels::InputGradient;
-use mt_kernels::attention::{Block, Kept, Reading, Rows, ToRows};
-use mt_kernels::scratch::Scratch;
-use mt_kernels::{PARALLEL, least};
 
 /// Rows that a thread takes at once: few, as their lists are not equally long. Fixed, so that partial sums do not depend on threads.
 const ROWS: usize = 32;

@@ -1,15 +1,15 @@
 //! The gradient of a layer's outputs before their activation, and the backward passes that begin with it.
 
 use candle_core::Result;
-use rayon::prelude::*;
-
-use super::affine::Affine;
 use mt_kernels::InputGradient;
 use mt_kernels::affine::mask;
 use mt_kernels::buffer::buffer;
 use mt_kernels::rows::Rows;
 use mt_kernels::scratch::Scratch;
 use mt_kernels::{CHUNK, SHARED, least};
+use rayon::prelude::*;
+
+use super::affine::Affine;
 
 /// A layer's gradient before the activation.
 pub(super) struct Delta<'a> {

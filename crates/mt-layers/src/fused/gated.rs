@@ -3,14 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::Result;
-
-use super::delta::{Delta, backward};
-use super::operation::Operation;
-use super::stack::Stack;
 use mt_kernels::InputGradient;
 use mt_kernels::mixture::Gates;
 use mt_kernels::rows::Rows;
 use mt_kernels::scratch::{Scratch, scratch};
+
+use super::delta::{Delta, backward};
+use super::operation::Operation;
+use super::stack::Stack;
 
 /// A level of experts, the gates that weigh them, and their mixtures.
 pub(crate) struct Gated {

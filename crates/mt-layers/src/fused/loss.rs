@@ -1,11 +1,11 @@
 //! The multi-task loss and its gradient in one pass over the logits.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use mt_kernels::buffer::buffer;
+use mt_kernels::loss::losses_and_gradient;
 
 use super::{readable, with_values};
 use crate::loss::{Loss, MultiTaskLoss};
-use mt_kernels::buffer::buffer;
-use mt_kernels::loss::losses_and_gradient;
 
 /// A scalar whose gradient towards `xs` is `gradient`, to go on with a backward pass from there.
 pub(crate) fn known(xs: &Tensor, gradient: Tensor) -> Result<Tensor> {

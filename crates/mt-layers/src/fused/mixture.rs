@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-
-use super::{slice, with_all};
 use mt_kernels::mixture::Gates;
 use mt_kernels::scratch::Scratch;
+
+use super::{slice, with_all};
 
 /// The operation on tensors; keeps the gates' weights of the forward pass for the backward one.
 pub(crate) struct FusedMixture {

@@ -4,13 +4,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
-use super::{Parameter, with_all};
 use mt_kernels::buffer::buffer;
 use mt_kernels::normal::{normalise, normalise_backward};
 use mt_kernels::scratch::{Scratch, scratch};
 use mt_kernels::{CHUNK, least};
+use rayon::prelude::*;
+
+use super::{Parameter, with_all};
 
 /// The normalisation of a fused layer.
 #[derive(Debug)]

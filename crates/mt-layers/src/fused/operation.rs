@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use mt_kernels::InputGradient;
+use mt_kernels::rows::Rows;
+use mt_kernels::scratch::{Scratch, scratch};
 
 use super::{slice, with_all, with_values};
 use crate::detour::Why;
 use crate::input::{Input, SparseRows};
 use crate::leaf::Below;
 use crate::run::Run;
-use mt_kernels::InputGradient;
-use mt_kernels::rows::Rows;
-use mt_kernels::scratch::{Scratch, scratch};
 
 /// An operation on the rows of an input with a hand-written backward pass.
 pub(crate) trait Operation: Send + Sync + 'static {

@@ -4,14 +4,14 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::Result;
-
-use super::affine::Affine;
-use super::delta::{Delta, backward};
-use super::operation::Operation;
 use mt_kernels::InputGradient;
 use mt_kernels::buffer::buffer;
 use mt_kernels::rows::Rows;
 use mt_kernels::scratch::{Scratch, scratch};
+
+use super::affine::Affine;
+use super::delta::{Delta, backward};
+use super::operation::Operation;
 
 /// At least one layer, from the input up.
 #[derive(Debug)]

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
-
-use super::{Parameter, slice, with_all};
-use crate::leaf::Below;
 use mt_kernels::buffer::{buffer, written};
 use mt_kernels::levels::{Levels, RowMajor, Weights};
 use mt_kernels::scratch::{Scratch, scratch};
 use mt_kernels::{CHUNK, PARALLEL, least};
+use rayon::prelude::*;
+
+use super::{Parameter, slice, with_all};
+use crate::leaf::Below;
 
 /// The operation; its second argument is the first weight, which ties it into the graph.
 ///

@@ -1,7 +1,6 @@
 //! The loss in candle's own operations: the oracle of the fused one, and the path on other devices.
 
 use candle_core::{DType, Result, Tensor};
-
 use mt_kernels::loss::{HALF_LN_2_PI, LEAST_SIGMA, LossKind, PADDLEREC_EPSILON, ordinal_base};
 
 use super::{Loss, MultiTaskLoss};

@@ -25,17 +25,13 @@ impl Config {
     /// # Errors
     /// [`Error::Config`], naming the key, which `place` locates. Where rows are there already (not `sourced`) it is they that have
     /// groups or not.
-    pub(super) fn check_joint_losses(&self, place: &dyn Fn(&str) -> String, sourced: bool) -> Result<()> {
-        let check = |key: &str, good: bool, problem: String| match good {
-            true => Ok(()),
-            false => Err(Error::Config { at: place(key), problem: format!("{key}: {problem}") }),
-        };
-        let all = self.joint_losses().map_err(|error| match &error {
-            Error::Model(mt_models::Error::Config { key, .. }) => {
-                Error::Config { at: place(key), problem: error.to_string() }
-            }
-            _ => error,
-        })?;
+    pub(super) fn check_joint_losses(
+        &self,
+        place: &dyn Fn(&str) -> String,
+        check: &dyn Fn(&str, bool, String) -> Result<()>,
+        sourced: bool,
+    ) -> Result<()> {
+        let all = self.joint_losses().map_err(|error| error.placed(place))?;
         for (i, ((_, loss), written)) in all.iter().zip(&self.train.joint_losses).enumerate() {
             let (name, key) = (&written.name, format!("train.joint_losses[{i}]"));
             for of in loss.tasks() {

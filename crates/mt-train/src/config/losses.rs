@@ -124,17 +124,12 @@ impl Config {
             false => Err(Error::Config { at: place(key), problem: format!("{key}: {problem}") }),
         };
         self.check_imputed(&check)?;
-        self.check_joint_losses(place, sourced)?;
+        self.check_joint_losses(place, &check, sourced)?;
         for (name, written) in &self.train.task_losses {
             let key = format!("train.task_losses.{name}");
             let (good, problem) = known(&self.tasks, name);
             check(&key, good, problem)?;
-            let loss = self.read_loss(name, written).map_err(|error| match &error {
-                Error::Model(mt_models::Error::Config { key, .. }) => {
-                    Error::Config { at: place(key), problem: error.to_string() }
-                }
-                _ => error,
-            })?;
+            let loss = self.read_loss(name, written).map_err(|error| error.placed(place))?;
             let Some(task) = self.tasks.iter().find(|task| task.name == *name) else { continue };
             let good = match task.prediction {
                 Some(_) => loss.fused() == Some(LossKind::CrossEntropy),

@@ -169,10 +169,7 @@ impl Config {
         for (key, good, problem) in cfg.train.balance.problems(&cfg.model, |name| known(&cfg.tasks, name)) {
             check(&format!("train.balance.{key}"), good, problem)?;
         }
-        let model = |error: mt_models::Error| match &error {
-            mt_models::Error::Config { key, .. } => refuse(key, error.to_string()),
-            _ => Error::Model(error),
-        };
+        let model = |error: mt_models::Error| Error::Model(error).placed(place);
         let network = cfg.model.resolve().map_err(model)?;
         let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
         let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();

@@ -11,8 +11,7 @@ use mt_layers::{Input, Param, Params};
 use mt_models::{ModelConfig, build, count, inventory};
 use mt_train::{Config, Event, Labelled, Objective, read_state};
 
-use crate::fields::{bits, config, folder, load, predictions_of_the_best, rows, run_in};
-use crate::training::files;
+use crate::fields::{assert_goes_on, bits, config, folder, load, predictions_of_the_best, rows, run_in};
 
 /// Clicks, what is bought over all rows, and what is bought of the clicks, which is looked at and not trained.
 const ESMM: &str = "tasks=[{name: click, label: click}, {name: buy, label: click && buy, prediction: click * cvr}, \
@@ -205,15 +204,7 @@ fn a_stopped_run_goes_on_to_the_same_bytes_whatever_the_threads_and_the_method()
     let dir = folder(&rows(600));
     for method in ["fixed", "famo", "nash"] {
         let cfg = config(dir.path(), &[CHAIN, &format!("train.balance.kind={method}"), "train.epochs=2"]);
-        let data = load(&cfg);
-        let at = |name: &str| dir.path().join(format!("{method}-{name}"));
-        run_in(&cfg, &data, &at("straight"), &mut |_| ());
-        let mut shorter = cfg.clone();
-        shorter.train.epochs = 1;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
-        pool.install(|| run_in(&shorter, &data, &at("stopped"), &mut |_| ()));
-        run_in(&cfg, &data, &at("stopped"), &mut |_| ());
-        assert!(files(&at("stopped/checkpoints")) == files(&at("straight/checkpoints")), "{method}");
+        assert_goes_on(&cfg, &load(&cfg), dir.path(), method);
     }
 }
 

@@ -96,6 +96,18 @@ pub fn assert_same_files(a: &Path, b: &Path, what: &str) {
     }
 }
 
+/// That a run in `dir` which stopped after its first epoch, on three threads, goes on to the bytes of one that did not stop.
+pub fn assert_goes_on(cfg: &Config, data: &Dataset, dir: &Path, what: &str) {
+    let at = |name: &str| dir.join(format!("{what}-{name}"));
+    run_in(cfg, data, &at("straight"), &mut |_| ());
+    let mut shorter = cfg.clone();
+    shorter.train.epochs = 1;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
+    pool.install(|| run_in(&shorter, data, &at("stopped"), &mut |_| ()));
+    run_in(cfg, data, &at("stopped"), &mut |_| ());
+    assert_same_files(&at("straight/checkpoints"), &at("stopped/checkpoints"), what);
+}
+
 /// What the best checkpoint predicts for the validation rows: the same, to the bit, as the model that training left.
 pub fn predictions_of_the_best(run: &RunDir, outcome: &Outcome, data: &Dataset) -> Vec<f32> {
     let best = outcome.best.expect("a best epoch").epoch;

@@ -4,8 +4,7 @@ use candle_core::Device;
 use mt_bundle::{Predictor, Signature};
 use mt_train::{Event, RunDir};
 
-use crate::fields::{config, folder, load, predictions_of_the_best, rows, run_in};
-use crate::training::files;
+use crate::fields::{assert_goes_on, config, folder, load, predictions_of_the_best, rows, run_in};
 
 const TASKS: &str = "tasks=[{name: click, label: click}, {name: buy, label: click && buy, prediction: click * cvr}, \
                      {name: cvr, label: buy, where: click}]";
@@ -44,15 +43,7 @@ fn a_stopped_run_goes_on_to_the_same_bytes_whatever_the_threads_and_the_method()
     for method in ["fixed", "random", "pcgrad"] {
         let balance = format!("train.balance.kind={method}");
         let cfg = config(dir.path(), &[TASKS, IMPUTED, &balance, "train.epochs=2"]);
-        let data = load(&cfg);
-        let at = |name: &str| dir.path().join(format!("{method}-{name}"));
-        run_in(&cfg, &data, &at("straight"), &mut |_| ());
-        let mut shorter = cfg.clone();
-        shorter.train.epochs = 1;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
-        pool.install(|| run_in(&shorter, &data, &at("stopped"), &mut |_| ()));
-        run_in(&cfg, &data, &at("stopped"), &mut |_| ());
-        assert!(files(&at("stopped/checkpoints")) == files(&at("straight/checkpoints")), "{method}");
+        assert_goes_on(&cfg, &load(&cfg), dir.path(), method);
     }
 }
 

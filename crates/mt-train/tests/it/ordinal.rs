@@ -7,8 +7,7 @@ use mt_features::{TaskKind, permutation};
 use mt_models::Ordinal;
 use mt_train::{Config, Evaluation, Metrics};
 
-use crate::fields::{load, predictions_of_the_best, run_in};
-use crate::training::files;
+use crate::fields::{assert_goes_on, load, predictions_of_the_best, run_in};
 
 /// Rows `click,watch,a,b`: a heavy-tailed time whose size follows from `a` and `b`.
 fn rows(count: u32) -> String {
@@ -69,15 +68,7 @@ fn a_stopped_run_goes_on_to_the_same_bytes_whatever_the_threads_and_the_method()
     let dir = tempfile::tempdir().expect("a folder");
     for method in ["fixed", "famo", "pcgrad"] {
         let cfg = config(dir.path(), &[&format!("train.balance.kind={method}"), "train.epochs=2"]);
-        let data = load(&cfg);
-        let at = |name: &str| dir.path().join(format!("{method}-{name}"));
-        run_in(&cfg, &data, &at("straight"), &mut |_| ());
-        let mut shorter = cfg.clone();
-        shorter.train.epochs = 1;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
-        pool.install(|| run_in(&shorter, &data, &at("stopped"), &mut |_| ()));
-        run_in(&cfg, &data, &at("stopped"), &mut |_| ());
-        assert!(files(&at("stopped/checkpoints")) == files(&at("straight/checkpoints")), "{method}");
+        assert_goes_on(&cfg, &load(&cfg), dir.path(), method);
     }
 }
 
