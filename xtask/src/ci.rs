@@ -2,7 +2,7 @@
 
 use crate::command::{self, command, output, succeeds};
 use crate::packages::UNPACKED_EXAMPLES;
-use crate::{own_model, packages, tidy};
+use crate::{mpi, own_model, packages, tidy};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -34,19 +34,20 @@ const S3: Python = Python {
     modules: "boto3, moto.server",
 };
 /// What a build for everyone leaves out is checked and tested too.
-const FEATURES: &str = "--features mt-cli/objects";
+pub const FEATURES: &str = "--features mt-cli/objects";
 
 type Step = (&'static str, fn() -> Result<()>);
 
 /// In this order: what is quick or fails often comes first. Each step uses what the ones before it have built: the
 /// dependencies are compiled once to be run and once to be checked.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("tools", install_tools),
     ("format", || run("cargo fmt --all --check")),
     ("tidy", tidy::run),
     ("clippy", || run(&format!("cargo clippy --workspace --all-targets --locked {FEATURES} -- -D warnings"))),
     ("features", features),
     ("test", test),
+    ("mpi", mpi::check_all),
     ("doc", doc),
     ("deny", deny),
     ("packages", packages::check),

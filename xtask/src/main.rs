@@ -1,10 +1,11 @@
-//! Chores of the workspace: `cargo xtask ci | tidy | cuda | dataset | ptx | release`.
+//! Chores of the workspace: `cargo xtask ci | tidy | cuda | dataset | mpi | ptx | release`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod ci;
 mod command;
 mod cuda;
 mod dataset;
+mod mpi;
 mod own_model;
 mod packages;
 mod ptx;
@@ -23,6 +24,7 @@ usage: cargo xtask <chore>
   cuda                        type-checks what the CUDA feature adds, where a CUDA toolkit is
   release VERSION             the checks before a release, then what is to be typed for it; changes nothing
   dataset census [--raw DIR]  downloads the census-income data, or takes them from DIR, and prepares the study
+  mpi [--install]             runs several processes under Open MPI and MPICH, where they are; or brings both to target/mpi first
   ptx                         compiles the CUDA kernels of the optimizers; needs the CUDA toolkit's nvcc on the path";
 
 fn main() -> ExitCode {
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         ["cuda"] => at_root().and_then(|()| cuda::check()),
         ["release", version] => at_root().and_then(|()| release::check(version)),
         ["tidy"] => at_root().and_then(|()| tidy::run()),
+        ["mpi"] => at_root().and_then(|()| mpi::check()),
+        ["mpi", "--install"] => at_root().and_then(|()| mpi::install()).and_then(|()| mpi::check()),
         ["ptx"] => at_root().and_then(|()| ptx::make()),
         ["dataset", "census"] => at_root().and_then(|()| dataset::census(None)),
         // Before changing directory, so that DIR is relative to where the user is.

@@ -6,8 +6,9 @@ use anyhow::{Result, ensure};
 use std::fs;
 
 /// In the order of their dependencies.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 17] = [
     "mt-metrics",
+    "mt-dist",
     "mt-features",
     "mt-storage",
     "mt-datasets",

@@ -25,6 +25,7 @@ mod machine;
 mod pages;
 mod print;
 mod progress;
+mod ranks;
 mod report;
 mod source;
 mod stop;
@@ -33,9 +34,10 @@ mod threads;
 mod yaml;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-
+use mt_dist::{Collective, Solo};
 use mt_models::Registry;
 
 use crate::args::{Args, Command};
@@ -45,9 +47,11 @@ use crate::args::{Args, Command};
 /// Exit codes: 0 done, 1 the run failed, 2 usage or configuration, 130 stopped on request.
 pub fn main(registry: Registry) -> ExitCode {
     let args = Args::parse();
-    let done = threads::start(args.threads).and_then(|()| match args.command {
+    let started = threads::start(args.threads).and_then(|()| ranks::open(&args.command));
+    let ranks = started.as_ref().map_or_else(|_| Arc::new(Solo) as Arc<dyn Collective>, Arc::clone);
+    let done = started.and_then(|ranks| match args.command {
         Command::Init(args) => commands::init::run(&args),
-        Command::Train(args) => commands::train::run(&args, &registry),
+        Command::Train(args) => commands::train::run(&args, &registry, &ranks),
         Command::Eval(args) => commands::eval::run(&args, &registry),
         Command::Compare(args) => commands::compare::run(&args, &registry),
         Command::Sweep(args) => commands::sweep::run(&args, &registry),
@@ -68,7 +72,10 @@ pub fn main(registry: Registry) -> ExitCode {
             ExitCode::from(stop::EXIT_CODE)
         }
         Err(error) => {
-            print::note(format_args!("error: {error:#}"));
+            match ranks.size() {
+                1 => print::note(format_args!("error: {error:#}")),
+                _ => ranks::abort(&*ranks, &error),
+            }
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }

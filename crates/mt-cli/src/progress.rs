@@ -9,7 +9,7 @@ use mt_data::Progress;
 use mt_train::Event;
 
 use self::sparkline::Sparkline;
-use crate::print::note;
+use crate::print::{is_silent, note};
 
 /// A progress bar.
 pub struct Bar {
@@ -44,7 +44,11 @@ impl Bar {
 
     fn new(what: &'static str, template: &str, quiet: bool) -> Self {
         // indicatif draws nothing where standard error is no terminal.
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };
+        let target = if quiet || is_silent() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(8)
+        };
         let bar = ProgressBar::with_draw_target(Some(0), target).with_prefix(what);
         let per_sec = |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
             let _ = write!(w, "{}/s", count(state.per_sec()));

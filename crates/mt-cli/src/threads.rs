@@ -23,9 +23,12 @@ pub fn check(option: &str, threads: usize) -> Result<()> {
     Err(Usage(text).into())
 }
 
-/// Fixes the number of threads, by default one a processor; this thread is one of them.
+/// Fixes the number of threads, by default one a processor, of which the processes of one launcher on this machine take equal
+/// shares; this thread is one of them.
 pub fn start(threads: Option<NonZeroUsize>) -> Result<()> {
-    let threads = threads.or_else(|| std::thread::available_parallelism().ok());
+    let here = mt_dist::launcher().and_then(|launcher| launcher.local_size).unwrap_or(1);
+    let share = |all: NonZeroUsize| NonZeroUsize::new(all.get() / here).unwrap_or(NonZeroUsize::MIN);
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(share));
     check("--threads", threads.map_or(1, NonZeroUsize::get))?;
     // SAFETY: called first in `main`, so no other thread exists yet.
     unsafe { mt_layers::process::start(threads) }.context("cannot start threads")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use mt_dist::{Collective, Solo};
 use mt_features::{Batch, Encoder, Encoders, Numeric, Schema};
 use mt_layers::{Input, Run, SparseRows, Values};
 use mt_tables::{
@@ -98,6 +99,22 @@ impl InputLayer {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
+        Self::among(Arc::new(Solo), cfg, schema, encoders, optimizer, seed, device)
+    }
+
+    /// As [`InputLayer::new`], with tables of which each of several ranks keeps some rows, see [`Embeddings::shared`].
+    ///
+    /// # Errors
+    /// As [`InputLayer::new`].
+    pub fn among(
+        ranks: Arc<dyn Collective>,
+        cfg: &ModelConfig,
+        schema: &Schema,
+        encoders: &Encoders,
+        optimizer: RowOptimizer,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
         if schema.fields.is_empty() {
             return Self::numeric(cfg, schema, device);
         }
@@ -110,7 +127,7 @@ impl InputLayer {
             (name, TableConfig { optimizer, growth, storage, ..TableConfig::new(rows, width) })
         };
         let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
-        let tables = Embeddings::new(tables, fields(schema), seed)?;
+        let tables = Embeddings::shared(tables, fields(schema), seed, ranks)?;
         let sequences = sequences(schema, |names| tables.sequence(names))?;
         let tables = Tables::Trained(tables);
         Ok(Self { tables, sequences, numeric: schema.numeric.len(), device: device.clone() })
@@ -175,6 +192,19 @@ impl InputLayer {
     pub fn admit(&self, mut batches: Vec<Features>) -> Result<Vec<Features>> {
         if let Tables::Trained(tables) = &self.tables {
             let fields = tables.admit_all(batches.iter().map(|xs| xs.fields.clone()).collect())?;
+            batches.iter_mut().zip(fields).for_each(|(xs, fields)| xs.fields = fields);
+        }
+        Ok(batches)
+    }
+
+    /// Brings the rows that some batches look up here, see [`Embeddings::fetch`]: comes out what is to be given to
+    /// [`InputLayer::forward`] until the next call.
+    ///
+    /// # Errors
+    /// As [`InputLayer::admit`].
+    pub fn fetch(&self, mut batches: Vec<Features>) -> Result<Vec<Features>> {
+        if let Tables::Trained(tables) = &self.tables {
+            let fields = tables.fetch(batches.iter().map(|xs| xs.fields.clone()).collect())?;
             batches.iter_mut().zip(fields).for_each(|(xs, fields)| xs.fields = fields);
         }
         Ok(batches)

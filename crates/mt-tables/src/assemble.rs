@@ -1,6 +1,6 @@
 //! A batch's input: written from the tables' rows, its gradient added to theirs.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, bail};
 use mt_kernels::blocks::copy;
@@ -16,7 +16,7 @@ use crate::gather::{fetch, gather};
 use crate::ids::Ids;
 use crate::lookup::Lookup;
 use crate::placed::Placed;
-use crate::shared::{Shared, read};
+use crate::shared::Shared;
 
 /// What one batch looked up, for its gradient.
 pub(crate) struct LookedUp {
@@ -128,25 +128,24 @@ impl Numeric<'_> {
 impl LookedUp {
     /// `ids` are rows of the tables as they are now, a row of the input has `stride` columns.
     pub fn new(shared: Arc<Shared>, placed: Arc<Placed>, ids: Arc<[Ids]>, stride: usize) -> Self {
-        let steps = shared.tables.iter().map(|entry| read(&entry.table).steps).collect();
+        let steps = shared.tables.iter().map(|entry| entry.held().steps()).collect();
         Self { shared, placed, ids, stride, steps }
     }
 
     /// Adds the gradients of a table's rows.
     fn add_gradients(&self, t: usize, gradient: &[f32]) -> Result<()> {
         let entry = &self.shared.tables[t];
-        let mut gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = read(&entry.table);
+        let (mut gradients, held) = (entry.gradients(), entry.held());
         for (field, ids) in self.placed.fields.iter().zip(self.ids.iter()).filter(|(f, _)| f.table == t) {
             let pooling = field.field.pooling;
             if pooling == Pooling::Sequence {
                 continue;
             }
-            if pooling == Pooling::Max && table.steps != self.steps[t] {
+            if pooling == Pooling::Max && held.steps() != self.steps[t] {
                 bail!("table {:?} was updated between the forward and the backward pass", entry.name)
             }
             let place = field.place(self.stride);
-            gradients.add(ids, pooling, gradient, place, table.lookup());
+            gradients.add(ids, pooling, gradient, place, held.lookup());
         }
         Ok(())
     }

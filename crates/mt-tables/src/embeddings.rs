@@ -1,8 +1,9 @@
 //! Tables that are trained.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use candle_core::Tensor;
+use mt_dist::Collective;
 use mt_kernels::PARALLEL;
 use mt_kernels::scratch::LINE;
 use mt_layers::{Input, Run};
@@ -15,10 +16,11 @@ use crate::field::Field;
 use crate::growth::TableSize;
 use crate::ids::Ids;
 use crate::lookup::Lookup;
+use crate::owned::Owned;
 use crate::placed::Placed;
-use crate::scatter::RowGradients;
+use crate::ranks::Ranks;
 use crate::sequence::Sequence;
-use crate::shared::{Entry, Shared, read};
+use crate::shared::{Entry, Held, Shared};
 use crate::table::Table;
 
 /// Values of all tables from which on a second thread pays for their update: a square root and a division each.
@@ -53,6 +55,30 @@ impl Embeddings {
         fields: Vec<Field>,
         seed: u64,
     ) -> Result<Self, Error> {
+        Self::made(tables, fields, seed, None)
+    }
+
+    /// As [`Embeddings::new`], of which each of several ranks keeps some rows. Then [`admit`](Self::admit),
+    /// [`fetch`](Self::fetch), [`reduce`](Self::reduce), [`export`](Self::export) and what else says so are to be called by all
+    /// ranks alike; a rank that has no batch calls them with none.
+    ///
+    /// # Errors
+    /// As [`Embeddings::new`], and [`Error::Config`] for a table that grows.
+    pub fn shared<N: Into<String>>(
+        tables: impl IntoIterator<Item = (N, TableConfig)>,
+        fields: Vec<Field>,
+        seed: u64,
+        ranks: Arc<dyn Collective>,
+    ) -> Result<Self, Error> {
+        Self::made(tables, fields, seed, Ranks::new(ranks))
+    }
+
+    fn made<N: Into<String>>(
+        tables: impl IntoIterator<Item = (N, TableConfig)>,
+        fields: Vec<Field>,
+        seed: u64,
+        ranks: Option<Ranks>,
+    ) -> Result<Self, Error> {
         let mut entries: Vec<Entry> = Vec::new();
         for (name, cfg) in tables {
             let name = name.into();
@@ -62,15 +88,19 @@ impl Embeddings {
                     problem: "named twice".to_owned(),
                 });
             }
-            let table = RwLock::new(Table::new(&name, cfg, seed)?);
-            entries.push(Entry { name, table, gradients: Mutex::new(RowGradients::new(cfg.width)) });
+            if ranks.is_some() && cfg.growth.is_some() {
+                let problem = "a table that grows is not shared among processes yet; expected one".to_owned();
+                return Err(Error::Config { key: format!("tables.{name}"), problem });
+            }
+            let table = Table::new(&name, cfg, seed, ranks.as_ref().map_or(Owned::ALL, Ranks::owned))?;
+            entries.push(Entry::new(name, cfg, table, ranks.is_some()));
         }
         let size = |entry: &Entry| {
-            let cfg = read(&entry.table).cfg;
+            let cfg = entry.cfg;
             (entry.name.clone(), cfg.rows, cfg.width, cfg.growth.is_some())
         };
         let placed = Placed::new(&entries.iter().map(size).collect::<Vec<_>>(), fields)?;
-        Ok(Self { shared: Arc::new(Shared { tables: entries, placed: Arc::new(placed) }) })
+        Ok(Self { shared: Arc::new(Shared { tables: entries, placed: Arc::new(placed), ranks }) })
     }
 
     /// Columns of all fields, `Σ K_f`.
@@ -80,7 +110,7 @@ impl Embeddings {
 
     /// Values of all tables, `Σ V·K`.
     pub fn count(&self) -> usize {
-        self.shared.tables.iter().map(|entry| read(&entry.table).cfg).map(|cfg| cfg.rows * cfg.width).sum()
+        self.shared.tables.iter().map(|entry| entry.cfg.rows * entry.cfg.width).sum()
     }
 
     /// Pools the rows of each field: `(B, Σ K_f + N)` on the CPU, the fields side by side in their order, then the
@@ -130,8 +160,8 @@ impl Embeddings {
         let numeric = numeric.map(|input| assemble::on_cpu(input, rows)).transpose()?;
         let stride = assemble::stride(placed, numeric.as_ref())?;
         let values = {
-            let guards: Vec<_> = tables.iter().map(|entry| read(&entry.table)).collect();
-            let lookups: Vec<Lookup> = guards.iter().map(|table| table.lookup()).collect();
+            let held: Vec<Held> = tables.iter().map(Entry::held).collect();
+            let lookups: Vec<Lookup> = held.iter().map(Held::lookup).collect();
             assemble(placed, &lookups, &ids, numeric.as_ref(), rows, stride)?
         };
         let looked_up = LookedUp::new(self.shared.clone(), placed.clone(), ids, stride);
@@ -155,6 +185,9 @@ impl Embeddings {
     /// As [`Embeddings::forward`].
     pub fn admit_all(&self, batches: Vec<Arc<[Ids]>>) -> Result<Vec<Arc<[Ids]>>, Error> {
         let placed = &self.shared.placed;
+        if self.shared.ranks.is_some() {
+            return self.fetch(batches);
+        }
         if !placed.grows {
             return Ok(batches);
         }
@@ -164,7 +197,7 @@ impl Embeddings {
         let of_table = |t: usize| (0..fields * count).filter(move |p| placed.fields[p / count].table == t);
         let admit = |(t, entry): (usize, &Entry)| {
             let own: Vec<&Ids> = of_table(t).map(|p| &batches[p % count][p / count]).collect();
-            let rows = entry.table.write().unwrap_or_else(PoisonError::into_inner).admit(&own);
+            let rows = entry.table_mut().admit(&own);
             of_table(t).zip(rows).collect()
         };
         let size: usize = batches.iter().flat_map(|ids| ids.iter()).map(|ids| ids.rows.len()).sum();
@@ -184,9 +217,7 @@ impl Embeddings {
     /// Ends an epoch of training: in tables that grow, keys not seen for [`Growth::ttl`](crate::Growth::ttl) steps lose their rows. The sizes
     /// of these tables, with what came and went since the last such call.
     pub fn end_epoch(&self) -> Vec<TableSize> {
-        let end = |entry: &Entry| {
-            entry.table.write().unwrap_or_else(PoisonError::into_inner).end_epoch(&entry.name)
-        };
+        let end = |entry: &Entry| entry.table_mut().end_epoch(&entry.name);
         self.shared.tables.iter().filter_map(end).collect()
     }
 
@@ -199,14 +230,16 @@ impl Embeddings {
     /// its name; at 0 the table is frozen: values and optimizer state stay as they are.
     pub fn step(&self, rate: impl Fn(&str) -> f64 + Sync) {
         let update = |entry: &Entry| {
-            let mut gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
+            let (mut gradients, mut table) = (entry.gradients(), entry.table_mut());
             match rate(&entry.name) {
-                0.0 => gradients.clear(),
+                0.0 => {
+                    gradients.clear();
+                    table.touched = false;
+                }
                 rate => table.update(&mut gradients, rate),
             }
         };
-        let size = |entry: &Entry| entry.gradients.lock().map_or(0, |gradients| gradients.values().len());
+        let size = |entry: &Entry| entry.gradients().values().len();
         let tables = &self.shared.tables;
         if tables.iter().map(size).sum::<usize>() < MANY {
             tables.iter().for_each(update);
@@ -223,7 +256,7 @@ impl Embeddings {
         let Some(entry) = self.shared.tables.iter().find(|entry| entry.name == table) else {
             return Err(Error::UnknownTable { table: table.to_owned() });
         };
-        let gradients = entry.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let gradients = entry.gradients();
         Ok(RowGradient { ids: gradients.ids().to_vec(), values: gradients.values().to_vec() })
     }
 }

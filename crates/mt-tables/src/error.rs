@@ -56,6 +56,9 @@ pub enum Error {
         /// What is wrong with its tensors.
         problem: String,
     },
+    /// Another rank of a run does not answer.
+    #[error(transparent)]
+    Ranks(#[from] mt_dist::Error),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

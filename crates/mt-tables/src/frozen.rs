@@ -15,6 +15,7 @@ use crate::field::Field;
 use crate::ids::Ids;
 use crate::key_index::KeyIndex;
 use crate::lookup::{Lookup, Values};
+use crate::owned::Owned;
 use crate::pack::{bits, places};
 use crate::placed::{FieldEntry, Placed};
 use crate::sequence::Sequence;
@@ -69,7 +70,7 @@ impl FrozenEmbeddings {
         let mut read = Vec::with_capacity(tables.len());
         for (name, rows, width) in tables {
             let find = |what: &str| tensors.remove(&format!("{name}.{what}"));
-            let start = Start::new(seed, name, *width);
+            let start = Start::new(seed, name, *width, Owned::ALL);
             let frozen = Frozen::new(*rows, *width, start, all, find);
             read.push(frozen.map_err(|problem| Error::State { table: name.clone(), problem })?);
         }

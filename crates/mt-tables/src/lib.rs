@@ -29,8 +29,11 @@
 
 mod assemble;
 mod config;
+mod distinct;
 mod embeddings;
 mod error;
+mod exchange;
+mod fetched;
 mod field;
 mod frozen;
 mod gather;
@@ -40,9 +43,11 @@ mod ids;
 mod key_index;
 mod lookup;
 mod optimizer;
+mod owned;
 mod pack;
 mod placed;
 mod prefetch;
+mod ranks;
 mod records;
 mod rounding;
 mod rules;
@@ -54,10 +59,12 @@ mod start;
 mod state;
 mod storage;
 mod table;
+mod trained;
 
 pub use config::TableConfig;
 pub use embeddings::{Embeddings, RowGradient};
 pub use error::Error;
+pub use exchange::TableGradients;
 pub use field::{Field, Pooling};
 pub use frozen::{Bytes, FrozenEmbeddings};
 pub use growth::{Growth, TableSize};

@@ -69,7 +69,7 @@ impl<'a> Lookup<'a> {
         match (self.place(id), self.values) {
             (Some(place), Values::F32(values)) => return &values[place * self.stride..][..spare.len()],
             (Some(place), values) => values.widen(place, self.stride, spare),
-            (None, _) => self.start.fill(id.into(), spare),
+            (None, _) => self.start.fill_row(id, spare),
         }
         spare
     }
@@ -79,7 +79,7 @@ impl<'a> Lookup<'a> {
     pub fn read(self, id: u32, out: &mut [f32]) {
         match self.place(id) {
             Some(place) => self.values.widen(place, self.stride, out),
-            None => self.start.fill(id.into(), out),
+            None => self.start.fill_row(id, out),
         }
     }
 }

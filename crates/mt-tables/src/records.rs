@@ -75,7 +75,7 @@ impl Row<'_> {
             }
         };
         if self.fresh {
-            self.start.fill(self.id.into(), values);
+            self.start.fill_row(self.id, values);
         }
         (values, self.state, self.sum.as_deref_mut())
     }

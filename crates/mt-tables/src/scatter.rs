@@ -1,8 +1,9 @@
 //! Backward: the gradients of a table's rows, one sum for each row that a batch looked up.
 
-use mt_kernels::blocks::{add_scaled, scale};
+use mt_kernels::blocks::{add_scaled, copy, scale};
 use mt_kernels::kernel;
 
+use crate::distinct::Distinct;
 use crate::field::Pooling;
 use crate::gather::{Place, arg_max};
 use crate::ids::Ids;
@@ -15,12 +16,9 @@ use crate::lookup::Lookup;
 #[derive(Debug, Default)]
 pub(crate) struct RowGradients {
     width: usize,
-    /// Distinct rows in the order of their first use.
-    ids: Vec<u32>,
-    /// One gradient for each of `ids`, and whatever earlier batches left behind them.
+    rows: Distinct,
+    /// One gradient for each of `rows`, and whatever earlier batches left behind them.
     values: Vec<f32>,
-    /// Open addressing: 1 + a position in `ids`, or 0. A power of two, at most half full.
-    positions: Vec<u32>,
     spare: Vec<f32>,
     best: Vec<f32>,
     winners: Vec<u32>,
@@ -39,18 +37,37 @@ impl RowGradients {
         Self { width, spare, best, winners, ..Self::default() }
     }
 
+    /// Distinct rows in the order of their first use.
     pub fn ids(&self) -> &[u32] {
-        &self.ids
+        self.rows.ids()
     }
 
     /// The sums, in the order of [`RowGradients::ids`].
     pub fn values(&self) -> &[f32] {
-        &self.values[..self.ids.len() * self.width]
+        &self.values[..self.ids().len() * self.width]
     }
 
     pub fn clear(&mut self) {
-        self.ids.clear();
-        self.positions.fill(0);
+        self.rows.clear();
+    }
+
+    /// Adds sums of later rows of the batch, each to that of its row. What is only in one of the two stays as it is, to the sign of
+    /// its zeros.
+    pub fn merge(&mut self, other: &Self) {
+        self.add_sums(other.ids(), other.values());
+    }
+
+    /// As [`merge`](Self::merge), of sums of distinct rows.
+    pub fn add_sums(&mut self, ids: &[u32], values: &[f32]) {
+        self.reserve(ids.len());
+        for (&id, more) in ids.iter().zip(values.chunks_exact(self.width)) {
+            let sum = self.sum(id);
+            if sum.fresh {
+                copy(more, sum.values);
+            } else {
+                add_scaled(1.0, more, sum.values);
+            }
+        }
     }
 
     /// Adds the gradient of a field's pooled rows, its columns of `gradient`. `lookup` reads the rows' values.
@@ -87,48 +104,17 @@ impl RowGradients {
 
     /// Makes room for so many more distinct rows.
     fn reserve(&mut self, more: usize) {
-        let rows = self.ids.len() + more;
-        self.ids.reserve(more);
+        let rows = self.ids().len() + more;
+        self.rows.reserve(more);
         if self.values.len() < rows * self.width {
             self.values.resize(rows * self.width, 0.0);
         }
-        let capacity = (2 * rows).next_power_of_two().max(16);
-        if self.positions.len() < capacity {
-            self.positions.clear();
-            self.positions.resize(capacity, 0);
-            for p in 0..self.ids.len() {
-                let mut at = self.hash(self.ids[p]);
-                while self.positions[at] != 0 {
-                    at = (at + 1) & (capacity - 1);
-                }
-                self.positions[at] = p as u32 + 1;
-            }
-        }
-    }
-
-    /// Where to look for a row first: the high bits of its product with 2³² divided by the golden ratio.
-    #[inline(always)]
-    fn hash(&self, id: u32) -> usize {
-        let bits = self.positions.len().trailing_zeros();
-        (u64::from(id.wrapping_mul(0x9e37_79b1)) >> (32 - bits.min(32))) as usize
     }
 
     #[inline(always)]
     fn sum(&mut self, id: u32) -> Sum<'_> {
-        let mask = self.positions.len() - 1;
-        let mut at = self.hash(id);
-        let (position, fresh) = loop {
-            match self.positions[at] as usize {
-                0 => {
-                    self.ids.push(id);
-                    self.positions[at] = self.ids.len() as u32;
-                    break (self.ids.len() - 1, true);
-                }
-                p if self.ids[p - 1] == id => break (p - 1, false),
-                _ => at = (at + 1) & mask,
-            }
-        };
-        Sum { values: &mut self.values[position * self.width..][..self.width], fresh }
+        let (place, fresh) = self.rows.place(id);
+        Sum { values: &mut self.values[place as usize * self.width..][..self.width], fresh }
     }
 }
 

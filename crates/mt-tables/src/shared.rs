@@ -1,10 +1,14 @@
 //! The tables that clones of [`Embeddings`](crate::Embeddings) share.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::config::TableConfig;
 use crate::error::Error;
+use crate::fetched::Fetched;
 use crate::ids::Ids;
+use crate::lookup::Lookup;
 use crate::placed::{FieldEntry, Placed};
+use crate::ranks::Ranks;
 use crate::scatter::RowGradients;
 use crate::table::Table;
 
@@ -12,13 +16,76 @@ use crate::table::Table;
 pub(crate) struct Shared {
     pub tables: Vec<Entry>,
     pub placed: Arc<Placed>,
+    /// Who keeps which rows, where several ranks share them.
+    pub ranks: Option<Ranks>,
 }
 
+/// A table.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub name: String,
-    pub table: RwLock<Table>,
-    pub gradients: Mutex<RowGradients>,
+    /// Of the whole table.
+    pub cfg: TableConfig,
+    /// The rows that this rank keeps: all where there is no other.
+    table: RwLock<Table>,
+    /// By what lookups read: rows of the table, or of what was fetched.
+    gradients: Mutex<RowGradients>,
+    /// The rows of a step, from whoever keeps them.
+    fetched: Option<RwLock<Fetched>>,
+}
+
+/// What lookups read, held.
+pub(crate) enum Held<'a> {
+    Table(RwLockReadGuard<'a, Table>),
+    Fetched(RwLockReadGuard<'a, Fetched>, RwLockReadGuard<'a, Table>),
+}
+
+impl Held<'_> {
+    pub fn lookup(&self) -> Lookup<'_> {
+        match self {
+            Self::Table(table) => table.lookup(),
+            Self::Fetched(rows, table) => rows.lookup(table.lookup()),
+        }
+    }
+
+    /// Updates of the table so far.
+    pub fn steps(&self) -> u64 {
+        match self {
+            Self::Table(table) | Self::Fetched(.., table) => table.steps,
+        }
+    }
+}
+
+impl Entry {
+    pub fn new(name: String, cfg: TableConfig, table: Table, is_shared: bool) -> Self {
+        let gradients = Mutex::new(RowGradients::new(cfg.width));
+        let fetched = is_shared.then(|| RwLock::new(Fetched::new(cfg.width)));
+        Self { name, cfg, table: RwLock::new(table), gradients, fetched }
+    }
+
+    pub fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn table_mut(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn gradients(&self) -> MutexGuard<'_, RowGradients> {
+        self.gradients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows of a step, of a table that several ranks share.
+    pub fn fetched(&self) -> Option<&RwLock<Fetched>> {
+        self.fetched.as_ref()
+    }
+
+    pub fn held(&self) -> Held<'_> {
+        match &self.fetched {
+            None => Held::Table(self.table()),
+            Some(rows) => Held::Fetched(rows.read().unwrap_or_else(PoisonError::into_inner), self.table()),
+        }
+    }
 }
 
 impl Shared {
@@ -28,7 +95,7 @@ impl Shared {
             return Ok(ids);
         }
         let of_field = |(entry, ids): (&FieldEntry, &Ids)| {
-            let rows = read(&self.tables[entry.table].table).rows_of(ids).ok_or_else(|| Error::Ids {
+            let rows = self.tables[entry.table].table().rows_of(ids).ok_or_else(|| Error::Ids {
                 field: entry.field.name.clone(),
                 problem: "rows that belong to no key".to_owned(),
             })?;
@@ -36,8 +103,4 @@ impl Shared {
         };
         placed.fields.iter().zip(ids.iter()).map(of_field).collect()
     }
-}
-
-pub(crate) fn read(table: &RwLock<Table>) -> std::sync::RwLockReadGuard<'_, Table> {
-    table.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,6 @@
 //! Trained rows and optimizer state to and from tensors.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -9,18 +8,17 @@ use crate::config::TableConfig;
 use crate::embeddings::Embeddings;
 use crate::error::Error;
 use crate::growing::SavedKeys;
+use crate::owned::Owned;
 use crate::pack::check_ids;
+use crate::ranks::Ranks;
 use crate::saved_keys;
-use crate::shared::read;
+use crate::shared::Entry;
+use crate::trained::Trained;
 
 /// One table's tensors, checked.
 struct Saved {
     steps: u64,
-    ids: Vec<u32>,
-    values: Vec<f32>,
-    /// The state of each value.
-    parts: Vec<Vec<f32>>,
-    sums: Option<Vec<f32>>,
+    rows: Trained,
     /// Of a table that grows.
     keys: Option<SavedKeys>,
 }
@@ -34,6 +32,8 @@ impl Embeddings {
     /// `mean` and `square` (n, K) for Adam, `z` and `n` (n, K) for FTRL, `sum` (n) for row-wise Adagrad. Gradients
     /// not yet applied are not part of it.
     ///
+    /// Of tables that several ranks share, all rows come out on the first one, and nothing on others. All of them call it alike.
+    ///
     /// A table that grows also has `{table}.keys`, the key of each of its trained rows from row 2 on, and `last`, the step
     /// that last saw it; `clock` (3): steps, keys admitted and evicted in this epoch; and of the keys that wait for a row
     /// `waiting`, `waiting_last` and `waiting_counts`. Keys are the bits of unsigned numbers.
@@ -43,30 +43,39 @@ impl Embeddings {
     pub fn export(&self) -> Result<BTreeMap<String, Tensor>, Error> {
         let mut tensors = BTreeMap::new();
         for entry in &self.shared.tables {
-            let table = read(&entry.table);
-            let ids = table.trained();
-            let (n, k) = (ids.len(), table.cfg.width);
+            let table = entry.table();
+            let Some(Trained { ids, values, parts, sums }) = self.trained(entry)? else { continue };
+            let (n, k, cfg) = (ids.len(), entry.cfg.width, entry.cfg);
             let mut put =
                 |what: &str, tensor: Tensor| tensors.insert(format!("{}.{what}", entry.name), tensor);
             put("steps", Tensor::new(&[table.steps as i64], &Device::Cpu)?);
-            let values = Tensor::from_vec(table.values(&ids), (n, k), &Device::Cpu)?;
-            put("values", values.to_dtype(table.cfg.storage.dtype())?);
-            for (part, what) in table.cfg.optimizer.per_value().iter().enumerate() {
-                put(what, Tensor::from_vec(table.gather(&ids, part), (n, k), &Device::Cpu)?);
+            let values = Tensor::from_vec(values, (n, k), &Device::Cpu)?;
+            put("values", values.to_dtype(cfg.storage.dtype())?);
+            for (part, what) in parts.into_iter().zip(cfg.optimizer.per_value()) {
+                put(what, Tensor::from_vec(part, (n, k), &Device::Cpu)?);
             }
-            for what in table.cfg.optimizer.per_row() {
-                put(what, Tensor::from_vec(table.gather_sums(&ids), n, &Device::Cpu)?);
+            if let [what] = cfg.optimizer.per_row() {
+                put(what, Tensor::from_vec(sums, n, &Device::Cpu)?);
             }
             if let Some(keys) = table.keys() {
                 for (what, tensor) in saved_keys::to_tensors(&keys)? {
                     put(what, tensor);
                 }
             }
-            if n < table.cfg.rows {
+            if n < cfg.rows {
                 put("ids", Tensor::from_vec(ids, n, &Device::Cpu)?);
             }
         }
         Ok(tensors)
+    }
+
+    /// The trained rows of a table by ascending id, those of all ranks on the first one; `None` on others.
+    fn trained(&self, entry: &Entry) -> Result<Option<Trained>, Error> {
+        let own = Trained::of(&entry.table());
+        match &self.shared.ranks {
+            None => Ok(Some(own)),
+            Some(ranks) => ranks.collect(&own, entry.cfg),
+        }
     }
 
     /// Replaces the tables by those that [`Embeddings::export`] gave, of the same seed, sizes and optimizers.
@@ -83,18 +92,19 @@ impl Embeddings {
                 left.remove(name.as_str());
                 Some(tensor)
             };
-            let saved = Saved::new(read(&entry.table).cfg, find);
+            let saved = Saved::new(entry.cfg, find);
             all.push(saved.map_err(|problem| Error::State { table: entry.name.clone(), problem })?);
         }
         if let Some(&name) = left.first() {
             let table = name.rsplit_once('.').map_or(name, |(table, _)| table).to_owned();
             return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
         }
-        for (entry, Saved { steps, ids, values, parts, sums, keys }) in self.shared.tables.iter().zip(all) {
-            entry.gradients.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            let mut table = entry.table.write().unwrap_or_else(PoisonError::into_inner);
+        let owned = self.shared.ranks.as_ref().map_or(Owned::ALL, Ranks::owned);
+        for (entry, Saved { steps, rows, keys }) in self.shared.tables.iter().zip(all) {
+            entry.gradients().clear();
+            let mut table = entry.table_mut();
             table.reset();
-            table.restore(&ids, &values, &parts, sums.as_deref());
+            rows.owned(owned, entry.cfg.width).restore(&mut table);
             table.steps = steps;
             if let Some(keys) = keys {
                 table.restore_keys(keys);
@@ -132,8 +142,8 @@ impl Saved {
         let state = cfg.optimizer.per_value().iter();
         let parts = state.map(|what| floats(what, &shape, single)).collect::<Result<_, _>>()?;
         let sums = cfg.optimizer.per_row().first();
-        let sums = sums.map(|what| floats(what, &[ids.len()], single)).transpose()?;
+        let sums = sums.map(|what| floats(what, &[ids.len()], single)).transpose()?.unwrap_or_default();
         let keys = cfg.growth.map(|_| saved_keys::from_tensors(&ids, find)).transpose()?;
-        Ok(Self { steps, ids, values, parts, sums, keys })
+        Ok(Self { steps, rows: Trained { ids, values, parts, sums }, keys })
     }
 }

@@ -8,7 +8,7 @@ use crate::growing::{Changes, Growing, SavedKeys};
 use crate::growth::{RESERVED, TableSize};
 use crate::ids::Ids;
 use crate::lookup::{Lookup, Values};
-
+use crate::owned::Owned;
 use crate::records::Records;
 use crate::rounding::nearest;
 use crate::rules::Update;
@@ -34,11 +34,13 @@ pub(crate) struct Table {
     sums: Vec<f32>,
     seen: Vec<u64>,
     growing: Option<Growing>,
+    /// Whether a step has gradients of its rows on any rank; where it is alone, its own say so.
+    pub touched: bool,
 }
 
 impl Table {
-    /// An untrained table. Its zeroed pages become real memory when a row on them is trained.
-    pub fn new(name: &str, cfg: TableConfig, seed: u64) -> Result<Self, Error> {
+    /// An untrained table, or the rows of it that are `owned`, each then at its place among these. Its zeroed pages become real memory when a row on them is trained.
+    pub fn new(name: &str, cfg: TableConfig, seed: u64, owned: Owned) -> Result<Self, Error> {
         let error =
             |key: &str, problem: String| Error::Config { key: format!("tables.{name}.{key}"), problem };
         if cfg.rows == 0 || cfg.rows as u64 > 1 << 32 {
@@ -51,6 +53,7 @@ impl Table {
         if let Some(growth) = cfg.growth {
             growth.check(cfg.rows).map_err(|(key, problem)| error(key, problem))?;
         }
+        let cfg = TableConfig { rows: owned.room(cfg.rows), ..cfg };
         let state = cfg.width.checked_mul(cfg.optimizer.per_value().len());
         let floats = state.and_then(|state| state.checked_add(cfg.storage.words(cfg.width)));
         let records = floats.and_then(|n| n.checked_mul(cfg.rows)?.checked_add(LINE - 1)).and_then(zeroed);
@@ -58,9 +61,19 @@ impl Table {
         let (Some(records), Some(sums)) = (records, sums) else {
             return Err(error("rows", format!("{} x {} do not fit in memory", cfg.rows, cfg.width)));
         };
-        let (start, seen) = (Start::new(seed, name, cfg.width), vec![0; cfg.rows.div_ceil(64)]);
+        let (start, seen) = (Start::new(seed, name, cfg.width, owned), vec![0; cfg.rows.div_ceil(64)]);
         let growing = cfg.growth.map(|growth| Growing::new(growth, cfg.rows));
-        Ok(Self { cfg, start, steps: 0, first: first(&records), records, sums, seen, growing })
+        Ok(Self {
+            cfg,
+            start,
+            steps: 0,
+            first: first(&records),
+            records,
+            sums,
+            seen,
+            growing,
+            touched: false,
+        })
     }
 
     /// Makes every row untrained again.
@@ -107,7 +120,8 @@ impl Table {
 
     /// Updates the rows that have a gradient, and clears the gradients.
     pub fn update(&mut self, gradients: &mut RowGradients, rate: f64) {
-        if gradients.ids().is_empty() {
+        let touched = std::mem::take(&mut self.touched);
+        if gradients.ids().is_empty() && !touched {
             return;
         }
         self.steps += 1;
@@ -190,6 +204,11 @@ impl Table {
             ids.extend((0..64).filter(|bit| word >> bit & 1 == 1).map(|bit| (64 * w + bit) as u32));
         }
         ids
+    }
+
+    /// The id of the row at a place.
+    pub fn id(&self, place: u32) -> u32 {
+        self.start.id(place)
     }
 
     /// The values of each of `ids`.

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use candle_core::{DType, Device};
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
 use mt_data::{Covered, DataConfig, Dataset, Skipped};
+use mt_dist::Solo;
 use mt_features::{
     ColumnRef, Encoders, Identity, Layout, Normalizer, Numeric, Schema, SparseRows, Table, Task, TaskConfig,
 };
@@ -156,6 +158,7 @@ fn evaluation(criterion: &mut Criterion, cfg: &Config) -> Result<()> {
             params.frozen(DType::F32, &Device::Cpu),
         )?,
         readout: Readout::new(&tasks, &BTreeMap::new()),
+        ranks: Arc::new(Solo),
     };
     let mut group = criterion.benchmark_group("evaluate 50,000 rows");
     group.throughput(Throughput::Elements(table.len() as u64));

@@ -113,24 +113,20 @@ pub(crate) struct Weights<'a> {
     pub averages: Option<&'a Params>,
 }
 
-/// Writes a checkpoint into the folder `dir`, in place of an older one of that name.
+/// Writes a checkpoint into the folder `dir`, in place of an older one of that name; `tables` are what [`Embeddings::export`] gives.
 pub(crate) fn write(
     dir: &Path,
     (signature, rows): (&Signature, &Identity),
     weights: Weights<'_>,
-    embeddings: Option<&Embeddings>,
+    tables: Option<BTreeMap<String, Tensor>>,
     optimizer: &Optimizer,
     state: &State,
 ) -> Result<()> {
     write_folder(dir, |dir| {
         let mut names = vec![Signature::WEIGHTS, OPTIMIZER, Signature::FILE, DATA, STATE];
         let (mut moments, updates) = optimizer.export()?;
-        if let Some(embeddings) = embeddings {
-            let (tables, state) = embeddings
-                .export()
-                .map_err(candle_core::Error::from)?
-                .into_iter()
-                .partition(|(name, _)| of_values(name));
+        if let Some(tables) = tables {
+            let (tables, state) = tables.into_iter().partition(|(name, _)| of_values(name));
             names.push(Signature::TABLES);
             write_tensors(&dir.join(Signature::TABLES), &tables)?;
             let state: BTreeMap<String, Tensor> = state;

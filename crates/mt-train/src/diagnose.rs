@@ -42,7 +42,8 @@ impl Probe<'_> {
         for (part, &rows) in batches.iter().enumerate() {
             let mut batch = self.data.train.gather(rows);
             let labelled = self.labelled(&mut batch, rows);
-            let features = Features::of(batch)?.to_device(self.device)?;
+            let features = vec![Features::of(batch)?.to_device(self.device)?];
+            let features = self.layer.fetch(features)?.swap_remove(0);
             let mut run = Run::look();
             let xs = self.input(self.model, &features, before, part, &mut run)?;
             let dense = xs.to_dense(DType::F32, &Device::Cpu)?;

@@ -160,7 +160,7 @@ fn full() -> Config {
         train: TrainConfig {
             epochs: 1,
             batch_size: 1,
-            accumulate: 2,
+            shards: 2,
             seed: 1,
             shuffle: true,
             optimizer: OptimizerConfig {

@@ -28,6 +28,20 @@ pub enum Error {
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+    /// Several ranks cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] mt_dist::Error),
+    /// More processes than there are parts of a step.
+    #[error(
+        "{ranks} processes share the {shards} shards of a step (train.shards): set it to a power of two from {ranks} on; it decides the bytes, \
+         the number of processes does not"
+    )]
+    TooManyRanks {
+        /// How many processes there are.
+        ranks: usize,
+        /// How many shards.
+        shards: usize,
+    },
     /// A file or folder could not be read or written.
     #[error("{path}: cannot {action}")]
     Io {

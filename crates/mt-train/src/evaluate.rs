@@ -1,6 +1,9 @@
 //! Predictions and metrics of a model on a table.
 
+use std::sync::Arc;
+
 use candle_core::Device;
+use mt_dist::{Collective, Message, Reader};
 use mt_features::{Table, Task, TaskKind};
 use mt_layers::Run;
 use mt_metrics::{
@@ -24,6 +27,8 @@ pub struct Scorer {
     pub model: Box<dyn Model>,
     /// From there to predictions.
     pub readout: Readout,
+    /// Who shares the work: all of them score together.
+    pub ranks: Arc<dyn Collective>,
 }
 
 impl Scorer {
@@ -32,12 +37,36 @@ impl Scorer {
     /// # Errors
     /// If the rows do not fit the model.
     pub fn predict(&self, table: &Table, device: &Device) -> Result<Vec<f32>> {
-        let mut all = Vec::with_capacity(table.len() * self.readout.width());
-        for start in (0..table.len()).step_by(ROWS) {
-            let batch = table.slice(start..(start + ROWS).min(table.len()));
-            let (features, mut run) = (Features::of(batch)?.to_device(device)?, Run::evaluation());
-            let xs = self.model.read(&self.layer.forward(&features, &mut run)?, &mut run)?;
-            all.extend(self.readout.predictions(&self.model.forward(&xs, &mut run)?.detach())?);
+        let mut own = Vec::with_capacity(table.len() / self.ranks.size() * self.readout.width());
+        let starts: Vec<usize> = (0..table.len()).step_by(ROWS).collect();
+        // One batch a rank at a time, as they fetch what they look up together.
+        for starts in starts.chunks(self.ranks.size()) {
+            let start = starts.get(self.ranks.rank());
+            let batch = start.map(|&start| table.slice(start..(start + ROWS).min(table.len())));
+            let features = batch.map(|batch| Features::of(batch)?.to_device(device)).transpose()?;
+            for features in self.layer.fetch(features.into_iter().collect())? {
+                let run = &mut Run::evaluation();
+                let xs = self.model.read(&self.layer.forward(&features, run)?, run)?;
+                own.extend(self.readout.predictions(&self.model.forward(&xs, run)?.detach())?);
+            }
+        }
+        self.in_order(own, table.len())
+    }
+
+    /// Predictions of all ranks in the order of their rows; each has those of every so manieth batch.
+    fn in_order(&self, own: Vec<f32>, rows: usize) -> Result<Vec<f32>> {
+        let ranks = self.ranks.size();
+        if ranks == 1 {
+            return Ok(own);
+        }
+        let mut message = Message::default();
+        message.put_floats(&own);
+        let messages = self.ranks.gather(message.bytes())?;
+        let mut readers: Vec<Reader> = messages.iter().map(|message| Reader::new(message)).collect();
+        let mut all = Vec::with_capacity(rows * self.readout.width());
+        for (batch, start) in (0..rows).step_by(ROWS).enumerate() {
+            let count = (rows - start).min(ROWS) * self.readout.width();
+            all.extend(readers[batch % ranks].floats(count)?);
         }
         Ok(all)
     }

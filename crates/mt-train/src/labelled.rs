@@ -24,3 +24,15 @@ impl Labelled {
         Self { rows: rows.len(), labels, mask, groups }
     }
 }
+
+/// The rows of several batches, one after the other. No step looks at their groups any more.
+pub(crate) fn together(batches: Vec<Labelled>) -> Labelled {
+    let append = |mut all: Labelled, mut next: Labelled| {
+        all.rows += next.rows;
+        all.labels.append(&mut next.labels);
+        all.mask.append(&mut next.mask);
+        all
+    };
+    let none = Labelled { rows: 0, labels: Vec::new(), mask: Vec::new(), groups: None };
+    batches.into_iter().reduce(append).unwrap_or(none)
+}

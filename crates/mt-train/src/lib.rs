@@ -12,7 +12,6 @@
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
 
-mod accumulate;
 mod apart;
 mod balance;
 mod best;
@@ -44,6 +43,7 @@ mod paths;
 mod prefetch;
 mod probe;
 mod propensity;
+mod ranks;
 mod rates;
 mod resume;
 mod run;
@@ -51,6 +51,7 @@ mod running;
 mod schedule;
 mod seal;
 mod setup;
+mod shards;
 mod target;
 mod train;
 mod warm_start;
@@ -79,7 +80,7 @@ pub use mt_bundle::{write_file, write_json};
 // Part of events.
 pub use config::{WarmScaling, WarmStart};
 pub use mt_tables::TableSize;
-pub use train::train;
+pub use train::{train, train_among};
 pub use warm_start::{TakenRows, WarmStarted};
 
 /// The example of this crate's page, compiled as a doctest.

@@ -54,7 +54,10 @@ fn check(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> 
 
 fn network(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> Result<Part> {
     let parameters = count(&inventory(model, inputs, &data.schema.heads())?);
-    let copies = 2 + cfg.train.optimizer.kind.state().len() + usize::from(cfg.train.average.is_some());
+    let train = &cfg.train;
+    // Sums of shards that wait for those of their neighbours.
+    let waiting = if train.shards > 1 { 1 + train.shards.ilog2() as usize } else { 0 };
+    let copies = 2 + waiting + train.optimizer.kind.state().len() + usize::from(train.average.is_some());
     let bytes = parameters as u128 * copies as u128 * NUMBER;
     Ok(Part { what: format!("{parameters} parameters and their state"), keys: "model", bytes })
 }
@@ -80,10 +83,16 @@ fn step(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> R
     let inventory = inventory(model, inputs, &heads)?;
     let layers: u128 = inventory.values().map(|shape| narrow(shape.dims())).sum();
     let logits: usize = heads.iter().map(Head::outputs).sum();
-    let rows = (cfg.train.batch_size * cfg.train.accumulate).min(data.train.len());
+    let rows = (cfg.train.batch_size / cfg.train.shards).min(data.train.len());
     let numbers = model.read_width(inputs)? as u128 + layers + 2 * (logits as u128 + listed(inputs, data));
     let row = numbers * NUMBER;
-    Ok(Part { what: format!("a step of {rows} rows"), keys: "train.batch_size", bytes: rows as u128 * row })
+    let (what, keys) = match cfg.train.shards {
+        1 => (format!("a step of {rows} rows"), "train.batch_size"),
+        shards => {
+            (format!("{rows} rows, one of {shards} shards of a step"), "train.batch_size + train.shards")
+        }
+    };
+    Ok(Part { what, keys, bytes: rows as u128 * row })
 }
 
 fn tables(cfg: &Config, data: &Dataset) -> Result<Vec<Part>> {

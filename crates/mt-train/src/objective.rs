@@ -102,6 +102,11 @@ impl Objective {
         })
     }
 
+    /// How many tasks there are.
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// Whether a loss may look at the groups of rows.
     pub(crate) fn reads_groups(&self) -> bool {
         !self.joint.is_empty() || self.tasks.iter().any(|task| matches!(task.loss, Computed::Own(_)))

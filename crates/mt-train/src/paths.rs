@@ -9,7 +9,6 @@ use mt_layers::{Detour, Input, Params, Run, Values};
 use mt_models::{Embedded, Inputs, ModelConfig, SequenceInput, build};
 use serde::Serialize;
 
-use crate::accumulate::collect;
 use crate::balance::Balancer;
 use crate::config::Config;
 use crate::error::Result;
@@ -63,12 +62,12 @@ pub fn paths(cfg: &Config, model: &ModelConfig, schema: &Schema) -> Result<Paths
     let network = build(model, inputs.clone(), &heads, params.builder(dtype, device))?;
     let xs = zeros(&inputs)?;
     let labels = vec![0.0; ROWS * schema.tasks.len()];
-    let batch = [Labelled { rows: ROWS, mask: vec![1.0; labels.len()], labels, groups: Some(vec![0; ROWS]) }];
+    let batch = Labelled { rows: ROWS, mask: vec![1.0; labels.len()], labels, groups: Some(vec![0; ROWS]) };
     let objective = Objective::new(cfg, &schema.tasks)?;
     let mut balancer = Balancer::new(&cfg.train, &schema.tasks);
     let (_, training) = Run::training().detours(|run| {
-        let forward = |_: usize, run: &mut Run| network.forward(&network.read(&xs, run)?, run);
-        collect(&mut balancer, &params.gradients(), &objective, &batch, run, forward)
+        let forward = |run: &mut Run| network.forward(&network.read(&xs, run)?, run);
+        balancer.collect(&params.gradients(), &objective, &batch, run, forward)
     })?;
     let params = params.all();
     let training = OffPath::named(&training, params.iter().map(|p| (&*p.name, p.var.id())));

@@ -1,5 +1,6 @@
 //! Batches made ready by a thread of their own while the step before them runs.
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use crate::error::Result;
 use crate::labelled::Labelled;
 use crate::order::Order;
 
-/// A batch as the training step takes it.
-type Ready = (Features, Labelled);
+/// The batches of a step that are this rank's, as the training step takes them.
+type Ready = (Vec<Features>, Vec<Labelled>);
 
 /// Rows handed over at once: waking the other thread for every small batch would cost a tenth of its step.
 const ROWS: usize = 4096;
@@ -21,7 +22,18 @@ const ROWS: usize = 4096;
 /// Hand-overs that may lie ready; enough to ride out the other thread's pauses.
 const DEPTH: usize = 2;
 
-/// The batches of an epoch, in order.
+/// How the batches of an epoch make steps.
+#[derive(Debug, Clone)]
+pub(crate) struct Steps {
+    /// Rows of a batch, about.
+    pub size: usize,
+    /// Batches of a step, at most.
+    pub shards: usize,
+    /// Those of them that are made ready here.
+    pub own: Range<usize>,
+}
+
+/// The steps of an epoch, in order.
 pub(crate) struct Ahead {
     groups: Receiver<Result<Vec<Ready>>>,
     group: std::vec::IntoIter<Ready>,
@@ -34,24 +46,13 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    /// The next batches, at most so many; `None` after the last.
-    pub fn step(&mut self, batches: usize) -> Result<Option<(Vec<Features>, Vec<Labelled>)>> {
-        let (mut xs, mut labelled) = (Vec::with_capacity(batches), Vec::with_capacity(batches));
-        while xs.len() < batches
-            && let Some(ready) = self.next()?
-        {
-            xs.push(ready.0);
-            labelled.push(ready.1);
-        }
-        Ok((!xs.is_empty()).then_some((xs, labelled)))
-    }
-
-    fn next(&mut self) -> Result<Option<Ready>> {
+    /// The batches of the next step, none where it has fewer shards than come before this rank's; `None` after the last.
+    pub fn step(&mut self) -> Result<Option<Ready>> {
         loop {
             if let Some(ready) = self.group.next() {
                 return Ok(Some(ready));
             }
-            // A step of many batches may have taken all that were ordered.
+            // All that were ordered may be taken, as nobody has to ask for the next ones.
             if self.taken == DEPTH {
                 self.go_on();
             }
@@ -75,12 +76,12 @@ impl Ahead {
     }
 }
 
-/// All batches of a table, with the groups of their rows where these are given, that `epoch` draws up, on `device`; they have about
-/// `size` rows. The thread ends with the epoch, or when the iterator is dropped.
+/// All steps of a table, with the groups of their rows where these are given, that `epoch` draws up, on `device`. The thread ends
+/// with the epoch, or when the iterator is dropped.
 pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
     (table, of_rows): (&'env Table, Option<&'env [u32]>),
-    size: usize,
+    Steps { size, shards, own }: Steps,
     device: &Device,
     epoch: impl FnOnce() -> Order + Send + 'scope,
 ) -> Ahead {
@@ -89,13 +90,17 @@ pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope.spawn(move || {
         let epoch = epoch();
         let batches: Vec<&[u32]> = epoch.batches().collect();
-        for group in batches.chunks((ROWS / size).max(1)) {
+        let steps: Vec<&[&[u32]]> = batches.chunks(shards).collect();
+        for group in steps.chunks((ROWS / (size * shards)).max(1)) {
             // There are no more orders when the epoch is left.
             if asked.recv().is_err() {
                 break;
             }
-            let ready: Result<Vec<Ready>> =
-                group.iter().map(|rows| ready(table.gather(rows), rows, of_rows, &device)).collect();
+            let step = |batches: &&[&[u32]]| -> Result<Ready> {
+                let own = batches.iter().take(own.end).skip(own.start);
+                own.map(|rows| ready(table.gather(rows), rows, of_rows, &device)).collect()
+            };
+            let ready: Result<Vec<Ready>> = group.iter().map(step).collect();
             let ready = ready.and_then(|ready| arrived(&device).map(|()| ready));
             let failed = ready.is_err();
             if sender.send(ready).is_err() || failed {
@@ -118,7 +123,12 @@ fn arrived(device: &Device) -> Result<()> {
     Ok(())
 }
 
-fn ready(mut batch: Batch, rows: &[u32], groups: Option<&[u32]>, device: &Device) -> Result<Ready> {
+fn ready(
+    mut batch: Batch,
+    rows: &[u32],
+    groups: Option<&[u32]>,
+    device: &Device,
+) -> Result<(Features, Labelled)> {
     let labelled = Labelled::take(&mut batch, rows, groups);
     Ok((Features::of(batch)?.to_device(device)?, labelled))
 }
@@ -130,28 +140,35 @@ mod tests {
     use mt_features::{DenseRows, Numeric};
 
     #[test]
-    fn a_step_may_take_more_than_lies_ready() -> Result<()> {
+    fn steps_come_in_order_and_each_rank_gets_its_shards() -> Result<()> {
         let count = 5 * ROWS + 7;
         let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; count] });
         let labels = (0..count).map(|row| row as f32).collect();
         let table = Table::new(numeric, labels, vec![1.0; count], 1)?;
         let rows: Vec<u32> = (0..count as u32).rev().collect();
         std::thread::scope(|scope| {
-            for (size, at_once) in [(ROWS, 4), (1000, 30), (ROWS, 1)] {
-                let rows = rows.clone();
-                let epoch = move || Order::cut(rows, size);
-                let mut batches = ahead(scope, (&table, None), size, &Device::Cpu, epoch);
-                let mut labels = Vec::new();
-                while let Some((xs, labelled)) = batches.step(at_once)? {
-                    assert_eq!(xs.len(), labelled.len());
-                    labels.extend(labelled.into_iter().flat_map(|batch| batch.labels));
+            for (size, shards) in [(ROWS, 1), (ROWS, 4), (1000, 1), (100, 8)] {
+                let mut ranks = Vec::new();
+                for own in [0..shards / 2, shards / 2..shards] {
+                    let rows = rows.clone();
+                    let epoch = move || Order::cut(rows, size);
+                    let steps = Steps { size, shards, own };
+                    ranks.push(ahead(scope, (&table, None), steps, &Device::Cpu, epoch));
+                }
+                let mut found = Vec::new();
+                while let (Some(a), Some(b)) = (ranks[0].step()?, ranks[1].step()?) {
+                    for (xs, labelled) in [a, b] {
+                        assert_eq!(xs.len(), labelled.len());
+                        found.extend(labelled.into_iter().flat_map(|batch| batch.labels));
+                    }
                     // It is only a hint: without it, the next batches come later.
-                    if at_once > 1 {
-                        batches.go_on();
+                    if shards > 1 {
+                        ranks.iter_mut().for_each(Ahead::go_on);
                     }
                 }
-                assert!(labels.iter().rev().enumerate().all(|(row, label)| *label == row as f32));
-                assert_eq!(labels.len(), count);
+                assert!(ranks[0].step()?.is_none() && ranks[1].step()?.is_none());
+                assert!(found.iter().rev().enumerate().all(|(row, label)| *label == row as f32));
+                assert_eq!(found.len(), count);
             }
             Ok(())
         })
@@ -161,11 +178,12 @@ mod tests {
     fn an_epoch_that_is_left_ends_its_thread() -> Result<()> {
         let numeric = Numeric::Dense(DenseRows { width: 1, values: vec![0.0; 4 * ROWS] });
         let table = Table::new(numeric, vec![0.0; 4 * ROWS], vec![1.0; 4 * ROWS], 1)?;
+        let steps = Steps { size: ROWS, shards: 1, own: 0..1 };
         std::thread::scope(|scope| {
-            let mut batches = ahead(scope, (&table, None), ROWS, &Device::Cpu, || {
+            let mut batches = ahead(scope, (&table, None), steps, &Device::Cpu, || {
                 Order::cut((0..4 * ROWS as u32).collect(), ROWS)
             });
-            assert!(batches.step(1)?.is_some());
+            assert!(batches.step()?.is_some());
             Ok(())
         })
     }

@@ -27,18 +27,18 @@ pub(crate) struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// What `model`, on the parameters that are trained, reads of batch number `part` of the step after `step` others.
+    /// What `model`, on the parameters that are trained, reads of shard number `shard` of the step after `step` others.
     pub fn input(
         &self,
         model: &dyn Model,
         xs: &Features,
         step: u64,
-        part: usize,
+        shard: usize,
         run: &mut Run,
     ) -> candle_core::Result<Input> {
-        let TrainConfig { dropout, seed, accumulate, .. } = self.cfg.train;
+        let TrainConfig { dropout, seed, shards, .. } = self.cfg.train;
         // Seed and step in different halves, so that two seeds share no mask.
-        let key = seed.rotate_left(32) ^ (step * accumulate as u64 + part as u64);
+        let key = seed.rotate_left(32) ^ (step * shards as u64 + shard as u64);
         let xs = self.layer.forward(xs, run).map_err(candle_core::Error::wrap)?;
         model.read(&xs, run)?.dropout(dropout, key)
     }
@@ -54,9 +54,9 @@ impl Probe<'_> {
         model: &dyn Model,
         xs: &Features,
         step: u64,
-        part: usize,
+        shard: usize,
         run: &mut Run,
     ) -> candle_core::Result<Tensor> {
-        model.forward(&self.input(model, xs, step, part, run)?, run)
+        model.forward(&self.input(model, xs, step, shard, run)?, run)
     }
 }

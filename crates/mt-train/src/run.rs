@@ -154,6 +154,22 @@ impl RunDir {
         Ok((Self { extends: true, ..run }, now))
     }
 
+    /// As [`RunDir::resume_with`], or with overrides [`RunDir::extend_with`], for one of several ranks that is not the first: it owns
+    /// nothing, and writes nothing.
+    ///
+    /// # Errors
+    /// As there, but for [`Error::Owned`].
+    pub fn follow(
+        path: &Path,
+        overrides: Option<&Vec<String>>,
+        registry: &Registry,
+    ) -> Result<(Self, Config)> {
+        let run = Self::find(path)?;
+        let none = Vec::new();
+        let cfg = Config::read_with(&run.config_path(), overrides.unwrap_or(&none), registry)?;
+        Ok((Self { extends: overrides.is_some(), ..run }, cfg))
+    }
+
     /// Whether the run may go on with other rows.
     pub(crate) fn extends(&self) -> bool {
         self.extends

@@ -19,7 +19,8 @@ pub(crate) struct Step {
     pub rows: Range<usize>,
     pub total: Tensor,
     pub losses: Tensor,
-    pub logits: Tensor,
+    /// Of this rank's rows, as labels and mask are.
+    pub logits: Option<Tensor>,
     pub labels: Vec<f32>,
     pub mask: Vec<f32>,
 }
@@ -83,7 +84,8 @@ impl<'a> Running<'a> {
         self.steps += 1;
         let losses = step.losses.to_vec1::<f32>()?;
         self.loss.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += f64::from(loss));
-        let (scores, width) = (self.readout.predictions(&step.logits)?, self.readout.width());
+        let Some(logits) = &step.logits else { return Ok(()) };
+        let (scores, width) = (self.readout.predictions(logits)?, self.readout.width());
         let (tasks, mut at) = (self.tasks.len(), 0);
         for (t, (task, auc)) in self.tasks.iter().zip(&mut self.auc).enumerate() {
             if task.kind.is_binary() {

@@ -1,8 +1,11 @@
 //! What a training run begins with, new or continued.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use mt_bundle::Signature;
 use mt_data::Dataset;
+use mt_dist::Collective;
 use mt_layers::{Input, Params, shares, symmetric_weights};
 use mt_models::{InputLayer, Model, build};
 
@@ -47,13 +50,20 @@ impl Setup {
     /// # Errors
     /// [`Error::Symmetric`] if units start equal, [`Error::OtherData`] if the run began with other data, and whatever is wrong
     /// with model or files.
-    pub fn new(cfg: &Config, data: &Dataset, device: &Device, run: &RunDir) -> Result<Self> {
+    pub fn new(
+        ranks: &Arc<dyn Collective>,
+        cfg: &Config,
+        data: &Dataset,
+        device: &Device,
+        run: &RunDir,
+    ) -> Result<Self> {
         cfg.check_for_rows()?;
         data.check()?;
         let mut signature = signature(cfg, data)?;
         let tasks = &data.schema.tasks;
         let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
-        let layer = InputLayer::new(&cfg.model, &data.schema, &data.encoders, rule, seed, device)?;
+        let (schema, encoders, ranks) = (&data.schema, &data.encoders, ranks.clone());
+        let layer = InputLayer::among(ranks.clone(), &cfg.model, schema, encoders, rule, seed, device)?;
         let inputs = cfg.model.inputs(&data.schema)?;
         let resumed = run.begun().then(|| newest(run)).transpose()?;
         let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
@@ -102,7 +112,7 @@ impl Setup {
                 return Err(Error::OtherData { path: path.to_owned(), differences });
             }
         }
-        let scorer = Scorer { layer: layer.clone(), model: predicting, readout: signature.readout() };
+        let scorer = Scorer { layer: layer.clone(), model: predicting, readout: signature.readout(), ranks };
         Ok(Self {
             layer,
             params,

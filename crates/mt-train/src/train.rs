@@ -1,6 +1,7 @@
 //! The training loop.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -8,12 +9,11 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use mt_bundle::Signature;
 use mt_data::Dataset;
+use mt_dist::{Collective, Solo};
 use mt_features::nearly_tasks;
 use mt_layers::{Param, Run};
 use mt_tables::Embeddings;
 
-use crate::accumulate::{collect, together};
-use crate::balance::Collected;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::dominance::Dominance;
@@ -21,19 +21,21 @@ use crate::error::Result;
 use crate::evaluate::{Evaluation, Scorer};
 use crate::event::{Event, Outcome};
 use crate::health::Look;
-use crate::labelled::Labelled;
+use crate::labelled::{Labelled, together};
 use crate::objective::Objective;
 use crate::optim::{Optimizer, average, clip};
 use crate::order::Draw;
 use crate::paths::OffPath;
-use crate::prefetch;
+use crate::prefetch::{self, Steps};
 use crate::probe::Probe;
+use crate::ranks::{check_alike, to_first};
 use crate::rates::Rates;
 use crate::resume::Newest;
 use crate::run::RunDir;
 use crate::running::{Running, Step};
 use crate::schedule::Position;
 use crate::setup::Setup;
+use crate::shards::{Passed, Shards, Wanted};
 use crate::target;
 
 /// Trains the configured model on `data` and leaves its checkpoints in `run`: a new run from the start, an earlier one
@@ -58,25 +60,53 @@ pub fn train(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome> {
-    std::thread::scope(|scope| run_epochs(scope, cfg, data, device, run, stop, observe))
+    train_among(Arc::new(Solo), cfg, data, device, run, stop, observe)
 }
 
-/// The loop itself; `scope` outlives the threads that make batches ready.
-fn run_epochs<'scope, 'env: 'scope>(
-    scope: &'scope Scope<'scope, 'env>,
-    cfg: &'env Config,
-    data: &'env Dataset,
+/// As [`train`], as one of several ranks that share the `train.shards` of a step, and tables by their rows. All have the same
+/// configuration and data, and see the same folder, which the first one writes into; `observe` is called by that one alone. What comes
+/// out is the same on all, and the same bytes as of one rank.
+///
+/// A rank that fails leaves the others waiting: whoever calls this ends them then, see [`Collective::abort`].
+///
+/// # Errors
+/// As [`train`]; [`Error::Ranks`](crate::Error::Ranks) if ranks differ, or one is gone, and
+/// [`Error::TooManyRanks`](crate::Error::TooManyRanks).
+pub fn train_among(
+    ranks: Arc<dyn Collective>,
+    cfg: &Config,
+    data: &Dataset,
     device: &Device,
     run: &RunDir,
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome> {
-    let _owner = run.own()?;
+    std::thread::scope(|scope| run_epochs(scope, ranks, (cfg, data), device, run, stop, observe))
+}
+
+/// The loop itself; `scope` outlives the threads that make batches ready.
+fn run_epochs<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    ranks: Arc<dyn Collective>,
+    (cfg, data): (&'env Config, &'env Dataset),
+    device: &Device,
+    run: &RunDir,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<Outcome> {
+    check_alike(&*ranks, cfg, data, device)?;
+    let first = ranks.rank() == 0;
+    let _owner = first.then(|| run.own()).transpose()?;
     let (tasks, heads) = (&data.schema.tasks, data.schema.heads());
-    let ready = Setup::new(cfg, data, device, run)?;
+    let ready = Setup::new(&ranks, cfg, data, device, run)?;
     let selection = cfg.train.selection(data)?;
     Objective::check_labels(cfg, tasks, &data.train)?;
-    run.keep_extended(cfg)?;
+    // Nothing is written before all have read what is there.
+    ranks.barrier()?;
+    if first {
+        run.keep_extended(cfg)?;
+        run.remove_partial()?;
+    }
     let Setup { layer, params, model, averages, updated, taken, resumed, rows: compared, .. } = ready;
     let Setup { mut scorer, mut signature, mut optimizer, mut state, mut balancer, .. } = ready;
     let (trainable, gradients) = (params.all(), params.gradients());
@@ -86,26 +116,31 @@ fn run_epochs<'scope, 'env: 'scope>(
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
     rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref() };
-    run.remove_partial()?;
-    let save = |dir: &Path, signature: &Signature, optimizer: &Optimizer, state: &State| {
-        checkpoint::write(dir, (signature, &data.identity), weights, layer.embeddings(), optimizer, state)
+    let save = |dir: &Path, signature: &Signature, optimizer: &Optimizer, state: &State| -> Result<()> {
+        let tables = layer.embeddings().map(Embeddings::export).transpose();
+        let tables = tables.map_err(candle_core::Error::from)?;
+        if first {
+            checkpoint::write(dir, (signature, &data.identity), weights, tables, optimizer, state)?;
+        }
+        Ok(ranks.barrier()?)
     };
     let smear = |scorer: &mut Scorer, signature: &mut Signature| {
         target::smear(&cfg.train, scorer, signature, &data.train, device)
     };
-    let mut log = run.log(state.step)?;
+    let mut log = first.then(|| run.log(state.step)).transpose()?;
     let mut tell = |event: Event| {
+        let Some(log) = &mut log else { return Ok(()) };
         observe(&event);
         log.write(&event)
     };
     let rows = data.train.len();
     let draw = Draw {
         rows,
-        size: cfg.train.batch_size,
+        size: cfg.train.batch_size / cfg.train.shards,
         seed: cfg.train.shuffle.then_some(cfg.train.seed),
         groups: groups.filter(|_| objective.couples_groups()),
     };
-    let steps = draw.batches().div_ceil(cfg.train.accumulate) as u64;
+    let steps = draw.batches().div_ceil(cfg.train.shards) as u64;
     let embeddings = layer.embeddings().map(Embeddings::count);
     tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
     if let Some(report) = taken {
@@ -135,6 +170,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let due = |step, since| cfg.train.checkpoint.is_due(step, cfg.train.log_every, since);
     let targets = signature.targets.clone();
     let mut dominance = Dominance::new(&cfg.train, tasks, &targets);
+    let mut shards = Shards::new(cfg.train.shards, &*ranks, (&trainable, &gradients), layer.embeddings())?;
     let (mut running, mut unread) = (Running::new(tasks, scorer.readout.clone()), Vec::new());
     let (epochs, mut seconds, mut seen, mut stopped) = (cfg.train.epochs, 0.0, 0, false);
     let mut looked = false;
@@ -143,14 +179,20 @@ fn run_epochs<'scope, 'env: 'scope>(
         let (epoch, skipped) = (state.epoch + 1, state.rows);
         let rest = move || draw.epoch(epoch).after(skipped);
         let started = Instant::now();
-        let mut batches = prefetch::ahead(scope, (&data.train, groups), cfg.train.batch_size, device, rest);
-        while let Some((xs, labelled)) = batches.step(cfg.train.accumulate)? {
+        let own = Steps { size: draw.size, shards: cfg.train.shards, own: shards.own() };
+        let mut batches = prefetch::ahead(scope, (&data.train, groups), own, device, rest);
+        while let Some((xs, labelled)) = batches.step()? {
             let xs = layer.admit(xs)?;
-            let before = state.step;
-            let forward = |part: usize, run: &mut Run| probe.logits(&*model, &xs[part], before, part, run);
+            let (before, from) = (state.step, shards.own().start);
+            let forward =
+                |part: usize, run: &mut Run| probe.logits(&*model, &xs[part], before, from + part, run);
+            let wanted = || Wanted {
+                stop: stop.load(Ordering::Relaxed),
+                checkpoint: due(before + 1, saved.elapsed()),
+            };
             let mut step =
-                |pass: &mut Run| collect(&mut balancer, &gradients, &objective, &labelled, pass, forward);
-            let Collected { total, losses, logits } = if looked {
+                |pass: &mut Run| shards.collect(&mut balancer, &objective, &labelled, pass, forward, wanted);
+            let passed = if looked {
                 step(&mut Run::training())?
             } else {
                 looked = true;
@@ -162,10 +204,11 @@ fn run_epochs<'scope, 'env: 'scope>(
                 collected
             };
             batches.go_on();
-            let Labelled { rows: count, labels, mask, .. } = together(labelled);
-            if objective.lacks_labels(&mask) {
+            let Passed { total, losses, logits, rows: count, lacks_labels, wanted } = passed;
+            if lacks_labels {
                 forget_zero_gradients(&trainable)?;
             }
+            let Labelled { labels, mask, .. } = together(labelled);
             let position = Position {
                 step: state.step,
                 epoch_steps: steps,
@@ -176,11 +219,20 @@ fn run_epochs<'scope, 'env: 'scope>(
             (state.step, state.rows) = (state.step + 1, batch_rows.end);
             let step = state.step;
             unread.push(Step { step, epoch, rows: batch_rows, total, losses, logits, labels, mask });
-            stopped = stop.load(Ordering::Relaxed);
+            stopped = wanted.stop;
             let log = step.is_multiple_of(cfg.train.log_every) || state.rows == rows || stopped;
-            // Another device is not waited for between two lines of the log.
-            let read = if log || device.is_cpu() { std::mem::take(&mut unread) } else { Vec::new() };
-            read.iter().try_for_each(Step::check).map_err(|error| probe.explain(error))?;
+            // Another device is not waited for between two lines of the log, nor are other ranks' rows.
+            let checked = match (device.is_cpu(), log) {
+                (true, _) => unread.len() - 1..,
+                (false, true) => 0..,
+                (false, false) => unread.len()..,
+            };
+            unread[checked].iter().try_for_each(Step::check).map_err(|error| probe.explain(error))?;
+            let read = match log {
+                true => to_first(&*ranks, std::mem::take(&mut unread))?,
+                false if device.is_cpu() && ranks.size() == 1 => std::mem::take(&mut unread),
+                false => Vec::new(),
+            };
             if let Some(max) = cfg.train.clip_norm {
                 clip(&trainable, max)?;
             }
@@ -211,12 +263,14 @@ fn run_epochs<'scope, 'env: 'scope>(
                 dominance.add(&tasks, taken);
                 tell(Event::Progress { epoch, step, rows: state.rows, loss, tasks, cosines })?;
                 // Nothing is kept of the running metrics here, so a checkpoint need not hold them.
-                if state.rows < rows && (stopped || due(step, saved.elapsed())) {
+                if state.rows < rows && (stopped || wanted.checkpoint) {
                     probe.check_parameters(epoch, step)?;
                     state.balance = balancer.state();
                     smear(&mut scorer, &mut signature)?;
                     save(&run.step(step), &signature, &optimizer, &state)?;
-                    run.prune(usize::MAX, None, KEEP_STEPS)?;
+                    if first {
+                        run.prune(usize::MAX, None, KEEP_STEPS)?;
+                    }
                     saved = Instant::now();
                 }
             }
@@ -279,13 +333,17 @@ fn run_epochs<'scope, 'env: 'scope>(
         })?;
         save(&run.checkpoint(epoch), &signature, &optimizer, &state)?;
         saved = Instant::now();
-        run.set_best(best)?;
-        run.prune(cfg.train.keep, best, 0)?;
+        if first {
+            run.set_best(best)?;
+            run.prune(cfg.train.keep, best, 0)?;
+        }
     }
     let best = state.best(&selection.select);
     // Once more, for a run that was killed between its last checkpoint and these.
-    run.set_best(best)?;
-    if state.rows == 0 {
+    if first {
+        run.set_best(best)?;
+    }
+    if first && state.rows == 0 {
         run.prune(cfg.train.keep, best, 0)?;
     }
     if let Some(best) = best {

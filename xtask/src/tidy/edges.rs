@@ -5,17 +5,18 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 /// Every crate of the workspace and what it may depend on, in any kind of dependency. Nothing depends on `mt-cli`.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("mt-features", &[]),
     ("mt-storage", &[]),
     ("mt-datasets", &["mt-features"]),
     ("mt-data", &["mt-datasets", "mt-features", "mt-storage"]),
     ("mt-metrics", &[]),
+    ("mt-dist", &[]),
     ("mt-profile", &["mt-data", "mt-features", "mt-metrics"]),
     ("mt-kernels", &[]),
     ("mt-layers", &["candle", "mt-kernels"]),
-    ("mt-tables", &["candle", "mt-kernels", "mt-layers"]),
-    ("mt-models", &["candle", "mt-features", "mt-kernels", "mt-layers", "mt-tables"]),
+    ("mt-tables", &["candle", "mt-dist", "mt-kernels", "mt-layers"]),
+    ("mt-models", &["candle", "mt-dist", "mt-features", "mt-kernels", "mt-layers", "mt-tables"]),
     ("mt-bundle", &["candle", "mt-features", "mt-kernels", "mt-layers", "mt-tables", "mt-models"]),
     (
         "mt-train",
@@ -23,6 +24,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "candle",
             "mt-data",
             "mt-datasets",
+            "mt-dist",
             "mt-features",
             "mt-metrics",
             "mt-kernels",
@@ -41,6 +43,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "candle",
             "mt-data",
             "mt-datasets",
+            "mt-dist",
             "mt-features",
             "mt-profile",
             "mt-metrics",

@@ -1,14 +1,16 @@
 //! `mt train`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::Dataset;
+use mt_dist::Collective;
 use mt_features::Table;
 use mt_models::Registry;
 use mt_train::{
-    Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, TakenInputs, WarmStarted, train,
+    Best, Config, Evaluation, Event, Metrics, RunDir, TableSize, TakenInputs, WarmStarted, train_among,
 };
 use serde::Serialize;
 
@@ -20,7 +22,7 @@ use crate::progress::{Bar, count, rate, seconds};
 use crate::report::{metrics, number, thousands};
 use crate::stop::Interrupted;
 use crate::tensorboard::EventFile;
-use crate::{device, source, stop};
+use crate::{device, ranks, source, stop};
 
 /// What a run came to; `summary.json`.
 #[derive(Debug, Serialize)]
@@ -42,11 +44,13 @@ pub struct Summary {
     pub test: Option<Evaluation>,
 }
 
-pub fn run(args: &TrainArgs, registry: &Registry) -> Result<()> {
+pub fn run(args: &TrainArgs, registry: &Registry, ranks: &Arc<dyn Collective>) -> Result<()> {
+    let first = ranks.rank() == 0;
     let started = Instant::now();
     let device = device::device(&args.device.device)?;
     let set = &args.overrides.set;
     let earlier = match &args.resume {
+        Some(dir) if !first => Some(RunDir::follow(dir, args.extend.then_some(set), registry)?),
         Some(dir) if args.extend => Some(RunDir::extend_with(dir, set, registry)?),
         Some(_) if !set.is_empty() => {
             let text = "--set does not change a run that goes on; with --extend it may set train.epochs or other rows";
@@ -60,6 +64,7 @@ pub fn run(args: &TrainArgs, registry: &Registry) -> Result<()> {
         (None, Some(config)) => Config::read_with(config, set, registry)?,
         (None, None) => return Err(Usage("name a configuration, or a run to --resume".into()).into()),
     };
+    cfg.check_ranks(ranks.size(), &device)?;
     let stop = stop::on_signal()?;
     let data = source::load(&cfg, earlier.as_ref().map(|(run, _)| run), args.json)?;
     // What is wrong with the budget, the embeddings, the memory they take or the choice of epochs is said before a folder is made.
@@ -67,9 +72,13 @@ pub fn run(args: &TrainArgs, registry: &Registry) -> Result<()> {
     cfg.train.selection(&data)?;
     let run = match (earlier, &args.run_dir) {
         (Some((run, _)), _) => run,
+        _ if !first => RunDir::find(&ranks::path(&**ranks, None)?)?,
         (None, Some(dir)) => RunDir::create(dir, &cfg)?,
         (None, None) => RunDir::create_next(&Path::new("runs").join(&cfg.name), &cfg)?,
     };
+    if first && args.resume.is_none() {
+        ranks::path(&**ranks, Some(run.path()))?;
+    }
     if let Some(problem) = run.unlocked() {
         note(format_args!("warning: {problem}"));
     }
@@ -78,8 +87,8 @@ pub fn run(args: &TrainArgs, registry: &Registry) -> Result<()> {
         note(describe(&data));
     }
     source::report_leaks(&data);
-    let mut board = args.tensorboard.then(|| EventFile::create(run.path())).transpose()?;
-    let outcome = train(&cfg, &data, &device, &run, stop, &mut |event| {
+    let mut board = (args.tensorboard && first).then(|| EventFile::create(run.path())).transpose()?;
+    let outcome = train_among(ranks.clone(), &cfg, &data, &device, &run, stop, &mut |event| {
         bar.train(event, cfg.train.epochs);
         if let Some(Err(error)) = board.as_mut().map(|board| board.event(event)) {
             bar.line(&format!("warning: {error:#}; no more of it is written"));
@@ -145,6 +154,12 @@ pub fn run(args: &TrainArgs, registry: &Registry) -> Result<()> {
     };
     let (valid, valid_shapes) = score(&data.valid)?.unzip();
     let (test, test_shapes) = score(&data.test)?.unzip();
+    if !first {
+        return match outcome.interrupted {
+            true => Err(Interrupted(String::new()).into()),
+            false => Ok(()),
+        };
+    }
     let history = History::read(&run)?;
     // A run that was finished before has trained nothing now: its log says how fast it was.
     let resting = outcome.rows == 0 && !outcome.interrupted;

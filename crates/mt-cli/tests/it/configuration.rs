@@ -213,7 +213,7 @@ fn sizes_beyond_the_machine_are_refused_before_memory_is_asked_for() {
         ("model.experts=1000000000000", "model.experts: expected 1 to 1024"),
         ("model.embedding={width: 1000000000000}", "model.embedding.width: expected 1 to 65536"),
         ("train.batch_size=1000000000000", "train.batch_size: expected 1 to 1048576"),
-        ("train.accumulate=1000000000000", "train.accumulate: expected at least 1, and at most 1048576 rows"),
+        ("train.shards=1000000000000", "train.shards: expected a power of two that divides"),
         (
             "data.fields=[{column: user, encode: {hash: 4294967295}}]",
             "data.fields[0].encode.hash: expected 1 to 4294967293",

@@ -18,6 +18,7 @@ mod fitted;
 mod identity;
 mod interruption;
 mod looking;
+mod mpi;
 #[cfg(feature = "objects")]
 mod objects;
 mod output;

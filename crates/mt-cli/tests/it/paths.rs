@@ -42,7 +42,7 @@ fn a_network_without_a_reason_to_leave_is_fused() {
         "name=plain",
         "model.norm=layer",
         "train.balance.kind=dwa",
-        "train.accumulate=2",
+        "train.shards=2",
         "train.task_losses.watched=ranknet",
     ] {
         // A loss may look at groups.

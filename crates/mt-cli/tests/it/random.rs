@@ -206,7 +206,7 @@ fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, 
     let second = tasks.iter().any(|task| task["name"] == "like");
     let mut train = Map::from_iter([("epochs".to_owned(), json!(2))]);
     train.insert("task_losses".to_owned(), Value::Object(losses));
-    train.insert("batch_size".to_owned(), draws.pick(&[json!(16), json!(33), json!(64)]));
+    train.insert("batch_size".to_owned(), draws.pick(&[json!(16), json!(32), json!(64)]));
     let optimizers = ["adam", "adamw", "sgd", "adagrad"].map(|kind| json!({"kind": kind, "lr": 0.01}));
     maybe(&mut train, draws, 0.6, "optimizer", &optimizers);
     let tables = ["adam", "row-adagrad", "sgd", "ftrl"].map(|kind| json!({"kind": kind}));
@@ -223,9 +223,9 @@ fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, 
     balances.push(json!({"kind": "schedule", "gamma": {"click": 0.9}}));
     maybe(&mut train, draws, 0.5, "balance", &balances);
     if !train.contains_key("balance") {
-        maybe(&mut train, draws, 0.3, "accumulate", &[json!(2), json!(3)]);
+        maybe(&mut train, draws, 0.3, "shards", &[json!(2), json!(4)]);
     }
-    if !train.contains_key("accumulate") && second {
+    if !train.contains_key("shards") && second {
         let positive = ["uncertainty", "dwa", "geometric", "famo", "gradnorm"].map(Value::from);
         let own = train["task_losses"].get("like").is_some()
             || tasks.iter().any(|task| task["name"] == "like" && task["kind"] != "binary");
@@ -237,7 +237,7 @@ fn train(draws: &mut Draws, tasks: &[Value], model: &Value, losses: Map<String, 
     }
     let plain =
         tasks.iter().take(2).all(|task| task["kind"] != "binary-softmax" && task["prediction"].is_null());
-    if second && plain && !train.contains_key("accumulate") && !train.contains_key("balance") {
+    if second && plain && !train.contains_key("shards") && !train.contains_key("balance") {
         maybe(&mut train, draws, 0.4, "joint_losses", &[json!([{"order": {"tasks": ["click", "like"]}}])]);
     }
     maybe(&mut train, draws, 0.2, "dropout", &[json!(0.1), json!(0.5)]);

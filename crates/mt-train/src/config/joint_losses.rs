@@ -46,12 +46,10 @@ impl Config {
             let kind = self.train.balance.kind;
             let problem = format!("{kind} weighs gradients of the tasks' losses alone, which {name} is not");
             check("train.balance.kind", !kind.of_gradients(), problem)?;
-            let batches = self.train.accumulate;
-            let problem = format!(
-                "{name} is a mean over a batch, and a step has {batches} of them; expected 1, with as large a \
-                 train.batch_size"
-            );
-            check("train.accumulate", batches == 1, problem)?;
+            let shards = self.train.shards;
+            let problem =
+                format!("{name} is a mean over all of a step, and it has {shards} shards; expected 1");
+            check("train.shards", shards == 1, problem)?;
             if sourced && self.data.group.is_none() && loss.coupling() == Coupling::Group {
                 return Err(Error::ungrouped(place(&key), &key, name));
             }

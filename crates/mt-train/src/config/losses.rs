@@ -143,13 +143,12 @@ impl Config {
                 written.name
             );
             check("train.balance.kind", !loss.may_be_negative() || !kind.needs_positive(), problem)?;
-            let batches = self.train.accumulate;
+            let shards = self.train.shards;
             let problem = format!(
-                "{}, of {name}, looks at all rows of a batch at once, and a step has {batches} batches; expected 1, with as \
-                 large a train.batch_size",
+                "{}, of {name}, looks at all rows of a step at once, and it has {shards} shards; expected 1",
                 written.name
             );
-            check("train.accumulate", batches == 1 || loss.coupling() != Coupling::Batch, problem)?;
+            check("train.shards", shards == 1 || loss.coupling() != Coupling::Batch, problem)?;
             let grouped = !sourced || self.data.group.is_some() || loss.coupling() != Coupling::Group;
             if !grouped {
                 return Err(Error::ungrouped(place(&key), &key, &written.name));

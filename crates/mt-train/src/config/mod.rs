@@ -171,8 +171,8 @@ impl Config {
         }
         let model = |error: mt_models::Error| Error::Model(error).placed(place);
         let network = cfg.model.resolve().map_err(model)?;
-        let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == 1;
-        let problem = "expected at least 2 with model.norm: batch, found 1".to_owned();
+        let alone = cfg.model.norm == Norm::Batch && cfg.train.batch_size == cfg.train.shards;
+        let problem = "expected at least 2 rows a shard with model.norm: batch, found 1".to_owned();
         check("train.batch_size", !alone, problem)?;
         check_balance(cfg, network.facts(&[]), &check)?;
         let data = |error: mt_data::Error| match cfg.key(&error) {

@@ -140,6 +140,9 @@ fn assign(value: &mut Value, path: &str, new: Value) -> std::result::Result<(), 
     Ok(())
 }
 
+/// What is said of a key that another has taken the place of.
+const MOVED: &str = "; a step of N batches is now one of train.shards: N, with N times the train.batch_size";
+
 /// serde's message in our words: without the position, which stands in front, and with the nearest valid name.
 fn explain(error: &impl fmt::Display) -> String {
     let text = error.to_string();
@@ -151,7 +154,10 @@ fn explain(error: &impl fmt::Display) -> String {
         let valid: Vec<&str> = quoted.filter(|name| !name.is_empty()).collect();
         let distance = |name: &&&str| strsim::damerau_levenshtein(wrong, name);
         let nearest = valid.iter().min_by_key(distance).filter(|name| distance(name) <= 1 + wrong.len() / 3);
-        let hint = nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+        let hint = match nearest {
+            _ if wrong == "accumulate" && valid.contains(&"shards") => MOVED.to_owned(),
+            nearest => nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default(),
+        };
         return format!("{path}{said} {wrong:?}{hint} (expected one of: {})", valid.join(", "));
     }
     text.to_owned()

@@ -27,9 +27,11 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Rows a step. Default 512. The last batch of an epoch is as small as it comes out.
     pub batch_size: usize,
-    /// Batches a step, whose gradients are added up before the optimizer moves. Default 1.
+    /// Equal parts of a step, a power of two: each is a batch of its own, and their gradients are summed along a binary tree. They
+    /// can be shared among as many processes, of any number the bytes are the same; one process passes one after the other, in the
+    /// memory of one. Default 1.
     #[serde(skip_serializing_if = "is_one")]
-    pub accumulate: usize,
+    pub shards: usize,
     /// Seed of start values and shuffling. Default 1.
     pub seed: u64,
     /// Shuffle the rows of every epoch. Default true.
@@ -110,7 +112,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 10,
             batch_size: 512,
-            accumulate: 1,
+            shards: 1,
             seed: 1,
             shuffle: true,
             optimizer: OptimizerConfig::default(),
@@ -231,14 +233,11 @@ impl TrainConfig {
             let good = task != of && tasks.iter().any(|other| other.name == *of && binary(other));
             let expected = "expected another task, of the kind binary and with a head of its own";
             check(&key, good || tasks.is_empty(), format!("{expected}, found {of}"))?;
-            let batches = self.accumulate;
-            let problem =
-                format!("{task} weighs rows by what a batch predicts, and a step has {batches} batches");
-            check(
-                "train.accumulate",
-                batches == 1,
-                format!("{problem}; expected 1, with as large a train.batch_size"),
-            )?;
+            let shards = self.shards;
+            let problem = format!(
+                "{task} weighs rows by what all of a step predict, and it has {shards} shards; expected 1"
+            );
+            check("train.shards", shards == 1, problem)?;
             let Some(imputed) = imputed else { continue };
             let key = format!("{key}.imputed");
             let problem = imputed_problem(imputed, tasks);
@@ -282,12 +281,15 @@ impl TrainConfig {
         }
         let good = (1..=MAX_BATCH).contains(&self.batch_size);
         check("train.batch_size", good, format!("expected 1 to {MAX_BATCH}, found {}", self.batch_size))?;
-        let (batches, rows) = (self.accumulate, self.accumulate.saturating_mul(self.batch_size));
-        let problem = format!("expected at least 1, and at most {MAX_BATCH} rows a step, found {batches}");
-        check("train.accumulate", (1..=MAX_BATCH).contains(&rows), problem)?;
+        let (shards, rows) = (self.shards, self.batch_size);
+        let good = shards.is_power_of_two() && rows.is_multiple_of(shards);
+        let problem = format!(
+            "expected a power of two that divides the {rows} rows of train.batch_size, found {shards}"
+        );
+        check("train.shards", good, problem)?;
         let kind = self.balance.kind;
-        let problem = format!("{kind} looks at one batch a step, and train.accumulate is {batches}");
-        check("train.balance.kind", batches == 1 || kind == BalanceKind::Fixed, problem)?;
+        let problem = format!("{kind} looks at all of a step at once, and train.shards is {shards}");
+        check("train.balance.kind", shards == 1 || kind == BalanceKind::Fixed, problem)?;
         for (key, n) in [("log_every", Some(self.log_every)), ("checkpoint.steps", self.checkpoint.steps)] {
             check(&format!("train.{key}"), n != Some(0), "expected at least 1, found 0".into())?;
         }

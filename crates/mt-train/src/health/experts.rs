@@ -14,6 +14,7 @@ use super::{GateHealth, GradientHealth, Health, LevelHealth, ROWS};
 use crate::eigen::eigenvalues;
 use crate::error::Result;
 use crate::evaluate::Scorer;
+use crate::ranks::decide;
 
 /// Of the training rows, one in so many is looked at: without a backward pass that is a fiftieth of the epoch.
 const SHARE: usize = 16;
@@ -65,10 +66,11 @@ impl Look<'_> {
         let mut cut = None;
         // Without gates there is nothing to see.
         for start in (0..rows).step_by(PART).take_while(|_| !names.is_empty()) {
-            if self.stop.load(Ordering::Relaxed) {
+            let ranks = &*self.scorer.ranks;
+            if decide(ranks, self.stop.load(Ordering::Relaxed))? {
                 return Ok(None);
             }
-            if started.elapsed() > allowed {
+            if decide(ranks, started.elapsed() > allowed)? {
                 cut = Some(format!(
                     "experts and gates were looked at on {start} rows alone: {rows} would take more than a tenth of the \
                      epoch's time"
@@ -76,8 +78,10 @@ impl Look<'_> {
                 break;
             }
             let batch = self.table.slice(start..(start + PART).min(rows));
+            let Scorer { layer, model, .. } = self.scorer;
             let (features, mut run) = (Features::of(batch)?.to_device(self.device)?, Run::evaluation());
-            let xs = self.scorer.model.read(&self.scorer.layer.forward(&features, &mut run)?, &mut run)?;
+            let features = layer.fetch(vec![features])?.swap_remove(0);
+            let xs = model.read(&layer.forward(&features, &mut run)?, &mut run)?;
             let (_, mixed) = run.observe(|run| self.scorer.model.forward(&xs, run))?;
             if seen.is_empty() {
                 seen = names.iter().zip(&mixed).map(|(names, mixed)| Seen::new(names.len(), mixed)).collect();

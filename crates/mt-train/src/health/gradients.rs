@@ -56,7 +56,7 @@ impl Probe<'_> {
         let spaced: Vec<u32> = (0..rows).map(|i| (i * all / rows) as u32).collect();
         let mut batch = table.gather(&spaced);
         let labelled = self.labelled(&mut batch, &spaced);
-        let xs = Features::of(batch)?.to_device(self.device)?;
+        let xs = self.layer.fetch(vec![Features::of(batch)?.to_device(self.device)?])?.swap_remove(0);
         let (count, mut products) = (table.tasks(), Vec::new());
         let forward = |run: &mut Run| {
             let xs = self.layer.forward(&xs, run).map_err(candle_core::Error::wrap)?;

@@ -93,7 +93,7 @@ fn runs_with_attention_resume_to_the_bit_and_predict_from_their_checkpoint() {
     let dir = folder(&rows(1000));
     let variants: [([&str; 2], &[&str]); 11] = [
         (ATTENTION, &[]),
-        (ATTENTION, &["train.accumulate=2", "train.average=0.9", "train.dropout=0.2"]),
+        (ATTENTION, &["train.shards=2", "train.average=0.9", "train.dropout=0.2"]),
         (ATTENTION, &["train.balance.kind=pcgrad"]),
         (ATTENTION, &["model={kind: single-task, attention: {hidden: 5}, embedding: {widths: {maker: 3}}}"]),
         (

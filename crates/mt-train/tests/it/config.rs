@@ -277,7 +277,7 @@ fn a_configuration_made_in_rust_is_checked_before_training() {
     type Change = fn(&mut Config);
     let cases: [(Change, &str); 9] = [
         (|cfg| cfg.train.batch_size = 0, "configuration: train.batch_size: expected 1 to 1048576, found 0"),
-        (|cfg| cfg.train.accumulate = 0, "configuration: train.accumulate: expected at least 1"),
+        (|cfg| cfg.train.shards = 0, "configuration: train.shards: expected a power of two that divides"),
         (|cfg| cfg.train.log_every = 0, "configuration: train.log_every: expected at least 1, found 0"),
         (|cfg| cfg.train.epochs = 0, "configuration: train.epochs: expected at least 1, found 0"),
         (|cfg| cfg.train.dropout = 1.0, "configuration: train.dropout: expected 0 to below 1, found 1"),

@@ -60,7 +60,7 @@ fn each_control_changes_the_weights_and_a_stopped_run_ends_with_the_same_bytes()
         "label_smoothing: 0.1",
         "rates: {'gates.*': 0.1}",
         "dropout: 0.2",
-        "accumulate: 3\n  dropout: 0.2\n  schedule: {kind: cosine, warmup: 7}",
+        "shards: 4\n  dropout: 0.2\n  schedule: {kind: cosine, warmup: 7}",
         "select: {weights: {completion: 0.2, like: 1}}\n  schedule: {kind: plateau, factor: 0.1}\n  optimizer: {lr: 0.3}",
     ];
     for (i, control) in controls.into_iter().enumerate() {
@@ -140,10 +140,21 @@ fn bad_values_are_refused_with_their_key() {
         ("clip_norm=0", "train.clip_norm: expected a number above 0, found 0"),
         ("average=1", "train.average: expected a number between 0 and 1, found 1"),
         ("label_smoothing=1", "train.label_smoothing: expected 0 to below 1, found 1"),
-        ("accumulate=0", "train.accumulate: expected at least 1, and at most 1048576 rows a step, found 0"),
         (
-            "accumulate=20000",
-            "train.accumulate: expected at least 1, and at most 1048576 rows a step, found 20000",
+            "shards=0",
+            "train.shards: expected a power of two that divides the 64 rows of train.batch_size, found 0",
+        ),
+        (
+            "shards=12",
+            "train.shards: expected a power of two that divides the 64 rows of train.batch_size, found 12",
+        ),
+        (
+            "shards=128",
+            "train.shards: expected a power of two that divides the 64 rows of train.batch_size, found 128",
+        ),
+        (
+            "accumulate=2",
+            "unknown key \"accumulate\"; a step of N batches is now one of train.shards: N, with N times the train.batch_size",
         ),
         ("select={weights: {lik: 1}}", "train.select.weights.lik: there is no task \"lik\"; the tasks are"),
         ("select={weights: {like: -1}}", "train.select.weights.like: expected a number from 0, found -1"),
@@ -160,9 +171,9 @@ fn bad_values_are_refused_with_their_key() {
         ("checkpoint={minutes: 0}", "train.checkpoint.minutes: expected a number above 0, found 0"),
     ];
     let text = config("").to_yaml().expect("yaml");
-    let both = ["train.accumulate=2".to_owned(), "train.balance.kind=dwa".to_owned()];
+    let both = ["train.shards=2".to_owned(), "train.balance.kind=dwa".to_owned()];
     let error = Config::parse(&text, "test.yaml", &both).expect_err("must be refused").to_string();
-    let expected = "--set train.balance.kind=dwa: train.balance.kind: dwa looks at one batch a step";
+    let expected = "--set train.balance.kind=dwa: train.balance.kind: dwa looks at all of a step at once";
     assert!(error.starts_with(expected), "{error}");
     for (set, message) in cases {
         let error =

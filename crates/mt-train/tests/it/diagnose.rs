@@ -125,8 +125,8 @@ fn the_row_of_an_extreme_input_is_named_by_its_place_in_the_file() {
         "data.normalize=none",
         "tasks=[{name: click, label: click}]",
         "model={kind: shared-bottom, bottom: [64]}",
-        "train.accumulate=2",
-        "train.batch_size=16",
+        "train.shards=2",
+        "train.batch_size=32",
     ];
     let cfg = config(dir.path(), &set);
     let (culprit, text) = diverged(&cfg, &load(&cfg), &dir.path().join("run"));

@@ -50,10 +50,10 @@ fn rows_come_and_go_and_a_loaded_checkpoint_predicts_to_the_bit() {
 #[test]
 fn checkpoints_with_tables_that_grow_do_not_depend_on_the_number_of_threads() {
     let dir = folder(&rows(600));
-    for accumulate in ["train.accumulate=1", "train.accumulate=2"] {
-        let overrides = ["train.batch_size=200", "model.embedding.width=64", accumulate];
+    for shards in ["train.shards=1", "train.shards=2"] {
+        let overrides = ["train.batch_size=200", "model.embedding.width=64", shards];
         let cfg = growing(dir.path(), &overrides);
-        let path = |threads: usize| dir.path().join(format!("{accumulate} {threads}"));
+        let path = |threads: usize| dir.path().join(format!("{shards} {threads}"));
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             pool.install(|| run_in(&cfg, &load(&cfg), &path(threads), &mut |_| ()));
@@ -65,11 +65,10 @@ fn checkpoints_with_tables_that_grow_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_run_stopped_within_an_epoch_goes_on_to_the_bytes_of_one_that_was_not() {
     let dir = folder(&rows(600));
-    for (kind, batches) in [("adam", 1), ("ftrl", 1), ("sgd", 4)] {
+    for (kind, shards) in [("adam", 1), ("ftrl", 1), ("sgd", 4)] {
         let optimizer = format!("train.table_optimizer={{kind: {kind}}}");
-        let [size, accumulate] =
-            [format!("train.batch_size={}", 16 / batches), format!("train.accumulate={batches}")];
-        let cfg = growing(dir.path(), &[&optimizer, &size, &accumulate, "train.log_every=1"]);
+        let shards = format!("train.shards={shards}");
+        let cfg = growing(dir.path(), &[&optimizer, "train.batch_size=16", &shards, "train.log_every=1"]);
         let data = load(&cfg);
         let path = |name: &str| dir.path().join(format!("{kind}-{name}"));
         run_in(&cfg, &data, &path("straight"), &mut |_| ());

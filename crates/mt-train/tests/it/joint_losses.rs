@@ -150,9 +150,8 @@ fn what_cannot_be_is_refused_with_its_place() {
             "train.joint_losses[0]: order does not read tasks like buy, by their kind or as a product of heads",
         ),
         (
-            ["train.accumulate=2", &order("[click, buy]")],
-            "train.accumulate: order is a mean over a batch, and a step has 2 of them; expected 1, with as large a \
-             train.batch_size",
+            ["train.shards=2", &order("[click, buy]")],
+            "train.shards: order is a mean over all of a step, and it has 2 shards; expected 1",
         ),
         (
             ["train.balance.kind=pcgrad", &order("[click, buy]")],

@@ -57,7 +57,12 @@ impl FirstStep {
             }
         }
         let readout = Readout::new(tasks, &cfg.links(tasks).expect("losses"));
-        let scorer = Scorer { model: sized(params.frozen(DType::F32, &Device::Cpu)), layer, readout };
+        let scorer = Scorer {
+            model: sized(params.frozen(DType::F32, &Device::Cpu)),
+            layer,
+            readout,
+            ranks: std::sync::Arc::new(mt_dist::Solo),
+        };
         let predictions = scorer.predict(&data.train, &Device::Cpu).expect("predictions");
         Self { loss, gradients, evaluation: Evaluation::new(&predictions, &data.train, tasks) }
     }

@@ -1,7 +1,6 @@
 //! Tests of the public API.
 #![allow(missing_docs)]
 
-mod accumulate;
 mod attention;
 mod balance;
 mod chains;
@@ -24,7 +23,9 @@ mod norm;
 mod ordinal;
 mod own_loss;
 mod propensities;
+mod ranks;
 mod select;
+mod shards;
 mod targets;
 mod training;
 mod warm_start;

@@ -52,7 +52,7 @@ fn normalised_models_learn_resume_to_the_bit_and_predict_from_their_checkpoint()
     ];
     for (i, model) in models.into_iter().enumerate() {
         let extra: &[&str] = match i {
-            2 => &["train.accumulate=2", "train.average=0.9"],
+            2 => &["train.shards=2", "train.average=0.9"],
             3 | 5 | 7 => &["train.balance.kind=pcgrad"],
             4 => &["train.balance.kind=famo", "train.load_balance=0.1"],
             _ => &[],
@@ -106,7 +106,7 @@ fn the_importance_loss_lowers_a_planted_imbalance() {
     };
     let plain = trained("plain", &[]);
     let balanced = trained("balanced", &["train.load_balance=0.3"]);
-    let parts = trained("parts", &["train.load_balance=0.3", "train.batch_size=50", "train.accumulate=2"]);
+    let parts = trained("parts", &["train.load_balance=0.3", "train.shards=2"]);
     assert!(plain > 0.5 && balanced < 0.2 * plain, "{plain} {balanced}");
     assert!((parts - balanced).abs() < 0.2 * balanced, "{parts} {balanced}");
 }
@@ -118,7 +118,7 @@ fn what_cannot_be_normalised_or_balanced_is_refused_with_its_key() {
         (&["model.norm=btch"], "unknown value \"btch\"; did you mean \"batch\"?"),
         (
             &["model.norm=batch", "train.batch_size=1"],
-            "--set train.batch_size=1: train.batch_size: expected at least 2 with model.norm: batch, found 1",
+            "--set train.batch_size=1: train.batch_size: expected at least 2 rows a shard with model.norm: batch, found 1",
         ),
         (&["train.load_balance=-1"], "train.load_balance: expected a number from 0, found -1"),
         (

@@ -94,7 +94,7 @@ fn cross_entropy_restated_trains_to_the_numbers_of_the_one_here() {
     let weighted = "train.task_weights={buy: 0.25}";
     for (i, how) in [
         "train.seed=1",
-        "train.accumulate=4",
+        "train.shards=4",
         "train.balance.kind=pcgrad",
         "train.balance.kind=gradnorm",
         "train.balance.kind=dwa",
@@ -256,9 +256,8 @@ fn what_cannot_be_is_refused_with_its_place() {
         ),
         (
             "{seconds: {grouped: {centred: true}}}",
-            "train.accumulate=2",
-            "train.accumulate: grouped, of seconds, looks at all rows of a batch at once, and a step has 2 batches; \
-             expected 1, with as large a train.batch_size",
+            "train.shards=2",
+            "train.shards: grouped, of seconds, looks at all rows of a step at once, and it has 2 shards; expected 1",
         ),
         (
             "{seconds: {grouped: {centred: true}}}",

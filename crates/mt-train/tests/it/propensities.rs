@@ -147,7 +147,7 @@ tasks:
 - {name: buy, label: 1, prediction: click * cvr}
 - {name: seconds, label: 1, kind: regression}
 model: {kind: mmoe}
-train: {propensities: {PAIR}, accumulate: 2}
+train: {propensities: {PAIR}, shards: 2}
 ";
     let expected = "expected another task, of the kind binary and with a head of its own";
     for (pair, problem) in [
@@ -168,7 +168,7 @@ train: {propensities: {PAIR}, accumulate: 2}
             (text.replace("PAIR", &pair), set.iter().map(|&set| set.to_owned()).collect::<Vec<_>>());
         mt_train::Config::parse(&text, "c.yaml", &set).expect_err(imputed).to_string()
     };
-    let one = ["train.accumulate=1", "tasks[2]={name: cvr, label: 1, where: 0}"];
+    let one = ["train.shards=1", "tasks[2]={name: cvr, label: 1, where: 0}"];
     let also = |set: &'static str| [&one[..], &[set]].concat();
     for (found, expected) in [
         (refused("click", &one), "imputed: \"click\" is a task; expected a name of its own"),
@@ -204,8 +204,7 @@ train: {propensities: {PAIR}, accumulate: 2}
         assert!(found.ends_with(expected), "{found}");
     }
     let error =
-        mt_train::Config::parse(&text.replace("PAIR", "buy: click"), "c.yaml", &[]).expect_err("batches");
-    let problem = "buy weighs rows by what a batch predicts, and a step has 2 batches; expected 1, with as large a \
-                   train.batch_size";
-    assert_eq!(error.to_string(), format!("c.yaml:8:49: train.accumulate: {problem}"));
+        mt_train::Config::parse(&text.replace("PAIR", "buy: click"), "c.yaml", &[]).expect_err("shards");
+    let problem = "buy weighs rows by what all of a step predict, and it has 2 shards; expected 1";
+    assert_eq!(error.to_string(), format!("c.yaml:8:45: train.shards: {problem}"));
 }

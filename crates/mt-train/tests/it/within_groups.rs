@@ -35,7 +35,7 @@ fn what_users_like_is_learnt_from_pairs_and_from_lists() {
 fn bytes_do_not_depend_on_threads_and_a_run_stopped_in_an_epoch_ends_with_the_same() {
     let dir = folder(&rows(2000));
     let path = |name: &str| dir.path().join(name);
-    for (name, more) in [("plain", "train.seed=3"), ("micro", "train.accumulate=3")] {
+    for (name, more) in [("plain", "train.seed=3"), ("shards", "train.shards=4")] {
         let sets = [GROUP, RANKNET, more, "train.log_every=1", "train.schedule={kind: cosine}"];
         let cfg = config(dir.path(), &sets);
         let data = load(&cfg);

@@ -1,4 +1,4 @@
-//! Several batches a step are as good as one of all their rows.
+//! A step in shards is as good as one in a single pass, and does not depend on how many ranks share them.
 
 use candle_core::{Device, Tensor};
 use mt_train::{Config, Event, read_state};
@@ -28,10 +28,10 @@ fn trained(more: &[&str]) -> (Vec<(String, Tensor)>, u64, Vec<f64>) {
 }
 
 #[test]
-fn micro_batches_give_the_weights_tables_and_losses_of_one_large_batch() {
-    // 1600 rows: 40 are left over for the last step of an epoch, of which two batches are whole and one is not.
+fn shards_give_the_weights_tables_and_losses_of_one_batch() {
+    // 1600 rows: 40 are left over for the last step of an epoch, of which two shards are whole, one is not, and five are absent.
     let (large, steps, losses) = trained(&["train.batch_size=120"]);
-    let (small, same_steps, same_losses) = trained(&["train.batch_size=15", "train.accumulate=8"]);
+    let (small, same_steps, same_losses) = trained(&["train.batch_size=120", "train.shards=8"]);
     assert_eq!((steps, same_steps), (28, 28));
     assert_close(&large, &small);
     for (a, b) in losses.iter().zip(&same_losses) {
@@ -46,7 +46,7 @@ fn rows_of_a_table_that_evicts_within_a_step_are_those_of_one_large_batch() {
     for capacity in [20, 25, 35] {
         let fields = format!("data.fields=[{{column: user, encode: {{growing: {{capacity: {capacity}}}}}}}]");
         let (large, ..) = trained(&[&fields, "train.batch_size=24"]);
-        let (small, ..) = trained(&[&fields, "train.batch_size=4", "train.accumulate=6"]);
+        let (small, ..) = trained(&[&fields, "train.batch_size=24", "train.shards=8"]);
         assert!(large.iter().any(|(name, rows)| name == "user.values" && rows.dims()[0] <= capacity + 2));
         assert_close(&large, &small);
     }

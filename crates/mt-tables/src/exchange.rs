@@ -1,0 +1,206 @@
+//! Rows of a step from the ranks that keep them, and their gradients back.
+//!
+//! Three exchanges a step, each of all tables together: the distinct ids of a rank's batches go to the ranks that keep their rows,
+//! the values come back, and after the backward pass each row's gradient goes there. Whoever keeps a row takes the sum of its
+//! gradients along the tree of shards, and updates it: the sums of one process.
+
+use std::sync::{Arc, PoisonError};
+
+use mt_dist::{Message, Node, Reader, Shards, Tree};
+
+use crate::embeddings::Embeddings;
+use crate::error::Error;
+use crate::ids::Ids;
+use crate::ranks::Ranks;
+use crate::scatter::RowGradients;
+use crate::shared::Entry;
+
+/// The gradients of all tables' rows over some shards of a step, apart from the tables.
+#[derive(Debug, Default)]
+pub struct TableGradients(Vec<RowGradients>);
+
+impl TableGradients {
+    /// Adds those of the shards behind these.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(sums, more)| sums.merge(more));
+    }
+
+    /// Makes them those of no row; buffers keep their memory.
+    pub fn clear(&mut self) {
+        self.0.iter_mut().for_each(RowGradients::clear);
+    }
+}
+
+impl Embeddings {
+    /// Takes the gradients that were collected into `gradients`, which had none, and leaves none.
+    pub fn take_gradients(&self, gradients: &mut TableGradients) {
+        self.size(gradients);
+        let swap = |(entry, own)| std::mem::swap(&mut *Entry::gradients(entry), own);
+        self.shared.tables.iter().zip(&mut gradients.0).for_each(swap);
+    }
+
+    /// Makes room for the gradients of each table.
+    fn size(&self, gradients: &mut TableGradients) {
+        let more = self.shared.tables.iter().skip(gradients.0.len());
+        gradients.0.extend(more.map(|entry| RowGradients::new(entry.cfg.width)));
+    }
+
+    /// Makes `gradients` those that [`Embeddings::step`] applies; comes out room for others.
+    pub fn give_gradients(&self, mut gradients: TableGradients) -> TableGradients {
+        self.take_gradients(&mut gradients);
+        gradients.clear();
+        gradients
+    }
+
+    /// What some batches look up, where several ranks share the tables: their rows are fetched from those that keep them. Comes out
+    /// what is to be given to [`Embeddings::forward`] until the next call. All ranks call it alike. Of tables that are not shared
+    /// nothing is done.
+    ///
+    /// # Errors
+    /// As [`Embeddings::forward`], and [`Error::Ranks`] if another rank does not answer.
+    pub fn fetch(&self, batches: Vec<Arc<[Ids]>>) -> Result<Vec<Arc<[Ids]>>, Error> {
+        let Some(ranks) = &self.shared.ranks else { return Ok(batches) };
+        let placed = &self.shared.placed;
+        batches.iter().try_for_each(|ids| placed.check(ids).map(drop))?;
+        let tables = &self.shared.tables;
+        let mut rows: Vec<_> = tables.iter().filter_map(Entry::fetched).map(|rows| rows.write()).collect();
+        let mut rows: Vec<_> =
+            rows.iter_mut().map(|rows| rows.as_mut().unwrap_or_else(|e| e.get_mut())).collect();
+        rows.iter_mut().for_each(|rows| rows.clear());
+        let mut found = Vec::with_capacity(batches.len());
+        for ids in &batches {
+            let fields = placed.fields.iter().zip(ids.iter());
+            let here =
+                fields.map(|(field, ids)| Ids { rows: rows[field.table].take(&ids.rows), ..ids.clone() });
+            found.push(here.collect());
+        }
+        let mut asked: Vec<Vec<Vec<u32>>> = vec![vec![Vec::new(); tables.len()]; ranks.collective.size()];
+        for (t, rows) in rows.iter().enumerate() {
+            for &row in rows.rows() {
+                let (rank, place) = ranks.owners.find(row);
+                asked[rank][t].push(place);
+            }
+        }
+        let answers = ranks.ask(tables, &asked)?;
+        let mut answers: Vec<Reader> = answers.iter().map(|answer| Reader::new(answer)).collect();
+        for (entry, rows) in tables.iter().zip(&mut rows) {
+            let width = entry.cfg.width;
+            let of = |row: &u32| ranks.owners.find(*row).0;
+            let from: Vec<usize> = rows.rows().iter().map(of).collect();
+            for (rank, values) in from.into_iter().zip(rows.values_mut().chunks_exact_mut(width)) {
+                answers[rank].floats_into(values)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes a rank's sums over some shards of a step, and brings each row's to the rank that keeps it, for [`Embeddings::step`]. All
+    /// ranks call it alike. `spare` gets buffers to be used again.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if another rank does not answer.
+    pub fn reduce(
+        &self,
+        shards: Shards,
+        nodes: Vec<Node<TableGradients>>,
+        spare: &mut Vec<TableGradients>,
+    ) -> Result<(), Error> {
+        let combine = |mut sum: TableGradients, more: TableGradients| {
+            sum.merge(&more);
+            sum
+        };
+        let Some(ranks) = &self.shared.ranks else {
+            if let Some(sums) = Tree::root(shards, nodes, combine)? {
+                spare.push(self.give_gradients(sums));
+            }
+            return Ok(());
+        };
+        let tables = &self.shared.tables;
+        let mut messages = ranks.messages(tables, &nodes);
+        for Node { value: mut sums, .. } in nodes {
+            sums.clear();
+            spare.push(sums);
+        }
+        ranks.collective.exchange_in_place(&mut messages)?;
+        let mut nodes = Vec::new();
+        let mut touched = vec![false; tables.len()];
+        for message in &messages {
+            let mut reader = Reader::new(message);
+            for _ in 0..reader.word()? {
+                let shard = reader.word()?;
+                let mut sums = spare.pop().unwrap_or_default();
+                self.size(&mut sums);
+                for ((entry, sums), touched) in tables.iter().zip(&mut sums.0).zip(&mut touched) {
+                    let (own, all) = (reader.word()?, reader.word()?);
+                    *touched |= all > 0;
+                    let places = reader.words(own)?;
+                    sums.add_sums(&places, &reader.floats(own * entry.cfg.width)?);
+                }
+                nodes.push(Node { shard, value: sums });
+            }
+        }
+        let sums = Tree::root(shards, nodes, combine)?;
+        for (entry, touched) in tables.iter().zip(touched) {
+            entry.table_mut().touched = touched;
+        }
+        if let Some(sums) = sums {
+            spare.push(self.give_gradients(sums));
+        }
+        Ok(())
+    }
+}
+
+impl Ranks {
+    /// The values of rows, asked for by rank, table and their places there: rank by rank, table by table.
+    fn ask(&self, tables: &[Entry], asked: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<u8>>, Error> {
+        let ask = |of: &Vec<Vec<u32>>| {
+            let mut words = Message::default();
+            of.iter().for_each(|places| {
+                words.put(&[places.len() as u32]);
+                words.put(places);
+            });
+            words.into_bytes()
+        };
+        let mut questions: Vec<Vec<u8>> = asked.iter().map(ask).collect();
+        self.collective.exchange_in_place(&mut questions)?;
+        let answer = |question: &Vec<u8>| {
+            let (mut reader, mut answer) = (Reader::new(question), Message::default());
+            for entry in tables {
+                let count = reader.word()?;
+                let places = reader.words(count)?;
+                answer.put_floats(&entry.table().values(&places));
+            }
+            Ok(answer.into_bytes())
+        };
+        let mut answers = questions.iter().map(answer).collect::<Result<Vec<_>, Error>>()?;
+        self.collective.exchange_in_place(&mut answers)?;
+        Ok(answers)
+    }
+
+    /// What each rank gets of the sums over some shards: those of the rows that it keeps.
+    fn messages(&self, tables: &[Entry], nodes: &[Node<TableGradients>]) -> Vec<Vec<u8>> {
+        let ranks = self.collective.size();
+        let mut to: Vec<Message> = (0..ranks).map(|_| Message::default()).collect();
+        to.iter_mut().for_each(|words| words.put(&[nodes.len() as u32]));
+        for node in nodes {
+            to.iter_mut().for_each(|words| words.put(&[node.shard as u32]));
+            for (entry, sums) in tables.iter().zip(&node.value.0) {
+                let fetched = entry.fetched().map(|rows| rows.read().unwrap_or_else(PoisonError::into_inner));
+                let rows = fetched.as_ref().map_or(&[][..], |fetched| fetched.rows());
+                let mut places: Vec<Vec<u32>> = vec![Vec::new(); ranks];
+                let mut values: Vec<Vec<f32>> = vec![Vec::new(); ranks];
+                for (&id, sum) in sums.ids().iter().zip(sums.values().chunks_exact(entry.cfg.width)) {
+                    let (rank, place) = self.owners.find(rows[id as usize]);
+                    places[rank].push(place);
+                    values[rank].extend_from_slice(sum);
+                }
+                for ((words, places), values) in to.iter_mut().zip(&places).zip(&values) {
+                    words.put(&[places.len() as u32, sums.ids().len() as u32]);
+                    words.put(places);
+                    words.put_floats(values);
+                }
+            }
+        }
+        to.into_iter().map(Message::into_bytes).collect()
+    }
+}
