@@ -25,8 +25,21 @@ impl Checksums {
     /// # Errors
     /// If a file cannot be read, or theirs not be written.
     pub fn write(dir: &Path, names: &[&str]) -> Result<()> {
-        let contents = |name: &&str| Ok(((*name).to_owned(), Contents::of(&dir.join(name))?));
-        write_json(&dir.join(Self::FILE), &Self(names.iter().map(contents).collect::<Result<_>>()?))
+        Self::write_known(dir, names, BTreeMap::new())
+    }
+
+    /// The same, where some of them are known from writing these files.
+    ///
+    /// # Errors
+    /// As [`Checksums::write`].
+    pub fn write_known(dir: &Path, names: &[&str], known: BTreeMap<String, Contents>) -> Result<()> {
+        let mut all = known;
+        for name in names {
+            if !all.contains_key(*name) {
+                all.insert((*name).to_owned(), Contents::of(&dir.join(name))?);
+            }
+        }
+        write_json(&dir.join(Self::FILE), &Self(all))
     }
 
     /// Those of the checkpoint in `dir`.

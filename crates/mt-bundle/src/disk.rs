@@ -57,18 +57,25 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// # Errors
 /// If it cannot be written; an older file stays as it was.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// The same of what `fill` writes, piece by piece.
+pub(crate) fn write_with<T>(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<T>) -> Result<T> {
     let partial = beside(path)?;
     let written = (|| {
         let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        let filled = fill(&mut file)?;
+        file.sync_all()?;
+        Ok(filled)
     })();
-    if let Err(error) = written {
+    let filled = written.map_err(|error| {
         let _ = fs::remove_file(&partial);
-        return Err(io(path, "write the file")(error));
-    }
+        io(path, "write the file")(error)
+    })?;
     fs::rename(&partial, path).map_err(io(path, "put the file in place"))?;
-    sync_parent(path)
+    sync_parent(path)?;
+    Ok(filled)
 }
 
 /// Reads a JSON file.

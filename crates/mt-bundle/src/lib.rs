@@ -35,6 +35,7 @@ mod predictor;
 mod recorded;
 mod signature;
 mod tables;
+mod tensors;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -50,6 +51,7 @@ pub use predictions::Predictions;
 pub use predictor::Predictor;
 pub use signature::Signature;
 pub use tables::TableRows;
+pub use tensors::{Stored, write_tensors};
 
 // Part of this crate's interface, so that its users need not name the crate they come from.
 pub use mt_features::{RawRows, Value};

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use self::common::run_seconds;
 pub use self::common::{DeviceArg, ModelArg, Overrides};
 pub use self::looking::{InitArgs, StatsArgs};
-pub use self::scoring::PredictArgs;
+pub use self::scoring::{PredictArgs, ShardArg};
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
 pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, TargetArg};
 

@@ -55,7 +55,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Eval(args) => commands::eval::run(&args, &registry),
         Command::Compare(args) => commands::compare::run(&args, &registry),
         Command::Sweep(args) => commands::sweep::run(&args, &registry),
-        Command::Predict(args) => commands::predict::run(&args, &registry),
+        Command::Predict(args) => commands::predict::run(&args, &registry, &*ranks),
         Command::Export(args) => commands::export::run(&args, &registry),
         Command::Infer(args) => commands::infer::run(&args, &registry),
         Command::Explain(args) => commands::explain::run(&args, &registry),

@@ -18,11 +18,11 @@ const FIRST: Duration = Duration::from_secs(2);
 /// # Errors
 /// Where there are several, and no MPI library, or a command that would do the same work in each.
 pub fn open(command: &Command) -> Result<Arc<dyn Collective>> {
-    if !matches!(command, Command::Train(_)) {
+    if !matches!(command, Command::Train(_) | Command::Predict(_)) {
         return match mt_dist::launcher().and_then(|launcher| launcher.size).unwrap_or(1) {
             1 => Ok(Arc::new(Solo)),
             count => Err(Usage(format!(
-                "{count} processes were started, and would all do the same: only mt train shares its work"
+                "{count} processes were started, and would all do the same: only mt train and mt predict share their work"
             ))
             .into()),
         };

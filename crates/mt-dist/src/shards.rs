@@ -10,6 +10,9 @@ use std::ops::Range;
 pub struct Shards(usize);
 
 impl Shards {
+    /// A step that is not cut.
+    pub const ONE: Shards = Shards(1);
+
     /// # Errors
     ///
     /// [`Error::Shards`] unless `count` is a power of two.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use mt_dist::{Collective, Solo};
 use mt_features::{Batch, Encoder, Encoders, Numeric, Schema};
 use mt_layers::{Input, Run, SparseRows, Values};
 use mt_tables::{
-    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Pooling, RowOptimizer, Sequence, TableConfig,
+    Bytes, Embeddings, Field, FrozenEmbeddings, Growth, Ids, Pooling, RowOptimizer, Sequence, Share,
+    TableConfig,
 };
 
 use crate::config::ModelConfig;
@@ -99,7 +99,7 @@ impl InputLayer {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        Self::among(Arc::new(Solo), cfg, schema, encoders, optimizer, seed, device)
+        Self::among(Share::alone(), cfg, schema, encoders, optimizer, seed, device)
     }
 
     /// As [`InputLayer::new`], with tables of which each of several ranks keeps some rows, see [`Embeddings::shared`].
@@ -107,7 +107,7 @@ impl InputLayer {
     /// # Errors
     /// As [`InputLayer::new`].
     pub fn among(
-        ranks: Arc<dyn Collective>,
+        share: Share,
         cfg: &ModelConfig,
         schema: &Schema,
         encoders: &Encoders,
@@ -127,7 +127,7 @@ impl InputLayer {
             (name, TableConfig { optimizer, growth, storage, ..TableConfig::new(rows, width) })
         };
         let tables: Vec<_> = sizes(cfg, schema, encoders)?.into_iter().map(sized).collect();
-        let tables = Embeddings::shared(tables, fields(schema), seed, ranks)?;
+        let tables = Embeddings::shared(tables, fields(schema), seed, share)?;
         let sequences = sequences(schema, |names| tables.sequence(names))?;
         let tables = Tables::Trained(tables);
         Ok(Self { tables, sequences, numeric: schema.numeric.len(), device: device.clone() })

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use mt_dist::Collective;
 use mt_kernels::PARALLEL;
 use mt_kernels::scratch::LINE;
 use mt_layers::{Input, Run};
@@ -13,15 +12,14 @@ use crate::assemble::{self, LookedUp, assemble};
 use crate::config::TableConfig;
 use crate::error::Error;
 use crate::field::Field;
-use crate::growth::TableSize;
+use crate::growth::{RESERVED, TableSize};
 use crate::ids::Ids;
 use crate::lookup::Lookup;
-use crate::owned::Owned;
 use crate::placed::Placed;
-use crate::ranks::Ranks;
+use crate::ranks::Share;
 use crate::sequence::Sequence;
 use crate::shared::{Entry, Held, Shared};
-use crate::table::Table;
+use crate::table::Grown;
 
 /// Values of all tables from which on a second thread pays for their update: a square root and a division each.
 const MANY: usize = PARALLEL / 8;
@@ -55,29 +53,23 @@ impl Embeddings {
         fields: Vec<Field>,
         seed: u64,
     ) -> Result<Self, Error> {
-        Self::made(tables, fields, seed, None)
+        Self::shared(tables, fields, seed, Share::alone())
     }
 
     /// As [`Embeddings::new`], of which each of several ranks keeps some rows. Then [`admit`](Self::admit),
-    /// [`fetch`](Self::fetch), [`reduce`](Self::reduce), [`export`](Self::export) and what else says so are to be called by all
-    /// ranks alike; a rank that has no batch calls them with none.
+    /// [`fetch`](Self::fetch), [`reduce`](Self::reduce), [`export`](Self::export) and [`end_epoch`](Self::end_epoch) are to be
+    /// called by all ranks alike; a rank that has no batch calls them with none.
+    ///
+    /// Where a step is cut into shards, a table that grows counts the keys of all of it at once, in buckets with a share of its rows
+    /// each.
     ///
     /// # Errors
-    /// As [`Embeddings::new`], and [`Error::Config`] for a table that grows.
+    /// As [`Embeddings::new`].
     pub fn shared<N: Into<String>>(
         tables: impl IntoIterator<Item = (N, TableConfig)>,
         fields: Vec<Field>,
         seed: u64,
-        ranks: Arc<dyn Collective>,
-    ) -> Result<Self, Error> {
-        Self::made(tables, fields, seed, Ranks::new(ranks))
-    }
-
-    fn made<N: Into<String>>(
-        tables: impl IntoIterator<Item = (N, TableConfig)>,
-        fields: Vec<Field>,
-        seed: u64,
-        ranks: Option<Ranks>,
+        share: Share,
     ) -> Result<Self, Error> {
         let mut entries: Vec<Entry> = Vec::new();
         for (name, cfg) in tables {
@@ -88,19 +80,14 @@ impl Embeddings {
                     problem: "named twice".to_owned(),
                 });
             }
-            if ranks.is_some() && cfg.growth.is_some() {
-                let problem = "a table that grows is not shared among processes yet; expected one".to_owned();
-                return Err(Error::Config { key: format!("tables.{name}"), problem });
-            }
-            let table = Table::new(&name, cfg, seed, ranks.as_ref().map_or(Owned::ALL, Ranks::owned))?;
-            entries.push(Entry::new(name, cfg, table, ranks.is_some()));
+            entries.push(Entry::new(name, cfg, seed, share.part())?);
         }
         let size = |entry: &Entry| {
             let cfg = entry.cfg;
             (entry.name.clone(), cfg.rows, cfg.width, cfg.growth.is_some())
         };
         let placed = Placed::new(&entries.iter().map(size).collect::<Vec<_>>(), fields)?;
-        Ok(Self { shared: Arc::new(Shared { tables: entries, placed: Arc::new(placed), ranks }) })
+        Ok(Self { shared: Arc::new(Shared { tables: entries, placed: Arc::new(placed), share }) })
     }
 
     /// Columns of all fields, `Σ K_f`.
@@ -185,8 +172,8 @@ impl Embeddings {
     /// As [`Embeddings::forward`].
     pub fn admit_all(&self, batches: Vec<Arc<[Ids]>>) -> Result<Vec<Arc<[Ids]>>, Error> {
         let placed = &self.shared.placed;
-        if self.shared.ranks.is_some() {
-            return self.fetch(batches);
+        if self.shared.share.is_shared() || self.shared.share.shards.count() > 1 {
+            return self.fetch_counted(batches, true);
         }
         if !placed.grows {
             return Ok(batches);
@@ -215,10 +202,31 @@ impl Embeddings {
     }
 
     /// Ends an epoch of training: in tables that grow, keys not seen for [`Growth::ttl`](crate::Growth::ttl) steps lose their rows. The sizes
-    /// of these tables, with what came and went since the last such call.
-    pub fn end_epoch(&self) -> Vec<TableSize> {
-        let end = |entry: &Entry| entry.table_mut().end_epoch(&entry.name);
-        self.shared.tables.iter().filter_map(end).collect()
+    /// of these tables, of all ranks, with what came and went since the last such call.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if another rank does not answer.
+    pub fn end_epoch(&self) -> Result<Vec<TableSize>, Error> {
+        let grown =
+            self.shared.tables.iter().filter_map(|entry| Some((entry, entry.table_mut().end_epoch()?)));
+        let (entries, own): (Vec<&Entry>, Vec<Grown>) = grown.unzip();
+        let bytes = own.concat().iter().flat_map(|n| n.to_ne_bytes()).collect::<Vec<u8>>();
+        let mut sums = vec![0; own.len() * size_of::<Grown>() / size_of::<u64>()];
+        for of_rank in self.shared.share.ranks.gather(&bytes)? {
+            let (words, _) = of_rank.as_chunks();
+            sums.iter_mut().zip(words).for_each(|(sum, word)| *sum += u64::from_ne_bytes(*word));
+        }
+        let (sums, _) = sums.as_chunks();
+        let size = |(entry, &[rows, admitted, evicted, waiting, bytes]): (&Entry, &Grown)| TableSize {
+            table: entry.name.clone(),
+            rows: rows as usize,
+            capacity: entry.cfg.rows - RESERVED as usize,
+            admitted,
+            evicted,
+            waiting: waiting as usize,
+            bytes: bytes as usize,
+        };
+        Ok(entries.into_iter().zip(sums).map(size).collect())
     }
 
     /// Names of the tables.

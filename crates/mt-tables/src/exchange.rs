@@ -6,12 +6,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use mt_dist::{Message, Node, Reader, Shards, Tree};
+use mt_dist::{Message, Node, Reader, Tree};
 
 use crate::embeddings::Embeddings;
 use crate::error::Error;
 use crate::ids::Ids;
-use crate::ranks::Ranks;
+use crate::ranks::Share;
 use crate::scatter::RowGradients;
 use crate::shared::Entry;
 
@@ -59,9 +59,24 @@ impl Embeddings {
     /// # Errors
     /// As [`Embeddings::forward`], and [`Error::Ranks`] if another rank does not answer.
     pub fn fetch(&self, batches: Vec<Arc<[Ids]>>) -> Result<Vec<Arc<[Ids]>>, Error> {
-        let Some(ranks) = &self.shared.ranks else { return Ok(batches) };
-        let placed = &self.shared.placed;
+        match self.shared.share.is_shared() {
+            true => self.fetch_counted(batches, false),
+            false => Ok(batches),
+        }
+    }
+
+    /// The same, after the keys of a training step were counted, if that is what it is.
+    pub(crate) fn fetch_counted(
+        &self,
+        batches: Vec<Arc<[Ids]>>,
+        count: bool,
+    ) -> Result<Vec<Arc<[Ids]>>, Error> {
+        let (placed, share) = (&self.shared.placed, &self.shared.share);
         batches.iter().try_for_each(|ids| placed.check(ids).map(drop))?;
+        let batches = if placed.grows { self.find_keys(batches, count)? } else { batches };
+        if !share.is_shared() {
+            return Ok(batches);
+        }
         let tables = &self.shared.tables;
         let mut rows: Vec<_> = tables.iter().filter_map(Entry::fetched).map(|rows| rows.write()).collect();
         let mut rows: Vec<_> =
@@ -74,18 +89,18 @@ impl Embeddings {
                 fields.map(|(field, ids)| Ids { rows: rows[field.table].take(&ids.rows), ..ids.clone() });
             found.push(here.collect());
         }
-        let mut asked: Vec<Vec<Vec<u32>>> = vec![vec![Vec::new(); tables.len()]; ranks.collective.size()];
+        let mut asked: Vec<Vec<Vec<u32>>> = vec![vec![Vec::new(); tables.len()]; share.ranks.size()];
         for (t, rows) in rows.iter().enumerate() {
             for &row in rows.rows() {
-                let (rank, place) = ranks.owners.find(row);
+                let (rank, place) = tables[t].owners.find(row);
                 asked[rank][t].push(place);
             }
         }
-        let answers = ranks.ask(tables, &asked)?;
+        let answers = share.ask(tables, &asked)?;
         let mut answers: Vec<Reader> = answers.iter().map(|answer| Reader::new(answer)).collect();
         for (entry, rows) in tables.iter().zip(&mut rows) {
             let width = entry.cfg.width;
-            let of = |row: &u32| ranks.owners.find(*row).0;
+            let of = |row: &u32| entry.owners.find(*row).0;
             let from: Vec<usize> = rows.rows().iter().map(of).collect();
             for (rank, values) in from.into_iter().zip(rows.values_mut().chunks_exact_mut(width)) {
                 answers[rank].floats_into(values)?;
@@ -101,7 +116,6 @@ impl Embeddings {
     /// [`Error::Ranks`] if another rank does not answer.
     pub fn reduce(
         &self,
-        shards: Shards,
         nodes: Vec<Node<TableGradients>>,
         spare: &mut Vec<TableGradients>,
     ) -> Result<(), Error> {
@@ -109,19 +123,20 @@ impl Embeddings {
             sum.merge(&more);
             sum
         };
-        let Some(ranks) = &self.shared.ranks else {
+        let (share, shards) = (&self.shared.share, self.shared.share.shards);
+        if !share.is_shared() {
             if let Some(sums) = Tree::root(shards, nodes, combine)? {
                 spare.push(self.give_gradients(sums));
             }
             return Ok(());
-        };
+        }
         let tables = &self.shared.tables;
-        let mut messages = ranks.messages(tables, &nodes);
+        let mut messages = share.messages(tables, &nodes);
         for Node { value: mut sums, .. } in nodes {
             sums.clear();
             spare.push(sums);
         }
-        ranks.collective.exchange_in_place(&mut messages)?;
+        share.ranks.exchange_in_place(&mut messages)?;
         let mut nodes = Vec::new();
         let mut touched = vec![false; tables.len()];
         for message in &messages {
@@ -150,7 +165,7 @@ impl Embeddings {
     }
 }
 
-impl Ranks {
+impl Share {
     /// The values of rows, asked for by rank, table and their places there: rank by rank, table by table.
     fn ask(&self, tables: &[Entry], asked: &[Vec<Vec<u32>>]) -> Result<Vec<Vec<u8>>, Error> {
         let ask = |of: &Vec<Vec<u32>>| {
@@ -162,7 +177,7 @@ impl Ranks {
             words.into_bytes()
         };
         let mut questions: Vec<Vec<u8>> = asked.iter().map(ask).collect();
-        self.collective.exchange_in_place(&mut questions)?;
+        self.ranks.exchange_in_place(&mut questions)?;
         let answer = |question: &Vec<u8>| {
             let (mut reader, mut answer) = (Reader::new(question), Message::default());
             for entry in tables {
@@ -173,13 +188,13 @@ impl Ranks {
             Ok(answer.into_bytes())
         };
         let mut answers = questions.iter().map(answer).collect::<Result<Vec<_>, Error>>()?;
-        self.collective.exchange_in_place(&mut answers)?;
+        self.ranks.exchange_in_place(&mut answers)?;
         Ok(answers)
     }
 
     /// What each rank gets of the sums over some shards: those of the rows that it keeps.
     fn messages(&self, tables: &[Entry], nodes: &[Node<TableGradients>]) -> Vec<Vec<u8>> {
-        let ranks = self.collective.size();
+        let ranks = self.ranks.size();
         let mut to: Vec<Message> = (0..ranks).map(|_| Message::default()).collect();
         to.iter_mut().for_each(|words| words.put(&[nodes.len() as u32]));
         for node in nodes {
@@ -190,7 +205,7 @@ impl Ranks {
                 let mut places: Vec<Vec<u32>> = vec![Vec::new(); ranks];
                 let mut values: Vec<Vec<f32>> = vec![Vec::new(); ranks];
                 for (&id, sum) in sums.ids().iter().zip(sums.values().chunks_exact(entry.cfg.width)) {
-                    let (rank, place) = self.owners.find(rows[id as usize]);
+                    let (rank, place) = entry.owners.find(rows[id as usize]);
                     places[rank].push(place);
                     values[rank].extend_from_slice(sum);
                 }

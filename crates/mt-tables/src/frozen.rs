@@ -70,7 +70,7 @@ impl FrozenEmbeddings {
         let mut read = Vec::with_capacity(tables.len());
         for (name, rows, width) in tables {
             let find = |what: &str| tensors.remove(&format!("{name}.{what}"));
-            let start = Start::new(seed, name, *width, Owned::ALL);
+            let start = Start::new(seed, name, *width, Owned::All);
             let frozen = Frozen::new(*rows, *width, start, all, find);
             read.push(frozen.map_err(|problem| Error::State { table: name.clone(), problem })?);
         }

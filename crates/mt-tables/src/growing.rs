@@ -72,6 +72,12 @@ pub(crate) struct Changes {
     pub admitted: Vec<(u32, u64)>,
 }
 
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.evicted.is_empty() && self.admitted.is_empty()
+    }
+}
+
 /// All that is to be known of the keys, in an order that does not depend on how they came to be there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SavedKeys {
@@ -85,10 +91,11 @@ pub(crate) struct SavedKeys {
 }
 
 impl Growing {
-    pub fn new(growth: Growth, rows: usize) -> Self {
+    /// With so many rows for keys.
+    pub fn new(growth: Growth, capacity: usize) -> Self {
         Self {
             growth,
-            capacity: rows - RESERVED as usize,
+            capacity,
             clock: 0,
             rows: vec![Slot::default(); RESERVED as usize],
             free: BinaryHeap::new(),
@@ -101,6 +108,11 @@ impl Growing {
             admitted: 0,
             evicted: 0,
         }
+    }
+
+    /// Forgets all keys.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.growth, self.capacity);
     }
 
     /// Rows that belong to a key.
@@ -120,7 +132,7 @@ impl Growing {
 
     /// Counts the ids of a training step, and admits keys. Gives the rows of each, and those that changed their keys.
     pub fn admit(&mut self, ids: &[&Ids]) -> (Vec<Vec<u32>>, Changes) {
-        self.clock += 1;
+        self.begin();
         let mut found: Vec<Vec<u32>> = ids.iter().map(|ids| self.sight(ids)).collect();
         // A key that was admitted by a later sighting in this step has its row in all of the step.
         for (ids, found) in ids.iter().zip(&mut found) {
@@ -128,7 +140,22 @@ impl Growing {
                 *slot = ids.key(id).map_or(0, |key| self.row(key));
             }
         }
-        (found, std::mem::take(&mut self.changes))
+        (found, self.take_changes())
+    }
+
+    /// Begins a training step, of keys that are [counted](Self::count) one by one.
+    pub fn begin(&mut self) {
+        self.clock += 1;
+    }
+
+    /// Counts all sightings of a key in a step.
+    pub fn count(&mut self, key: u64, count: u32) {
+        self.sighted(key, 0, count);
+    }
+
+    /// The rows that changed their keys since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
     }
 
     /// The slots of some ids, each counted.
@@ -154,7 +181,7 @@ impl Growing {
                 None => id,
                 Some(at) => {
                     let at = at as usize;
-                    listed.slots[at] = self.sighted(keys[at], listed.slots[at]);
+                    listed.slots[at] = self.sighted(keys[at], listed.slots[at], 1);
                     listed.slots[at]
                 }
             });
@@ -163,8 +190,8 @@ impl Growing {
         found
     }
 
-    /// Counts a sighting of a key, which was last found in slot `guess`.
-    fn sighted(&mut self, key: u64, guess: u32) -> u32 {
+    /// Counts sightings of a key, which was last found in slot `guess`.
+    fn sighted(&mut self, key: u64, guess: u32, count: u32) -> u32 {
         let (clock, admit) = (self.clock, self.growth.admit);
         let n = match self.slot(guess) {
             Some(slot) if slot.count > 0 && slot.key == key => guess,
@@ -178,7 +205,7 @@ impl Growing {
         if n & WAITS == 0 {
             return n;
         }
-        slot.count = slot.count.saturating_add(1);
+        slot.count = slot.count.saturating_add(count);
         if slot.count < admit {
             return n;
         }
@@ -216,15 +243,14 @@ impl Growing {
         row < RESERVED || self.rows.get(row as usize).is_some_and(|slot| slot.count > 0)
     }
 
-    /// Ends an epoch: forgets keys that were not seen for too long. Gives the rows that lost theirs.
-    pub fn expire(&mut self) -> Changes {
+    /// Ends an epoch: forgets keys that were not seen for too long.
+    pub fn expire(&mut self) {
         let before = self.growth.ttl.and_then(|ttl| self.clock.checked_sub(ttl));
-        let Some(before) = before else { return Changes::default() };
+        let Some(before) = before else { return };
         for slots in [0, WAITS] {
             let old = self.seen_before(slots, before + 1);
             self.evict(old.into_iter().map(|(_, _, n)| n));
         }
-        std::mem::take(&mut self.changes)
     }
 
     fn slot(&self, n: u32) -> Option<&Slot> {
@@ -347,7 +373,7 @@ impl Growing {
 
     /// The keys that were saved; rows and keys must each be there once, in order.
     pub fn restore(&mut self, saved: SavedKeys) {
-        *self = Self::new(self.growth, self.capacity + RESERVED as usize);
+        self.reset();
         (self.clock, self.admitted, self.evicted) = (saved.clock, saved.admitted, saved.evicted);
         for (row, slot) in saved.rows {
             let free = self.rows.len() as u32..row;

@@ -28,6 +28,7 @@
 #![allow(clippy::needless_range_loop, reason = "kernels count indices, see `kernel!`")]
 
 mod assemble;
+mod buckets;
 mod config;
 mod distinct;
 mod embeddings;
@@ -35,6 +36,7 @@ mod error;
 mod exchange;
 mod fetched;
 mod field;
+mod find_keys;
 mod frozen;
 mod gather;
 mod growing;
@@ -45,16 +47,19 @@ mod lookup;
 mod optimizer;
 mod owned;
 mod pack;
+mod part;
 mod placed;
 mod prefetch;
 mod ranks;
 mod records;
 mod rounding;
 mod rules;
+mod saved;
 mod saved_keys;
 mod scatter;
 mod sequence;
 mod shared;
+mod sighted;
 mod start;
 mod state;
 mod storage;
@@ -71,6 +76,8 @@ pub use growth::{Growth, TableSize};
 pub use ids::{Ids, Keys};
 pub use optimizer::RowOptimizer;
 pub use pack::{TableFormat, pack_tables, unpack_tables};
+pub use ranks::Share;
+pub use saved::SavedTensor;
 pub use sequence::Sequence;
 pub use storage::Storage;
 

@@ -6,14 +6,25 @@
 
 use mt_dist::{buckets_of, mix, owner};
 
+use crate::buckets::Spans;
+
 /// Buckets of a table.
 const BUCKETS: u32 = mt_dist::BUCKETS as u32;
 
-/// The rows of a table that a rank keeps: its buckets.
+/// The rows of a table that a rank keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owned {
-    first: u32,
-    count: u32,
+pub(crate) enum Owned {
+    All,
+    /// Those of so many buckets.
+    Buckets {
+        first: u32,
+        count: u32,
+    },
+    /// Those of a table that grows, in a row.
+    Rows {
+        first: u32,
+        end: u32,
+    },
 }
 
 /// Where the first of these 256 ids stands among the buckets.
@@ -27,63 +38,94 @@ fn bucket(id: u32) -> u32 {
 }
 
 impl Owned {
-    /// All of them.
-    pub const ALL: Self = Self { first: 0, count: BUCKETS };
-
-    /// Those of a rank.
+    /// Those of a rank, of a table that does not grow.
     pub fn of(rank: usize, ranks: usize) -> Self {
         let buckets = buckets_of(rank, ranks);
-        Self { first: buckets.start as u32, count: buckets.len() as u32 }
-    }
-
-    #[inline(always)]
-    fn is_all(self) -> bool {
-        self.count == BUCKETS
+        match ranks {
+            1 => Self::All,
+            _ => Self::Buckets { first: buckets.start as u32, count: buckets.len() as u32 },
+        }
     }
 
     /// Room for its rows of a table of so many.
     pub fn room(self, rows: usize) -> usize {
-        if self.is_all() { rows } else { rows.div_ceil(BUCKETS as usize) * self.count as usize }
+        match self {
+            Self::All => rows,
+            Self::Buckets { count, .. } => rows.div_ceil(BUCKETS as usize) * count as usize,
+            Self::Rows { first, end } => (end - first) as usize,
+        }
     }
 
     /// Whether it keeps a row.
     pub fn has(self, id: u32) -> bool {
-        (self.first..self.first + self.count).contains(&bucket(id))
+        match self {
+            Self::All => true,
+            Self::Buckets { first, count } => (first..first + count).contains(&bucket(id)),
+            Self::Rows { first, end } => (first..end).contains(&id),
+        }
     }
 
     /// Where a row that it keeps is.
     pub fn place(self, id: u32) -> u32 {
-        if self.is_all() { id } else { id / BUCKETS * self.count + (bucket(id) - self.first) }
+        match self {
+            Self::All => id,
+            Self::Buckets { first, count } => id / BUCKETS * count + (bucket(id) - first),
+            Self::Rows { first, .. } => id - first,
+        }
     }
 
     /// The row that is there.
     #[inline(always)]
     pub fn id(self, place: u32) -> u32 {
-        if self.is_all() {
-            return place;
+        match self {
+            Self::All => place,
+            Self::Buckets { first, count } => {
+                let (of, bucket) = (place / count, first + place % count);
+                of * BUCKETS + (bucket + BUCKETS - turn(of)) % BUCKETS
+            }
+            Self::Rows { first, .. } => place + first,
         }
-        let (of, bucket) = (place / self.count, self.first + place % self.count);
-        of * BUCKETS + (bucket + BUCKETS - turn(of)) % BUCKETS
     }
 }
 
-/// The rank of each bucket, by which the rank that keeps a row is found.
-#[derive(Debug, Clone)]
-pub(crate) struct Owners {
-    of: Vec<usize>,
-    owned: Vec<Owned>,
+/// By which the rank that keeps a row of a table is found.
+#[derive(Debug)]
+pub(crate) enum Owners {
+    /// The rank of each bucket, and what each keeps.
+    Buckets { of: Vec<usize>, owned: Vec<Owned> },
+    /// Of a table that grows.
+    Rows { spans: Spans, ranks: usize },
 }
 
 impl Owners {
-    pub fn new(ranks: usize) -> Self {
+    pub fn new(spans: Option<Spans>, ranks: usize) -> Self {
+        if let Some(spans) = spans {
+            return Self::Rows { spans, ranks };
+        }
         let of = (0..mt_dist::BUCKETS).map(|bucket| owner(bucket, ranks)).collect();
-        Self { of, owned: (0..ranks).map(|rank| Owned::of(rank, ranks)).collect() }
+        Self::Buckets { of, owned: (0..ranks).map(|rank| Owned::of(rank, ranks)).collect() }
     }
 
     /// The rank that keeps a row, and its place there.
     pub fn find(&self, id: u32) -> (usize, u32) {
-        let rank = self.of[bucket(id) as usize];
-        (rank, self.owned[rank].place(id))
+        match self {
+            Self::Buckets { of, owned } => {
+                let rank = of[bucket(id) as usize];
+                (rank, owned[rank].place(id))
+            }
+            Self::Rows { spans, ranks } => {
+                let rank = spans.rank_of_row(id, *ranks);
+                (rank, id - spans.rows_of_rank(rank, *ranks).start)
+            }
+        }
+    }
+
+    /// The rank that keeps a key.
+    pub fn of_key(&self, key: u64) -> usize {
+        match self {
+            Self::Buckets { .. } => 0,
+            Self::Rows { spans, ranks } => spans.rank(spans.bucket(key), *ranks),
+        }
     }
 }
 
@@ -95,7 +137,7 @@ mod tests {
     fn each_row_has_one_place_and_each_rank_as_many() {
         let rows = 10_000;
         for ranks in [1, 2, 3, 5, 8, 256] {
-            let owners = Owners::new(ranks);
+            let owners = Owners::new(None, ranks);
             let mut kept = vec![0; ranks];
             for id in 0..rows {
                 let (rank, place) = owners.find(id);
@@ -108,13 +150,13 @@ mod tests {
             let most = rows.div_ceil(BUCKETS) as usize * 256usize.div_ceil(ranks);
             assert!(kept.iter().all(|&kept| kept <= most && kept + 80 >= 39 * (256 / ranks)), "{kept:?}");
         }
-        assert_eq!(Owners::new(1).find(77), (0, 77));
+        assert_eq!(Owners::new(None, 1).find(77), (0, 77));
     }
 
     #[test]
     fn multiples_of_a_number_are_spread() {
         for step in [2, 16, 256, 1024] {
-            let owners = Owners::new(4);
+            let owners = Owners::new(None, 4);
             let mut kept = [0; 4];
             (0..4000).for_each(|i| kept[owners.find(i * step).0] += 1);
             assert!(kept.iter().all(|kept| (850..1150).contains(kept)), "{step}: {kept:?}");

@@ -2,26 +2,31 @@
 
 use std::sync::Arc;
 
-use mt_dist::Collective;
+use mt_dist::{Collective, Shards, Solo};
 
-use crate::owned::{Owned, Owners};
+use crate::part::Part;
 
-/// The other ranks, and who keeps which rows.
-#[derive(Debug)]
-pub(crate) struct Ranks {
-    pub collective: Arc<dyn Collective>,
-    pub owners: Owners,
+/// Who computes the shards of a step, and keeps the rows of tables.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The ranks, this one among them.
+    pub ranks: Arc<dyn Collective>,
+    /// Into how many shards a step is cut.
+    pub shards: Shards,
 }
 
-impl Ranks {
-    /// `None` where there is only one.
-    pub fn new(collective: Arc<dyn Collective>) -> Option<Self> {
-        let ranks = collective.size();
-        (ranks > 1).then(|| Self { collective, owners: Owners::new(ranks) })
+impl Share {
+    /// One rank alone, which passes each step as a whole.
+    pub fn alone() -> Self {
+        Self { ranks: Arc::new(Solo), shards: Shards::ONE }
     }
 
-    /// The rows that this one keeps.
-    pub fn owned(&self) -> Owned {
-        Owned::of(self.collective.rank(), self.collective.size())
+    pub(crate) fn part(&self) -> Part {
+        Part { rank: self.ranks.rank(), ranks: self.ranks.size(), shards: self.shards }
+    }
+
+    /// Whether there are other ranks.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.ranks.size() > 1
     }
 }

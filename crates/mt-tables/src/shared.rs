@@ -7,8 +7,10 @@ use crate::error::Error;
 use crate::fetched::Fetched;
 use crate::ids::Ids;
 use crate::lookup::Lookup;
+use crate::owned::Owners;
+use crate::part::Part;
 use crate::placed::{FieldEntry, Placed};
-use crate::ranks::Ranks;
+use crate::ranks::Share;
 use crate::scatter::RowGradients;
 use crate::table::Table;
 
@@ -16,8 +18,7 @@ use crate::table::Table;
 pub(crate) struct Shared {
     pub tables: Vec<Entry>,
     pub placed: Arc<Placed>,
-    /// Who keeps which rows, where several ranks share them.
-    pub ranks: Option<Ranks>,
+    pub share: Share,
 }
 
 /// A table.
@@ -26,6 +27,8 @@ pub(crate) struct Entry {
     pub name: String,
     /// Of the whole table.
     pub cfg: TableConfig,
+    /// Whose its rows are.
+    pub owners: Owners,
     /// The rows that this rank keeps: all where there is no other.
     table: RwLock<Table>,
     /// By what lookups read: rows of the table, or of what was fetched.
@@ -57,10 +60,11 @@ impl Held<'_> {
 }
 
 impl Entry {
-    pub fn new(name: String, cfg: TableConfig, table: Table, is_shared: bool) -> Self {
+    pub fn new(name: String, cfg: TableConfig, seed: u64, part: Part) -> Result<Self, Error> {
+        let table = RwLock::new(Table::new(&name, cfg, seed, part)?);
         let gradients = Mutex::new(RowGradients::new(cfg.width));
-        let fetched = is_shared.then(|| RwLock::new(Fetched::new(cfg.width)));
-        Self { name, cfg, table: RwLock::new(table), gradients, fetched }
+        let fetched = (part.ranks > 1).then(|| RwLock::new(Fetched::new(cfg.width)));
+        Ok(Self { name, cfg, owners: part.owners(cfg), table, gradients, fetched })
     }
 
     pub fn table(&self) -> RwLockReadGuard<'_, Table> {
@@ -91,7 +95,8 @@ impl Entry {
 impl Shared {
     /// Rows in the place of keys.
     pub fn rows_of(&self, placed: &Placed, ids: Arc<[Ids]>) -> Result<Arc<[Ids]>, Error> {
-        if !placed.grows {
+        // Those of other ranks were found when they were fetched.
+        if !placed.grows || self.share.is_shared() {
             return Ok(ids);
         }
         let of_field = |(entry, ids): (&FieldEntry, &Ids)| {

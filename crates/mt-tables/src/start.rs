@@ -25,6 +25,11 @@ impl Start {
         Self { key: xxh3_64_with_seed(table.as_bytes(), seed), bound, owned }
     }
 
+    /// The place of a row.
+    pub fn place(self, id: u32) -> u32 {
+        self.owned.place(id)
+    }
+
     /// The id of the row at a place.
     pub fn id(self, place: u32) -> u32 {
         self.owned.id(place)
@@ -67,7 +72,7 @@ mod tests {
     use super::*;
 
     fn rows(seed: u64, table: &str, width: usize, ids: std::ops::Range<u32>) -> Vec<f32> {
-        let start = Start::new(seed, table, width, Owned::ALL);
+        let start = Start::new(seed, table, width, Owned::All);
         let mut values = vec![0.0; width * ids.len()];
         values.chunks_exact_mut(width).zip(ids).for_each(|(row, id)| start.fill(id.into(), row));
         values

@@ -1,6 +1,7 @@
 //! Trained rows and optimizer state to and from tensors.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -8,9 +9,8 @@ use crate::config::TableConfig;
 use crate::embeddings::Embeddings;
 use crate::error::Error;
 use crate::growing::SavedKeys;
-use crate::owned::Owned;
 use crate::pack::check_ids;
-use crate::ranks::Ranks;
+use crate::saved::{SavedTensor, What};
 use crate::saved_keys;
 use crate::shared::Entry;
 use crate::trained::Trained;
@@ -41,41 +41,51 @@ impl Embeddings {
     /// # Errors
     /// If a tensor cannot be made.
     pub fn export(&self) -> Result<BTreeMap<String, Tensor>, Error> {
-        let mut tensors = BTreeMap::new();
+        let tensor = |saved: SavedTensor| Ok((saved.name.clone(), saved.to_tensor()?));
+        self.saved()?.into_iter().map(tensor).collect()
+    }
+
+    /// The same, to be written piece by piece.
+    ///
+    /// # Errors
+    /// As [`Embeddings::export`].
+    pub fn saved(&self) -> Result<Vec<SavedTensor<'_>>, Error> {
+        let mut tensors = Vec::new();
+        let share = &self.shared.share;
         for entry in &self.shared.tables {
             let table = entry.table();
-            let Some(Trained { ids, values, parts, sums }) = self.trained(entry)? else { continue };
-            let (n, k, cfg) = (ids.len(), entry.cfg.width, entry.cfg);
-            let mut put =
-                |what: &str, tensor: Tensor| tensors.insert(format!("{}.{what}", entry.name), tensor);
-            put("steps", Tensor::new(&[table.steps as i64], &Device::Cpu)?);
-            let values = Tensor::from_vec(values, (n, k), &Device::Cpu)?;
-            put("values", values.to_dtype(cfg.storage.dtype())?);
-            for (part, what) in parts.into_iter().zip(cfg.optimizer.per_value()) {
-                put(what, Tensor::from_vec(part, (n, k), &Device::Cpu)?);
+            let keys = table.keys().map(|keys| share.collect_keys(keys)).transpose()?;
+            if share.is_shared() {
+                let trained = share.collect(&Trained::of(&table), entry.cfg)?;
+                trained.map(|trained| put(&mut tensors, entry, table.steps, trained, keys)).transpose()?;
+                continue;
             }
-            if let [what] = cfg.optimizer.per_row() {
-                put(what, Tensor::from_vec(sums, n, &Device::Cpu)?);
+            let places = Arc::new(table.trained());
+            let mut rows = |what: &str, of| {
+                tensors.push(SavedTensor::rows(format!("{}.{what}", entry.name), entry, &places, of));
+            };
+            rows("values", What::Values);
+            for (part, what) in entry.cfg.optimizer.per_value().iter().enumerate() {
+                rows(what, What::Part(part));
             }
-            if let Some(keys) = table.keys() {
-                for (what, tensor) in saved_keys::to_tensors(&keys)? {
-                    put(what, tensor);
-                }
-            }
-            if n < cfg.rows {
-                put("ids", Tensor::from_vec(ids, n, &Device::Cpu)?);
-            }
+            entry.cfg.optimizer.per_row().iter().for_each(|what| rows(what, What::Sums));
+            put_others(&mut tensors, entry, table.steps, &places, keys)?;
         }
         Ok(tensors)
     }
 
-    /// The trained rows of a table by ascending id, those of all ranks on the first one; `None` on others.
-    fn trained(&self, entry: &Entry) -> Result<Option<Trained>, Error> {
-        let own = Trained::of(&entry.table());
-        match &self.shared.ranks {
-            None => Ok(Some(own)),
-            Some(ranks) => ranks.collect(&own, entry.cfg),
+    /// What [`Embeddings::export`] gives while no row was trained, on every rank.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub fn untrained(&self) -> Result<BTreeMap<String, Tensor>, Error> {
+        let mut tensors = Vec::new();
+        for entry in &self.shared.tables {
+            let parts = vec![Vec::new(); entry.cfg.optimizer.per_value().len()];
+            let keys = entry.cfg.growth.map(|_| SavedKeys::default());
+            put(&mut tensors, entry, 0, Trained { parts, ..Trained::default() }, keys)?;
         }
+        tensors.into_iter().map(|saved| Ok((saved.name.clone(), saved.to_tensor()?))).collect()
     }
 
     /// Replaces the tables by those that [`Embeddings::export`] gave, of the same seed, sizes and optimizers.
@@ -99,19 +109,64 @@ impl Embeddings {
             let table = name.rsplit_once('.').map_or(name, |(table, _)| table).to_owned();
             return Err(Error::State { table, problem: format!("nothing takes tensor {name:?}") });
         }
-        let owned = self.shared.ranks.as_ref().map_or(Owned::ALL, Ranks::owned);
+        let part = self.shared.share.part();
         for (entry, Saved { steps, rows, keys }) in self.shared.tables.iter().zip(all) {
             entry.gradients().clear();
             let mut table = entry.table_mut();
             table.reset();
-            rows.owned(owned, entry.cfg.width).restore(&mut table);
+            let (rows, keys) = match (keys, part.spans(entry.cfg)) {
+                (Some(keys), Some(spans)) => keys.settled(spans, rows, entry.cfg.width),
+                _ => (rows, SavedKeys::default()),
+            };
+            rows.owned(part.owned(entry.cfg), entry.cfg.width).restore(&mut table);
             table.steps = steps;
-            if let Some(keys) = keys {
-                table.restore_keys(keys);
-            }
+            table.restore_keys(&keys);
         }
         Ok(())
     }
+}
+
+/// Adds a table's tensors.
+fn put(
+    tensors: &mut Vec<SavedTensor<'_>>,
+    entry: &Entry,
+    steps: u64,
+    Trained { ids, values, parts, sums }: Trained,
+    keys: Option<SavedKeys>,
+) -> Result<(), Error> {
+    let (n, k, cfg) = (ids.len(), entry.cfg.width, entry.cfg);
+    let mut put = |what: &str, tensor: Tensor| {
+        tensors.push(SavedTensor::here(format!("{}.{what}", entry.name), tensor));
+    };
+    let values = Tensor::from_vec(values, (n, k), &Device::Cpu)?;
+    put("values", values.to_dtype(cfg.storage.dtype())?);
+    for (part, what) in parts.into_iter().zip(cfg.optimizer.per_value()) {
+        put(what, Tensor::from_vec(part, (n, k), &Device::Cpu)?);
+    }
+    if let [what] = cfg.optimizer.per_row() {
+        put(what, Tensor::from_vec(sums, n, &Device::Cpu)?);
+    }
+    put_others(tensors, entry, steps, &ids, keys)
+}
+
+/// Adds those that are not about the numbers of rows.
+fn put_others(
+    tensors: &mut Vec<SavedTensor<'_>>,
+    Entry { name, cfg, .. }: &Entry,
+    steps: u64,
+    ids: &[u32],
+    keys: Option<SavedKeys>,
+) -> Result<(), Error> {
+    let mut put =
+        |what: &str, tensor: Tensor| tensors.push(SavedTensor::here(format!("{name}.{what}"), tensor));
+    put("steps", Tensor::new(&[steps as i64], &Device::Cpu)?);
+    if let Some(keys) = keys {
+        saved_keys::to_tensors(&keys)?.into_iter().for_each(|(what, tensor)| put(what, tensor));
+    }
+    if ids.len() < cfg.rows {
+        put("ids", Tensor::from_slice(ids, ids.len(), &Device::Cpu)?);
+    }
+    Ok(())
 }
 
 impl Saved {

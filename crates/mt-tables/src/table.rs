@@ -2,17 +2,18 @@
 
 use mt_kernels::scratch::LINE;
 
+use crate::buckets::Buckets;
 use crate::config::TableConfig;
 use crate::error::Error;
-use crate::growing::{Changes, Growing, SavedKeys};
-use crate::growth::{RESERVED, TableSize};
+use crate::growing::{Changes, SavedKeys};
 use crate::ids::Ids;
 use crate::lookup::{Lookup, Values};
-use crate::owned::Owned;
+use crate::part::Part;
 use crate::records::Records;
 use crate::rounding::nearest;
 use crate::rules::Update;
 use crate::scatter::RowGradients;
+use crate::sighted::Sighted;
 use crate::start::Start;
 use crate::storage::Storage;
 
@@ -33,14 +34,14 @@ pub(crate) struct Table {
     first: usize,
     sums: Vec<f32>,
     seen: Vec<u64>,
-    growing: Option<Growing>,
+    growing: Option<Buckets>,
     /// Whether a step has gradients of its rows on any rank; where it is alone, its own say so.
     pub touched: bool,
 }
 
 impl Table {
     /// An untrained table, or the rows of it that are `owned`, each then at its place among these. Its zeroed pages become real memory when a row on them is trained.
-    pub fn new(name: &str, cfg: TableConfig, seed: u64, owned: Owned) -> Result<Self, Error> {
+    pub fn new(name: &str, cfg: TableConfig, seed: u64, part: Part) -> Result<Self, Error> {
         let error =
             |key: &str, problem: String| Error::Config { key: format!("tables.{name}.{key}"), problem };
         if cfg.rows == 0 || cfg.rows as u64 > 1 << 32 {
@@ -53,6 +54,8 @@ impl Table {
         if let Some(growth) = cfg.growth {
             growth.check(cfg.rows).map_err(|(key, problem)| error(key, problem))?;
         }
+        let growing = part.keys(cfg);
+        let owned = part.owned(cfg);
         let cfg = TableConfig { rows: owned.room(cfg.rows), ..cfg };
         let state = cfg.width.checked_mul(cfg.optimizer.per_value().len());
         let floats = state.and_then(|state| state.checked_add(cfg.storage.words(cfg.width)));
@@ -62,7 +65,6 @@ impl Table {
             return Err(error("rows", format!("{} x {} do not fit in memory", cfg.rows, cfg.width)));
         };
         let (start, seen) = (Start::new(seed, name, cfg.width, owned), vec![0; cfg.rows.div_ceil(64)]);
-        let growing = cfg.growth.map(|growth| Growing::new(growth, cfg.rows));
         Ok(Self {
             cfg,
             start,
@@ -87,8 +89,8 @@ impl Table {
         self.first = first(&self.records);
         self.seen.fill(0);
         self.steps = 0;
-        if let (Some(growing), Some(growth)) = (&mut self.growing, self.cfg.growth) {
-            *growing = Growing::new(growth, self.cfg.rows);
+        if let Some(growing) = &mut self.growing {
+            growing.reset();
         }
     }
 
@@ -131,7 +133,7 @@ impl Table {
         gradients.clear();
     }
 
-    /// The rows of the ids of a training step, each field's; see [`Growing::admit`]. Of a table that does not grow, ids
+    /// The rows of the ids of a training step, each field's; see [`Buckets::admit`]. Of a table that does not grow, ids
     /// are rows.
     pub fn admit(&mut self, ids: &[&Ids]) -> Vec<Vec<u32>> {
         let Some(growing) = &mut self.growing else {
@@ -142,6 +144,17 @@ impl Table {
         found
     }
 
+    /// Counts the keys of a training step that this rank keeps.
+    pub fn count(&mut self, keys: &Sighted) {
+        let changes = self.growing.as_mut().map(|growing| growing.count(keys)).unwrap_or_default();
+        changes.iter().for_each(|changes| self.apply(changes));
+    }
+
+    /// The rows of keys that this rank keeps, 0 of those that have none.
+    pub fn rows_of_keys(&self, keys: &[u64]) -> Vec<u32> {
+        keys.iter().map(|&key| self.growing.as_ref().map_or(0, |growing| growing.row(key))).collect()
+    }
+
     /// The rows of ids where nothing is counted; `None` where a row belongs to no key.
     pub fn rows_of(&self, ids: &Ids) -> Option<Vec<u32>> {
         let Some(growing) = &self.growing else { return Some(ids.rows.clone()) };
@@ -149,22 +162,16 @@ impl Table {
         rows.iter().all(|&row| growing.is_row(row)).then_some(rows)
     }
 
-    /// Ends an epoch of training: keys that are too old lose their rows. What has grown, `None` for a table that does not.
-    pub fn end_epoch(&mut self, name: &str) -> Option<TableSize> {
+    /// Ends an epoch of training: keys that are too old lose their rows. What has grown of what this rank keeps, `None` for a table
+    /// that does not.
+    pub fn end_epoch(&mut self) -> Option<Grown> {
         let changes = self.growing.as_mut()?.expire();
-        self.apply(&changes);
+        changes.iter().for_each(|changes| self.apply(changes));
         let row = self.stride() + self.cfg.optimizer.per_row().len();
         let growing = self.growing.as_mut()?;
-        let rows = growing.in_use();
-        Some(TableSize {
-            table: name.to_owned(),
-            rows,
-            capacity: self.cfg.rows - RESERVED as usize,
-            admitted: std::mem::take(&mut growing.admitted),
-            evicted: std::mem::take(&mut growing.evicted),
-            waiting: growing.waiting(),
-            bytes: rows * row * size_of::<f32>() + growing.bytes(),
-        })
+        let [rows, waiting, bytes] = growing.sizes();
+        let [admitted, evicted] = growing.take_counts();
+        Some([rows as u64, admitted, evicted, waiting as u64, (rows * row * size_of::<f32>() + bytes) as u64])
     }
 
     /// Clears rows that lost their keys, and sets those that got one to where the key starts.
@@ -172,12 +179,12 @@ impl Table {
         let (stride, storage) = (self.stride(), self.cfg.storage);
         let (words, mut values) = (storage.words(self.cfg.width), vec![0.0; self.cfg.width]);
         let at = |row: u32| self.first + row as usize * stride;
-        for &row in &changes.evicted {
+        for row in changes.evicted.iter().map(|&row| self.start.place(row)) {
             self.seen[row as usize / 64] &= !(1 << (row % 64));
             self.records[at(row)..][..stride].fill(0.0);
             self.sums.iter_mut().skip(row as usize).take(1).for_each(|sum| *sum = 0.0);
         }
-        for &(row, key) in &changes.admitted {
+        for (row, key) in changes.admitted.iter().map(|&(row, key)| (self.start.place(row), key)) {
             self.seen[row as usize / 64] |= 1 << (row % 64);
             self.start.fill(key, &mut values);
             store(storage, &values, &mut self.records[at(row)..][..words]);
@@ -186,11 +193,11 @@ impl Table {
 
     /// What is known of keys, of a table that grows.
     pub fn keys(&self) -> Option<SavedKeys> {
-        self.growing.as_ref().map(Growing::save)
+        self.growing.as_ref().map(Buckets::save)
     }
 
-    /// Replaces what is known of keys. Each row that has one must be a trained row, and the other way round.
-    pub fn restore_keys(&mut self, saved: SavedKeys) {
+    /// Replaces what is known of keys that this rank keeps. Each row that has one must be a trained row, and the other way round.
+    pub fn restore_keys(&mut self, saved: &SavedKeys) {
         if let Some(growing) = &mut self.growing {
             growing.restore(saved);
         }
@@ -250,6 +257,9 @@ impl Table {
         }
     }
 }
+
+/// Of a table that grows: keys with a row, those that got and lost one in an epoch, keys that wait, bytes.
+pub(crate) type Grown = [u64; 5];
 
 /// Writes values into their words.
 fn store(storage: Storage, values: &[f32], words: &mut [f32]) {

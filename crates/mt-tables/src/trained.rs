@@ -5,7 +5,7 @@ use mt_dist::{Message, Reader};
 use crate::config::TableConfig;
 use crate::error::Error;
 use crate::owned::Owned;
-use crate::ranks::Ranks;
+use crate::ranks::Share;
 use crate::table::Table;
 
 /// Rows of a table of width `K`.
@@ -35,7 +35,7 @@ impl Trained {
 
     /// Those of them that are `owned`, at their places there.
     pub fn owned(self, owned: Owned, width: usize) -> Self {
-        if owned == Owned::ALL {
+        if owned == Owned::All {
             return self;
         }
         let own: Vec<usize> = (0..self.ids.len()).filter(|&i| owned.has(self.ids[i])).collect();
@@ -45,7 +45,7 @@ impl Trained {
     }
 
     /// Some of them, by their numbers here.
-    fn pick(&self, numbers: &[usize], width: usize) -> Self {
+    pub fn pick(&self, numbers: &[usize], width: usize) -> Self {
         let of = |from: &[f32], width: usize| -> Vec<f32> {
             numbers.iter().flat_map(|&i| &from[i * width..][..width]).copied().collect()
         };
@@ -89,13 +89,13 @@ impl Trained {
     }
 }
 
-impl Ranks {
+impl Share {
     /// The rows of all ranks by ascending id, on the first rank; `None` on others.
-    pub fn collect(&self, own: &Trained, cfg: TableConfig) -> Result<Option<Trained>, Error> {
-        let mut to = vec![Vec::new(); self.collective.size()];
+    pub(crate) fn collect(&self, own: &Trained, cfg: TableConfig) -> Result<Option<Trained>, Error> {
+        let mut to = vec![Vec::new(); self.ranks.size()];
         to[0] = own.to_message().into_bytes();
-        self.collective.exchange_in_place(&mut to)?;
-        if self.collective.rank() != 0 {
+        self.ranks.exchange_in_place(&mut to)?;
+        if self.ranks.rank() != 0 {
             return Ok(None);
         }
         let mut all = Trained::default();

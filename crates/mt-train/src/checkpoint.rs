@@ -18,10 +18,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mt_bundle::{Checksums, Manifest, Signature, read_json, write_file, write_folder, write_json};
+use mt_bundle::{
+    Checksums, Manifest, Signature, Stored, read_json, write_file, write_folder, write_json, write_tensors,
+};
 use mt_features::{Encoders, Identity};
 use mt_layers::{Param, Params};
-use mt_tables::{Embeddings, unpack_tables};
+use mt_tables::{Embeddings, SavedTensor, unpack_tables};
 use serde::{Deserialize, Serialize};
 
 use crate::balance::BalanceState;
@@ -113,35 +115,43 @@ pub(crate) struct Weights<'a> {
     pub averages: Option<&'a Params>,
 }
 
-/// Writes a checkpoint into the folder `dir`, in place of an older one of that name; `tables` are what [`Embeddings::export`] gives.
+/// Writes a checkpoint into the folder `dir`, in place of an older one of that name; `tables` are what [`Embeddings::saved`] gives.
 pub(crate) fn write(
     dir: &Path,
     (signature, rows): (&Signature, &Identity),
     weights: Weights<'_>,
-    tables: Option<BTreeMap<String, Tensor>>,
+    tables: Option<Vec<SavedTensor<'_>>>,
     optimizer: &Optimizer,
     state: &State,
 ) -> Result<()> {
     write_folder(dir, |dir| {
         let mut names = vec![Signature::WEIGHTS, OPTIMIZER, Signature::FILE, DATA, STATE];
-        let (mut moments, updates) = optimizer.export()?;
+        let mut known = BTreeMap::new();
+        let (moments, updates) = optimizer.export()?;
+        let stored = |(name, tensor)| (name, Stored::Tensor(tensor));
+        let mut moments: Vec<(String, Stored)> = moments.into_iter().map(stored).collect();
         if let Some(tables) = tables {
-            let (tables, state) = tables.into_iter().partition(|(name, _)| of_values(name));
+            let (tables, state): (Vec<_>, Vec<_>) =
+                tables.into_iter().partition(|saved| of_values(&saved.name));
             names.push(Signature::TABLES);
-            write_tensors(&dir.join(Signature::TABLES), &tables)?;
-            let state: BTreeMap<String, Tensor> = state;
-            moments.extend(state.into_iter().map(|(name, tensor)| (format!("{TABLES}{name}"), tensor)));
+            let tables = tables.into_iter().map(|saved| (saved.name.clone(), Stored::Saved(saved)));
+            known.insert(Signature::TABLES.to_owned(), write_tensors(&dir.join(Signature::TABLES), tables)?);
+            moments.extend(
+                state.into_iter().map(|saved| (format!("{TABLES}{}", saved.name), Stored::Saved(saved))),
+            );
         }
-        let tensors = |params: &Params, prefix: &str| -> BTreeMap<String, Tensor> {
-            let named = |p: Param| (format!("{prefix}{}", p.name), p.var.as_detached_tensor());
+        let tensors = |params: &Params, prefix: &str| -> Vec<(String, Stored)> {
+            let named =
+                |p: Param| (format!("{prefix}{}", p.name), Stored::Tensor(p.var.as_detached_tensor()));
             params.all().into_iter().map(named).collect()
         };
         if weights.averages.is_some() {
             moments.extend(tensors(weights.params, TRAINED));
         }
         let predicting = weights.averages.unwrap_or(weights.params);
-        write_tensors(&dir.join(Signature::WEIGHTS), &tensors(predicting, ""))?;
-        write_tensors(&dir.join(OPTIMIZER), &moments)?;
+        let written = write_tensors(&dir.join(Signature::WEIGHTS), tensors(predicting, ""))?;
+        known.insert(Signature::WEIGHTS.to_owned(), written);
+        known.insert(OPTIMIZER.to_owned(), write_tensors(&dir.join(OPTIMIZER), moments)?);
         write_json(&dir.join(Signature::FILE), signature)?;
         // In one line: there are three numbers a column.
         let fail =
@@ -149,7 +159,7 @@ pub(crate) fn write(
         let rows = serde_json::to_vec(rows).map_err(fail)?;
         write_file(&dir.join(DATA), &rows)?;
         write_json(&dir.join(STATE), &State { updates, ..state.clone() })?;
-        Ok(Checksums::write(dir, &names)?)
+        Ok(Checksums::write_known(dir, &names, known)?)
     })
 }
 
@@ -285,15 +295,4 @@ fn take(tensors: &mut BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String
 fn at(dir: &Path, name: &str) -> impl FnOnce(candle_core::Error) -> Error {
     let path = dir.join(name);
     move |error| Error::File { path, problem: error.to_string() }
-}
-
-/// The format of the files of tensors.
-const TENSORS: u32 = 1;
-
-fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    // A single metadata key: with more, safetensors writes them in random order.
-    let format = serde_json::json!({ "format": TENSORS }).to_string();
-    let metadata = Some([("mt".to_owned(), format)].into());
-    let bytes = safetensors::serialize(tensors.iter(), metadata).map_err(candle_core::Error::from)?;
-    Ok(write_file(path, &bytes)?)
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use mt_bundle::Signature;
 use mt_data::Dataset;
-use mt_dist::Collective;
+use mt_dist::{Collective, Shards};
 use mt_layers::{Input, Params, shares, symmetric_weights};
 use mt_models::{InputLayer, Model, build};
+use mt_tables::Share;
 
 use crate::balance::Balancer;
 use crate::checkpoint::{self, State, Weights};
@@ -63,7 +64,8 @@ impl Setup {
         let tasks = &data.schema.tasks;
         let (seed, rule) = (cfg.train.seed, cfg.train.table_optimizer);
         let (schema, encoders, ranks) = (&data.schema, &data.encoders, ranks.clone());
-        let layer = InputLayer::among(ranks.clone(), &cfg.model, schema, encoders, rule, seed, device)?;
+        let share = Share { ranks: ranks.clone(), shards: Shards::new(cfg.train.shards)? };
+        let layer = InputLayer::among(share, &cfg.model, schema, encoders, rule, seed, device)?;
         let inputs = cfg.model.inputs(&data.schema)?;
         let resumed = run.begun().then(|| newest(run)).transpose()?;
         let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());

@@ -176,7 +176,7 @@ impl<'a> Shards<'a> {
         sums.give(self.params, &self.spans)?;
         if let Some(embeddings) = self.embeddings {
             let nodes = of_tables.into_nodes(|a, b| merge(&mut self.spare_tables, a, b));
-            let reduced = embeddings.reduce(self.all, nodes, &mut self.spare_tables);
+            let reduced = embeddings.reduce(nodes, &mut self.spare_tables);
             reduced.map_err(mt_models::Error::from)?;
         }
         let passed = Passed {

@@ -14,6 +14,7 @@ use mt_features::nearly_tasks;
 use mt_layers::{Param, Run};
 use mt_tables::Embeddings;
 
+use crate::best::Best;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::dominance::Dominance;
@@ -117,7 +118,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref() };
     let save = |dir: &Path, signature: &Signature, optimizer: &Optimizer, state: &State| -> Result<()> {
-        let tables = layer.embeddings().map(Embeddings::export).transpose();
+        let tables = layer.embeddings().map(Embeddings::saved).transpose();
         let tables = tables.map_err(candle_core::Error::from)?;
         if first {
             checkpoint::write(dir, (signature, &data.identity), weights, tables, optimizer, state)?;
@@ -285,7 +286,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             break;
         }
         probe.check_parameters(epoch, state.step)?;
-        let tables = layer.embeddings().map(Embeddings::end_epoch).unwrap_or_default();
+        let tables = layer.embeddings().map(Embeddings::end_epoch).transpose();
+        let tables = tables.map_err(mt_models::Error::from)?.unwrap_or_default();
         smear(&mut scorer, &mut signature)?;
         let valid = match &data.valid {
             Some(table) => Some(Evaluation::new(&scorer.predict(table, device)?, table, tasks)),
@@ -346,7 +348,9 @@ fn run_epochs<'scope, 'env: 'scope>(
     if first && state.rows == 0 {
         run.prune(cfg.train.keep, best, 0)?;
     }
-    if let Some(best) = best {
+    // The last epoch, if it was trained now, is here already.
+    let is_here = |best: &Best| best.epoch == state.epoch && state.rows == 0 && seen > 0;
+    if let Some(best) = best.filter(|best| !is_here(best)) {
         let path = run.checkpoint(best.epoch);
         checkpoint::verify(&path)?;
         checkpoint::read(&path, weights, layer.embeddings(), cfg.train.optimizer)?;

@@ -240,7 +240,7 @@ impl Took<'_> {
 
     /// Takes the rows of tables whose values are known here; every other row starts fresh.
     fn tables(&mut self, saved: &Saved, embeddings: &Embeddings, encoders: &Encoders) -> Result<()> {
-        let mut tensors = embeddings.export().map_err(candle_core::Error::from)?;
+        let mut tensors = embeddings.untrained().map_err(candle_core::Error::from)?;
         for table in embeddings.tables() {
             let name = format!("tables.{table}");
             let is_there =

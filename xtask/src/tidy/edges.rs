@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("mt-kernels", &[]),
     ("mt-layers", &["candle", "mt-kernels"]),
     ("mt-tables", &["candle", "mt-dist", "mt-kernels", "mt-layers"]),
-    ("mt-models", &["candle", "mt-dist", "mt-features", "mt-kernels", "mt-layers", "mt-tables"]),
+    ("mt-models", &["candle", "mt-features", "mt-kernels", "mt-layers", "mt-tables"]),
     ("mt-bundle", &["candle", "mt-features", "mt-kernels", "mt-layers", "mt-tables", "mt-models"]),
     (
         "mt-train",

@@ -45,11 +45,32 @@ pub struct PredictArgs {
     /// Start anew in a folder that has parts
     #[arg(long, requires = "output")]
     pub overwrite: bool,
+    /// Make every Nth part alone, from the Ith on, counted from 0: a share of the work for each job of an array, as in --shard
+    /// $JOB_COMPLETION_INDEX/8
+    #[arg(long, value_name = "I/N", requires = "output")]
+    pub shard: Option<ShardArg>,
     #[command(flatten)]
     pub device: DeviceArg,
     /// Print a summary as JSON at the end
     #[arg(long, requires = "output")]
     pub json: bool,
+}
+
+/// A share of the parts: every `of`th from `number` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardArg {
+    pub number: usize,
+    pub of: usize,
+}
+
+impl std::str::FromStr for ShardArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        let shard = numbers.map(|(number, of)| Self { number, of }).filter(|shard| shard.number < shard.of);
+        shard.ok_or_else(|| format!("expected I/N with I from 0 to N - 1, as 0/8, found {text}"))
+    }
 }
 
 /// Kinds of output.

@@ -9,20 +9,22 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mt_data::{FileFormat, Output, Progress};
+use mt_dist::{Collective, Message, Reader};
 use mt_features::Coverage;
 use mt_models::Registry;
 
 use self::parts::{Part, Target};
 use self::record::{Done, Made, Record};
 use self::scorer::{Scorer, Stopped};
-use crate::args::PredictArgs;
+use crate::args::{PredictArgs, ShardArg, Usage};
 use crate::progress::{Bar, count};
 use crate::{device, print, source, stop};
 
 /// What an output is called that has no name.
 const STANDARD_OUTPUT: &str = "standard output";
 
-pub fn run(args: &PredictArgs, registry: &Registry) -> Result<()> {
+pub fn run(args: &PredictArgs, registry: &Registry, ranks: &dyn Collective) -> Result<()> {
+    let shard = shard(args, ranks)?;
     let device = device::device(&args.device.device)?;
     let (cfg, dir) = source::model(&args.model, &args.checkpoint, "mt predict", registry)?;
     let predictor = source::predictor(&dir, &device, registry)?;
@@ -33,7 +35,7 @@ pub fn run(args: &PredictArgs, registry: &Registry) -> Result<()> {
         source::report_coverage(&scorer.coverage(), predictor.signature());
         return Ok(());
     };
-    let target = parts::plan(&args.input, output, args.format.map(Into::into))?;
+    let target = own(shard, parts::plan(&args.input, output, args.format.map(Into::into))?)?;
     let mut tally = Tally { started: Instant::now(), rows: 0, done: 0, skipped: 0 };
     scorer.stop = Some(stop::on_signal()?);
     match &target {
@@ -45,13 +47,48 @@ pub fn run(args: &PredictArgs, registry: &Registry) -> Result<()> {
             tally.done = 1;
         }
         Target::Folder { folder, parts } => {
-            let record = Record::open(folder, Made::new(&dir, args)?, parts, args.overwrite)?;
+            let record = Record::open((folder, shard), Made::new(&dir, args)?, parts, args.overwrite)?;
             into_folder(&scorer, parts, record, args.json, &mut tally)?;
         }
     }
+    tally.sum(ranks)?;
     let coverage = scorer.coverage();
     source::report_coverage(&coverage, predictor.signature());
     tally.report(args, &target, &coverage)
+}
+
+/// The share of the parts that one of several processes makes.
+fn shard(args: &PredictArgs, ranks: &dyn Collective) -> Result<Option<ShardArg>> {
+    let (number, of) = (ranks.rank(), ranks.size());
+    match (of, &args.shard, &args.output) {
+        (1, shard, _) => Ok(*shard),
+        (_, Some(_), _) => {
+            Err(Usage(format!("--shard: the {of} processes that were started share the parts already"))
+                .into())
+        }
+        (_, None, None) => {
+            Err(Usage(format!("{of} processes share the parts of a folder: name one with --output")).into())
+        }
+        _ => Ok(Some(ShardArg { number, of })),
+    }
+}
+
+/// The parts of the share that is asked for.
+fn own(shard: Option<ShardArg>, target: Target) -> Result<Target> {
+    let Some(ShardArg { number, of }) = shard else { return Ok(target) };
+    match target {
+        Target::File(part) => {
+            let text = format!(
+                "--shard: {} is a single file; expected a folder for a part each",
+                part.output.display()
+            );
+            Err(Usage(text).into())
+        }
+        Target::Folder { folder, parts } => {
+            let parts = parts.into_iter().skip(number).step_by(of).collect();
+            Ok(Target::Folder { folder, parts })
+        }
+    }
 }
 
 /// Scores what a part is made of; the number of its rows, `None` if that was stopped.
@@ -116,6 +153,20 @@ struct Tally {
 }
 
 impl Tally {
+    /// Makes it that of all processes.
+    fn sum(&mut self, ranks: &dyn Collective) -> Result<()> {
+        let mut own = Message::default();
+        own.put(&[self.rows as u32, (self.rows >> 32) as u32, self.done as u32, self.skipped as u32]);
+        (self.rows, self.done, self.skipped) = (0, 0, 0);
+        for message in ranks.gather(own.bytes())? {
+            let mut reader = Reader::new(&message);
+            self.rows += reader.word()? as u64 | (reader.word()? as u64) << 32;
+            self.done += reader.word()?;
+            self.skipped += reader.word()?;
+        }
+        Ok(())
+    }
+
     fn report(&self, args: &PredictArgs, target: &Target, coverage: &Coverage) -> Result<()> {
         let &Tally { started, rows, done, skipped } = self;
         let seconds = started.elapsed().as_secs_f64();

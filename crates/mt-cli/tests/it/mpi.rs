@@ -37,13 +37,13 @@ fn command(
     folder.command_of(Path::new(launcher), &words)
 }
 
-/// Two tasks on a number and two embedding tables in half precision; steps are logged and saved often.
+/// Two tasks on a number and two embedding tables in half precision, of which one grows; steps are logged and saved often.
 const OFTEN: &str = "\
 version: 1
 data:
   csv: {train: rows.csv, features: [watched_before]}
   valid_fraction: 0.2
-  fields: [{column: user}, {column: item, encode: {hash: 1000}}]
+  fields: [{column: user, encode: {growing: {capacity: 40, admit: 2, ttl: 60}}}, {column: item, encode: {hash: 1000}}]
 tasks: [{name: click, label: click}, {name: like, label: like}]
 model: {kind: ple, experts_per_task: 1, shared_experts: 1, expert: [8], levels: 2, embedding: {width: 8, storage: bf16}}
 train: {epochs: 12, batch_size: 16, shards: 8, keep: 2, dropout: 0.1, log_every: 3, checkpoint: {steps: 6}}
@@ -77,11 +77,24 @@ fn processes_of_a_launcher_write_the_files_of_one() {
     let Some(launcher) = launcher() else { return };
     let folder = folder();
     let alone = folder.mt(&["train", "often.yaml", "--run-dir", "alone", "--json"]).json();
+    std::fs::create_dir(folder.path("in")).expect("a folder");
+    ["a", "b", "c"].iter().for_each(|part| folder.write(&format!("in/{part}.csv"), folder.read("rows.csv")));
+    folder.mt(&["predict", "--run", "alone", "--input", "in", "--output", "scored"]).done();
     for ranks in [2, 3, 4] {
         let run = format!("run-{ranks}");
         let args = ["train", "often.yaml", "--run-dir", &run, "--json"];
         let said = Said::of(command(&launcher, &folder, ranks, &args).output().expect("starts")).json();
         assert_same(&folder, &run, &run);
+        let (scored, ranks) = (format!("scored-{ranks}"), ranks.min(2));
+        let args = ["predict", "--run", "alone", "--input", "in", "--output", &scored, "--json"];
+        let told = Said::of(command(&launcher, &folder, ranks, &args).output().expect("starts")).json();
+        assert_eq!((&told[0]["rows"], &told[0]["parts"], told.len()), (&1200.into(), &3.into(), 1));
+        for part in ["a.csv", "b.csv", "c.csv"] {
+            assert!(
+                folder.bytes(&format!("{scored}/{part}")) == folder.bytes(&format!("scored/{part}")),
+                "{part}"
+            );
+        }
         // One of them speaks, of all rows.
         let kinds =
             |said: &[serde_json::Value]| said.iter().map(|event| event["event"].clone()).collect::<Vec<_>>();
@@ -168,7 +181,10 @@ fn what_is_wrong_with_one_ends_all_with_its_reason() {
     assert!(err.contains("model.norm: running statistics of batch are those of one process"), "{err}");
     assert!(!folder.path("runs").exists());
     let err = fails(2, &["eval", "--run", "alone"]);
-    assert!(err.contains("2 processes were started, and would all do the same: only mt train"), "{err}");
+    assert!(
+        err.contains("2 processes were started, and would all do the same: only mt train and mt predict"),
+        "{err}"
+    );
     folder.mt(&["train", "often.yaml", "--run-dir", "alone", "--set", "train.epochs=1"]).done();
     let err = fails(2, &["train", "often.yaml", "--run-dir", "alone"]);
     assert!(err.contains("alone already holds a run"), "{err}");

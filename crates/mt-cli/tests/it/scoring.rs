@@ -105,6 +105,34 @@ fn a_folder_gives_a_part_for_each_file_with_its_rows_in_order_and_its_keys_as_th
 }
 
 #[test]
+fn shares_of_a_folder_make_each_part_once_and_go_on_each_by_itself() {
+    let folder = inputs(200);
+    score(&folder, "whole", &[]).done();
+    for share in ["1/3", "0/3", "2/3", "1/3"] {
+        let said = score(&folder, "shared", &["--shard", share, "--json"]).json();
+        let (parts, done) = (&said[0]["parts"], &said[0]["parts_skipped"]);
+        let all = parts.as_u64().expect("a number") + done.as_u64().expect("a number");
+        assert_eq!(all, if share == "0/3" { 2 } else { 1 }, "{share}: {}", said[0]);
+    }
+    let parts =
+        |of: &str| folder.files(of).into_iter().filter(|file| !file.starts_with('_')).collect::<Vec<_>>();
+    assert_eq!(parts("shared"), parts("whole"));
+    for part in parts("whole") {
+        assert!(folder.bytes(&format!("shared/{part}")) == folder.bytes(&format!("whole/{part}")), "{part}");
+    }
+    let records = ["_progress-0-of-3.jsonl", "_progress-1-of-3.jsonl", "_progress-2-of-3.jsonl"];
+    assert_eq!(folder.files("shared")[..3], records);
+    let said = score(&folder, "one.csv", &["--shard", "0/2"]);
+    let expected = "error: --shard: one.csv is a single file; expected a folder for a part each\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(2), expected));
+    for wrong in ["3/3", "x", "1", "1/0"] {
+        let said = score(&folder, "more/", &["--shard", wrong]);
+        let expected = format!("expected I/N with I from 0 to N - 1, as 0/8, found {wrong}");
+        assert!(said.code == Some(2) && said.err.contains(&expected), "{}", said.err);
+    }
+}
+
+#[test]
 fn either_kind_of_file_becomes_either_kind_and_all_files_one() {
     let folder = inputs(700);
     score(&folder, "text", &["--format", "csv"]).done();
@@ -287,6 +315,9 @@ fn predictions_of_a_partitioned_table_are_one() {
         folder.mt(&["predict", "--run", run, "--input", "log", "--output", &scored]).done();
         let of = |day: u32| folder.read(&format!("{scored}/dt=2026-03-0{day}/part-0.csv")).lines().count();
         assert_eq!([of(1), of(2)], [201, 201]);
+        // Two parts of one name are two.
+        let again = ["predict", "--run", run, "--input", "log", "--output", &scored, "--json"];
+        assert_eq!(folder.mt(&again).json()[0]["parts_skipped"], 2);
     }
 }
 

@@ -6,5 +6,6 @@ mod frozen;
 mod growing;
 mod lookup;
 mod self_attention;
+mod sharing;
 mod support;
 mod training;

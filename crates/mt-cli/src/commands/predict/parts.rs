@@ -25,15 +25,12 @@ pub struct Part {
     /// What it is made of.
     pub inputs: Vec<PathBuf>,
     pub output: PathBuf,
+    /// Its path within the folder of all.
+    pub name: String,
     pub format: FileFormat,
 }
 
 impl Part {
-    /// Its name within its folder.
-    pub fn name(&self) -> String {
-        self.output.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-
     /// Bytes of the files that it is made of.
     pub fn input_bytes(&self) -> Result<u64> {
         let storage = Storage::default();
@@ -57,7 +54,8 @@ pub fn plan(inputs: &[String], output: &Path, format: Option<FileFormat>) -> Res
         Target::Folder { folder: output.to_owned(), parts }
     } else {
         let format = format.unwrap_or(FileFormat::of(output));
-        Target::File(Part { inputs: files.clone(), output: output.to_owned(), format })
+        let name = output.display().to_string();
+        Target::File(Part { inputs: files.clone(), output: output.to_owned(), name, format })
     };
     let parts = match &target {
         Target::File(part) => std::slice::from_ref(part),
@@ -101,8 +99,9 @@ fn part(input: &Path, folder: &Path, format: Option<FileFormat>) -> Result<Part>
     name.push(".");
     name.push(format.extension());
     // A partition stays one.
-    let folder = folder.join(Storage::default().partition_folders(input));
-    Ok(Part { inputs: vec![input.to_owned()], output: folder.join(name), format })
+    let within = Storage::default().partition_folders(input).join(name);
+    let (output, name) = (folder.join(&within), within.to_string_lossy().into_owned());
+    Ok(Part { inputs: vec![input.to_owned()], output, name, format })
 }
 
 /// Paths as a configuration would have them.

@@ -1,4 +1,4 @@
-//! What has been done in a folder of predictions, and what with: `_progress.jsonl`, a line for what all parts have in
+//! What has been done in a folder of predictions, and what with: `_progress.jsonl`, or one for each share of them, a line for what all parts have in
 //! common and one for each finished part.
 
 use std::collections::BTreeMap;
@@ -12,10 +12,16 @@ use mt_data::{FileFormat, Storage, Version};
 use serde::{Deserialize, Serialize};
 
 use super::parts::Part;
-use crate::args::{PredictArgs, Usage};
+use crate::args::{PredictArgs, ShardArg, Usage};
 
-/// Its name. Whoever reads the folder leaves out names that begin so.
-const FILE: &str = "_progress.jsonl";
+/// Its name. Whoever reads the folder leaves out names that begin so. Each share of the parts has one of its own.
+fn file(shard: Option<ShardArg>) -> String {
+    match shard {
+        None => "_progress.jsonl".to_owned(),
+        Some(ShardArg { number, of }) => format!("_progress-{number}-of-{of}.jsonl"),
+    }
+}
+
 /// Version of its format.
 const VERSION: u32 = 1;
 /// What says which weights a checkpoint has.
@@ -90,15 +96,20 @@ impl Done {
         let input = part.inputs[0].clone();
         let Version { bytes, modified, tag, .. } = Storage::default().version(&input)?.unwrap_or_default();
         let (input_bytes, input_modified, input_tag) = (bytes, modified, tag);
-        Ok(Done { part: part.name(), input_bytes, input_modified, input_tag, rows: 0, input })
+        Ok(Done { part: part.name.clone(), input_bytes, input_modified, input_tag, rows: 0, input })
     }
 }
 
 impl Record {
-    /// The record of `folder`, of which `parts` are to be made. What does not fit to it is refused; with `overwrite`,
+    /// The record of `folder`, of which `parts`, this `shard`, are to be made. What does not fit to it is refused; with `overwrite`,
     /// what was made is removed.
-    pub fn open(folder: &Path, made: Made, parts: &[Part], overwrite: bool) -> Result<Self> {
-        let path = folder.join(FILE);
+    pub fn open(
+        (folder, shard): (&Path, Option<ShardArg>),
+        made: Made,
+        parts: &[Part],
+        overwrite: bool,
+    ) -> Result<Self> {
+        let path = folder.join(file(shard));
         let cannot = || format!("{}: cannot be written", path.display());
         std::fs::create_dir_all(folder).with_context(cannot)?;
         let mut file =
@@ -133,7 +144,7 @@ impl Record {
 
     /// Whether the part is finished.
     pub fn has(&self, part: &Part) -> bool {
-        self.done.contains_key(&part.name()) && part.output.exists()
+        self.done.contains_key(&part.name) && part.output.exists()
     }
 
     /// Notes that a part is finished.
@@ -176,7 +187,7 @@ impl Record {
             return refuse(format!("has parts made with {difference}"));
         }
         for (name, done) in &self.done {
-            let Some(part) = parts.iter().find(|part| part.name() == *name) else {
+            let Some(part) = parts.iter().find(|part| part.name == *name) else {
                 return refuse(format!(
                     "has {name} of {}, which is not among the inputs",
                     done.input.display()
