@@ -16,29 +16,29 @@ pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Erro
 }
 
 /// Writes the folder `dir`: `fill` writes its files into the folder it is given, which then takes the place of one that
-/// is there.
+/// is there. Gives what `fill` does.
 ///
 /// # Errors
 /// What `fill` says, or [`Error::Io`]; an older folder stays as it was.
-pub fn write_folder<E: From<Error>>(
+pub fn write_folder<T, E: From<Error>>(
     dir: &Path,
-    fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
+    fill: impl FnOnce(&Path) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
     let partial = beside(dir)?;
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(io(&partial, "remove the remains of an earlier attempt"))?;
     }
     fs::create_dir_all(&partial).map_err(io(&partial, "create the folder"))?;
-    if let Err(error) = fill(&partial) {
+    let filled = fill(&partial).inspect_err(|_| {
         // A full disk must not be left fuller; the first error is the one to report.
         let _ = fs::remove_dir_all(&partial);
-        return Err(error);
-    }
+    })?;
     if dir.exists() {
         fs::remove_dir_all(dir).map_err(io(dir, "replace the folder"))?;
     }
     fs::rename(&partial, dir).map_err(io(dir, "put the folder in place"))?;
-    Ok(sync_parent(dir)?)
+    sync_parent(dir)?;
+    Ok(filled)
 }
 
 /// Writes `value` as JSON to `path`: to a temporary name first, then renamed.

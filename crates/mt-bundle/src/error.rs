@@ -33,6 +33,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A bundle that changes cannot rest on.
+    #[error("{path}: {problem}")]
+    Base {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A JSON value that no column can have.
     #[error("column {column:?}: expected a number, a text, a list of these or null, found {found}")]
     Json {
@@ -60,7 +68,7 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Model(error) => error.is_usage(),
-            Self::Exists { .. } => true,
+            Self::Exists { .. } | Self::Base { .. } => true,
             _ => false,
         }
     }

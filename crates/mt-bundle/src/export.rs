@@ -11,9 +11,13 @@ use serde_json::{Map, Value as Json};
 use crate::disk::{io, write_file, write_folder, write_json};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
+use crate::patch::tables;
 use crate::predictor::Predictor;
 use crate::recorded::Recorded;
 use crate::signature::Signature;
+
+/// Name of the model card.
+pub(crate) const CARD: &str = "README.md";
 
 /// What goes into a bundle.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Export<'_> {
             self.fill(partial)?;
             let predictor = Predictor::load_with(partial, &Device::Cpu, &registry)?;
             let card = card(&predictor)?;
-            Ok(write_file(&partial.join("README.md"), card.as_bytes())?)
+            Ok(write_file(&partial.join(CARD), card.as_bytes())?)
         })
     }
 
@@ -80,13 +84,7 @@ fn write_tables(from: &Path, to: &Path, signature: &Signature, format: TableForm
     let fail = |error: &dyn std::fmt::Display| Error::File { path: path.clone(), problem: error.to_string() };
     let tensors: BTreeMap<String, Tensor> =
         candle_core::safetensors::load(&path, &Device::Cpu).map_err(|e| fail(&e))?.into_iter().collect();
-    let rows = |(table, _): (String, usize)| {
-        let rows = signature.encoders.rows(&table);
-        rows.map(|rows| (table.clone(), rows)).ok_or(mt_models::Error::NoEncoder { table }.into())
-    };
-    let tables = signature.model.table_widths(&signature.schema)?;
-    let tables = tables.into_iter().map(rows).collect::<Result<Vec<_>>>()?;
-    let packed = pack_tables(&tensors, &tables, format).map_err(|e| fail(&e))?;
+    let packed = pack_tables(&tensors, &tables(signature)?, format).map_err(|e| fail(&e))?;
     let bytes = safetensors::serialize(packed.iter(), None).map_err(candle_core::Error::from)?;
     write_file(&to.join(Signature::TABLES), &bytes)
 }

@@ -11,6 +11,7 @@ use crate::manifest::Manifest;
 use crate::predictor::Predictor;
 use crate::recorded::Recorded;
 use crate::signature::Signature;
+use crate::whole::Whole;
 
 impl Signature {
     /// Reads the signature of the model in `dir`, after all that its predictions follow from was found to be as it was
@@ -23,6 +24,9 @@ impl Signature {
     /// [`Error::File`](crate::Error::File) for the first file that is missing or damaged.
     pub fn verified(dir: &Path) -> Result<Self> {
         if let Some(manifest) = Manifest::find(dir)? {
+            if manifest.base.is_some() {
+                return Self::verified(Whole::of(dir)?.path());
+            }
             manifest.check(dir)?;
             let signature = Self::read(dir)?;
             manifest.check_encoders(dir, &signature.encoders)?;
@@ -49,7 +53,7 @@ impl Predictor {
     /// Its files may be changed and removed afterwards: embedding tables are read into memory, those of more than 1 GiB
     /// (`MT_TABLE_MEMORY` in the environment) copied to a temporary file without a name, which is mapped. Of a bundle,
     /// sizes of all files, hashes of all but the tables and the predictions of the rows recorded with it are checked; of a
-    /// checkpoint, the hashes of all files that are read.
+    /// checkpoint, the hashes of all files that are read. A bundle that holds changes is [made whole](Whole::of) first.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) if a file is missing or damaged, the weights are those of another model, or the recorded rows
@@ -63,6 +67,8 @@ impl Predictor {
     /// # Errors
     /// As [`Predictor::load`].
     pub fn load_with(dir: &Path, device: &Device, registry: &Registry) -> Result<Self> {
+        let whole = Whole::of(dir)?;
+        let dir = whole.path();
         let mut predictor = Self::of(Signature::verified(dir)?.with(registry), dir, device)?;
         if Manifest::find(dir)?.is_some() {
             predictor.check = Some(Recorded::read(dir)?.check(dir, &predictor)?);

@@ -25,11 +25,27 @@ pub struct Manifest {
     pub encoders: String,
     /// The files by name. The model card is not among them, so that people may write into it.
     pub files: BTreeMap<String, Contents>,
+    /// Of a bundle that holds changes, what they rest on, and what comes of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+}
+
+/// What changes rest on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Base {
+    /// [`Manifest::content`] of the bundle that they are changes of.
+    pub sha256: String,
+    /// The files of the bundle that comes of that one and these.
+    pub files: BTreeMap<String, Contents>,
 }
 
 impl Manifest {
-    /// The format this version writes, and the newest it reads.
+    /// The format that this version writes.
     pub const FORMAT: u32 = 1;
+    /// The format of bundles that hold changes, and the newest this version reads.
+    pub const DELTA: u32 = 2;
     /// Name of the file.
     pub const FILE: &str = "bundle.json";
     /// Name of the configuration's file.
@@ -46,12 +62,13 @@ impl Manifest {
         }
         let manifest: Self = read_json(&path)?;
         let fail = |problem: String| Error::File { path: path.clone(), problem };
-        if manifest.format > Self::FORMAT {
-            let (found, known) = (manifest.format, Self::FORMAT);
+        if manifest.format > Self::DELTA {
+            let (found, known) = (manifest.format, Self::DELTA);
             return Err(fail(format!("format {found} is newer than this version reads, {known}")));
         }
         let plain = |name: &&String| Path::new(name).file_name() != Some(name.as_ref());
-        match manifest.files.keys().find(plain) {
+        let made = manifest.base.iter().flat_map(|base| base.files.keys());
+        match manifest.files.keys().chain(made).find(plain) {
             Some(name) => Err(fail(format!("{name:?} is no name of a file in the bundle"))),
             None => Ok(Some(manifest)),
         }
@@ -65,7 +82,27 @@ impl Manifest {
             tables,
             encoders: fingerprint(encoders),
             files: names.iter().map(contents).collect::<Result<_>>()?,
+            base: None,
         })
+    }
+
+    /// SHA-256 of all that predictions follow from: the hashes of model, weights and tables of the bundle that is here, or that comes of
+    /// changes. It is the same whatever was recorded and written beside them.
+    pub fn content(&self) -> String {
+        let files = self.base.as_ref().map_or(&self.files, |base| &base.files);
+        let of = |name: &str| files.get(name).map(|contents| format!("{} {name}\n", contents.sha256));
+        let text = [Signature::FILE, Signature::WEIGHTS, Signature::TABLES].into_iter().filter_map(of);
+        Contents::of_bytes(text.collect::<String>().as_bytes()).sha256
+    }
+
+    /// The manifest of the bundle that comes of changes; else this one.
+    pub(crate) fn whole(&self) -> Self {
+        match &self.base {
+            Some(base) => {
+                Self { format: Self::FORMAT, files: base.files.clone(), base: None, ..self.clone() }
+            }
+            None => self.clone(),
+        }
     }
 
     /// Checks the sizes of all files, and the hashes of all but the tables: those may be larger than memory.

@@ -85,7 +85,13 @@ impl Signature {
         let path = dir.join(Self::FILE);
         let fail = |problem: String| Error::File { path: path.clone(), problem };
         let text = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
-        let signature: Self = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
+        Self::from_bytes(&text, &path)
+    }
+
+    /// The signature that is the content of the file `path`.
+    pub(crate) fn from_bytes(text: &[u8], path: &Path) -> Result<Self> {
+        let fail = |problem: String| Error::File { path: path.to_owned(), problem };
+        let signature: Self = serde_json::from_slice(text).map_err(|error| fail(error.to_string()))?;
         if signature.format > Self::FORMAT {
             let (found, known) = (signature.format, Self::FORMAT);
             return Err(fail(format!("format {found} is newer than this version reads, {known}")));

@@ -16,6 +16,7 @@ pub use self::looking::{InitArgs, StatsArgs};
 pub use self::scoring::{PredictArgs, ShardArg};
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
 pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, TargetArg};
+use crate::commands::train::Days;
 
 /// Multi-task ranking models without Python: train, evaluate, compare and predict with ShareBottom, MMoE, CGC and PLE.
 #[derive(Debug, Parser)]
@@ -79,6 +80,8 @@ pub enum Command {
   mt train --resume runs/deep-gates
   mt train --resume runs/deep-gates --extend --set train.epochs=20
   mt train --resume runs/deep-gates --extend --set 'data.csv.train=day-2.csv' --set train.epochs=12
+  mt train my.yaml --from runs/2022-04-27 --set data.csv.train=log/dt=2022-04-28/ --run-dir runs/2022-04-28
+  mt train my.yaml --days 2022-04-25..2022-04-30 --set 'data.csv.train=log/dt={day}/' --run-dir runs/days
 
 A run knows its data: --resume takes columns, scaling and vocabularies from its newest whole checkpoint, and refuses other
 rows, saying what differs. With --extend it goes on with more epochs or other rows: columns are found by name, scaling and
@@ -94,6 +97,14 @@ pub struct TrainArgs {
     /// Folder of the run [default: runs/NAME, or the next free runs/NAME-2, ...]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+    /// Begin a run that goes on from another one's best checkpoint, of the last epoch without validation rows, or from the checkpoint
+    /// in that folder: on other rows, which are scored first
+    #[arg(long, value_name = "RUN|CHECKPOINT", conflicts_with_all = ["resume", "extend"])]
+    pub from: Option<PathBuf>,
+    /// Train on each of these days, both included, in a run of its own that goes on from the day before; {day} in the configuration and
+    /// in --set stands for the day, {yyyymmdd} for it without hyphens. The same command goes on where it was stopped
+    #[arg(long, value_name = "DAY..DAY", conflicts_with_all = ["resume", "extend"])]
+    pub days: Option<Days>,
     /// Go on with the run in DIR from its newest whole checkpoint; it ends with the same bytes as if it had not been stopped
     #[arg(long, value_name = "DIR", conflicts_with = "run_dir")]
     pub resume: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use mt_train::RunDir;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::html::Points;
 use crate::progress::rate;
@@ -34,6 +34,7 @@ enum Line {
     Warning {
         text: String,
     },
+    Prequential(Prequential),
     Epoch(Epoch),
     #[serde(other)]
     Other,
@@ -84,6 +85,24 @@ pub struct Epoch {
     valid: Option<BTreeMap<String, Valid>>,
 }
 
+/// How the model that a run went on from did on the rows of the run.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Prequential {
+    /// Steps before the run.
+    #[serde(skip_serializing)]
+    step: u64,
+    pub rows: usize,
+    /// By task, as an evaluation is written.
+    pub metrics: BTreeMap<String, serde_json::Value>,
+}
+
+impl Prequential {
+    /// A task's metrics.
+    pub fn task(&self, name: &str) -> Option<Valid> {
+        Valid::deserialize(self.metrics.get(name)?).ok()
+    }
+}
+
 /// A task on the validation rows.
 #[derive(Debug, Deserialize)]
 pub struct Valid {
@@ -104,6 +123,7 @@ impl Valid {
 #[derive(Debug, Default)]
 pub struct History {
     steps_per_epoch: u64,
+    prequential: Option<Prequential>,
     /// By step: what was trained twice, because a run was stopped within an epoch, is here once.
     progress: BTreeMap<u64, BTreeMap<String, Trained>>,
     epochs: BTreeMap<usize, Epoch>,
@@ -140,6 +160,7 @@ impl History {
                 }
                 Line::Warning { text } if history.warnings.contains(&text) => {}
                 Line::Warning { text } => history.warnings.push(text),
+                Line::Prequential(found) => history.prequential = Some(found),
                 Line::Epoch(epoch) => {
                     history.epochs.insert(epoch.epoch, epoch);
                 }
@@ -147,6 +168,11 @@ impl History {
             }
         }
         history
+    }
+
+    /// How the model it went on from did on its rows.
+    pub fn prequential(&self) -> Option<&Prequential> {
+        self.prequential.as_ref()
     }
 
     /// What was not as it should be: in the run, and at the end of its last epoch.
@@ -206,11 +232,13 @@ impl History {
     ///
     /// The log has a line at the end of every epoch whatever the steps before it, of few rows and so far off the curve.
     pub fn trained(&self, task: &str, value: impl Fn(&Trained) -> Option<f64>) -> Points {
-        let starts = || std::iter::once(0).chain(self.progress.keys().copied());
+        // Steps of a run that it went on from are no epochs of this one.
+        let before = self.prequential.as_ref().map_or(0, |found| found.step);
+        let starts = || std::iter::once(before).chain(self.progress.keys().copied());
         let longest = starts().zip(self.progress.keys()).map(|(start, end)| end - start).max().unwrap_or(0);
-        let steps = self.progress.keys().last().copied().unwrap_or(0);
-        let width = longest.max(steps.div_ceil(POINTS));
-        let (mut curve, mut from, mut sum, mut weight) = (Vec::new(), 0, 0.0, 0.0);
+        let steps = self.progress.keys().last().copied().unwrap_or(before);
+        let width = longest.max((steps - before).div_ceil(POINTS));
+        let (mut curve, mut from, mut sum, mut weight) = (Vec::new(), before, 0.0, 0.0);
         for (start, (&end, tasks)) in starts().zip(&self.progress) {
             if let Some(value) = tasks.get(task).and_then(&value) {
                 sum += value * (end - start) as f64;
@@ -222,7 +250,7 @@ impl History {
                 continue;
             }
             if weight > 0.0 {
-                let middle = (from + end) as f64 / 2.0;
+                let middle = (from + end) as f64 / 2.0 - before as f64;
                 curve.push((middle / self.steps_per_epoch.max(1) as f64, sum / weight));
             }
             (from, sum, weight) = (end, 0.0, 0.0);

@@ -8,7 +8,7 @@ use mt_bundle::{Check, Manifest, Predictor, Signature};
 use mt_data::{CsvConfig, DataConfig, Dataset, Labels, Paths, Progress, Records, Skipped, TableReader};
 use mt_features::{Coverage, Fit, Table};
 use mt_models::Registry;
-use mt_train::{Config, Differences, RunDir, read_identity};
+use mt_train::{Config, Differences, Origin, RunDir, read_identity};
 
 use crate::advice;
 use crate::args::{ModelArg, Usage};
@@ -18,8 +18,21 @@ use crate::progress::Bar;
 /// Loads the data of a configuration, as a `run` that goes on reads it, with a progress bar, and says which records were
 /// left out.
 pub fn load(cfg: &Config, run: Option<&RunDir>, quiet: bool) -> Result<Dataset> {
+    read(cfg, quiet, |progress| mt_train::load(cfg, run, progress))
+}
+
+/// The same, as the model of the checkpoint `origin` reads it.
+pub fn load_from(cfg: &Config, origin: &Origin, quiet: bool) -> Result<Dataset> {
+    read(cfg, quiet, |progress| mt_train::load_from(cfg, origin, progress))
+}
+
+fn read(
+    cfg: &Config,
+    quiet: bool,
+    load: impl FnOnce(&(dyn Fn(Progress) + Sync)) -> mt_train::Result<Dataset>,
+) -> Result<Dataset> {
     let bar = Bar::bytes("reading", quiet);
-    let data = mt_train::load(cfg, run, &|progress: Progress| bar.read(&progress));
+    let data = load(&|progress: Progress| bar.read(&progress));
     let data = data.map_err(|error| advice::explain(error, cfg))?;
     bar.finish();
     report_skipped(&data.skipped);

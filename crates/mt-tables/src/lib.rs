@@ -29,6 +29,7 @@
 
 mod assemble;
 mod buckets;
+mod changes;
 mod config;
 mod distinct;
 mod embeddings;
@@ -66,6 +67,7 @@ mod storage;
 mod table;
 mod trained;
 
+pub use changes::{changed_rows, with_changed_rows};
 pub use config::TableConfig;
 pub use embeddings::{Embeddings, RowGradient};
 pub use error::Error;

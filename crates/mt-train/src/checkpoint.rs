@@ -19,7 +19,8 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use mt_bundle::{
-    Checksums, Manifest, Signature, Stored, read_json, write_file, write_folder, write_json, write_tensors,
+    Checksums, Manifest, Signature, Stored, Whole, read_json, write_file, write_folder, write_json,
+    write_tensors,
 };
 use mt_features::{Encoders, Identity};
 use mt_layers::{Param, Params};
@@ -78,6 +79,9 @@ pub struct State {
     /// How many of these epochs were judged on other validation rows, before a run was extended, and do not compete.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retired: usize,
+    /// Steps that were done where a run goes on from another one's checkpoint.
+    #[serde(default, skip_serializing_if = "is_none_before")]
+    pub before: u64,
     /// What loss balancing remembers; `None` for fixed weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceState>,
@@ -87,7 +91,7 @@ impl State {
     /// Where training begins.
     pub(crate) fn new(seed: u64) -> Self {
         let (selected, updates) = (Vec::new(), BTreeMap::new());
-        Self { epoch: 0, rows: 0, step: 0, seed, selected, retired: 0, updates, balance: None }
+        Self { epoch: 0, rows: 0, step: 0, seed, selected, retired: 0, before: 0, updates, balance: None }
     }
 
     /// Of the epochs that were judged on the rows of today, the values by which they are chosen.
@@ -103,6 +107,10 @@ impl State {
 }
 
 fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+fn is_none_before(n: &u64) -> bool {
     *n == 0
 }
 
@@ -212,6 +220,8 @@ impl Saved {
     /// Reads a checkpoint or a bundle that is as it was written; the `optimizer`'s state, which bundles lack, only on
     /// request.
     pub fn read(dir: &Path, optimizer: bool) -> Result<Self> {
+        let whole = Whole::of(dir)?;
+        let dir = whole.path();
         let signature = Signature::verified(dir)?;
         if let Some(manifest) = Manifest::find(dir)? {
             // Its tables, too, which a predictor only checks for their size.

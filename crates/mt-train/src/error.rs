@@ -169,6 +169,28 @@ pub enum Error {
         /// Its value now.
         now: String,
     },
+    /// A key that a run which goes on from another cannot change.
+    #[error(
+        "{key}: was {then} in the run to go on from and is {now}: its weights go on only as they are. What may differ are the rows \
+         (files, data.synth, shares and split), name, the rates, train.schedule, train.batch_size and how long it goes on; for \
+         the rest begin another run, with train.warm_start"
+    )]
+    Next {
+        /// The key.
+        key: String,
+        /// Its value there.
+        then: String,
+        /// Its value here.
+        now: String,
+    },
+    /// A checkpoint that a run cannot go on from.
+    #[error("{path}: {problem}")]
+    From {
+        /// The folder that was named, or that of the checkpoint.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A model whose fit does not fit the data.
     #[error("data.fitted: {path}: {problem}")]
     Fitted {
@@ -260,6 +282,8 @@ impl Error {
             | Self::Owned { .. }
             | Self::OtherData { .. }
             | Self::Extend { .. }
+            | Self::Next { .. }
+            | Self::From { .. }
             | Self::NoParameter { .. }
             | Self::FrozenTable { .. }
             | Self::WarmStart { .. }

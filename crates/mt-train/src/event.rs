@@ -31,7 +31,7 @@ pub enum Event {
     },
     /// An earlier run goes on.
     Resumed {
-        /// Name of the checkpoint; `None` if there is no whole one, and the run begins anew.
+        /// Name of the checkpoint, the whole path of one of another run; `None` if there is no whole one, and the run begins anew.
         checkpoint: Option<String>,
         /// Whole epochs done.
         epoch: usize,
@@ -49,6 +49,15 @@ pub enum Event {
         /// and encoders could be compared.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         unknown_rows: bool,
+    },
+    /// How the model that a run goes on from, of another run, does on the training rows of this one, before it is trained on them.
+    Prequential {
+        /// Steps since the start, those of the other run included.
+        step: u64,
+        /// How many rows.
+        rows: usize,
+        /// Metrics by task.
+        metrics: Evaluation,
     },
     /// Weights were taken over from another model.
     WarmStarted(WarmStarted),

@@ -28,28 +28,66 @@ const FREE: [&str; 16] = [
     "data.split_seed",
 ];
 
+/// Keys that may differ, too, where a run goes on from another: what it is called, how fast it learns and how it goes through its rows,
+/// and where the first of them began.
+const NEXT: [&str; 12] = [
+    "name",
+    "data.fitted",
+    "train.warm_start",
+    "train.batch_size",
+    "train.optimizer.lr",
+    "train.table_lr",
+    "train.rates",
+    "train.clip_norm",
+    "train.dropout",
+    "train.schedule",
+    "train.shuffle",
+    "train.select",
+];
+
 /// Refuses keys that a run keeps. `data.split` and the files of side tables are about rows, too.
 ///
 /// # Errors
 /// [`Error::Extend`] for the first.
 pub(crate) fn check(then: &Config, now: &Config) -> Result<()> {
-    let (then, now) = (leaves(then)?, leaves(now)?);
-    for key in then.keys().chain(now.keys()) {
-        let (then, now) = (then.get(key), now.get(key));
-        if then != now && !is_free(key) {
-            let said = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-            return Err(Error::Extend { key: key.clone(), then: said(then), now: said(now) });
-        }
+    match changed(then, now, is_free)? {
+        Some((key, then, now)) => Err(Error::Extend { key, then, now }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Refuses keys that a run keeps which goes on from a run of the configuration `then`.
+///
+/// # Errors
+/// [`Error::Next`] for the first.
+pub(crate) fn check_next(then: &Config, now: &Config) -> Result<()> {
+    let free = |key: &str| is_free(key) || NEXT.into_iter().any(|free| within(key, free));
+    match changed(then, now, free)? {
+        Some((key, then, now)) => Err(Error::Next { key, then, now }),
+        None => Ok(()),
+    }
+}
+
+/// The first key that differs and is not `free`, with both values.
+fn changed(
+    then: &Config,
+    now: &Config,
+    free: impl Fn(&str) -> bool,
+) -> Result<Option<(String, String, String)>> {
+    let (then, now) = (leaves(then)?, leaves(now)?);
+    let differs = |key: &&String| then.get(*key) != now.get(*key) && !free(key);
+    let said = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let found = then.keys().chain(now.keys()).find(differs);
+    Ok(found.map(|key| (key.clone(), said(then.get(key)), said(now.get(key)))))
+}
+
+fn within(key: &str, free: &str) -> bool {
+    key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn is_free(key: &str) -> bool {
-    let within = |free: &str| {
-        key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    };
     let side = key.starts_with("data.join[") && key.ends_with("].file");
-    side || within("data.split") || FREE.into_iter().any(within)
+    side || within(key, "data.split") || FREE.into_iter().any(|free| within(key, free))
 }
 
 /// The configuration as keys and values. Rows of either kind of file have the keys of `data.csv`.

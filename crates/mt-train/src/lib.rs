@@ -9,11 +9,13 @@
 //! | [`Balancer`] | what each task counts, step by step |
 //! | [`Scorer`], [`Evaluation`] | predictions and metrics of a model on a table |
 //! | [`RunDir`], [`Owner`] | the folder of a run: configuration, log, checkpoints; and who writes into it |
+//! | [`Origin`], [`load_from`] | the checkpoint of another run that a run goes on from, with other rows |
 //!
 //! The library never prints: [`train`] reports [`Event`]s.
 
 mod apart;
 mod balance;
+mod begin;
 mod best;
 mod checkpoint;
 mod config;
@@ -34,10 +36,12 @@ mod joint;
 mod label_check;
 mod labelled;
 mod load;
+mod log;
 mod memory;
 mod objective;
 mod optim;
 mod order;
+mod origin;
 mod owner;
 mod paths;
 mod prefetch;
@@ -67,9 +71,10 @@ pub use event::{Event, Outcome};
 pub use health::{GateHealth, GradientHealth, Health, LevelHealth};
 pub use input_map::TakenInputs;
 pub use labelled::Labelled;
-pub use load::load;
+pub use load::{load, load_from};
 pub use objective::Objective;
 pub use optim::{Optimizer, OptimizerConfig, OptimizerKind, clip_norm};
+pub use origin::Origin;
 pub use owner::Owner;
 pub use paths::{OffPath, Paths, paths};
 pub use run::RunDir;

@@ -9,7 +9,8 @@ use mt_features::{Fit, Schema};
 use crate::checkpoint::read_identity;
 use crate::config::Config;
 use crate::error::{Differences, Error, Result};
-use crate::resume::newest;
+use crate::origin::Origin;
+use crate::resume::{Newest, newest};
 use crate::run::RunDir;
 use crate::warm_start::donor;
 
@@ -24,9 +25,9 @@ use crate::warm_start::donor;
 /// [`Error::Fitted`] if a fit is not of these columns, [`Error::OtherData`] if columns are not those the run began with, and whatever is wrong with the data.
 pub fn load(cfg: &Config, run: Option<&RunDir>, progress: &(dyn Fn(Progress) + Sync)) -> Result<Dataset> {
     let begun = run.filter(|run| run.begun()).map(newest).transpose()?;
-    if let (Some(run), Some(path)) = (run, begun.and_then(|newest| newest.path)) {
+    if let (Some(run), Some(Newest { path: Some(path), foreign, .. })) = (run, begun) {
         let signature = Signature::read(&path)?;
-        if !run.extends() {
+        if !foreign && !run.extends() {
             let Some(identity) = read_identity(&path)? else {
                 // Nothing is known of its rows but what was fitted on them: that is done again, to be compared.
                 return Ok(Dataset::load(&cfg.data, &cfg.tasks, progress)?);
@@ -47,6 +48,15 @@ pub fn load(cfg: &Config, run: Option<&RunDir>, progress: &(dyn Fn(Progress) + S
     let donor = cfg.train.scaled_as().map(donor).transpose()?;
     let fit = donor.as_ref().map_or(Fit::Anew, |signature| Fit::Keep(signature.fitted()));
     Ok(Dataset::load_with(&cfg.data, &cfg.tasks, fit, progress)?)
+}
+
+/// Reads the data of a configuration for a run that goes on from another run's checkpoint, whose columns, scaling and encoders stay.
+///
+/// # Errors
+/// As [`load`], and [`Error::From`] if the checkpoint has changed since.
+pub fn load_from(cfg: &Config, origin: &Origin, progress: &(dyn Fn(Progress) + Sync)) -> Result<Dataset> {
+    let signature = Signature::read(origin.verified()?)?;
+    Ok(Dataset::load_with(&cfg.data, &cfg.tasks, Fit::As(signature.fitted()), progress)?)
 }
 
 /// The model in the folder `from`, whose columns the data must have, with the tasks of the configuration.

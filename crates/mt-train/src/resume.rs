@@ -7,6 +7,7 @@ use mt_data::Dataset;
 
 use crate::checkpoint::{State, read_identity, verify};
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 use crate::run::RunDir;
 
 /// The newest whole checkpoint of a run; those that are newer and damaged are named.
@@ -14,11 +15,13 @@ use crate::run::RunDir;
 pub(crate) struct Newest {
     /// `None` if there is no whole one.
     pub path: Option<PathBuf>,
+    /// Whether it is that of another run, which this one goes on from.
+    pub foreign: bool,
     /// What is wrong with each that is newer.
     pub damaged: Vec<String>,
 }
 
-/// Finds it.
+/// Finds it; before the run has one of its own, that of the run it goes on from.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -26,11 +29,13 @@ pub(crate) fn newest(run: &RunDir) -> Result<Newest> {
     let mut damaged = Vec::new();
     for path in run.newest_first()? {
         match verify(&path) {
-            Ok(()) => return Ok(Newest { path: Some(path), damaged }),
+            Ok(()) => return Ok(Newest { path: Some(path), foreign: false, damaged }),
             Err(error) => damaged.push(with_cause(&error)),
         }
     }
-    Ok(Newest { path: None, damaged })
+    let origin = Origin::find(run.path())?;
+    let path = origin.as_ref().map(|origin| origin.verified().map(Path::to_owned)).transpose()?;
+    Ok(Newest { foreign: path.is_some(), path, damaged })
 }
 
 /// What a checkpoint is about to go on with.
@@ -77,6 +82,11 @@ impl Rows {
             true => Ok(found),
             false => Err(Error::OtherData { path: path.to_owned(), differences: differences.into() }),
         }
+    }
+
+    /// Makes `state`, of another run, the beginning of one on these rows.
+    pub fn begin(state: State) -> State {
+        State { epoch: 0, rows: 0, selected: Vec::new(), retired: 0, before: state.step, ..state }
     }
 
     /// Makes `state` one to go on from with these rows: what was begun or judged on others does not count. Says what that is.

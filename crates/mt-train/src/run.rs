@@ -7,24 +7,27 @@
 //! checkpoints/step-1200  in the middle of an epoch: the last two, until the epoch is over
 //! best.json              which epoch is best so far, and by what, and the checksum of that
 //! summary.json           written at the end
+//! from.json              the checkpoint of another run that it goes on from, if it does
 //! .lock                  locked by the process that trains, see [`Owner`]
 //! ```
 
 use std::cmp::Reverse;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mt_bundle::{read_json, remove_partial, write_file, write_json};
 use mt_models::Registry;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::best::Best;
 use crate::checkpoint::{read_state, verify};
 use crate::config::Config;
 use crate::error::{Error, Result, io};
 use crate::extend;
+use crate::log::Log;
+use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::seal::{SealedBest, check_seal, sealed};
 
@@ -43,6 +46,10 @@ impl RunDir {
     /// [`Error::RunExists`] if it holds a run, [`Error::Owned`] if another process is about to begin one there, [`Error::Io`]
     /// if it cannot be written.
     pub fn create(path: &Path, cfg: &Config) -> Result<Self> {
+        Self::make(path, cfg, None)
+    }
+
+    fn make(path: &Path, cfg: &Config, origin: Option<&Origin>) -> Result<Self> {
         let mut run = Self { path: path.to_owned(), owner: None, extends: false };
         run.check_free()?;
         let checkpoints = run.checkpoints();
@@ -50,17 +57,31 @@ impl RunDir {
         run.owner = Some(Arc::new(Owner::take(path)?));
         // Another process may have begun one, and ended, meanwhile.
         run.check_free()?;
+        // What another process may have left that was killed before there was a run.
+        remove(&path.join(Origin::FILE))?;
+        if let Some(origin) = origin {
+            origin.keep(path)?;
+        }
         run.write_config(cfg)?;
         Ok(run)
     }
 
-    /// As [`RunDir::create`], in the first of `base`, `base-2`, `base-3`, … in which there is nothing.
+    /// As [`RunDir::create`], of a run that goes on from the checkpoint of another; [`load_from`](crate::load_from) reads its rows.
+    /// That checkpoint is needed until the run has one of its own.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`].
+    pub fn create_from(path: &Path, cfg: &Config, origin: &Origin) -> Result<Self> {
+        Self::make(path, cfg, Some(origin))
+    }
+
+    /// As [`RunDir::create`], or with an origin [`RunDir::create_from`], in the first of `base`, `base-2`, `base-3`, … in which there is nothing.
     ///
     /// # Errors
     /// If that cannot be written.
-    pub fn create_next(base: &Path, cfg: &Config) -> Result<Self> {
+    pub fn create_next(base: &Path, cfg: &Config, origin: Option<&Origin>) -> Result<Self> {
         loop {
-            match Self::create(&Self::next_free(base), cfg) {
+            match Self::make(&Self::next_free(base), cfg, origin) {
                 // Another process was quicker: its folder is there now.
                 Err(Error::RunExists { .. } | Error::Owned { .. }) => {}
                 other => return other,
@@ -311,9 +332,9 @@ impl RunDir {
         }
     }
 
-    /// Whether training has written anything.
+    /// Whether there is something to go on from: training has written anything, or another run's checkpoint is.
     pub(crate) fn begun(&self) -> bool {
-        self.path.join("metrics.jsonl").exists()
+        ["metrics.jsonl", Origin::FILE].iter().any(|file| self.path.join(file).exists())
     }
 
     /// Removes all checkpoints of epochs but the last `keep` and the best, and all within an epoch but the last
@@ -346,41 +367,13 @@ impl RunDir {
 
     /// The log, without what was written about steps after `step`: a run that goes on from there writes it again.
     pub(crate) fn log(&self, step: u64) -> Result<Log> {
-        let path = self.path.join("metrics.jsonl");
-        if path.exists() {
-            let text = fs::read_to_string(&path).map_err(io(&path, "read the log"))?;
-            let kept: String = text.split_inclusive('\n').filter(|line| is_before(line, step)).collect();
-            if kept.len() != text.len() {
-                write_file(&path, kept.as_bytes())?;
-            }
-        }
-        let file =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(io(&path, "open the log"))?;
-        Ok(Log { path, file })
+        Log::open(self.path.join("metrics.jsonl"), step)
     }
 }
 
-/// Whether a line of the log is whole and not about a step after `step`.
-fn is_before(line: &str, step: u64) -> bool {
-    /// The one thing that matters here.
-    #[derive(Deserialize)]
-    struct Line {
-        step: Option<u64>,
-    }
-    serde_json::from_str(line).is_ok_and(|line: Line| line.step.is_none_or(|at| at <= step))
-}
-
-/// `metrics.jsonl`, one whole line a write.
-pub(crate) struct Log {
-    path: PathBuf,
-    file: File,
-}
-
-impl Log {
-    pub fn write(&mut self, event: &impl Serialize) -> Result<()> {
-        let fail = |problem: String| Error::File { path: self.path.clone(), problem };
-        let mut line = serde_json::to_vec(event).map_err(|error| fail(error.to_string()))?;
-        line.push(b'\n');
-        self.file.write_all(&line).map_err(io(&self.path, "write the log"))
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io(path, "remove")(error)),
+        _ => Ok(()),
     }
 }

@@ -58,6 +58,8 @@ pub enum ScheduleKind {
 pub(crate) struct Position<'a> {
     /// Steps done.
     pub step: u64,
+    /// Steps of the run it went on from, if from any: what is warm stays so, and the course begins anew.
+    pub before: u64,
     /// Steps of an epoch.
     pub epoch_steps: u64,
     /// Epochs to come to.
@@ -73,9 +75,10 @@ impl Schedule {
     /// What the learning rate is multiplied with in the next step.
     pub(crate) fn at(&self, at: Position<'_>, select: &Select) -> f64 {
         let warmup = self.warmup.unwrap_or(0);
-        if at.step < warmup {
-            return (at.step + 1) as f64 / warmup as f64;
+        if at.before + at.step < warmup {
+            return (at.before + at.step + 1) as f64 / warmup as f64;
         }
+        let warmup = warmup.saturating_sub(at.before);
         let floor = self.floor.unwrap_or(0.0);
         let total = at.epoch_steps * at.epochs as u64;
         let reduced = |times: usize| {
@@ -162,8 +165,13 @@ mod tests {
     use super::*;
 
     fn course(schedule: Schedule, selected: &[Option<f64>]) -> Vec<f64> {
-        let at =
-            |step| Position { step, epoch_steps: 10, epochs: 4, selected: &selected[..step as usize / 10] };
+        let at = |step| Position {
+            step,
+            before: 0,
+            epoch_steps: 10,
+            epochs: 4,
+            selected: &selected[..step as usize / 10],
+        };
         (0..40).map(|step| schedule.at(at(step), &Select::default())).collect()
     }
 
@@ -190,6 +198,20 @@ mod tests {
 
         let warm = course(Schedule { warmup: Some(5), ..kind(ScheduleKind::Constant) }, &none);
         assert_eq!(warm[..6], [0.2, 0.4, 0.6, 0.8, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_from_another_begins_its_course_anew_and_is_warm_where_that_was() {
+        let cosine = Schedule { kind: ScheduleKind::Cosine, warmup: Some(5), ..Schedule::default() };
+        let at = |before: u64, step| {
+            let position = Position { step, before, epoch_steps: 10, epochs: 4, selected: &[] };
+            cosine.at(position, &Select::default())
+        };
+        assert_eq!([at(3, 0), at(3, 1), at(3, 2)], [0.8, 1.0, 1.0]);
+        assert!(at(3, 3) < 1.0 && at(3, 39) < 0.01);
+        let cold = Schedule { warmup: None, ..cosine };
+        let none = Position { step: 17, before: 0, epoch_steps: 10, epochs: 4, selected: &[] };
+        assert_eq!(at(100, 17), cold.at(none, &Select::default()));
     }
 
     #[test]

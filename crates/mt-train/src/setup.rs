@@ -69,10 +69,12 @@ impl Setup {
         let inputs = cfg.model.inputs(&data.schema)?;
         let resumed = run.begun().then(|| newest(run)).transpose()?;
         let newest = resumed.as_ref().and_then(|newest| newest.path.as_deref());
+        let foreign = resumed.as_ref().is_some_and(|newest| newest.foreign);
+        let extends = foreign || run.extends();
         let mut rows = Rows::default();
         if let Some(path) = newest {
             let begun = Signature::read(path)?;
-            rows = Rows::compare(path, &begun, data, run.extends())?;
+            rows = Rows::compare(path, &begun, data, extends)?;
             // What else was fitted on the rows it began with stays, such as scales of regressions; none if it is older than
             // they are.
             signature = begun.with(&cfg.model.registry);
@@ -105,7 +107,10 @@ impl Setup {
             if !balancer.restore(state.balance.take()) {
                 return Err(Error::Balance { path: path.to_owned() });
             }
-            rows.changed = rows.take_over(&mut state, run.extends());
+            match foreign {
+                true => (state, rows.changed) = (Rows::begin(state), Vec::new()),
+                false => rows.changed = rows.take_over(&mut state, run.extends()),
+            }
             // Of a run that did not record its rows.
             if state.rows > data.train.len() || state.retired > state.selected.len() {
                 let (done, are) = (state.rows, data.train.len());

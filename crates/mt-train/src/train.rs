@@ -147,11 +147,22 @@ fn run_epochs<'scope, 'env: 'scope>(
     if let Some(report) = taken {
         tell(Event::WarmStarted(report))?;
     }
-    if let Some(Newest { path, damaged }) = resumed {
-        let checkpoint = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut fresh = false;
+    if let Some(Newest { path, foreign, damaged }) = resumed {
+        fresh = foreign;
+        let name = |path: &Path| match foreign {
+            true => Some(path.to_string_lossy().into_owned()),
+            false => Some(path.file_name()?.to_string_lossy().into_owned()),
+        };
+        let checkpoint = path.as_deref().and_then(name);
         let State { epoch, rows, step, .. } = state;
-        let (changed, unknown_rows) = (compared.changed, compared.unknown);
+        let (changed, unknown_rows) = (compared.changed, compared.unknown && !foreign);
         tell(Event::Resumed { checkpoint, epoch, rows, step, damaged, changed, unknown_rows })?;
+    }
+    if fresh {
+        // Before a step is taken on them: how yesterday's model does on today's rows.
+        let metrics = Evaluation::new(&scorer.predict(&data.train, device)?, &data.train, tasks);
+        tell(Event::Prequential { step: state.step, rows, metrics })?;
     }
     for text in selection.warnings.iter().chain(&nearly_tasks(tasks)) {
         tell(Event::Warning { step: state.step, text: text.clone() })?;
@@ -211,7 +222,8 @@ fn run_epochs<'scope, 'env: 'scope>(
             }
             let Labelled { labels, mask, .. } = together(labelled);
             let position = Position {
-                step: state.step,
+                step: state.step - state.before,
+                before: state.before,
                 epoch_steps: steps,
                 epochs,
                 selected: &state.selected[state.retired..],

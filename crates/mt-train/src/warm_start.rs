@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use mt_bundle::Signature;
+use mt_bundle::{Manifest, Signature};
 use mt_features::fields::KNOWN;
 use mt_features::{Encoder, Encoders, Scaling};
 use mt_layers::Param;
@@ -157,7 +157,8 @@ fn check_scaling(cfg: &WarmStart, here: &Signature, there: &Signature, dir: &Pat
 
 /// The folder with the model that a path means.
 fn folder(from: &Path) -> Result<PathBuf> {
-    if from.join(Signature::FILE).exists() {
+    // A bundle that holds changes may have no model of its own.
+    if [Signature::FILE, Manifest::FILE].iter().any(|file| from.join(file).exists()) {
         return Ok(from.to_owned());
     }
     let run = RunDir::find(from)?;

@@ -90,8 +90,8 @@ fn a_manifest_that_cannot_be_is_refused() {
         }
     };
     assert_eq!(
-        with(&out, "bundle.json", text("\"format\": 1", "\"format\": 2")),
-        "bundle.json: format 2 is newer than this version reads, 1"
+        with(&out, "bundle.json", text("\"format\": 1", "\"format\": 3")),
+        "bundle.json: format 3 is newer than this version reads, 2"
     );
     assert_eq!(
         with(&out, "bundle.json", text("\"check.json\"", "\"../check.json\"")),

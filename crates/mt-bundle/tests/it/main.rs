@@ -5,3 +5,4 @@ mod bundle;
 mod bundle_columns;
 mod bundle_damage;
 mod checkpoint;
+mod delta;

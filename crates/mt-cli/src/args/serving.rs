@@ -12,6 +12,8 @@ use super::common::{DeviceArg, ModelArg, run_seconds};
   mt export --run runs/mmoe --out bundle
   mt export --run runs/mmoe --out small --tables f16    embedding tables of half the size
   mt export --run runs/mmoe --out onnx --format onnx     for ONNX Runtime, OpenVINO, TensorRT, Triton
+  mt export --run runs/2022-04-28 --since bundles/1 --out bundles/2
+                                                         what changed since the bundle of the day before
 
 The bundle is checked whenever it is loaded: sizes and hashes of its files, and the predictions of
 some rows recorded in it.")]
@@ -28,9 +30,13 @@ pub struct ExportArgs {
     /// What to write
     #[arg(long, value_enum, default_value_t = TargetArg::Bundle)]
     pub format: TargetArg,
-    /// How the values of embedding tables are kept; what it costs in AUC is printed
-    #[arg(long, value_enum, default_value_t = FormatArg::F32)]
-    pub tables: FormatArg,
+    /// How the values of embedding tables are kept; what it costs in AUC is printed [default: f32, with --since as that bundle]
+    #[arg(long, value_enum)]
+    pub tables: Option<FormatArg>,
+    /// Write only what changed since this bundle, or the bundle of the best checkpoint of this run: the folder is a bundle wherever the
+    /// other one lies beside it
+    #[arg(long, value_name = "BUNDLE|RUN")]
+    pub since: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

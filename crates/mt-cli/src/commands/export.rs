@@ -2,11 +2,13 @@
 
 mod card;
 mod onnx;
+mod since;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use mt_bundle::{Export, Manifest, Predictor, Signature, TableFormat, push_json};
+use mt_bundle::{Contents, Export, Manifest, Predictor, Signature, TableFormat, push_json};
 use mt_datasets::synth::{self, SynthConfig};
 use mt_features::{RawRows, RowEncoder, Table};
 use mt_models::Registry;
@@ -14,6 +16,7 @@ use mt_train::{Config, Evaluation, RunDir};
 use serde_json::{Map, Value, json};
 
 use self::card::Quality;
+use self::since::Since;
 
 use crate::args::{ExportArgs, FormatArg, TargetArg, Usage};
 use crate::report::{Grid, number, thousands};
@@ -27,14 +30,25 @@ pub fn run(args: &ExportArgs, registry: &Registry) -> Result<()> {
     let (epoch, checkpoint) = source::one(source::checkpoints(&run, &args.checkpoint)?, "mt export")?;
     let signature = source::signature(&checkpoint, registry)?;
     if args.format == TargetArg::Onnx {
+        if args.since.is_some() {
+            return Err(Usage("--since: an ONNX file is always whole".into()).into());
+        }
         return onnx::run(args, &checkpoint, registry.clone());
     }
-    let tables = match args.tables {
-        FormatArg::None => return Err(Usage("--tables none: a bundle has its tables".into()).into()),
-        FormatArg::F32 => TableFormat::F32,
-        FormatArg::F16 => TableFormat::F16,
-        FormatArg::Bf16 => TableFormat::Bf16,
-        FormatArg::Int8 => TableFormat::Int8,
+    let wanted = args.tables.map(table_format).transpose()?;
+    let since = args.since.as_ref().map(|since| Since::find(since, wanted, registry)).transpose()?;
+    let tables = wanted.or(since.as_ref().map(|since| since.tables)).unwrap_or_default();
+    // Before the work of an export is done for nothing.
+    if args.out.exists() {
+        return Err(mt_bundle::Error::Exists { path: args.out.clone() }.into());
+    }
+    let (folder, out) = match &since {
+        Some(_) => {
+            let folder = since::scratch()?;
+            let out = folder.path().join("whole");
+            (Some(folder), out)
+        }
+        None => (None, args.out.clone()),
     };
     let export = Export {
         checkpoint: &checkpoint,
@@ -51,14 +65,28 @@ pub fn run(args: &ExportArgs, registry: &Registry) -> Result<()> {
         });
     let rows = rows.ok().filter(|(_, table)| !table.is_empty());
     let mut quality = None;
-    export.write(&args.out, |predictor| -> Result<String> {
+    export.write(&out, |predictor| -> Result<String> {
         if let Some((name, table)) = &rows {
             quality = Some(compare(&checkpoint, predictor, name, table, tables)?);
         }
         Ok(card::text(&cfg, predictor, epoch, tables, quality.as_ref()))
     })?;
+    if let Some(since) = &since {
+        since.write(&out, &args.out)?;
+    }
+    drop(folder);
     let Some(manifest) = Manifest::find(&args.out)? else { bail!("{} is gone", args.out.display()) };
     show(args, &manifest, quality.as_ref())
+}
+
+fn table_format(arg: FormatArg) -> Result<TableFormat> {
+    Ok(match arg {
+        FormatArg::None => return Err(Usage("--tables none: a bundle has its tables".into()).into()),
+        FormatArg::F32 => TableFormat::F32,
+        FormatArg::F16 => TableFormat::F16,
+        FormatArg::Bf16 => TableFormat::Bf16,
+        FormatArg::Int8 => TableFormat::Int8,
+    })
 }
 
 /// The first good raw rows of the run's data, by column.
@@ -137,6 +165,17 @@ fn show(args: &ExportArgs, manifest: &Manifest, quality: Option<&Quality>) -> Re
         files.rows.push(vec![name.clone(), thousands(contents.bytes as usize)]);
     }
     print::line(format_args!("bundle {}\n{}", args.out.display(), files.text()))?;
+    if let Some(base) = &manifest.base {
+        let bytes = |files: &BTreeMap<String, Contents>| files.values().map(|file| file.bytes).sum::<u64>();
+        let (changed, whole) = (bytes(&manifest.files), bytes(&base.files));
+        print::line(format_args!(
+            "{} bytes of {}, {:.1} %, changed since the bundle {}",
+            thousands(changed as usize),
+            thousands(whole as usize),
+            100.0 * changed as f64 / whole.max(1) as f64,
+            base.sha256.get(..12).unwrap_or_default()
+        ))?;
+    }
     let Some(Quality { rows, before, after }) = quality else {
         return Ok(());
     };

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use candle_core::Device;
-use mt_bundle::{Check, Manifest, Predictor, TableRows};
+use mt_bundle::{Check, Manifest, Predictor, TableRows, Whole};
 use mt_data::Dataset;
 use mt_features::{Schema, Task};
 use mt_models::{ModelConfig, Registry, count, inventory};
@@ -31,8 +31,9 @@ pub fn run(args: &InspectArgs, registry: &Registry) -> Result<()> {
                 (cfg, source::checkpoints(&run, "best")?.swap_remove(0).1)
             }
         };
-        let signature = source::signature(&dir, registry)?;
-        let tables = TableRows::of(&dir, &signature)?;
+        let whole = Whole::of(&dir)?;
+        let signature = source::signature(whole.path(), registry)?;
+        let tables = TableRows::of(whole.path(), &signature)?;
         (cfg, signature.model, signature.schema, tables)
     } else {
         let cfg = Config::read_with(&args.what, &args.overrides.set, registry)?;

@@ -1,11 +1,13 @@
 //! What stands on the pages: `report.html` of a run, a comparison and a sweep.
 
 mod comparison;
+mod days;
 mod run;
 mod shape;
 mod sweep;
 
 pub use comparison::{ComparisonPage, ModelRuns};
+pub use days::{DaysPage, Done};
 use mt_features::{TaskConfig, TaskKind};
 pub use run::RunPage;
 pub use shape::{Shape, shapes};

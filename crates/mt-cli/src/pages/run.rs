@@ -8,7 +8,7 @@ use mt_features::TaskConfig;
 use mt_train::{Best, Config, Evaluation, write_file};
 
 use super::{FILE, Shape, calibration, environment, over_epochs, ranking_name, roc};
-use crate::history::{GateHistory, History, Valid};
+use crate::history::{GateHistory, History, Prequential, Valid};
 use crate::html::{self, Points, Series, Shade, escape};
 use crate::progress::{count, seconds};
 use crate::report::{Grid, WEIGHTED, metric_grids, number, thousands};
@@ -58,6 +58,16 @@ impl RunPage<'_> {
         };
         let tables: String = self.evaluations.iter().map(tables).collect();
         body += &html::section("Results", &tables);
+        if let Some(found) = self.history.prequential() {
+            let caption = format!(
+                "{} training rows, scored by the model that the run went on from",
+                thousands(found.rows)
+            );
+            body += &html::section(
+                "Before training",
+                &html::table(&prequential(found, &self.cfg.tasks), &caption),
+            );
+        }
         let curves = self.cfg.tasks.iter().zip(self.shapes).map(|(task, shape)| self.task(task, shape));
         body += &html::section("Curves", &curves.collect::<String>());
         let gates = self.history.gates();
@@ -158,4 +168,19 @@ impl RunPage<'_> {
         }
         grid
     }
+}
+
+/// A row a task.
+fn prequential(found: &Prequential, tasks: &[TaskConfig]) -> Grid {
+    let mut grid = Grid::new(["task", "ranking", "log loss"]);
+    for task in tasks {
+        let of = found.task(&task.name);
+        let (ranking, loss) = (of.as_ref().and_then(Valid::ranking), of.as_ref().and_then(|of| of.log_loss));
+        grid.rows.push(vec![
+            format!("{} ({})", task.name, ranking_name(task)),
+            number(ranking, 5),
+            number(loss, 5),
+        ]);
+    }
+    grid
 }

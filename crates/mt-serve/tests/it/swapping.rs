@@ -59,6 +59,58 @@ fn a_hundred_swaps_under_load_fail_no_request_and_each_answer_is_one_version() {
 }
 
 #[test]
+fn fifty_deltas_under_load_fail_no_request_and_answer_as_whole_bundles_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let models = folder.path().join("models");
+    let at = |name: &str, version: u64| models.join(format!("{name}/{version}"));
+    bundles::write(&at("delta", 1), 1);
+    bundles::write(&at("whole", 1), 1);
+    let served = Served::of(folder, Source::Folder(models.clone()), |_| {});
+    // What both predict, once this version does.
+    let wait = |name: &str, version: u64| loop {
+        let wanted = version.to_string();
+        let mut body = served.post(&format!("/predict/{name}"), ROW).json();
+        if body["version"] == *wanted {
+            let body = body.as_object_mut().expect("an object");
+            ["model", "version"].iter().for_each(|key| drop(body.remove(*key)));
+            return serde_json::to_string(body).expect("JSON");
+        }
+    };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let hammer = || {
+            let (mut client, mut answers) = (served.client(), 0);
+            while !done.load(Ordering::Relaxed) {
+                let answer = client.send("POST", "/predict/delta", "", ROW.as_bytes()).expect("an answer");
+                assert_eq!(answer.status, 200, "{answer:?}");
+                answers += 1;
+            }
+            answers
+        };
+        let hammers: Vec<_> = (0..2).map(|_| scope.spawn(hammer)).collect();
+        let mut before = wait("delta", 1);
+        assert_eq!(before, wait("whole", 1));
+        for version in 2..=51 {
+            bundles::write(&at("whole", version), version);
+            mt_bundle::write_delta(&at("delta", version - 1), &at("whole", version), &at("delta", version))
+                .expect("a delta");
+            let now = wait("delta", version);
+            assert_eq!(now, wait("whole", version), "{version}");
+            assert_ne!(now, before, "{version}");
+            before = now;
+        }
+        done.store(true, Ordering::Relaxed);
+        for hammer in hammers {
+            assert!(hammer.join().expect("no failed request") > 100);
+        }
+    });
+    assert!(
+        !String::from_utf8_lossy(&served.get("/metrics").body)
+            .contains("mt_model_refusals_total{model=\"delta\"}")
+    );
+}
+
+#[test]
 fn a_damaged_version_is_refused_and_the_one_before_it_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let models = folder.path().join("models");

@@ -11,6 +11,7 @@ mod control;
 mod cuda;
 mod damage;
 mod diagnose;
+mod every_day;
 mod extend;
 mod fields;
 mod golden;

@@ -12,7 +12,7 @@ use crate::print;
 use crate::report::{Grid, thousands};
 
 pub fn run(args: &ExportArgs, checkpoint: &Path, registry: Registry) -> Result<()> {
-    let tables = match args.tables {
+    let tables = match args.tables.unwrap_or(FormatArg::F32) {
         FormatArg::F32 => true,
         FormatArg::None => false,
         FormatArg::F16 | FormatArg::Bf16 | FormatArg::Int8 => {
