@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use self::common::run_seconds;
 pub use self::common::{DeviceArg, ModelArg, Overrides};
-pub use self::looking::{InitArgs, StatsArgs};
+pub use self::looking::{CacheArgs, InitArgs, StatsArgs};
 pub use self::scoring::{PredictArgs, ShardArg};
 pub use self::searching::{ExplainArgs, MethodArg, SweepArgs};
 pub use self::serving::{ExportArgs, FormatArg, InferArgs, LogArg, ServeArgs, TargetArg};
@@ -219,6 +219,8 @@ pub enum DataCommand {
     Synth(SynthArgs),
     /// Columns, labels and density of a configuration's data
     Stats(StatsArgs),
+    /// Parse a configuration's rows into its cache (data.cache), for data of more rows than memory
+    Cache(CacheArgs),
 }
 
 /// Convert the census files.

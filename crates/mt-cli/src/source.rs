@@ -35,10 +35,21 @@ fn read(
     let data = load(&|progress: Progress| bar.read(&progress));
     let data = data.map_err(|error| advice::explain(error, cfg))?;
     bar.finish();
+    data.cached.iter().for_each(|cached| note(cached.note()));
     report_skipped(&data.skipped);
     report(data.coverage.warnings());
     report(data.rounding());
     Ok(data)
+}
+
+/// The rows to train on, all in memory, for a `command` that needs them so.
+pub fn in_memory<'a>(data: &'a Dataset, command: &str) -> Result<&'a Table> {
+    if data.cached.is_some() {
+        let text =
+            format!("{command} has all rows to train on in memory: take data.cache out of the configuration");
+        return Err(Usage(text).into());
+    }
+    Ok(&data.train)
 }
 
 /// Says on standard error where values match less than in training.

@@ -7,12 +7,15 @@ use mt_features::{
     split,
 };
 
+use crate::cache::{self, Cached};
 use crate::config::{CsvConfig, DataConfig, Paths};
+use crate::covered::Covered;
 use crate::error::{Error, Result};
 use crate::generated;
 use crate::mentioned::Mentioned;
 use crate::progress::Progress;
 use crate::reader::{Finished, LOOKED_AT as ROWS, Skipped, TableReader, tables};
+use crate::rows::Rows;
 
 /// Rows to train, validate and test on, with all that is needed to read more of the same.
 #[derive(Debug)]
@@ -25,8 +28,10 @@ pub struct Dataset {
     pub encoders: Encoders,
     /// What the rows are, numbers before normalisation.
     pub identity: Identity,
-    /// Rows to train on.
+    /// Rows to train on; with `data.cache` only the first of them: see [`rows`](Self::rows).
     pub train: Table,
+    /// All rows to train on, where they are on disk (`data.cache`).
+    pub cached: Option<Cached>,
     /// Rows to choose the best epoch on.
     pub valid: Option<Table>,
     /// Rows for the final numbers.
@@ -42,30 +47,6 @@ pub struct Dataset {
     /// Per task, the best expected AUC any model can have on `test` (on all rows without one); only known for
     /// synthetic data.
     pub bayes_auc: Option<Vec<Option<f64>>>,
-}
-
-/// How much of the rows of a data set is known. Rows that `data.split` or a fraction sets aside share the joins of the training
-/// files.
-#[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
-pub struct Covered {
-    /// Of the rows to train on.
-    pub train: Coverage,
-    /// Of those to choose the best epoch on.
-    pub valid: Option<Coverage>,
-    /// Of those for the final numbers.
-    pub test: Option<Coverage>,
-}
-
-impl Covered {
-    /// Where validation and test rows match less than those trained on, in words.
-    pub fn warnings(&self) -> Vec<String> {
-        let of = |what: &str, part: &Option<Coverage>| -> Vec<String> {
-            let found = part.iter().flat_map(|part| part.warnings(&self.train));
-            found.map(|warning| format!("{what} rows, {warning}")).collect()
-        };
-        [of("validation", &self.valid), of("test", &self.test)].concat()
-    }
 }
 
 impl Dataset {
@@ -110,6 +91,9 @@ impl Dataset {
         if let (Some(path), Fit::Anew) = (&data.fitted, fit) {
             let expected = "what was fitted there, as the fit to read with (mt_train::load reads it)";
             return Err(Error::Setting { key: "data.fitted", expected, found: path.display().to_string() });
+        }
+        if let Some(cache) = &data.cache {
+            return cache::load(data, cache, tasks, fit, progress);
         }
         let tasks_checked = mt_features::tasks(tasks)?;
         let files = data.row_files();
@@ -174,6 +158,7 @@ impl Dataset {
             encoders,
             identity,
             train,
+            cached: None,
             valid,
             test,
             mentioned,
@@ -201,6 +186,11 @@ impl Dataset {
 }
 
 impl Dataset {
+    /// All rows to train on.
+    pub fn rows(&self) -> Rows<'_> {
+        self.cached.as_ref().map_or(Rows::Table(&self.train), Rows::Cached)
+    }
+
     /// Checks that the parts belong together, as those of [`load`](Self::load) do: columns, fields and tasks of the tables
     /// are those of the schema, labels are of their tasks' kinds, and there are rows to train on.
     ///
@@ -333,7 +323,7 @@ fn read_training(
 const SLACK: f64 = 1.25;
 
 /// All rows of one part, as in the files.
-fn read(
+pub(crate) fn read(
     mut reader: TableReader,
     schema: &Schema,
     what: &'static str,

@@ -287,6 +287,25 @@ pub enum Error {
         /// The second file.
         second: PathBuf,
     },
+    /// A cache of parsed rows cannot be written or read.
+    #[error("{}: {problem}", path.display())]
+    Cache {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong, and what helps.
+        problem: String,
+    },
+    /// A block of a cache is not what was written.
+    #[error("{}: block {block} of the cache is damaged; begin again, and the cache is built anew", path.display())]
+    DamagedCache {
+        /// The file.
+        path: PathBuf,
+        /// The block, from 0.
+        block: usize,
+    },
+    /// What was said when rows were parsed for a cache.
+    #[error("{0}")]
+    Earlier(String),
     /// A side table is beyond what 32-bit positions can address.
     #[error("{}: a side table of more than 4 GiB", path.display())]
     LargeSide {

@@ -19,7 +19,9 @@
 //! # Ok::<(), mt_data::Error>(())
 //! ```
 
+mod cache;
 pub mod config;
+mod covered;
 mod dataset;
 pub mod error;
 mod generated;
@@ -28,6 +30,7 @@ mod mentioned;
 mod message;
 mod progress;
 mod reader;
+mod rows;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod usage;
@@ -40,17 +43,20 @@ pub use mt_storage::object_store;
 pub use mt_storage::{Part, RecordBatches, Source, arrow_array, arrow_schema};
 pub use mt_storage::{Paths, Storage, Version};
 
+pub use cache::{Cached, Drawn};
 pub use config::{
-    BadRecords, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, ParquetConfig,
-    SplitConfig,
+    BadRecords, CacheConfig, CsvConfig, DataConfig, Features, JoinConfig, JoinList, JoinMissing, Memory,
+    ParquetConfig, SplitConfig,
 };
-pub use dataset::{Covered, Dataset};
+pub use covered::Covered;
+pub use dataset::Dataset;
 pub use error::{Error, Result};
 pub use memory::{gigabytes, physical_memory};
 pub use mentioned::Mentioned;
 pub use progress::Progress;
 pub use reader::scan;
 pub use reader::{Kept, KeptColumns, KeptForm, Labels, Records, Skipped, TableReader};
+pub use rows::Rows;
 pub use writer::{EncodedRows, FileFormat, Output, RowWriter};
 
 /// The example of this crate's page, compiled as a doctest.

@@ -1,9 +1,11 @@
 //! Inputs that stand in an expression for a label too.
 
+use serde::{Deserialize, Serialize};
+
 /// An input that an expression for a label, a sample space or a weight names too. It was listed, as columns of expressions are
 /// no features otherwise, and is none of the business of those who only predict: what such a column holds is mostly known
 /// when the outcome is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mentioned {
     /// The column.
     pub input: String,

@@ -56,6 +56,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// That of rows whose identities are known.
+    pub fn new(columns: Vec<String>, train: RowSet, valid: Option<RowSet>, test: Option<RowSet>) -> Self {
+        Self { columns, train, valid, test }
+    }
+
     /// That of these rows, as they are, of data with these numeric columns.
     pub fn of(columns: &[String], train: &Table, valid: Option<&Table>, test: Option<&Table>) -> Self {
         let columns = columns.to_vec();
@@ -79,57 +84,126 @@ impl RowSet {
     /// That of the rows of a table.
     pub fn of(table: &Table) -> Self {
         let (numeric, means) = columns(table.numeric());
-        let groups =
-            table.groups().map(|groups| total(groups.len(), |row| hash(key(row), groups[row].into())));
         Self {
             rows: table.len(),
             numeric,
             means,
-            fields: table.fields().iter().map(field).collect(),
-            labels: (0..table.tasks()).map(|task| labels(table, task)).collect(),
-            groups,
+            fields: table.fields().iter().map(|ids| Digest(field(ids, 0))).collect(),
+            labels: (0..table.tasks()).map(|task| Digest(labels(table, task, 0))).collect(),
+            groups: table.groups().map(|all| Digest(groups(all, 0))),
         }
     }
+}
+
+/// The identity of rows that come block by block: that of one table of them, to the bit.
+#[derive(Debug)]
+pub struct RowSetBuilder {
+    rows: usize,
+    done: usize,
+    /// Of the part of the rows that is under way.
+    part: Vec<Sums>,
+    all: Vec<Sums>,
+    fields: Vec<u64>,
+    labels: Vec<u64>,
+    groups: Option<u64>,
+}
+
+impl RowSetBuilder {
+    /// Of `rows` rows in all.
+    pub fn new(rows: usize) -> Self {
+        let (part, all) = (Vec::new(), Vec::new());
+        Self { rows, done: 0, part, all, fields: Vec::new(), labels: Vec::new(), groups: None }
+    }
+
+    /// Adds the next rows.
+    pub fn add(&mut self, table: &Table) {
+        let first = self.done;
+        let size = self.rows.div_ceil(PARTS).max(1);
+        self.part.resize(table.width(), Sums::default());
+        self.all.resize(table.width(), Sums::default());
+        for row in 0..table.len() {
+            if (first + row).is_multiple_of(size) {
+                self.end_part();
+            }
+            add_row(&mut self.part, table.numeric(), row, key(first + row));
+        }
+        self.fields.resize(table.fields().len(), 0);
+        for (sum, ids) in self.fields.iter_mut().zip(table.fields()) {
+            *sum = sum.wrapping_add(field(ids, first));
+        }
+        self.labels.resize(table.tasks(), 0);
+        for (task, sum) in self.labels.iter_mut().enumerate() {
+            *sum = sum.wrapping_add(labels(table, task, first));
+        }
+        if let Some(all) = table.groups() {
+            self.groups = Some(self.groups.unwrap_or_default().wrapping_add(groups(all, first)));
+        }
+        self.done += table.len();
+    }
+
+    fn end_part(&mut self) {
+        add_sums(&mut self.all, &self.part);
+        self.part.fill(Sums::default());
+    }
+
+    /// What the rows are.
+    pub fn finish(mut self) -> RowSet {
+        self.end_part();
+        let (numeric, means) = digests(self.done, &self.all);
+        let of = |sums: Vec<u64>| sums.into_iter().map(Digest).collect();
+        let (fields, labels, groups) = (of(self.fields), of(self.labels), self.groups.map(Digest));
+        RowSet { rows: self.done, numeric, means, fields, labels, groups }
+    }
+}
+
+/// Of a numeric column: the sum of the hashes, of the values, and how many cells hold nothing.
+type Sums = (u64, f64, u64);
+
+fn add_row(sums: &mut [Sums], numeric: &Numeric, row: usize, key: u64) {
+    let mut add = |column: usize, value: f32| {
+        let (digest, sum, missing) = &mut sums[column];
+        if value != 0.0 {
+            *digest = digest.wrapping_add(hash(key, value.to_bits().into()));
+            if value.is_nan() { *missing += 1 } else { *sum += f64::from(value) }
+        }
+    };
+    match numeric {
+        Numeric::Dense(dense) => {
+            dense.row(row).iter().enumerate().for_each(|(column, &value)| add(column, value));
+        }
+        Numeric::Sparse(sparse) => {
+            let (columns, values) = sparse.row(row);
+            columns.iter().zip(values).for_each(|(&column, &value)| add(column as usize, value));
+        }
+    }
+}
+
+fn add_sums(all: &mut [Sums], part: &[Sums]) {
+    for (all, &(digest, sum, missing)) in all.iter_mut().zip(part) {
+        *all = (all.0.wrapping_add(digest), all.1 + sum, all.2 + missing);
+    }
+}
+
+fn digests(rows: usize, all: &[Sums]) -> (Vec<Digest>, Vec<f32>) {
+    let mean = |&(_, sum, missing): &Sums| (sum / (rows as u64 - missing).max(1) as f64) as f32;
+    (all.iter().map(|&(digest, ..)| Digest(digest)).collect(), all.iter().map(mean).collect())
 }
 
 /// The numeric columns, and their means.
 fn columns(numeric: &Numeric) -> (Vec<Digest>, Vec<f32>) {
     let (rows, width) = (numeric.rows(), numeric.width());
     let parts = in_parts(rows, |part| {
-        let mut sums = vec![(0u64, 0f64, 0u64); width];
-        for row in part {
-            let key = key(row);
-            let mut add = |column: usize, value: f32| {
-                let (digest, sum, missing) = &mut sums[column];
-                if value != 0.0 {
-                    *digest = digest.wrapping_add(hash(key, value.to_bits().into()));
-                    if value.is_nan() { *missing += 1 } else { *sum += f64::from(value) }
-                }
-            };
-            match numeric {
-                Numeric::Dense(dense) => {
-                    dense.row(row).iter().enumerate().for_each(|(column, &value)| add(column, value));
-                }
-                Numeric::Sparse(sparse) => {
-                    let (columns, values) = sparse.row(row);
-                    columns.iter().zip(values).for_each(|(&column, &value)| add(column as usize, value));
-                }
-            }
-        }
+        let mut sums = vec![Sums::default(); width];
+        part.for_each(|row| add_row(&mut sums, numeric, row, key(row)));
         sums
     });
-    let mut all = vec![(0u64, 0f64, 0u64); width];
-    for part in parts {
-        for (all, (digest, sum, missing)) in all.iter_mut().zip(part) {
-            *all = (all.0.wrapping_add(digest), all.1 + sum, all.2 + missing);
-        }
-    }
-    let mean = |&(_, sum, missing): &(u64, f64, u64)| (sum / (rows as u64 - missing).max(1) as f64) as f32;
-    (all.iter().map(|&(digest, ..)| Digest(digest)).collect(), all.iter().map(mean).collect())
+    let mut all = vec![Sums::default(); width];
+    parts.iter().for_each(|part| add_sums(&mut all, part));
+    digests(rows, &all)
 }
 
-/// The values of a field.
-fn field(ids: &Ids) -> Digest {
+/// The values of a field; the first row is number `first`.
+fn field(ids: &Ids, first: usize) -> u64 {
     let value = |row: u32| match (&ids.keys, row.checked_sub(KNOWN)) {
         (Some(keys), Some(number)) => keys.get(number as usize).copied().unwrap_or_default(),
         _ => row.into(),
@@ -137,16 +211,16 @@ fn field(ids: &Ids) -> Digest {
     total(ids.len(), |record| {
         let places = (0u64..).zip(ids.of(record));
         places.fold(0, |sum: u64, (place, &row)| {
-            sum.wrapping_add(hash(key(record).wrapping_add(3 * place), value(row)))
+            sum.wrapping_add(hash(key(first + record).wrapping_add(3 * place), value(row)))
         })
     })
 }
 
 /// Labels and weights of a task. What has no label adds nothing.
-fn labels(table: &Table, task: usize) -> Digest {
+fn labels(table: &Table, task: usize, first: usize) -> u64 {
     let (labels, mask) = (table.labels(), table.mask());
     total(table.len(), |row| {
-        let (at, key) = (row * table.tasks() + task, key(row));
+        let (at, key) = (row * table.tasks() + task, key(first + row));
         let of_label = |weight: f32| u64::from(labels[at].to_bits()) | u64::from(weight.to_bits()) << 32;
         match table.labelled().map_or(mask[at], |labelled| labelled[at]) {
             0.0 => 0,
@@ -155,10 +229,14 @@ fn labels(table: &Table, task: usize) -> Digest {
     })
 }
 
+fn groups(groups: &[u32], first: usize) -> u64 {
+    total(groups.len(), |row| hash(key(first + row), groups[row].into()))
+}
+
 /// The sum over all rows.
-fn total(rows: usize, of_row: impl Fn(usize) -> u64 + Sync) -> Digest {
+fn total(rows: usize, of_row: impl Fn(usize) -> u64 + Sync) -> u64 {
     let sum = |part: std::ops::Range<usize>| part.fold(0, |sum: u64, row| sum.wrapping_add(of_row(row)));
-    Digest(in_parts(rows, sum).into_iter().fold(0, u64::wrapping_add))
+    in_parts(rows, sum).into_iter().fold(0, u64::wrapping_add)
 }
 
 fn in_parts<T: Send>(rows: usize, of_part: impl Fn(std::ops::Range<usize>) -> T + Sync) -> Vec<T> {
@@ -223,6 +301,19 @@ mod tests {
         let mut sparse = table();
         sparse.set_layout(Layout::Sparse);
         assert_eq!(RowSet::of(&sparse), expected);
+    }
+
+    #[test]
+    fn blocks_have_the_identity_of_the_table_that_they_make() {
+        let whole = table();
+        for size in [1, 7, 100] {
+            let mut builder = RowSetBuilder::new(100);
+            for start in (0..100u32).step_by(size) {
+                let rows: Vec<u32> = (start..(start + size as u32).min(100)).collect();
+                builder.add(&whole.take(&rows));
+            }
+            assert_eq!(builder.finish(), RowSet::of(&whole));
+        }
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! Bringing numeric columns to a common scale, fitted on training rows only.
 
-use std::f64::consts::LN_2;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::log1p::ln_1p;
 use crate::rows::{Layout, Numeric, SparseRows};
-use crate::stats::{ColumnStats, column_stats};
+use crate::stats::ColumnStats;
 use crate::table::Table;
 
 /// What is done to the numeric columns.
@@ -76,7 +74,7 @@ impl Scaling {
         (x - self.shift) * self.scale
     }
 
-    fn fit(kind: Normalize, stats: &ColumnStats) -> Self {
+    pub(crate) fn fit(kind: Normalize, stats: &ColumnStats) -> Self {
         let log1p = kind == Normalize::Log1pStandard;
         let (shift, spread) = match kind {
             Normalize::None => return Scaling::IDENTITY,
@@ -95,7 +93,7 @@ impl Scaling {
     }
 
     /// Puts the mean in the place of missing cells; `mean` is that of the logarithms where there are logarithms.
-    fn filling(self, mean: f64) -> Self {
+    pub(crate) fn filling(self, mean: f64) -> Self {
         let fill = Scaling { log1p: false, ..self }.apply(mean as f32);
         Scaling { fill: Some(fill), ..self }
     }
@@ -104,7 +102,7 @@ impl Scaling {
 impl Scaling {
     /// This map of an earlier fit, for data whose missing cells are or are not filled. What it filled with stays; else it is
     /// the `mean` of a fit of this `kind`, or the earlier mean where that is of another.
-    fn filled_as(self, fill: bool, mean: f64, kind: Normalize) -> Self {
+    pub(crate) fn filled_as(self, fill: bool, mean: f64, kind: Normalize) -> Self {
         let same = self.log1p == (kind == Normalize::Log1pStandard);
         match (fill, self.fill) {
             (false, _) => Scaling { fill: None, ..self },
@@ -116,7 +114,7 @@ impl Scaling {
 }
 
 /// A column whose numbers lie so close to each other, for their size, that single precision has rounded what tells them apart.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rounded {
     /// The column.
@@ -131,7 +129,7 @@ impl Rounded {
     /// So many steps in a standard deviation are enough.
     const STEPS: f64 = 1000.0;
 
-    fn of(kind: Normalize, column: usize, stats: &ColumnStats) -> Option<Self> {
+    pub(crate) fn of(kind: Normalize, column: usize, stats: &ColumnStats) -> Option<Self> {
         // Logarithms are rounded relative to the numbers, and who normalises nothing wants these as they are.
         let scaled = matches!(kind, Normalize::Standard | Normalize::MinMax);
         let largest = stats.min.abs().max(stats.max.abs()) as f32;
@@ -154,42 +152,6 @@ fn signed_log1p(x: f32) -> f32 {
 }
 
 impl Normalizer {
-    /// Fits the maps on `train`, which must hold training rows only and no missing cells.
-    pub fn fit(train: &Table, kind: Normalize) -> Self {
-        Self::fit_keeping(train, kind, false, |_| None).0
-    }
-
-    /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean. The map of a column
-    /// that is `known` stays as it is. Beside the maps, the columns whose numbers were rounded before they came here, by how much.
-    pub fn fit_keeping(
-        train: &Table,
-        kind: Normalize,
-        fill: bool,
-        known: impl Fn(usize) -> Option<Scaling>,
-    ) -> (Self, Vec<Rounded>) {
-        // Most entries of a wide table are ones: their logarithm need not be computed again and again.
-        let log =
-            |x: f32| if x == 1.0 { LN_2 } else { libm::log1p(f64::from(x).abs()).copysign(f64::from(x)) };
-        let stats = match kind {
-            Normalize::Log1pStandard => column_stats(train, log),
-            _ => column_stats(train, f64::from),
-        };
-        let scaling = |(column, stats): (usize, &ColumnStats)| match known(column) {
-            Some(kept) => kept.filled_as(fill, stats.mean, kind),
-            None if fill => Scaling::fit(kind, stats).filling(stats.mean),
-            None => Scaling::fit(kind, stats),
-        };
-        let columns: Vec<Scaling> = stats.iter().enumerate().map(scaling).collect();
-        let explicit = |(scaling, stats): (&Scaling, &ColumnStats)| match scaling.apply(0.0) == 0.0 {
-            true => ((1.0 - stats.zeros) * train.len() as f64).round() as u64,
-            false => train.len() as u64,
-        };
-        let explicit = columns.iter().zip(&stats).map(explicit).sum();
-        let layout = Layout::choose(explicit, (train.len() * train.width()) as u64);
-        let rounded = stats.iter().enumerate().filter_map(|(column, stats)| Rounded::of(kind, column, stats));
-        (Normalizer { columns, layout }, rounded.collect())
-    }
-
     /// The same, of columns whose numbers were read less these bases, one a column.
     #[must_use]
     pub fn with_bases(mut self, bases: impl IntoIterator<Item = f64>) -> Self {
@@ -306,6 +268,7 @@ fn write_zeros(sparse: &mut SparseRows, zeros: &[(u32, f32)]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::rows::DenseRows;
+    use crate::stats::column_stats;
 
     fn table(width: usize, values: &[f32]) -> Table {
         let rows = values.len() / width;

@@ -12,18 +12,24 @@ use crate::shuffle::permutation;
 /// assert_eq!(sizes, [2, 1, 7]);
 /// ```
 pub fn split(n: u32, fractions: &[f64], seed: u64) -> Vec<Vec<u32>> {
+    let mut parts = vec![Vec::new(); fractions.len() + 1];
+    let numbers = split_parts(n, fractions, seed);
+    (0..n).zip(&numbers).for_each(|(row, &part)| parts[usize::from(part)].push(row));
+    parts
+}
+
+/// As [`split`], the number of each row's part in that list; there are at most 255 fractions.
+pub fn split_parts(n: u32, fractions: &[f64], seed: u64) -> Vec<u8> {
     let order = permutation(n, seed, 0);
     let mut left = &order[..];
-    let mut parts: Vec<Vec<u32>> = Vec::with_capacity(fractions.len() + 1);
-    for fraction in fractions {
+    let mut parts = vec![fractions.len() as u8; n as usize];
+    for (number, fraction) in fractions.iter().enumerate() {
         // The cast maps NaN and negative fractions to 0.
         let take = ((fraction * f64::from(n)).round() as usize).min(left.len());
         let (part, rest) = left.split_at(take);
-        parts.push(part.to_vec());
+        part.iter().for_each(|&row| parts[row as usize] = number as u8);
         left = rest;
     }
-    parts.push(left.to_vec());
-    parts.iter_mut().for_each(|part| part.sort_unstable());
     parts
 }
 

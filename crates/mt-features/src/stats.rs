@@ -8,7 +8,7 @@ use crate::schema::Schema;
 use crate::table::Table;
 
 /// Rows a worker takes at once. Fixed, so that sums do not depend on the number of threads.
-const CHUNK: usize = 8192;
+pub(crate) const CHUNK: usize = 8192;
 
 /// Moments and extremes of one column.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -97,41 +97,87 @@ impl Stats {
 /// Statistics of each column of `f(value)`, where `f(0) = 0`; `indicator` is of the values themselves. Sums are in
 /// `f64` and in a fixed order.
 pub(crate) fn column_stats(table: &Table, f: impl Fn(f32) -> f64 + Sync) -> Vec<ColumnStats> {
-    let rows = table.len();
-    let first = fold(table, Sums::default(), |sums, value| sums.add(value, f(value)), Sums::merge);
-    let present = |sums: &Sums| (rows as u64 - sums.missing).max(1) as f64;
-    let means: Vec<f64> = first.iter().map(|sums| sums.sum / present(sums)).collect();
-    // A second pass around the mean: a sum of squares would cancel in columns of large values.
-    let deviations = fold_with_column(table, 0.0, |sum: &mut f64, column, value| {
-        let deviation = f(value) - means[column];
-        if !deviation.is_nan() {
-            *sum += deviation * deviation;
-        }
-    });
-    let finish = |((sums, mean), around): ((&Sums, &f64), f64)| {
-        let zeros = rows as u64 - sums.stored;
-        let (mut min, mut max) = (sums.min, sums.max);
-        if sums.missing == rows as u64 {
-            (min, max) = (0.0, 0.0);
-        } else if zeros > 0 {
-            (min, max) = (min.min(0.0), max.max(0.0));
-        }
-        let variance = (around + zeros as f64 * mean * mean) / present(sums);
-        let share = zeros as f64 / rows.max(1) as f64;
-        ColumnStats {
-            min,
-            max,
-            mean: *mean,
-            sd: variance.sqrt(),
-            zeros: share,
-            indicator: sums.ones + sums.missing == sums.stored,
-        }
-    };
-    if rows == 0 {
-        let nothing = ColumnStats { min: 0.0, max: 0.0, mean: 0.0, sd: 0.0, zeros: 0.0, indicator: false };
-        return vec![nothing; table.width()];
+    let mut moments = Moments::new(table.width());
+    moments.look(table, &f);
+    moments.look_again(table, &f);
+    moments.stats()
+}
+
+/// The statistics of rows that come in blocks, all of them twice, in one order. Each block but the last has a multiple of
+/// [`CHUNK`] rows: sums are then those of one table, to the bit.
+pub(crate) struct Moments {
+    rows: usize,
+    sums: Vec<Sums>,
+    /// Sums of squares around the means.
+    around: Vec<f64>,
+}
+
+impl Moments {
+    /// Of `width` columns, without rows.
+    pub fn new(width: usize) -> Self {
+        Self { rows: 0, sums: vec![Sums::default(); width], around: vec![0.0; width] }
     }
-    first.iter().zip(&means).zip(deviations).map(finish).collect()
+
+    /// Adds rows.
+    pub fn look(&mut self, table: &Table, f: impl Fn(f32) -> f64 + Sync) {
+        self.rows += table.len();
+        let add = |sums: &mut Sums, _, value| sums.add(value, f(value));
+        fold_columns(table, Sums::default(), &mut self.sums, add, Sums::merge);
+    }
+
+    /// Adds the same rows once more: a sum of squares would cancel in columns of large values, so this is around the means.
+    pub fn look_again(&mut self, table: &Table, f: impl Fn(f32) -> f64 + Sync) {
+        let means = self.means();
+        let add = |sum: &mut f64, column: usize, value| {
+            let deviation = f(value) - means[column];
+            if !deviation.is_nan() {
+                *sum += deviation * deviation;
+            }
+        };
+        fold_columns(table, 0.0, &mut self.around, add, |sum, other| *sum += other);
+    }
+
+    /// Rows of the first look.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn present(&self, sums: &Sums) -> f64 {
+        (self.rows as u64 - sums.missing).max(1) as f64
+    }
+
+    fn means(&self) -> Vec<f64> {
+        self.sums.iter().map(|sums| sums.sum / self.present(sums)).collect()
+    }
+
+    /// What the rows have shown.
+    pub fn stats(&self) -> Vec<ColumnStats> {
+        let rows = self.rows as u64;
+        let finish = |((sums, mean), around): ((&Sums, f64), &f64)| {
+            let zeros = rows - sums.stored;
+            let (mut min, mut max) = (sums.min, sums.max);
+            if sums.missing == rows {
+                (min, max) = (0.0, 0.0);
+            } else if zeros > 0 {
+                (min, max) = (min.min(0.0), max.max(0.0));
+            }
+            let variance = (around + zeros as f64 * mean * mean) / self.present(sums);
+            ColumnStats {
+                min,
+                max,
+                mean,
+                sd: variance.sqrt(),
+                zeros: zeros as f64 / rows.max(1) as f64,
+                indicator: sums.ones + sums.missing == sums.stored,
+            }
+        };
+        if rows == 0 {
+            let nothing =
+                ColumnStats { min: 0.0, max: 0.0, mean: 0.0, sd: 0.0, zeros: 0.0, indicator: false };
+            return vec![nothing; self.sums.len()];
+        }
+        self.sums.iter().zip(self.means()).zip(&self.around).map(finish).collect()
+    }
 }
 
 /// Sums over the values of a column that are not zero.
@@ -175,26 +221,14 @@ impl Sums {
     }
 }
 
-fn fold_with_column(table: &Table, zero: f64, add: impl Fn(&mut f64, usize, f32) + Sync) -> Vec<f64> {
-    fold_columns(table, zero, add, |sum, other| *sum += other)
-}
-
-fn fold<S: Clone + Send + Sync>(
-    table: &Table,
-    zero: S,
-    add: impl Fn(&mut S, f32) + Sync,
-    merge: impl Fn(&mut S, &S),
-) -> Vec<S> {
-    fold_columns(table, zero, |state, _, value| add(state, value), merge)
-}
-
 /// Folds every non-zero value into its column's state: chunks of rows in parallel, merged in order.
 fn fold_columns<S: Clone + Send + Sync>(
     table: &Table,
     zero: S,
+    total: &mut [S],
     add: impl Fn(&mut S, usize, f32) + Sync,
     merge: impl Fn(&mut S, &S),
-) -> Vec<S> {
+) {
     let (rows, width) = (table.len(), table.width());
     let chunk = |start: usize| {
         let mut states = vec![zero.clone(); width];
@@ -217,7 +251,6 @@ fn fold_columns<S: Clone + Send + Sync>(
         states
     };
     let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
-    let mut total = vec![zero.clone(); width];
     // A few chunks at a time: with many columns, all chunks' states together could outweigh the table.
     for group in starts.chunks(16) {
         let parts: Vec<Vec<S>> = group.par_iter().map(|&start| chunk(start)).collect();
@@ -225,5 +258,4 @@ fn fold_columns<S: Clone + Send + Sync>(
             total.iter_mut().zip(&part).for_each(|(into, from)| merge(into, from));
         }
     }
-    total
 }

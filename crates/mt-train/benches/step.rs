@@ -70,6 +70,7 @@ fn schema(tasks: &[Task]) -> Schema {
 fn epochs(criterion: &mut Criterion, configs: &[Config]) -> Result<()> {
     let rows = table(ROWS)?;
     let data = Dataset {
+        cached: None,
         schema: schema(&mt_features::tasks(&configs[0].tasks)?),
         encoders: Encoders::default(),
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),

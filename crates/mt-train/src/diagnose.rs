@@ -40,8 +40,7 @@ impl Probe<'_> {
     /// What in these batches of a step is not finite first, and in which rows.
     fn first_not_finite(&self, batches: &[&[u32]], before: u64) -> Result<Option<(NotFinite, Vec<u32>)>> {
         for (part, &rows) in batches.iter().enumerate() {
-            let mut batch = self.data.train.gather(rows);
-            let labelled = self.labelled(&mut batch, rows);
+            let (batch, labelled) = self.labelled(self.data.rows().gather(rows)?);
             let features = vec![Features::of(batch)?.to_device(self.device)?];
             let features = self.layer.fetch(features)?.swap_remove(0);
             let mut run = Run::look();
@@ -126,7 +125,7 @@ fn originals(cfg: &DataConfig, data: &Dataset) -> Option<Vec<u32>> {
         Some(table) if share > 0.0 => table.len(),
         _ => 0,
     };
-    let all = data.train.len() + aside(&data.valid, shares[0]) + aside(&data.test, shares[1]);
+    let all = data.rows().len() + aside(&data.valid, shares[0]) + aside(&data.test, shares[1]);
     split(all as u32, &shares, cfg.split_seed).pop()
 }
 

@@ -125,6 +125,7 @@ fn full() -> Config {
             weight: Some(ColumnRef::Index(1)),
             group: Some(ColumnRef::Index(1)),
             split: Some(SplitConfig { valid: Some(ColumnRef::Index(1)), test: Some(ColumnRef::Index(1)) }),
+            cache: Some(mt_data::CacheConfig::default()),
             storage: mt_data::Storage::default(),
         },
         tasks: vec![TaskConfig {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use candle_core::Device;
+use mt_data::Rows;
 use mt_dist::{Collective, Message, Reader};
-use mt_features::{Table, Task, TaskKind};
+use mt_features::{Numeric, SparseRows, Table, Task, TaskKind};
 use mt_layers::Run;
 use mt_metrics::{
     BinarySummary, GroupAuc, GroupWeighting, MulticlassSummary, RegressionSummary, binary_summary, group_auc,
@@ -51,6 +52,35 @@ impl Scorer {
             }
         }
         self.in_order(own, table.len())
+    }
+
+    /// Metrics on rows wherever they are, of which labels and predictions are in memory.
+    ///
+    /// # Errors
+    /// If the rows do not fit the model, or cannot be read.
+    pub(crate) fn evaluate(&self, rows: Rows<'_>, tasks: &[Task], device: &Device) -> Result<Evaluation> {
+        if let Rows::Table(table) = rows {
+            return Ok(Evaluation::new(&self.predict(table, device)?, table, tasks));
+        }
+        let [mut predictions, mut labels, mut mask, mut labelled] = [const { Vec::new() }; 4];
+        rows.each(|block| -> Result<()> {
+            predictions.extend(self.predict(block, device)?);
+            labels.extend_from_slice(block.labels());
+            mask.extend_from_slice(block.mask());
+            labelled.extend_from_slice(block.labelled().unwrap_or_default());
+            Ok(())
+        })?;
+        // Rows without features: nothing else is looked at.
+        let offsets = vec![0; rows.len() + 1];
+        let none = SparseRows { offsets, ..SparseRows::empty(1) };
+        let mut table = Table::new(Numeric::Sparse(none), labels, mask, rows.tasks())?;
+        if !labelled.is_empty() {
+            table = table.with_labelled(labelled)?;
+        }
+        if let Some(groups) = rows.groups() {
+            table = table.with_groups(groups.to_vec())?;
+        }
+        Ok(Evaluation::new(&predictions, &table, tasks))
     }
 
     /// Predictions of all ranks in the order of their rows; each has those of every so manieth batch.

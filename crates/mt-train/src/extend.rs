@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// Keys that may; with each, those below it.
-const FREE: [&str; 16] = [
+const FREE: [&str; 17] = [
     "train.epochs",
     "train.patience",
     "train.keep",
@@ -26,6 +26,7 @@ const FREE: [&str; 16] = [
     "data.valid_fraction",
     "data.test_fraction",
     "data.split_seed",
+    "data.cache",
 ];
 
 /// Keys that may differ, too, where a run goes on from another: what it is called, how fast it learns and how it goes through its rows,

@@ -1,5 +1,6 @@
 //! Whether the losses take the labels there are, wherever the rows come from.
 
+use mt_data::Rows;
 use mt_features::{Table, Task};
 use mt_models::Coupling;
 
@@ -9,6 +10,24 @@ use crate::joint::Joint;
 use crate::objective::Objective;
 
 impl Objective {
+    /// As [`check_labels`](Self::check_labels), of all rows to train on.
+    ///
+    /// # Errors
+    /// As there, and if the rows cannot be read.
+    pub(crate) fn check_rows(cfg: &Config, tasks: &[Task], rows: Rows<'_>) -> Result<()> {
+        let mut first = 0;
+        rows.each(|table| {
+            Self::check_labels(cfg, tasks, table).map_err(|error| match error {
+                Error::Label { task, row, expected, found } => {
+                    Error::Label { task, row: first + row, expected, found }
+                }
+                error => error,
+            })?;
+            first += table.len();
+            Ok(())
+        })
+    }
+
     /// Checks that each task's loss takes its labels in `table`, wherever that comes from.
     ///
     /// # Errors

@@ -16,12 +16,11 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// What the rows `rows` of a table, gathered into `batch`, should have predicted, taken out of it; `groups` are those of all rows
-    /// of the table.
-    pub(crate) fn take(batch: &mut Batch, rows: &[u32], groups: Option<&[u32]>) -> Self {
+    /// What the rows of a batch should have predicted, taken out of it, with their groups.
+    pub(crate) fn take(batch: &mut Batch, groups: Option<Vec<u32>>) -> Self {
+        let rows = batch.rows();
         let [labels, mask] = [&mut batch.labels, &mut batch.mask].map(std::mem::take);
-        let groups = groups.map(|all| rows.iter().map(|&row| all[row as usize]).collect());
-        Self { rows: rows.len(), labels, mask, groups }
+        Self { rows, labels, mask, groups }
     }
 }
 

@@ -25,6 +25,7 @@ mod diagnose;
 mod docs;
 mod dominance;
 mod eigen;
+mod epochs;
 mod error;
 mod evaluate;
 mod event;

@@ -83,7 +83,7 @@ fn step(cfg: &Config, model: &ModelConfig, inputs: &Inputs, data: &Dataset) -> R
     let inventory = inventory(model, inputs, &heads)?;
     let layers: u128 = inventory.values().map(|shape| narrow(shape.dims())).sum();
     let logits: usize = heads.iter().map(Head::outputs).sum();
-    let rows = (cfg.train.batch_size / cfg.train.shards).min(data.train.len());
+    let rows = (cfg.train.batch_size / cfg.train.shards).min(data.rows().len());
     let numbers = model.read_width(inputs)? as u128 + layers + 2 * (logits as u128 + listed(inputs, data));
     let row = numbers * NUMBER;
     let (what, keys) = match cfg.train.shards {

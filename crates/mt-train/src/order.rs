@@ -87,6 +87,21 @@ impl Order {
         starts.zip(&self.ends).map(|(start, &end)| &self.rows[start..end])
     }
 
+    /// Where each of its batches ends.
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
+    /// Its rows, and where each of its batches ends.
+    pub fn into_parts(self) -> (Vec<u32>, Vec<usize>) {
+        (self.rows, self.ends)
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
     /// Those within `rows` of the order.
     pub fn within(&self, rows: Range<usize>) -> impl Iterator<Item = &[u32]> {
         let mut end = 0;

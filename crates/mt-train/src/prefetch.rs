@@ -6,12 +6,11 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
-use mt_features::{Batch, Table};
 use mt_models::Features;
 
+use crate::epochs::{Batches, Whole};
 use crate::error::Result;
 use crate::labelled::Labelled;
-use crate::order::Order;
 
 /// The batches of a step that are this rank's, as the training step takes them.
 type Ready = (Vec<Features>, Vec<Labelled>);
@@ -76,33 +75,34 @@ impl Ahead {
     }
 }
 
-/// All steps of a table, with the groups of their rows where these are given, that `epoch` draws up, on `device`. The thread ends
-/// with the epoch, or when the iterator is dropped.
+/// The steps of the batches that `epoch` draws up, on `device`; `then` is called when the first are there. The thread ends with the
+/// epoch, or when the iterator is dropped.
 pub(crate) fn ahead<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
-    (table, of_rows): (&'env Table, Option<&'env [u32]>),
     Steps { size, shards, own }: Steps,
     device: &Device,
-    epoch: impl FnOnce() -> Order + Send + 'scope,
+    epoch: impl FnOnce() -> Batches<'env> + Send + 'scope,
+    then: impl FnOnce() + Send + 'scope,
 ) -> Ahead {
     let ((sender, groups), (orders, asked)) = (channel(), channel());
     let device = device.clone();
     scope.spawn(move || {
-        let epoch = epoch();
-        let batches: Vec<&[u32]> = epoch.batches().collect();
-        let steps: Vec<&[&[u32]]> = batches.chunks(shards).collect();
+        let (mut batches, mut then) = (epoch(), Some(then));
+        let count = batches.ends().len();
+        let steps: Vec<usize> = (0..count).step_by(shards).collect();
         for group in steps.chunks((ROWS / (size * shards)).max(1)) {
             // There are no more orders when the epoch is left.
             if asked.recv().is_err() {
                 break;
             }
-            let step = |batches: &&[&[u32]]| -> Result<Ready> {
-                let own = batches.iter().take(own.end).skip(own.start);
-                own.map(|rows| ready(table.gather(rows), rows, of_rows, &device)).collect()
+            let mut step = |&first: &usize| -> Result<Ready> {
+                let own = (first + own.start..first + own.end).take_while(|batch| *batch < count);
+                own.map(|batch| ready(batches.get(batch)?, &device)).collect()
             };
-            let ready: Result<Vec<Ready>> = group.iter().map(step).collect();
+            let ready: Result<Vec<Ready>> = group.iter().map(&mut step).collect();
             let ready = ready.and_then(|ready| arrived(&device).map(|()| ready));
             let failed = ready.is_err();
+            then.take().into_iter().for_each(|then| then());
             if sender.send(ready).is_err() || failed {
                 break;
             }
@@ -123,13 +123,8 @@ fn arrived(device: &Device) -> Result<()> {
     Ok(())
 }
 
-fn ready(
-    mut batch: Batch,
-    rows: &[u32],
-    groups: Option<&[u32]>,
-    device: &Device,
-) -> Result<(Features, Labelled)> {
-    let labelled = Labelled::take(&mut batch, rows, groups);
+fn ready((mut batch, groups): Whole, device: &Device) -> Result<(Features, Labelled)> {
+    let labelled = Labelled::take(&mut batch, groups);
     Ok((Features::of(batch)?.to_device(device)?, labelled))
 }
 
@@ -137,7 +132,9 @@ fn ready(
 mod tests {
 
     use super::*;
-    use mt_features::{DenseRows, Numeric};
+    use crate::order::Order;
+    use mt_data::Rows;
+    use mt_features::{DenseRows, Numeric, Table};
 
     #[test]
     fn steps_come_in_order_and_each_rank_gets_its_shards() -> Result<()> {
@@ -151,9 +148,10 @@ mod tests {
                 let mut ranks = Vec::new();
                 for own in [0..shards / 2, shards / 2..shards] {
                     let rows = rows.clone();
-                    let epoch = move || Order::cut(rows, size);
+                    let rows_of = Rows::Table(&table);
+                    let epoch = move || Batches::of(rows_of, Order::cut(rows, size), false);
                     let steps = Steps { size, shards, own };
-                    ranks.push(ahead(scope, (&table, None), steps, &Device::Cpu, epoch));
+                    ranks.push(ahead(scope, steps, &Device::Cpu, epoch, || ()));
                 }
                 let mut found = Vec::new();
                 while let (Some(a), Some(b)) = (ranks[0].step()?, ranks[1].step()?) {
@@ -180,9 +178,10 @@ mod tests {
         let table = Table::new(numeric, vec![0.0; 4 * ROWS], vec![1.0; 4 * ROWS], 1)?;
         let steps = Steps { size: ROWS, shards: 1, own: 0..1 };
         std::thread::scope(|scope| {
-            let mut batches = ahead(scope, (&table, None), steps, &Device::Cpu, || {
-                Order::cut((0..4 * ROWS as u32).collect(), ROWS)
-            });
+            let order = Order::cut((0..4 * ROWS as u32).collect(), ROWS);
+            let rows = Rows::Table(&table);
+            let epoch = move || Batches::of(rows, order, false);
+            let mut batches = ahead(scope, steps, &Device::Cpu, epoch, || ());
             assert!(batches.step()?.is_some());
             Ok(())
         })

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use mt_data::Dataset;
-use mt_features::Batch;
+use mt_features::{Batch, Table};
 use mt_layers::{Gradients, Input, Param, Run};
 use mt_models::{Features, InputLayer, Model};
 
@@ -43,9 +43,12 @@ impl Probe<'_> {
         model.read(&xs, run)?.dropout(dropout, key)
     }
 
-    /// What the rows `rows`, gathered into `batch`, should have predicted, which is taken out of it.
-    pub fn labelled(&self, batch: &mut Batch, rows: &[u32]) -> Labelled {
-        Labelled::take(batch, rows, self.data.train.groups().filter(|_| self.objective.reads_groups()))
+    /// Some rows, and what they should have predicted.
+    pub fn labelled(&self, rows: Table) -> (Batch, Labelled) {
+        let groups = rows.groups().filter(|_| self.objective.reads_groups()).map(<[u32]>::to_vec);
+        let mut batch = rows.into_batch();
+        let labelled = Labelled::take(&mut batch, groups);
+        (batch, labelled)
     }
 
     /// The logits of that batch from a model on the parameters that are trained.

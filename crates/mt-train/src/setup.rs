@@ -112,8 +112,8 @@ impl Setup {
                 false => rows.changed = rows.take_over(&mut state, run.extends()),
             }
             // Of a run that did not record its rows.
-            if state.rows > data.train.len() || state.retired > state.selected.len() {
-                let (done, are) = (state.rows, data.train.len());
+            if state.rows > data.rows().len() || state.retired > state.selected.len() {
+                let (done, are) = (state.rows, data.rows().len());
                 let differences =
                     vec![format!("{done} rows of the epoch were done, and there are {are}")].into();
                 return Err(Error::OtherData { path: path.to_owned(), differences });
@@ -162,7 +162,7 @@ fn signature(cfg: &Config, data: &Dataset) -> Result<Signature> {
         schema: data.schema.clone(),
         normalizer: data.normalizer.clone(),
         encoders: data.encoders.clone(),
-        targets: target::fit(&cfg.train, &links, &data.schema.tasks, &data.train),
+        targets: target::fit(&cfg.train, &links, &data.schema.tasks, data.rows())?,
         links,
         missing: cfg.data.missing_policy(),
         coverage: Some(data.coverage.train.clone()),

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use std::cell::Cell;
+
 use candle_core::Device;
 use mt_bundle::Signature;
+use mt_data::Rows;
 use mt_features::{Table, Task, TaskKind};
 use mt_models::{Link, Ordinal, Target, predictions};
 
@@ -25,25 +28,28 @@ pub(crate) fn fit(
     cfg: &TrainConfig,
     links: &BTreeMap<String, Link>,
     tasks: &[Task],
-    train: &Table,
-) -> BTreeMap<String, Target> {
+    train: Rows<'_>,
+) -> Result<BTreeMap<String, Target>> {
+    let failed = Cell::new(None);
+    let labelled = |t: usize| labelled(train, t, &failed);
     let of = |(t, task): (usize, &Task)| {
         let link = links.get(&task.name).copied().unwrap_or_default();
         let target = match task.kind {
             TaskKind::Ordinal { thresholds } => {
-                let ordinal = Some(Ordinal::fit(labelled(train, t), thresholds as usize));
+                let ordinal = Some(Ordinal::fit(labelled(t), thresholds as usize));
                 Target { ordinal, ..Target::PLAIN }
             }
             _ if !cfg.standardize => Target::PLAIN,
-            TaskKind::ZeroInflated => Target::of_amounts(labelled(train, t)),
-            _ => moments(train, t, link),
+            TaskKind::ZeroInflated => Target::of_amounts(labelled(t)),
+            _ => moments(|| labelled(t), link),
         };
         // A smearing factor, which is known only when there is a model, has its place here.
         let kept = target != Target::PLAIN || (cfg.smearing && is_smeared(task, link));
         kept.then(|| (task.name.clone(), target))
     };
     let regressions = tasks.iter().enumerate().filter(|(_, task)| task.kind.is_regression());
-    regressions.filter_map(of).collect()
+    let targets = regressions.filter_map(of).collect();
+    failed.take().map_or(Ok(targets), |error: mt_data::Error| Err(error.into()))
 }
 
 /// Whether the mean of a regression with this link takes a factor.
@@ -51,16 +57,36 @@ fn is_smeared(task: &Task, link: Link) -> bool {
     link == Link::ExpM1 || task.kind == TaskKind::ZeroInflated
 }
 
-/// Labels and weights of the rows with a label.
-fn labelled(train: &Table, task: usize) -> impl Iterator<Item = (f32, f64)> {
+/// Labels and weights of the rows with a label. Where rows cannot be read it ends, with the reason in `failed`.
+fn labelled<'a>(
+    train: Rows<'a>,
+    task: usize,
+    failed: &'a Cell<Option<mt_data::Error>>,
+) -> Box<dyn Iterator<Item = (f32, f64)> + 'a> {
+    match train {
+        Rows::Table(table) => Box::new(of_table(table, task)),
+        Rows::Cached(cached) => match cached.blocks() {
+            Err(error) => {
+                failed.set(Some(error));
+                Box::new(std::iter::empty())
+            }
+            Ok(blocks) => {
+                let whole = blocks.map_while(|block| block.map_err(|error| failed.set(Some(error))).ok());
+                Box::new(whole.flat_map(move |block| of_table(&block, task).collect::<Vec<_>>()))
+            }
+        },
+    }
+}
+
+fn of_table(train: &Table, task: usize) -> impl Iterator<Item = (f32, f64)> {
     let all = train.labels().iter().zip(train.mask()).skip(task).step_by(train.tasks());
     all.filter(|(_, mask)| **mask > 0.0).map(|(label, mask)| (*label, f64::from(*mask)))
 }
 
 /// Mean and standard deviation of what the loss compares, over the rows with a label, as they are weighed; of
 /// [`Link::Exp`] the mean label as the unit.
-fn moments(train: &Table, task: usize, link: Link) -> Target {
-    let compared = || labelled(train, task).map(|(label, weight)| (Target::compared(link, label), weight));
+fn moments<I: Iterator<Item = (f32, f64)>>(labelled: impl Fn() -> I, link: Link) -> Target {
+    let compared = || labelled().map(|(label, weight)| (Target::compared(link, label), weight));
     let mean_of = |value: &dyn Fn(f64) -> f64| {
         let sums =
             compared().fold((0.0, 0.0), |(sum, all), (y, weight)| (sum + weight * value(y), all + weight));
@@ -115,7 +141,7 @@ pub(crate) fn smear(
     cfg: &TrainConfig,
     scorer: &mut Scorer,
     signature: &mut Signature,
-    train: &Table,
+    train: Rows<'_>,
     device: &Device,
 ) -> Result<()> {
     let Signature { schema, links, targets, .. } = &*signature;
@@ -133,7 +159,7 @@ pub(crate) fn smear(
     scorer.readout = signature.readout();
     let (rows, all) = (train.len().min(SMEARED.max(train.len() / SHARE)), train.len());
     let spaced: Vec<u32> = (0..rows).map(|i| (i * all / rows) as u32).collect();
-    let table = train.take(&spaced);
+    let table = train.take(&spaced)?;
     let predicted = scorer.predict(&table, device)?;
     let tasks = &signature.schema.tasks;
     let (width, mut at) = (scorer.readout.width(), 0);

@@ -18,6 +18,7 @@ use crate::best::Best;
 use crate::checkpoint::{self, State, Weights};
 use crate::config::Config;
 use crate::dominance::Dominance;
+use crate::epochs::Epochs;
 use crate::error::Result;
 use crate::evaluate::{Evaluation, Scorer};
 use crate::event::{Event, Outcome};
@@ -101,7 +102,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let (tasks, heads) = (&data.schema.tasks, data.schema.heads());
     let ready = Setup::new(&ranks, cfg, data, device, run)?;
     let selection = cfg.train.selection(data)?;
-    Objective::check_labels(cfg, tasks, &data.train)?;
+    Objective::check_rows(cfg, tasks, data.rows())?;
     // Nothing is written before all have read what is there.
     ranks.barrier()?;
     if first {
@@ -113,7 +114,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     let (trainable, gradients) = (params.all(), params.gradients());
     let objective = Objective::scaled(cfg, tasks, &signature.targets)?;
     let tables = layer.embeddings().into_iter().flat_map(Embeddings::tables);
-    let groups = data.train.groups().filter(|_| objective.reads_groups());
+    let groups = data.rows().groups().filter(|_| objective.reads_groups());
     let rates = Rates::new(&cfg.train.rates, &trainable, tables)?;
     rates.check(&data.encoders)?;
     let weights = Weights { params: &params, averages: averages.as_ref() };
@@ -126,7 +127,7 @@ fn run_epochs<'scope, 'env: 'scope>(
         Ok(ranks.barrier()?)
     };
     let smear = |scorer: &mut Scorer, signature: &mut Signature| {
-        target::smear(&cfg.train, scorer, signature, &data.train, device)
+        target::smear(&cfg.train, scorer, signature, data.rows(), device)
     };
     let mut log = first.then(|| run.log(state.step)).transpose()?;
     let mut tell = |event: Event| {
@@ -134,13 +135,14 @@ fn run_epochs<'scope, 'env: 'scope>(
         observe(&event);
         log.write(&event)
     };
-    let rows = data.train.len();
+    let rows = data.rows().len();
     let draw = Draw {
         rows,
         size: cfg.train.batch_size / cfg.train.shards,
         seed: cfg.train.shuffle.then_some(cfg.train.seed),
         groups: groups.filter(|_| objective.couples_groups()),
     };
+    let drawn = Epochs::new(data.rows(), draw, groups.is_some(), cfg.train.epochs);
     let steps = draw.batches().div_ceil(cfg.train.shards) as u64;
     let embeddings = layer.embeddings().map(Embeddings::count);
     tell(Event::Started { parameters: params.count(), embeddings, rows, steps })?;
@@ -161,7 +163,7 @@ fn run_epochs<'scope, 'env: 'scope>(
     }
     if fresh {
         // Before a step is taken on them: how yesterday's model does on today's rows.
-        let metrics = Evaluation::new(&scorer.predict(&data.train, device)?, &data.train, tasks);
+        let metrics = scorer.evaluate(data.rows(), tasks, device)?;
         tell(Event::Prequential { step: state.step, rows, metrics })?;
     }
     for text in selection.warnings.iter().chain(&nearly_tasks(tasks)) {
@@ -189,10 +191,11 @@ fn run_epochs<'scope, 'env: 'scope>(
     let mut saved = Instant::now();
     while state.epoch < epochs && !stopped && !cfg.train.is_patience_over(&selection, state.competing()) {
         let (epoch, skipped) = (state.epoch + 1, state.rows);
-        let rest = move || draw.epoch(epoch).after(skipped);
         let started = Instant::now();
         let own = Steps { size: draw.size, shards: cfg.train.shards, own: shards.own() };
-        let mut batches = prefetch::ahead(scope, (&data.train, groups), own, device, rest);
+        let (this, next) = (drawn.clone(), drawn.clone());
+        let rest = move || this.batches(epoch, skipped);
+        let mut batches = prefetch::ahead(scope, own, device, rest, move || next.begin(epoch + 1));
         while let Some((xs, labelled)) = batches.step()? {
             let xs = layer.admit(xs)?;
             let (before, from) = (state.step, shards.own().start);

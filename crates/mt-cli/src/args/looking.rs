@@ -46,3 +46,16 @@ pub struct StatsArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Build the cache of a configuration ahead of its first training.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mt data cache my.yaml                              of a configuration with data.cache
+  mt data cache my.yaml --set data.cache.dir=/disk   somewhere else")]
+pub struct CacheArgs {
+    /// The configuration
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}

@@ -12,7 +12,9 @@ use mt_features::Stats;
 use mt_models::Registry;
 use mt_train::Config;
 
-use crate::args::{CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs, Usage};
+use crate::args::{
+    CacheArgs, CensusArgs, DataArgs, DataCommand, FormArg, ProtocolArg, StatsArgs, SynthArgs, Usage,
+};
 use crate::progress::Bar;
 use crate::report::{Grid, number, thousands};
 use crate::{print, source};
@@ -22,6 +24,7 @@ pub fn run(args: &DataArgs, registry: &Registry) -> Result<()> {
         DataCommand::Census(args) => convert(args),
         DataCommand::Synth(args) => generate(args),
         DataCommand::Stats(args) => stats(args, registry),
+        DataCommand::Cache(args) => cache(args, registry),
     }
 }
 
@@ -73,6 +76,18 @@ fn generate(args: &SynthArgs) -> Result<()> {
     print::line(format_args!("{} rows in {}", thousands(rows), args.out.display()))
 }
 
+fn cache(args: &CacheArgs, registry: &Registry) -> Result<()> {
+    let cfg = Config::read_with(&args.config, &args.overrides.set, registry)?;
+    if cfg.data.cache.is_none() {
+        let text = "the configuration has no data.cache; --set 'data.cache={memory: 2GiB}' gives it one";
+        return Err(Usage(text.to_owned()).into());
+    }
+    let data = source::load(&cfg, None, false)?;
+    let rows = thousands(data.rows().len());
+    let dir = data.cached.as_ref().map(|cached| cached.dir().display().to_string()).unwrap_or_default();
+    print::line(format_args!("{rows} training rows in {dir}"))
+}
+
 fn stats(args: &StatsArgs, registry: &Registry) -> Result<()> {
     let is_config =
         |path: &Path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
@@ -93,7 +108,7 @@ fn of_config(config: &Path, args: &StatsArgs, registry: &Registry) -> Result<()>
     // The columns as they are in the files.
     cfg.data.normalize = mt_features::Normalize::None;
     let data = source::load(&cfg, None, args.json)?;
-    let stats = Stats::new(&data.train, &data.schema);
+    let stats = Stats::new(source::in_memory(&data, "mt data stats")?, &data.schema);
     if args.json {
         return print::line(serde_json::to_string(&stats)?);
     }

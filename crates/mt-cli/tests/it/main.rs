@@ -1,5 +1,6 @@
 //! The program `mt` on real files: what it says, what it leaves behind and how it exits.
 
+mod cached;
 mod census;
 mod chains;
 mod checkpoints;

@@ -16,6 +16,7 @@ use mt_storage::Storage;
 use serde::{Deserialize, Serialize};
 
 mod asked;
+mod cache;
 mod choice;
 mod csv;
 mod join;
@@ -28,6 +29,7 @@ use mt_features::{ColumnRef, Computed, MissingPolicy, Normalize, NumericMissing}
 #[cfg(feature = "parquet")]
 pub(crate) use asked::separator_of;
 pub(crate) use asked::{Asked, asked};
+pub use cache::{CacheConfig, Memory};
 pub use choice::{BadRecords, Features};
 pub use csv::CsvConfig;
 pub use join::{JoinConfig, JoinList, JoinMissing};
@@ -87,6 +89,9 @@ pub struct DataConfig {
     /// Which rows of the training files are for validation and for the test, in place of shares of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitConfig>,
+    /// Rows to train on stay on disk, parsed once. Default none: they are in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheConfig>,
     /// Where the files of all sections lie. Default: on this machine. It cannot be written in a file.
     #[serde(skip)]
     pub storage: Storage,
@@ -176,6 +181,7 @@ impl DataConfig {
             ("data.weight", self.weight.is_some()),
             ("data.group", self.group.is_some()),
             ("data.split", self.split.is_some()),
+            ("data.cache", self.cache.is_some()),
         ];
         match written.iter().find(|(_, written)| *written) {
             None => Ok(()),
@@ -272,6 +278,7 @@ impl Default for DataConfig {
             weight: None,
             group: None,
             split: None,
+            cache: None,
             storage: Storage::default(),
         }
     }

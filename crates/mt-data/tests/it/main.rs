@@ -2,6 +2,7 @@
 
 #[cfg(feature = "parquet")]
 mod arrow;
+mod cached;
 mod census;
 mod computed;
 mod computed_errors;

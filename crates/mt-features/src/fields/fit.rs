@@ -33,6 +33,39 @@ enum FieldRecoding {
     Keys(std::sync::Arc<Vec<u64>>),
 }
 
+/// How often each code of each table is in the rows to train on.
+#[derive(Debug)]
+pub struct Counts(Vec<TableCounts>);
+
+#[derive(Debug)]
+struct TableCounts {
+    fields: Vec<usize>,
+    counts: Vec<u64>,
+}
+
+impl Counts {
+    /// Nothing yet, of `tables`.
+    pub fn new(tables: &[(String, Encoding)], schema: &Schema) -> Self {
+        let of = |(name, _): &(String, Encoding)| TableCounts {
+            fields: (0..schema.fields.len()).filter(|&field| schema.fields[field].table == *name).collect(),
+            counts: Vec::new(),
+        };
+        Self(tables.iter().map(of).collect())
+    }
+
+    /// Counts the codes of more rows.
+    pub fn add(&mut self, rows: &Table) {
+        for TableCounts { fields, counts } in &mut self.0 {
+            for &code in fields.iter().flat_map(|&field| &rows.fields()[field].rows) {
+                if counts.len() <= code as usize {
+                    counts.resize(code as usize + 1, 0);
+                }
+                counts[code as usize] += 1;
+            }
+        }
+    }
+}
+
 /// Fits the encoders of `tables` on `train`; `interned` holds the values of each table by their codes. Edges of buckets that
 /// are `known` stay as they are.
 pub fn fit(
@@ -42,17 +75,39 @@ pub fn fit(
     train: &Table,
     known: Option<&Encoders>,
 ) -> (Encoders, Recoding) {
+    // Of a table that needs no fit, its codes are no numbers of values, and may be large.
+    let mut counts = Counts::new(&fitted(tables), schema);
+    counts.add(train);
+    fit_counted(tables, interned, schema, counts, known)
+}
+
+/// Of `tables`, those that are fitted by how often their values occur.
+pub fn fitted(tables: &[(String, Encoding)]) -> Vec<(String, Encoding)> {
+    let counted =
+        |encoding: &Encoding| matches!(encoding, Encoding::Vocabulary { .. } | Encoding::Buckets(_));
+    tables.iter().filter(|(_, encoding)| counted(encoding)).cloned().collect()
+}
+
+/// As [`fit`], on rows whose codes have been counted: those of the tables that are [`fitted`].
+pub fn fit_counted(
+    tables: &[(String, Encoding)],
+    interned: Vec<Interner>,
+    schema: &Schema,
+    counts: Counts,
+    known: Option<&Encoders>,
+) -> (Encoders, Recoding) {
+    let mut counts = counts.0.into_iter().map(|table| table.counts);
+    let mut counts = move || counts.next().unwrap_or_default();
     let mut encoders = Encoders::default();
     let mut recodings = vec![FieldRecoding::Same; schema.fields.len()];
     for ((name, encoding), values) in tables.iter().zip(interned) {
         let of_table = |field: &usize| schema.fields[*field].table == *name;
         let fields: Vec<usize> = (0..schema.fields.len()).filter(of_table).collect();
-        let codes = || fields.iter().flat_map(|&field| train.fields()[field].rows.iter().copied());
         let (encoder, recoding) = match *encoding {
             Encoding::Hash(n) => (Encoder::Hash(n), FieldRecoding::Same),
             Encoding::Identity(n) => (Encoder::Identity(n), FieldRecoding::Same),
             Encoding::Vocabulary { min_count } => {
-                let (vocabulary, rows) = vocabulary(&values, codes(), min_count);
+                let (vocabulary, rows) = vocabulary(&values, counts(), min_count);
                 (Encoder::Vocabulary(vocabulary), FieldRecoding::Rows(std::sync::Arc::new(rows)))
             }
             Encoding::Buckets(n) => {
@@ -60,7 +115,8 @@ pub fn fit(
                     Some(Encoder::Buckets(edges)) if edges.len() < n as usize => Some(edges.clone()),
                     _ => None,
                 };
-                let edges = kept.unwrap_or_else(|| edges(runs(&values, codes()), n));
+                let runs = runs(&values, counts());
+                let edges = kept.unwrap_or_else(|| edges(runs, n));
                 let rows = in_buckets(&edges, &values);
                 (Encoder::Buckets(edges), FieldRecoding::Rows(std::sync::Arc::new(rows)))
             }
@@ -126,9 +182,8 @@ impl Recoding {
 }
 
 /// The values that occur often enough, and the row of each code.
-fn vocabulary(values: &Interner, codes: impl Iterator<Item = u32>, min_count: u64) -> (Vocabulary, Vec<u32>) {
-    let mut counts = vec![0u64; KNOWN as usize + values.len()];
-    codes.for_each(|code| counts[code as usize] += 1);
+fn vocabulary(values: &Interner, mut counts: Vec<u64>, min_count: u64) -> (Vocabulary, Vec<u32>) {
+    counts.resize(KNOWN as usize + values.len(), 0);
     // A value may have come from rows that are not for training, or from a side table: count 0.
     let often = |&code: &u32| counts[code as usize] >= min_count.max(1);
     let mut known: Vec<u32> = (KNOWN..counts.len() as u32).filter(often).collect();
@@ -143,10 +198,10 @@ fn vocabulary(values: &Interner, codes: impl Iterator<Item = u32>, min_count: u6
 }
 
 /// The numbers that have codes, ascending, and how often each is there.
-fn runs(values: &Interner, codes: impl Iterator<Item = u32>) -> Vec<(f64, usize)> {
-    let mut counts = vec![0usize; KNOWN as usize + values.len()];
-    codes.for_each(|code| counts[code as usize] += 1);
-    let counted = numbers(values).zip(counts.split_off(KNOWN as usize));
+fn runs(values: &Interner, mut counts: Vec<u64>) -> Vec<(f64, usize)> {
+    counts.resize(KNOWN as usize + values.len(), 0);
+    let counts = counts.split_off(KNOWN as usize).into_iter().map(|count| count as usize);
+    let counted = numbers(values).zip(counts);
     let mut runs: Vec<(f64, usize)> = counted.filter(|&(_, count)| count > 0).collect();
     runs.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
     runs
@@ -213,7 +268,7 @@ mod tests {
         for x in [2.5f64, 1_772_892_001.0, 1_772_892_000.0] {
             values.intern(&x.to_le_bytes());
         }
-        let runs = runs(&values, [2, 3, 1, 3, 2, 2].into_iter());
+        let runs = runs(&values, vec![0, 1, 3, 2]);
         assert_eq!(runs, [(2.5, 3), (1_772_892_001.0, 2)]);
         assert_eq!(in_buckets(&[1_772_892_001.0], &values), [0, 1, 2, 3, 2]);
     }
@@ -221,8 +276,7 @@ mod tests {
     #[test]
     fn rows_go_by_falling_count_then_by_bytes() {
         let values: Interner = ["once", "b", "a", "often", "never"].into_iter().collect();
-        let codes = [2, 3, 3, 4, 4, 5, 5, 5, 1];
-        let (known, rows) = vocabulary(&values, codes.into_iter(), 2);
+        let (known, rows) = vocabulary(&values, vec![0, 1, 1, 2, 2, 3], 2);
         assert_eq!(known.values().collect::<Vec<_>>(), [b"often", &b"a"[..], b"b"]);
         assert_eq!(rows, [0, 1, 0, 4, 3, 2, 0]);
     }

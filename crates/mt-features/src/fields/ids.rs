@@ -173,6 +173,12 @@ impl Ids {
         rows.truncate(end);
     }
 
+    /// Makes room for about `factor` times the records there are.
+    pub(crate) fn reserve(&mut self, factor: f64) {
+        grow(&mut self.rows, factor);
+        self.offsets.iter_mut().for_each(|offsets| grow(offsets, factor));
+    }
+
     /// Gives back what memory is not used.
     pub(crate) fn shrink(&mut self) {
         self.rows.shrink_to_fit();
@@ -184,4 +190,9 @@ impl Ids {
         let keys = self.keys.as_ref().map_or(0, |keys| keys.capacity());
         4 * (self.rows.capacity() + self.offsets.as_ref().map_or(0, Vec::capacity)) + 8 * keys
     }
+}
+
+/// Makes room in a column for about `factor` times what it holds.
+pub(crate) fn grow<T>(column: &mut Vec<T>, factor: f64) {
+    column.reserve_exact((column.len() as f64 * (factor - 1.0).max(0.0)) as usize);
 }

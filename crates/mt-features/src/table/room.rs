@@ -2,15 +2,15 @@
 
 use super::Table;
 use crate::batch::Batch;
-use crate::fields::Ids;
+use crate::fields::{Ids, grow};
 use crate::rows::{Numeric, SparseRows};
 
 impl Table {
     /// Makes room for about `factor` times the rows there are, so that appending them does not copy what there is.
     pub fn reserve(&mut self, factor: f64) {
-        fn grow<T>(column: &mut Vec<T>, factor: f64) {
-            column.reserve_exact((column.len() as f64 * (factor - 1.0).max(0.0)) as usize);
-        }
+        self.rows.fields.iter_mut().for_each(|ids| ids.reserve(factor));
+        self.labelled.iter_mut().for_each(|labelled| grow(labelled, factor));
+        self.groups.iter_mut().for_each(|groups| grow(groups, factor));
         let Batch { numeric, labels, mask, .. } = &mut self.rows;
         grow(labels, factor);
         grow(mask, factor);

@@ -51,11 +51,10 @@ impl Probe<'_> {
     /// # Errors
     /// If the rows do not fit the model.
     pub fn gradient(&self) -> Result<GradientHealth> {
-        let table = &self.data.train;
+        let table = self.data.rows();
         let (rows, all) = (self.cfg.train.batch_size.min(ROWS).min(table.len()), table.len());
         let spaced: Vec<u32> = (0..rows).map(|i| (i * all / rows) as u32).collect();
-        let mut batch = table.gather(&spaced);
-        let labelled = self.labelled(&mut batch, &spaced);
+        let (batch, labelled) = self.labelled(table.take(&spaced)?);
         let xs = self.layer.fetch(vec![Features::of(batch)?.to_device(self.device)?])?.swap_remove(0);
         let (count, mut products) = (table.tasks(), Vec::new());
         let forward = |run: &mut Run| {

@@ -223,3 +223,21 @@ fn a_day_of_several_ranks_leaves_the_bytes_of_one() {
     };
     assert_eq!((lines("one").len(), lines("one")), (1, lines("two")));
 }
+
+#[test]
+fn a_day_on_disk_is_scored_and_trained_on_as_one_in_memory() {
+    let dir = days();
+    let dir = dir.path();
+    // Sample spaces and groups are part of the metrics.
+    let more = ["data.group=user", "tasks[1]={name: buy, label: buy, where: play > 0.5}"];
+    first(dir, &more);
+    let (_, memory) = train_in(&begin(dir, "memory", "day-1", &more), u64::MAX).expect("trains");
+    let cache = format!("data.cache={{dir: '{}', memory: 1KiB}}", dir.join("cache").display());
+    let cached = begin(dir, "cached", "day-1", &[&more[..], &[&cache]].concat());
+    let (_, disk) = train_in(&cached, u64::MAX).expect("trains");
+    let said = |metrics: Option<Evaluation>| serde_json::to_value(metrics.expect("scored")).expect("JSON");
+    let memory = said(memory);
+    assert_eq!(memory, said(disk));
+    assert!(memory["buy"]["everywhere"].is_object() && memory["click"]["gauc"].is_object(), "{memory}");
+    assert_same_files(&dir.join("memory/checkpoints"), &dir.join("cached/checkpoints"), "from disk");
+}

@@ -3,6 +3,7 @@
 
 mod attention;
 mod balance;
+mod cached;
 mod chains;
 mod columns;
 mod config;

@@ -12,7 +12,7 @@ use mt_train::{Config, Event, Outcome, Result, RunDir, train_among};
 use crate::fields::{assert_same_files, config, folder, load, rows, run_in};
 
 /// Trains with so many ranks, each a thread; the first stops them after `stop_at` steps. What each has in the end.
-fn among(
+pub fn among(
     ranks: usize,
     cfg: &Config,
     data: &Dataset,

@@ -194,6 +194,7 @@ fn dataset(rows: usize) -> Result<Dataset> {
     let train = Table::new(numeric, labels, mask, TASKS.len())?;
     let identity = Identity::of(&schema.numeric, &train, None, None);
     Ok(Dataset {
+        cached: None,
         schema,
         normalizer: Normalizer::identity(WIDTH, Layout::Sparse),
         encoders: Encoders::default(),

@@ -72,6 +72,7 @@ pub fn trials(
             Some((other, data)) if same_data(other, cfg) => data,
             previous => {
                 let data = source::load(cfg, None, quiet)?;
+                source::in_memory(&data, "mt compare")?;
                 cfg.fitting_model(&data)?;
                 cfg.train.selection(&data)?;
                 check(&data, previous.as_ref().map(|(_, data)| data), cfg)?;

@@ -253,7 +253,7 @@ fn describe(data: &Dataset) -> String {
         mt_features::Numeric::Sparse(_) => format!("sparse ({:.1} % non-zero)", 100.0 * data.train.density()),
         mt_features::Numeric::Dense(_) => "dense".into(),
     };
-    let train = thousands(data.train.len());
+    let train = thousands(data.rows().len());
     let columns = match (data.train.width(), data.schema.fields.len()) {
         (columns, 0) => format!("{columns} columns, {form}"),
         (0, fields) => format!("{fields} fields"),
