@@ -82,6 +82,7 @@ pub enum Command {
   mt train --resume runs/deep-gates --extend --set 'data.csv.train=day-2.csv' --set train.epochs=12
   mt train my.yaml --from runs/2022-04-27 --set data.csv.train=log/dt=2022-04-28/ --run-dir runs/2022-04-28
   mt train my.yaml --days 2022-04-25..2022-04-30 --set 'data.csv.train=log/dt={day}/' --run-dir runs/days
+  mpirun -n 4 mt train my.yaml --set train.shards=8
 
 A run knows its data: --resume takes columns, scaling and vocabularies from its newest whole checkpoint, and refuses other
 rows, saying what differs. With --extend it goes on with more epochs or other rows: columns are found by name, scaling and
