@@ -1,9 +1,9 @@
 //! Everything a training run reads, from its configuration to normalised tables.
 
 use mt_datasets::synth;
-use mt_features::fields::{self, Encoders};
+use mt_features::fields::Encoders;
 use mt_features::{
-    Coverage, Fit, Identity, JoinCoverage, Normalizer, NumericMissing, Rounded, Schema, Table, TaskConfig,
+    Coverage, Fit, Identity, JoinCoverage, Normalizer, NormalizerFit, Rounded, Schema, Table, TaskConfig,
     split,
 };
 
@@ -11,10 +11,11 @@ use crate::cache::{self, Cached};
 use crate::config::{CsvConfig, DataConfig, Paths};
 use crate::covered::Covered;
 use crate::error::{Error, Result};
+use crate::fitting::Fitting;
 use crate::generated;
 use crate::mentioned::Mentioned;
 use crate::progress::Progress;
-use crate::reader::{Finished, LOOKED_AT as ROWS, Skipped, TableReader, tables};
+use crate::reader::{Finished, LOOKED_AT as ROWS, Skipped, TableReader};
 use crate::rows::Rows;
 
 /// Rows to train, validate and test on, with all that is needed to read more of the same.
@@ -131,23 +132,10 @@ impl Dataset {
         }
         let coverage = parts.coverage(&schema);
         let Parts { mut train, mut valid, mut test, scored, .. } = parts;
-        let identity = match fit {
-            Fit::As(_) => {
-                let own = Self::schema(data, tasks)?;
-                Identity::of(&own.numeric, &train, valid.as_ref(), test.as_ref())
-            }
-            _ => Identity::of(&schema.numeric, &train, valid.as_ref(), test.as_ref()),
-        };
-        let identity = identity.with_bases(&bases);
-        let fill = data.numeric_missing == NumericMissing::Mean;
-        let known = |column: usize| fit.kept()?.scaling(&schema.numeric[column]);
-        let (normalizer, rounded) = match fit {
-            Fit::As(fitted) => (fitted.normalizer.clone(), Vec::new()),
-            _ => {
-                let (fitted, rounded) = Normalizer::fit_keeping(&train, data.normalize, fill, known);
-                (fitted.with_bases(bases.iter().copied()), rounded)
-            }
-        };
+        let fitting = Fitting { data, schema: &schema, fit };
+        let columns = fitting.columns(|| Self::schema(data, tasks))?;
+        let identity = Identity::of(&columns, &train, valid.as_ref(), test.as_ref()).with_bases(&bases);
+        let (normalizer, rounded) = fitting.normalizer(&bases, || NormalizerFit::of(&train, data.normalize));
         for table in [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten() {
             normalizer.apply(table)?;
         }
@@ -300,17 +288,12 @@ fn read_training(
             Parts::by_rows(table, &rows(1), &rows(2), &rows(0))
         }
     };
-    let of_fields = tables(&schema, &data.fields)?;
-    let (encoders, recoding) = match fit {
-        Fit::As(fitted) => {
-            let recoding = fields::recoding(&of_fields, interned, &schema, fitted.encoders)?;
-            (fitted.encoders.clone(), recoding)
-        }
-        _ => {
-            let known = fit.kept().map(|fitted| fitted.encoders);
-            fields::fit(&of_fields, interned, &schema, &parts.train, known)
-        }
-    };
+    let fitting = Fitting { data, schema: &schema, fit };
+    let (encoders, recoding) = fitting.encoders(interned, || {
+        let mut counts = fitting.counts()?;
+        counts.add(&parts.train);
+        Ok(counts)
+    })?;
     for table in [Some(&mut parts.train), parts.valid.as_mut(), parts.test.as_mut()].into_iter().flatten() {
         recoding.apply(table);
     }

@@ -24,6 +24,7 @@ pub mod config;
 mod covered;
 mod dataset;
 pub mod error;
+mod fitting;
 mod generated;
 mod memory;
 mod mentioned;

@@ -9,9 +9,7 @@
 //! With one of the words `abort`, `die`, `leave`, `panic`, `differ`, `order` the last rank makes trouble: the job ends and says why.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
-use mt_dist::{
-    Collective, Error, Mpi, Node, Result, Shards, Solo, Tree, agree, bucket, launcher, mix, owner, slice,
-};
+use mt_dist::{Collective, Error, Mpi, Node, Result, Shards, Solo, Tree, agree, launcher, mix, slice};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -128,19 +126,19 @@ fn sum(here: &dyn Collective) -> Result<u64> {
 
 /// Keys of shards, each to the owner of its bucket, who must get them from nobody else; the hash of how often each was there.
 fn rows(here: &dyn Collective) -> Result<u64> {
-    let (size, shards) = (here.size(), Shards::new(SHARDS)?);
+    let (size, shards, buckets) = (here.size(), Shards::new(SHARDS)?, Shards::new(256)?);
     let mut buffers = vec![Vec::new(); size];
     for shard in shards.of(here.rank(), size) {
         for draw in 0..5000 {
             let key = mix((shard * 5000 + draw) as u64) % 2000;
-            buffers[owner(bucket(key), size)].extend(key.to_le_bytes());
+            buffers[buckets.rank(key as usize % 256, size)].extend(key.to_le_bytes());
         }
     }
     here.exchange_in_place(&mut buffers)?;
     let mut counts = vec![0_u64; 2000];
     for key in buffers.concat().as_chunks().0 {
         let key = u64::from_le_bytes(*key);
-        assert_eq!(owner(bucket(key), size), here.rank(), "key {key}");
+        assert_eq!(buckets.rank(key as usize % 256, size), here.rank(), "key {key}");
         counts[key as usize] += 1;
     }
     let all = here.gather(&counts.into_iter().flat_map(u64::to_le_bytes).collect::<Vec<_>>())?;

@@ -1,8 +1,8 @@
 //! What must be the same on all ranks.
 
-use crate::buckets::mix;
 use crate::collective::Collective;
 use crate::error::{Error, Result};
+use crate::mix::mix;
 
 /// Fails, on all ranks alike, unless `mine` is the same on all: a rank whose configuration, data or version differs must not take part.
 /// Only a hash of 64 bits and the length travel.

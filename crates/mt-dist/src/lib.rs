@@ -29,13 +29,13 @@
 //! ```
 
 mod agree;
-mod buckets;
 mod call;
 mod collective;
 mod cut;
 pub mod error;
 mod launcher;
 mod message;
+mod mix;
 mod mpi;
 mod open;
 mod shards;
@@ -44,12 +44,12 @@ mod threads;
 mod tree;
 
 pub use agree::agree;
-pub use buckets::{BUCKETS, bucket, buckets_of, mix, owner};
 pub use collective::Collective;
 pub use cut::slice;
 pub use error::{Error, Result};
 pub use launcher::{Launcher, launcher};
 pub use message::{Message, Reader};
+pub use mix::mix;
 pub use mpi::Mpi;
 pub use open::open;
 pub use shards::Shards;

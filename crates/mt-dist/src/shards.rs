@@ -13,6 +13,11 @@ impl Shards {
     /// A step that is not cut.
     pub const ONE: Shards = Shards(1);
 
+    /// `2^power` of them; a power that is too large is taken for the largest.
+    pub const fn power(power: u32) -> Shards {
+        Shards(if power < usize::BITS { 1 << power } else { 1 << (usize::BITS - 1) })
+    }
+
     /// # Errors
     ///
     /// [`Error::Shards`] unless `count` is a power of two.
@@ -30,6 +35,19 @@ impl Shards {
     pub fn of(self, rank: usize, size: usize) -> Range<usize> {
         part(self.0, rank, size)
     }
+
+    /// The rank among `size` (1 or more) that has `shard`, which is one of [`of`](Self::of) it.
+    ///
+    /// ```
+    /// # use mt_dist::Shards;
+    /// let buckets = Shards::new(256)?;
+    /// assert_eq!([0, 84, 85, 255].map(|bucket| buckets.rank(bucket, 3)), [0, 0, 1, 2]);
+    /// # Ok::<(), mt_dist::Error>(())
+    /// ```
+    pub fn rank(self, shard: usize, size: usize) -> usize {
+        // The last whose first shard is not behind it.
+        (((shard as u128 + 1) * size as u128 - 1) / self.0 as u128) as usize
+    }
 }
 
 #[cfg(test)]
@@ -46,8 +64,12 @@ mod tests {
     fn each_has_one_owner() {
         let shards = Shards::new(8).unwrap();
         assert_eq!([0, 1, 2].map(|rank| shards.of(rank, 3)), [0..2, 2..5, 5..8]);
-        for size in 1..12 {
-            assert!((0..size).flat_map(|rank| shards.of(rank, size)).eq(0..8));
+        for size in 1..300 {
+            for shards in [shards, Shards::ONE, Shards::new(256).unwrap()] {
+                assert!((0..size).flat_map(|rank| shards.of(rank, size)).eq(0..shards.count()));
+                let found = |shard: usize| shards.of(shards.rank(shard, size), size).contains(&shard);
+                assert!((0..shards.count()).all(found), "{shards:?} {size}");
+            }
         }
     }
 }

@@ -123,7 +123,7 @@ fn meeting(left: usize, right: usize) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buckets::mix;
+    use crate::mix::mix;
 
     /// The definition: from the root down.
     fn defined(shards: Range<usize>, there: &dyn Fn(usize) -> bool) -> Option<String> {

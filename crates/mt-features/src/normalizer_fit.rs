@@ -10,21 +10,7 @@ use crate::table::Table;
 impl Normalizer {
     /// Fits the maps on `train`, which must hold training rows only and no missing cells.
     pub fn fit(train: &Table, kind: Normalize) -> Self {
-        Self::fit_keeping(train, kind, false, |_| None).0
-    }
-
-    /// As [`fit`](Self::fit); with `fill`, cells may be missing (NaN) and become their column's mean. The map of a column
-    /// that is `known` stays as it is. Beside the maps, the columns whose numbers were rounded before they came here, by how much.
-    pub fn fit_keeping(
-        train: &Table,
-        kind: Normalize,
-        fill: bool,
-        known: impl Fn(usize) -> Option<Scaling>,
-    ) -> (Self, Vec<Rounded>) {
-        let mut fit = NormalizerFit::new(train.width(), kind);
-        fit.look(train);
-        fit.look_again(train);
-        fit.finish(fill, known)
+        NormalizerFit::of(train, kind).finish(false, |_| None).0
     }
 }
 
@@ -43,6 +29,14 @@ impl NormalizerFit {
     /// A fit of `width` columns.
     pub fn new(width: usize, kind: Normalize) -> Self {
         Self { kind, moments: Moments::new(width) }
+    }
+
+    /// That of all rows at once.
+    pub fn of(table: &Table, kind: Normalize) -> Self {
+        let mut fit = Self::new(table.width(), kind);
+        fit.look(table);
+        fit.look_again(table);
+        fit
     }
 
     fn value(&self) -> fn(f32) -> f64 {
@@ -64,7 +58,8 @@ impl NormalizerFit {
         self.moments.look_again(table, value);
     }
 
-    /// What [`Normalizer::fit_keeping`] gives.
+    /// The maps. With `fill`, cells may be missing (NaN) and become their column's mean; the map of a column that is `known` stays as it
+    /// is. Beside the maps, the columns whose numbers were rounded before they came here, by how much.
     pub fn finish(&self, fill: bool, known: impl Fn(usize) -> Option<Scaling>) -> (Normalizer, Vec<Rounded>) {
         let (kind, rows, stats) = (self.kind, self.moments.rows(), self.moments.stats());
         let scaling = |(column, stats): (usize, &ColumnStats)| match known(column) {

@@ -16,11 +16,13 @@ use crate::sighted::Sighted;
 /// Rows of a bucket, at least: of so many the largest of 256 is a tenth fuller than the mean.
 const ROWS: usize = 1024;
 
+/// Buckets of a table, at most.
+const MOST: usize = 256;
+
 /// How a table's keys and rows fall into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spans {
-    /// A power of two.
-    pub buckets: usize,
+    buckets: Shards,
     /// Rows for keys.
     pub capacity: usize,
 }
@@ -29,51 +31,46 @@ impl Spans {
     /// Of a table of so many `rows`, those that belong to no key among them.
     pub fn new(rows: usize, shards: Shards) -> Self {
         let capacity = rows - RESERVED as usize;
-        let most = (capacity / ROWS).clamp(1, mt_dist::BUCKETS);
-        let buckets = if shards.count() == 1 { 1 } else { 1 << most.ilog2() };
+        let most = (capacity / ROWS).clamp(1, MOST);
+        let buckets = if shards == Shards::ONE { Shards::ONE } else { Shards::power(most.ilog2()) };
         Self { buckets, capacity }
     }
 
     /// The bucket of a key.
     pub fn bucket(self, key: u64) -> usize {
         // Other bits than those that order a hash table.
-        (mix(key) >> 32) as usize & (self.buckets - 1)
+        (mix(key) >> 32) as usize & (self.buckets.count() - 1)
     }
 
     /// The rows of a bucket; those of no key are in the first.
     pub fn rows(self, bucket: usize) -> Range<u32> {
-        let from = |bucket: usize| RESERVED + (self.capacity * bucket / self.buckets) as u32;
+        let from = |bucket: usize| RESERVED + (self.capacity * bucket / self.buckets.count()) as u32;
         from(bucket)..from(bucket + 1)
     }
 
     /// The bucket of a row.
     fn of_row(self, row: u32) -> usize {
         let Some(at) = row.checked_sub(RESERVED) else { return 0 };
-        let guess = (at as usize * self.buckets / self.capacity).min(self.buckets - 1);
+        let count = self.buckets.count();
+        let guess = (at as usize * count / self.capacity).min(count - 1);
         if self.rows(guess).end <= row { guess + 1 } else { guess }
-    }
-
-    /// The buckets that a rank keeps.
-    fn of_rank(self, rank: usize, ranks: usize) -> Range<usize> {
-        rank * self.buckets / ranks..(rank + 1) * self.buckets / ranks
     }
 
     /// The rows that a rank keeps.
     pub fn rows_of_rank(self, rank: usize, ranks: usize) -> Range<u32> {
-        let own = self.of_rank(rank, ranks);
+        let own = self.buckets.of(rank, ranks);
         let start = if own.start == 0 { 0 } else { self.rows(own.start).start };
         if own.is_empty() { 0..0 } else { start..self.rows(own.end - 1).end }
     }
 
-    /// The rank that keeps a bucket.
-    pub fn rank(self, bucket: usize, ranks: usize) -> usize {
-        // The last whose first bucket is not behind it.
-        ((bucket + 1) * ranks - 1) / self.buckets
+    /// The rank that keeps a key.
+    pub fn rank_of_key(self, key: u64, ranks: usize) -> usize {
+        self.buckets.rank(self.bucket(key), ranks)
     }
 
     /// The rank that keeps a row.
     pub fn rank_of_row(self, row: u32, ranks: usize) -> usize {
-        self.rank(self.of_row(row), ranks)
+        self.buckets.rank(self.of_row(row), ranks)
     }
 }
 
@@ -88,7 +85,7 @@ pub(crate) struct Buckets {
 impl Buckets {
     /// Those of a rank, without a key.
     pub fn new(growth: Growth, spans: Spans, rank: usize, ranks: usize) -> Self {
-        let own = spans.of_rank(rank, ranks);
+        let own = spans.buckets.of(rank, ranks);
         let of = own.clone().map(|bucket| Growing::new(growth, spans.rows(bucket).len())).collect();
         Self { spans, own, of }
     }
@@ -149,7 +146,7 @@ impl Buckets {
     /// The rows of some ids, of which nothing is counted.
     pub fn rows_of(&self, ids: &Ids) -> Vec<u32> {
         match (&self.of[..], &ids.keys) {
-            ([one], _) if self.spans.buckets == 1 => one.rows_of(ids),
+            ([one], _) if self.spans.buckets == Shards::ONE => one.rows_of(ids),
             (_, None) => ids.rows.clone(),
             (_, Some(_)) => ids.rows.iter().map(|&id| ids.key(id).map_or(id, |key| self.row(key))).collect(),
         }
@@ -222,7 +219,7 @@ impl Spans {
         let stays = |&(row, slot): &(u32, Slot)| self.rows(self.bucket(slot.key)).contains(&row);
         let mut taken: Vec<u32> = saved.rows.iter().filter(|one| stays(one)).map(|(row, _)| *row).collect();
         taken.sort_unstable();
-        let mut free: Vec<_> = (0..self.buckets).map(|bucket| self.rows(bucket)).collect();
+        let mut free: Vec<_> = (0..self.buckets.count()).map(|bucket| self.rows(bucket)).collect();
         let place = |one: &(u32, Slot)| {
             if stays(one) {
                 return Some(one.0);

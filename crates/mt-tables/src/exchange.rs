@@ -20,14 +20,17 @@ use crate::shared::Entry;
 pub struct TableGradients(Vec<RowGradients>);
 
 impl TableGradients {
-    /// Adds those of the shards behind these.
-    pub fn merge(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(sums, more)| sums.merge(more));
+    /// The sums of two nodes of the tree of shards; `spare` gets a buffer to be used again.
+    pub fn combine(mut left: Self, right: Self, spare: &mut Vec<Self>) -> Self {
+        left.0.iter_mut().zip(&right.0).for_each(|(sums, more)| sums.merge(more));
+        right.leave(spare);
+        left
     }
 
-    /// Makes them those of no row; buffers keep their memory.
-    pub fn clear(&mut self) {
+    /// Leaves buffers, which keep their memory, to be used again.
+    fn leave(mut self, spare: &mut Vec<Self>) {
         self.0.iter_mut().for_each(RowGradients::clear);
+        spare.push(self);
     }
 }
 
@@ -45,11 +48,10 @@ impl Embeddings {
         gradients.0.extend(more.map(|entry| RowGradients::new(entry.cfg.width)));
     }
 
-    /// Makes `gradients` those that [`Embeddings::step`] applies; comes out room for others.
-    pub fn give_gradients(&self, mut gradients: TableGradients) -> TableGradients {
+    /// Makes `gradients` those that [`Embeddings::step`] applies.
+    fn give_gradients(&self, mut gradients: TableGradients, spare: &mut Vec<TableGradients>) {
         self.take_gradients(&mut gradients);
-        gradients.clear();
-        gradients
+        gradients.leave(spare);
     }
 
     /// What some batches look up, where several ranks share the tables: their rows are fetched from those that keep them. Comes out
@@ -90,19 +92,21 @@ impl Embeddings {
             found.push(here.collect());
         }
         let mut asked: Vec<Vec<Vec<u32>>> = vec![vec![Vec::new(); tables.len()]; share.ranks.size()];
-        for (t, rows) in rows.iter().enumerate() {
-            for &row in rows.rows() {
-                let (rank, place) = tables[t].owners.find(row);
+        // The rank that each row comes from.
+        let mut from: Vec<Vec<usize>> = Vec::with_capacity(tables.len());
+        for (t, (entry, rows)) in tables.iter().zip(&rows).enumerate() {
+            let ask = |&row: &u32| {
+                let (rank, place) = entry.owners.find(row);
                 asked[rank][t].push(place);
-            }
+                rank
+            };
+            from.push(rows.rows().iter().map(ask).collect());
         }
         let answers = share.ask(tables, &asked)?;
         let mut answers: Vec<Reader> = answers.iter().map(|answer| Reader::new(answer)).collect();
-        for (entry, rows) in tables.iter().zip(&mut rows) {
-            let width = entry.cfg.width;
-            let of = |row: &u32| entry.owners.find(*row).0;
-            let from: Vec<usize> = rows.rows().iter().map(of).collect();
-            for (rank, values) in from.into_iter().zip(rows.values_mut().chunks_exact_mut(width)) {
+        for ((entry, rows), from) in tables.iter().zip(&mut rows).zip(from) {
+            let values = rows.values_mut().chunks_exact_mut(entry.cfg.width);
+            for (rank, values) in from.into_iter().zip(values) {
                 answers[rank].floats_into(values)?;
             }
         }
@@ -119,23 +123,27 @@ impl Embeddings {
         nodes: Vec<Node<TableGradients>>,
         spare: &mut Vec<TableGradients>,
     ) -> Result<(), Error> {
-        let combine = |mut sum: TableGradients, more: TableGradients| {
-            sum.merge(&more);
-            sum
+        let share = &self.shared.share;
+        let nodes = match share.is_shared() {
+            true => self.exchange(nodes, spare)?,
+            false => nodes,
         };
-        let (share, shards) = (&self.shared.share, self.shared.share.shards);
-        if !share.is_shared() {
-            if let Some(sums) = Tree::root(shards, nodes, combine)? {
-                spare.push(self.give_gradients(sums));
-            }
-            return Ok(());
+        let sums = Tree::root(share.shards, nodes, |a, b| TableGradients::combine(a, b, spare))?;
+        if let Some(sums) = sums {
+            self.give_gradients(sums, spare);
         }
-        let tables = &self.shared.tables;
+        Ok(())
+    }
+
+    /// Gives each rank of all sums those of the rows that it keeps.
+    fn exchange(
+        &self,
+        nodes: Vec<Node<TableGradients>>,
+        spare: &mut Vec<TableGradients>,
+    ) -> Result<Vec<Node<TableGradients>>, Error> {
+        let (tables, share) = (&self.shared.tables, &self.shared.share);
         let mut messages = share.messages(tables, &nodes);
-        for Node { value: mut sums, .. } in nodes {
-            sums.clear();
-            spare.push(sums);
-        }
+        nodes.into_iter().for_each(|node| node.value.leave(spare));
         share.ranks.exchange_in_place(&mut messages)?;
         let mut nodes = Vec::new();
         let mut touched = vec![false; tables.len()];
@@ -154,14 +162,10 @@ impl Embeddings {
                 nodes.push(Node { shard, value: sums });
             }
         }
-        let sums = Tree::root(shards, nodes, combine)?;
         for (entry, touched) in tables.iter().zip(touched) {
             entry.table_mut().touched = touched;
         }
-        if let Some(sums) = sums {
-            spare.push(self.give_gradients(sums));
-        }
-        Ok(())
+        Ok(nodes)
     }
 }
 

@@ -4,12 +4,16 @@
 //! every bucket gets one, in an order turned by a hash: a vocabulary is sorted by how often its values are there, and ids as they
 //! come may all be multiples of something.
 
-use mt_dist::{buckets_of, mix, owner};
+use mt_dist::{Shards, mix};
 
 use crate::buckets::Spans;
 
 /// Buckets of a table.
-const BUCKETS: u32 = mt_dist::BUCKETS as u32;
+const BUCKETS: u32 = 1 << POWER;
+const POWER: u32 = 8;
+
+/// The same, as they are shared out.
+const ALL: Shards = Shards::power(POWER);
 
 /// The rows of a table that a rank keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ fn bucket(id: u32) -> u32 {
 impl Owned {
     /// Those of a rank, of a table that does not grow.
     pub fn of(rank: usize, ranks: usize) -> Self {
-        let buckets = buckets_of(rank, ranks);
+        let buckets = ALL.of(rank, ranks);
         match ranks {
             1 => Self::All,
             _ => Self::Buckets { first: buckets.start as u32, count: buckets.len() as u32 },
@@ -91,8 +95,8 @@ impl Owned {
 /// By which the rank that keeps a row of a table is found.
 #[derive(Debug)]
 pub(crate) enum Owners {
-    /// The rank of each bucket, and what each keeps.
-    Buckets { of: Vec<usize>, owned: Vec<Owned> },
+    /// What each keeps.
+    Buckets(Vec<Owned>),
     /// Of a table that grows.
     Rows { spans: Spans, ranks: usize },
 }
@@ -102,15 +106,14 @@ impl Owners {
         if let Some(spans) = spans {
             return Self::Rows { spans, ranks };
         }
-        let of = (0..mt_dist::BUCKETS).map(|bucket| owner(bucket, ranks)).collect();
-        Self::Buckets { of, owned: (0..ranks).map(|rank| Owned::of(rank, ranks)).collect() }
+        Self::Buckets((0..ranks).map(|rank| Owned::of(rank, ranks)).collect())
     }
 
     /// The rank that keeps a row, and its place there.
     pub fn find(&self, id: u32) -> (usize, u32) {
         match self {
-            Self::Buckets { of, owned } => {
-                let rank = of[bucket(id) as usize];
+            Self::Buckets(owned) => {
+                let rank = ALL.rank(bucket(id) as usize, owned.len());
                 (rank, owned[rank].place(id))
             }
             Self::Rows { spans, ranks } => {
@@ -123,8 +126,8 @@ impl Owners {
     /// The rank that keeps a key.
     pub fn of_key(&self, key: u64) -> usize {
         match self {
-            Self::Buckets { .. } => 0,
-            Self::Rows { spans, ranks } => spans.rank(spans.bucket(key), *ranks),
+            Self::Buckets(_) => 0,
+            Self::Rows { spans, ranks } => spans.rank_of_key(key, *ranks),
         }
     }
 }

@@ -168,14 +168,14 @@ impl<'a> Shards<'a> {
             if let Some(embeddings) = self.embeddings {
                 let mut rows = self.spare_tables.pop().unwrap_or_default();
                 embeddings.take_gradients(&mut rows);
-                of_tables.push(shard, rows, |a, b| merge(&mut self.spare_tables, a, b))?;
+                of_tables.push(shard, rows, |a, b| TableGradients::combine(a, b, &mut self.spare_tables))?;
             }
         }
         let nodes = tree.into_nodes(|a, b| combine(&self.spans, &mut self.spare, a, b));
         let (sums, wanted) = self.reduce(nodes, wanted())?;
         sums.give(self.params, &self.spans)?;
         if let Some(embeddings) = self.embeddings {
-            let nodes = of_tables.into_nodes(|a, b| merge(&mut self.spare_tables, a, b));
+            let nodes = of_tables.into_nodes(|a, b| TableGradients::combine(a, b, &mut self.spare_tables));
             let reduced = embeddings.reduce(nodes, &mut self.spare_tables);
             reduced.map_err(mt_models::Error::from)?;
         }
@@ -322,18 +322,6 @@ fn combine(spans: &[Range<usize>], spare: &mut Vec<Sums>, mut left: Sums, right:
         *touched |= more;
     }
     left.losses.iter_mut().zip(&right.losses).for_each(|(sum, loss)| *sum += loss);
-    spare.push(right);
-    left
-}
-
-/// The same of rows of tables.
-fn merge(
-    spare: &mut Vec<TableGradients>,
-    mut left: TableGradients,
-    mut right: TableGradients,
-) -> TableGradients {
-    left.merge(&right);
-    right.clear();
     spare.push(right);
     left
 }

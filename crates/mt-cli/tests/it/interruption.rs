@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mt_features::permutation;
 
-use crate::support::{Folder, Said, TINY};
+use crate::support::{Folder, Said, TINY, sightings};
 
 /// Starts `mt train` with `more` arguments, sends `signal` at the first event of this kind, waits for the end.
 fn stopped(folder: &Folder, signal: &str, event: &str, more: &[&str]) -> Said {
@@ -95,12 +95,7 @@ train: {epochs: 30, batch_size: 16, keep: 2, dropout: 0.1, log_every: 3, checkpo
 #[test]
 fn a_run_killed_at_twenty_moments_ends_with_the_bytes_of_one_that_was_not() {
     let folder = Folder::new();
-    let (a, b) = (permutation(400, 1, 1), permutation(400, 1, 2));
-    let row = |(a, b): (&u32, &u32)| {
-        format!("u{},{},0.{},{},{}\n", a % 50, b % 90, a % 7, u8::from(a % 3 == 0), u8::from(b % 4 == 1))
-    };
-    let rows: String = a.iter().zip(&b).map(row).collect();
-    folder.write("rows.csv", "user,item,watched_before,click,like\n".to_owned() + &rows);
+    folder.write("rows.csv", sightings());
     folder.write("often.yaml", OFTEN);
     folder.mt(&["train", "often.yaml", "--run-dir", "straight"]).done();
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mt_features::permutation;
 
-use crate::support::{Folder, Said};
+use crate::support::{Folder, Said, sightings};
 
 /// The launcher and its arguments, where there is one.
 fn launcher() -> Option<(OsString, String)> {
@@ -51,12 +51,7 @@ train: {epochs: 12, batch_size: 16, shards: 8, keep: 2, dropout: 0.1, log_every:
 
 fn folder() -> Folder {
     let folder = Folder::new();
-    let (a, b) = (permutation(400, 1, 1), permutation(400, 1, 2));
-    let row = |(a, b): (&u32, &u32)| {
-        format!("u{},{},0.{},{},{}\n", a % 50, b % 90, a % 7, u8::from(a % 3 == 0), u8::from(b % 4 == 1))
-    };
-    let rows: String = a.iter().zip(&b).map(row).collect();
-    folder.write("rows.csv", "user,item,watched_before,click,like\n".to_owned() + &rows);
+    folder.write("rows.csv", sightings());
     folder.write("often.yaml", OFTEN);
     folder
 }

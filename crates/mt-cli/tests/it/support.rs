@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use mt_features::permutation;
 use tempfile::TempDir;
 
 /// A working folder, gone when dropped. All paths are relative to it, so messages can be compared whole.
@@ -116,6 +117,16 @@ impl Said {
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         self.done().lines().map(parse).collect()
     }
+}
+
+/// 400 rows of users and items that come again and again, with a number and two labels.
+pub fn sightings() -> String {
+    let (a, b) = (permutation(400, 1, 1), permutation(400, 1, 2));
+    let row = |(a, b): (&u32, &u32)| {
+        format!("u{},{},0.{},{},{}\n", a % 50, b % 90, a % 7, u8::from(a % 3 == 0), u8::from(b % 4 == 1))
+    };
+    let rows: String = a.iter().zip(&b).map(row).collect();
+    "user,item,watched_before,click,like\n".to_owned() + &rows
 }
 
 /// Two epochs of a small MMoE on `rows.csv`, a quarter of which is set aside for the test.

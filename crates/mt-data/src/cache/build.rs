@@ -6,10 +6,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use mt_features::fields::{self, Counts};
 use mt_features::{
-    Coverage, Fit, Identity, NormalizerFit, NumericMissing, RowSet, RowSetBuilder, Table, TaskConfig,
-    split_parts,
+    Coverage, Fit, Identity, NormalizerFit, RowSet, RowSetBuilder, Table, TaskConfig, split_parts,
 };
 
 use super::frames::failed;
@@ -20,8 +18,9 @@ use crate::config::{CacheConfig, DataConfig};
 use crate::covered::Covered;
 use crate::dataset::{Dataset, read};
 use crate::error::{Error, Result};
+use crate::fitting::Fitting;
 use crate::progress::Progress;
-use crate::reader::{Finished, Skipped, TableReader, tables};
+use crate::reader::{Finished, Skipped, TableReader};
 
 type Told<'a> = &'a (dyn Fn(Progress) + Sync);
 
@@ -161,8 +160,8 @@ fn build(
         }
     };
 
-    let of_fields = tables(&schema, &data.fields)?;
-    let mut counts = Counts::new(&fields::fitted(&of_fields), &schema);
+    let fitting = Fitting { data, schema: &schema, fit };
+    let mut counts = fitting.counts()?;
     let mut numbers = NormalizerFit::new(width, data.normalize);
     let (mut aside, mut rows): ([Option<Table>; 2], usize) = ([None, None], 0);
     let none = |_, _| Ok(());
@@ -179,16 +178,7 @@ fn build(
     if rows == 0 {
         return Err(Error::NoRows { what: "train" });
     }
-    let (encoders, recoding) = match fit {
-        Fit::As(fitted) => {
-            let recoding = fields::recoding(&of_fields, interned, &schema, fitted.encoders)?;
-            (fitted.encoders.clone(), recoding)
-        }
-        _ => {
-            let known = fit.kept().map(|fitted| fitted.encoders);
-            fields::fit_counted(&of_fields, interned, &schema, counts, known)
-        }
-    };
+    let (encoders, recoding) = fitting.encoders(interned, || Ok(counts))?;
     aside.iter_mut().flatten().for_each(|table| recoding.apply(table));
 
     let mut joined = [joins.clone(), joins.clone()];
@@ -213,21 +203,10 @@ fn build(
         Some(Coverage::of(table, &schema).with_joins(joined[part].clone()))
     };
     let coverage = Covered { train: coverage.with_joins(joins), valid: covered(0), test: covered(1) };
-    let columns = match fit {
-        Fit::As(_) => Dataset::schema(data, tasks)?.numeric,
-        _ => schema.numeric.clone(),
-    };
+    let columns = fitting.columns(|| Dataset::schema(data, tasks))?;
     let of = |part: usize| aside[part].as_ref().map(RowSet::of);
     let identity = Identity::new(columns, identity.finish(), of(0), of(1)).with_bases(&bases);
-    let (normalizer, rounded) = match fit {
-        Fit::As(fitted) => (fitted.normalizer.clone(), Vec::new()),
-        _ => {
-            let known = |column: usize| fit.kept()?.scaling(&schema.numeric[column]);
-            let fill = data.numeric_missing == NumericMissing::Mean;
-            let (fitted, rounded) = numbers.finish(fill, known);
-            (fitted.with_bases(bases.iter().copied()), rounded)
-        }
-    };
+    let (normalizer, rounded) = fitting.normalizer(&bases, || numbers);
 
     let mut writer = PartWriter::create(dir, "train")?;
     raw.each(&passes(2), none, |mut block| {

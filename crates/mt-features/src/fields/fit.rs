@@ -66,30 +66,16 @@ impl Counts {
     }
 }
 
-/// Fits the encoders of `tables` on `train`; `interned` holds the values of each table by their codes. Edges of buckets that
-/// are `known` stay as they are.
-pub fn fit(
-    tables: &[(String, Encoding)],
-    interned: Vec<Interner>,
-    schema: &Schema,
-    train: &Table,
-    known: Option<&Encoders>,
-) -> (Encoders, Recoding) {
-    // Of a table that needs no fit, its codes are no numbers of values, and may be large.
-    let mut counts = Counts::new(&fitted(tables), schema);
-    counts.add(train);
-    fit_counted(tables, interned, schema, counts, known)
-}
-
-/// Of `tables`, those that are fitted by how often their values occur.
+/// Of `tables`, those that are fitted by how often their values occur. Codes of others are no numbers of values, and may be large.
 pub fn fitted(tables: &[(String, Encoding)]) -> Vec<(String, Encoding)> {
     let counted =
         |encoding: &Encoding| matches!(encoding, Encoding::Vocabulary { .. } | Encoding::Buckets(_));
     tables.iter().filter(|(_, encoding)| counted(encoding)).cloned().collect()
 }
 
-/// As [`fit`], on rows whose codes have been counted: those of the tables that are [`fitted`].
-pub fn fit_counted(
+/// Fits the encoders of `tables` on rows of which the codes of the tables that are [`fitted`] were counted; `interned` holds the values of
+/// each table by their codes. Edges of buckets that are `known` stay as they are.
+pub fn fit(
     tables: &[(String, Encoding)],
     interned: Vec<Interner>,
     schema: &Schema,

@@ -33,7 +33,7 @@ pub use config::{check_attention, default_name, separates, separator_of, tables}
 pub use encode::Encoding;
 pub use encoder::Coder;
 pub use encoder::{Encoder, Encoders, TableEncoder};
-pub use fit::{Counts, coders, fit, fit_counted, fitted, recoding};
+pub use fit::{Counts, Recoding, coders, fit, fitted, recoding};
 pub use ids::Ids;
 pub(crate) use ids::grow;
 pub use interner::Interner;

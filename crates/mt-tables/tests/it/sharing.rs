@@ -47,10 +47,7 @@ fn train(ranks: Arc<dyn Collective>, optimizer: RowOptimizer, steps: &Steps) -> 
     let keys: Keys = Arc::new((0..9000u64).map(|key| key.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect());
     let (shards, mut spare, mut looked_up) =
         (Shards::new(SHARDS).expect("a power of two"), Vec::new(), Vec::new());
-    let merge = |mut left: TableGradients, right: TableGradients| {
-        left.merge(&right);
-        left
-    };
+    let mut left = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         let own = shards.of(rank, size);
         let there = own.clone().filter(|&shard| shard < step.len());
@@ -63,9 +60,11 @@ fn train(ranks: Arc<dyn Collective>, optimizer: RowOptimizer, steps: &Steps) -> 
                 .expect("a loss");
             let mut gradients = TableGradients::default();
             embeddings.take_gradients(&mut gradients);
-            tree.push(shard, gradients, merge).expect("in order");
+            tree.push(shard, gradients, |a, b| TableGradients::combine(a, b, &mut left)).expect("in order");
         }
-        embeddings.reduce(tree.into_nodes(merge), &mut spare).expect("sums");
+        embeddings
+            .reduce(tree.into_nodes(|a, b| TableGradients::combine(a, b, &mut left)), &mut spare)
+            .expect("sums");
         embeddings.step(|_| 0.3);
         if number % 3 == 2 {
             embeddings.end_epoch().expect("sizes");
@@ -116,6 +115,50 @@ proptest! {
         for (tensors, looked_up) in &several {
             prop_assert_eq!(looked_up, &expected.1);
             prop_assert!(tensors == &expected.0 || tensors.is_empty());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// While there is room: a key has a row from the step on in which it was sighted for the second time in all, one that no other key
+    /// has and that it keeps, in every shard of that step; until it was not seen for four steps when an epoch ends.
+    #[test]
+    fn keys_of_a_step_in_shards_have_the_rows_that_plain_bookkeeping_says(
+        steps in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec([0u32..300, 0u32..777], 1..6), 1..=SHARDS),
+            1..12,
+        ),
+    ) {
+        let embeddings = embeddings(Arc::new(Solo), RowOptimizer::default());
+        let keys: Keys = Arc::new((0..9000u64).map(|key| key.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect());
+        let (mut sighted, mut rows) = (BTreeMap::<u32, (u32, usize)>::new(), BTreeMap::<u32, u32>::new());
+        for (number, step) in steps.iter().enumerate() {
+            let batches: Vec<_> = step.iter().map(|shard| batch(&keys, shard)).collect();
+            batches.iter().flat_map(|ids| ids[0].rows.clone()).for_each(|id| {
+                let (count, last) = sighted.entry(id).or_default();
+                (*count, *last) = (*count + 1, number);
+            });
+            let found = embeddings.admit_all(batches.clone()).expect("rows");
+            for (ids, found) in batches.iter().zip(&found) {
+                for (&id, &row) in ids[0].rows.iter().zip(&found[0].rows) {
+                    prop_assert_eq!(row >= 2, sighted[&id].0 >= 2);
+                    prop_assert!(row < 4200);
+                    if row >= 2 {
+                        prop_assert_eq!(*rows.entry(id).or_insert(row), row);
+                    }
+                }
+            }
+            let distinct: std::collections::BTreeSet<u32> = rows.values().copied().collect();
+            prop_assert_eq!(distinct.len(), rows.len());
+            if number % 3 == 2 {
+                sighted.retain(|_, (_, last)| *last + 4 > number);
+                rows.retain(|id, _| sighted.contains_key(id));
+                let size = &embeddings.end_epoch().expect("sizes")[0];
+                let waiting = sighted.values().filter(|(count, _)| *count < 2).count();
+                prop_assert_eq!((size.rows, size.waiting), (rows.len(), waiting));
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use mt_data::Dataset;
 use mt_dist::{Collective, Threads};
 use mt_train::{Config, Event, Outcome, Result, RunDir, train_among};
 
-use crate::fields::{assert_same_files, config, folder, load, rows, run_in};
+use crate::fields::{assert_same_files, bits, config, folder, load, rows, run_in};
 
 /// Trains with so many ranks, each a thread; the first stops them after `stop_at` steps. What each has in the end.
 pub fn among(
@@ -118,6 +118,35 @@ fn files_do_not_depend_on_the_number_of_ranks() {
             let outcome = outcome.expect("is done");
             assert_eq!(outcome.rows, 0);
         }
+    }
+}
+
+#[test]
+fn rows_are_scored_in_turns_and_come_out_in_their_order() {
+    // Five batches of 4,096 rows, the last one short: ranks have two, or one, or none of a last round.
+    let dir = folder(&rows(23_000));
+    let sets = ["train.shards=4", "train.batch_size=4096", "train.epochs=1", "data.valid_fraction=0.8"];
+    let cfg = config(dir.path(), &sets);
+    let data = load(&cfg);
+    let valid = data.valid.as_ref().expect("validation rows");
+    assert!(valid.len() > 4 * 4096 && valid.len() < 5 * 4096);
+    let (_, alone) = run_in(&cfg, &data, &dir.path().join("alone"), &mut |_| ());
+    let expected = bits(&alone.scorer.predict(valid, &Device::Cpu).expect("predictions"));
+    assert_eq!(expected.len(), 2 * valid.len());
+    let run = RunDir::open(&dir.path().join("alone")).expect("a run").0;
+    for ranks in [2, 3, 4] {
+        let score = |rank: Threads| {
+            let ranks: Arc<dyn Collective> = Arc::new(rank);
+            let done =
+                train_among(ranks, &cfg, &data, &Device::Cpu, &run, &AtomicBool::new(false), &mut |_| ());
+            bits(&done.expect("is done").scorer.predict(valid, &Device::Cpu).expect("predictions"))
+        };
+        let all: Vec<Vec<u32>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                Threads::group(ranks).into_iter().map(|rank| scope.spawn(|| score(rank))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(all.iter().all(|found| *found == expected), "{ranks} ranks");
     }
 }
 
