@@ -325,3 +325,26 @@ fn combine(spans: &[Range<usize>], spare: &mut Vec<Sums>, mut left: Sums, right:
     spare.push(right);
     left
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_side_lacks_is_no_term() {
+        let spans = [0..2, 2..4, 4..5, 5..6];
+        // What stands where nothing was added is of an earlier step.
+        let sums = |values: [f32; 6], touched: [u32; 4], loss: f32| Sums {
+            values: values.to_vec(),
+            touched: touched.to_vec(),
+            losses: vec![loss],
+        };
+        let left = sums([1.0, -0.0, 9.0, 9.0, -0.0, 9.0], [1, 0, 1, 0], 0.5);
+        let right = sums([0.5, -0.0, -0.0, 3.0, 9.0, 9.0], [1, 1, 0, 0], 0.25);
+        let mut spare = Vec::new();
+        let found = combine(&spans, &mut spare, left, right);
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&found.values[..5]), bits(&[1.5, -0.0, -0.0, 3.0, -0.0]));
+        assert_eq!((&found.touched[..], &found.losses[..], spare.len()), (&[1, 1, 1, 0][..], &[0.75][..], 1));
+    }
+}
