@@ -339,12 +339,12 @@ mod tests {
             touched: touched.to_vec(),
             losses: vec![loss],
         };
-        let left = sums([1.0, -0.0, 9.0, 9.0, -0.0, 9.0], [1, 0, 1, 0], 0.5);
+        let left = sums([1.0, -0.0, 9.0, 9.0, -4.0, 9.0], [1, 0, 1, 0], 0.5);
         let right = sums([0.5, -0.0, -0.0, 3.0, 9.0, 9.0], [1, 1, 0, 0], 0.25);
         let mut spare = Vec::new();
         let found = combine(&spans, &mut spare, left, right);
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&found.values[..5]), bits(&[1.5, -0.0, -0.0, 3.0, -0.0]));
+        assert_eq!(bits(&found.values[..5]), bits(&[1.5, -0.0, -0.0, 3.0, -4.0]));
         assert_eq!((&found.touched[..], &found.losses[..], spare.len()), (&[1, 1, 1, 0][..], &[0.75][..], 1));
     }
 }
