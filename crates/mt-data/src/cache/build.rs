@@ -48,10 +48,14 @@ pub(crate) fn load(
         Ok(None) => None,
         Err(error) => Some(error.to_string()),
     };
-    let partial = config.dir.join(format!("{name}.partial"));
+    let partial = config.dir.join(format!("{name}{PARTIAL}"));
     remove(&partial)?;
+    remove_left(&config.dir, &key)?;
     make_folder(&partial)?;
-    build(&partial, data, tasks, fit, progress)?;
+    build(&partial, data, tasks, fit, progress).inspect_err(|_| {
+        // The error is the news; a bad row must not leave the disk fuller.
+        let _ = remove(&partial);
+    })?;
     remove(&dir)?;
     fs::rename(&partial, &dir).map_err(failed(&dir, "rename it"))?;
     let why = found.map(|problem| format!(" anew: {problem}")).unwrap_or_default();
@@ -59,6 +63,23 @@ pub(crate) fn load(
     let manifest = Manifest::read(&dir)?;
     let missing = || Error::Cache { path: dir.clone(), problem: "its manifest is gone".to_owned() };
     open(&dir, manifest.ok_or_else(missing)?, config, note)
+}
+
+/// Ending of the names of caches that are being built.
+const PARTIAL: &str = ".partial";
+
+/// Removes what is left of caches whose builders were killed, but for those of `key`, which is locked here.
+fn remove_left(dir: &Path, key: &str) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(failed(dir, "list it"))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some((of, _)) = name.split_once('-').filter(|_| name.ends_with(PARTIAL)) else { continue };
+        // Who builds one holds its lock.
+        let lock = File::open(dir.join(format!("{of}.lock"))).ok();
+        if of != key && lock.is_some_and(|lock| lock.try_lock().is_ok()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Builders of one cache take turns: the next one finds it there.
@@ -85,7 +106,7 @@ fn find(dir: &Path, key: &str, name: &str, fit: Fit<'_>) -> Result<Option<(Strin
     let Fit::As(fitted) = fit else { return Ok(None) };
     for entry in fs::read_dir(dir).map_err(failed(dir, "list it"))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(key) || !entry.path().is_dir() || name.ends_with(".partial") {
+        if !name.starts_with(key) || !entry.path().is_dir() || name.ends_with(PARTIAL) {
             continue;
         }
         // A damaged one of another fit is another's business.

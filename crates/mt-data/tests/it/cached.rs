@@ -230,7 +230,17 @@ fn an_error_in_a_file_is_that_of_memory_and_leaves_no_cache() {
     let in_memory = load(&data, &tasks()).unwrap_err().to_string();
     let data = on_disk(&data, &files, "1MiB");
     assert_eq!(load(&data, &tasks()).unwrap_err().to_string(), in_memory);
-    assert!(folders(&files).iter().all(|path| path.extension().is_some_and(|end| end == "partial")));
+    assert!(folders(&files).is_empty());
+    // What killed builders of other caches left is removed, and not what is being built.
+    let cache = data.cache.clone().unwrap().dir;
+    let other = |name: &str| cache.join(format!("{name}-anew.partial"));
+    for name in ["left", "built"] {
+        fs::create_dir(other(name)).unwrap();
+        fs::write(cache.join(format!("{name}.lock")), b"").unwrap();
+    }
+    let built = fs::File::open(cache.join("built.lock")).unwrap();
+    built.lock().unwrap();
     fs::write(files.0.path().join("rows.csv"), content(9000)).unwrap();
     assert!(load(&data, &tasks()).unwrap().cached.unwrap().note().ends_with("was built"));
+    assert!(!other("left").exists() && other("built").exists());
 }
